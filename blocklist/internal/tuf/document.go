@@ -33,10 +33,17 @@ type envelope struct {
 	fields     map[string]any      // all of it as JSON values, by keys as they are spelled
 }
 
+func checkSize(what string, b []byte, limit int) error {
+	if len(b) > limit {
+		return fail(what, blocklist.ErrTooLarge, "%d bytes, the limit is %d", len(b), limit)
+	}
+	return nil
+}
+
 // openEnvelope checks size and form of a document. Errors contain the document's name, what.
 func openEnvelope(what string, b []byte, limit int) (e envelope, err error) {
-	if len(b) > limit {
-		return e, fail(what, blocklist.ErrTooLarge, "%d bytes, the limit is %d", len(b), limit)
+	if err := checkSize(what, b, limit); err != nil {
+		return e, err
 	}
 	decoded, err := decodeStrict(b)
 	if err == nil {

@@ -80,9 +80,17 @@ type Targets struct {
 	TargetsFields
 }
 
+//nolint:gochecknoglobals // what is in it is constant
+var targets parsed[Targets]
+
 // ParseTargets parses a targets document of at most limit bytes. It does not verify signatures. Errors contain its
-// name, what.
+// name, what. The same bytes may give the same document, which must not be changed.
 func ParseTargets(what string, b []byte, limit int) (*Targets, error) {
-	d, signed, err := parse[TargetsFields](what, RoleTargets, b, limit)
-	return &Targets{d, signed.Known}, err
+	if err := checkSize(what, b, limit); err != nil {
+		return &Targets{}, err
+	}
+	return targets.get(b, func(b []byte) (*Targets, error) {
+		d, signed, err := parse[TargetsFields](what, RoleTargets, b, limit)
+		return &Targets{d, signed.Known}, err
+	})
 }

@@ -10,10 +10,16 @@ type Root struct {
 	RootFields
 }
 
-// ParseRoot parses a root. It does not verify signatures.
+//nolint:gochecknoglobals // what is in it is constant
+var roots parsed[Root]
+
+// ParseRoot parses a root. It does not verify signatures. The same bytes may give the same root, which must not be
+// changed.
 func ParseRoot(b []byte) (*Root, error) {
-	d, signed, err := parse[RootFields]("root", RoleRoot, b, MaxRoot)
-	return &Root{d, signed.Known}, err
+	return roots.get(b, func(b []byte) (*Root, error) {
+		d, signed, err := parse[RootFields]("root", RoleRoot, b, MaxRoot)
+		return &Root{d, signed.Known}, err
+	})
 }
 
 // VerifyNext verifies the successor of this root (5.3): its version is the next number, and both enough keys of this
