@@ -43,7 +43,13 @@ func (s *Server) ServeDNS(w dns.ResponseWriter, msg *dns.Msg) {
 	}
 	c := s.current.Load()
 	opt := ednsRequest{structured: c.policy.wantsStructured(msg), nsid: requests(msg, dns.EDNS0NSID)}
-	if reply := s.respond(msg, &query{counters: &s.shared}, opt, how, clientAddr(client)); len(reply) > 0 {
+	q := &query{counters: &s.shared}
+	if len(c.taps) > 0 {
+		q.tap = c.taps.tapUnpacked(ClientMessage{Transport: how, Client: addrPort(client), Server: addrPort(w.LocalAddr())}, msg)
+	}
+	reply := s.respond(msg, q, opt, how, clientAddr(client))
+	q.tap.answer(q.question, reply)
+	if len(reply) > 0 {
 		counted.count(reply)
 		_, _ = w.Write(reply) // the client may have gone away
 	}

@@ -5,12 +5,14 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// Tap sees the messages of a server: each query of a client and each answer, over all transports, except zone
-// transfers, and those to and from the upstream. The goroutines that answer call its methods, several at once, so they
+// Tap sees the messages of a server: each query of a client and each answer, over all transports and by
+// [Server.ServeDNS], except zone transfers, and those to and from the upstream. The goroutines that answer call its methods, several at once, so they
 // must return at once, and keep nothing of the bytes in a message. What it sees is personal data.
 type Tap interface {
 	// Client is called for a query when it comes, and for its answer when that is about to be sent. A query without an
@@ -108,6 +110,15 @@ func (all taps) tap(m ClientMessage, packet []byte) *tapped {
 	t := new(tapped)
 	t.asked(m, all, packet)
 	return t
+}
+
+// tapUnpacked is tap for a query that another server has unpacked. It returns nil if it can't be packed.
+func (all taps) tapUnpacked(m ClientMessage, msg *dns.Msg) *tapped {
+	packet, err := msg.Pack()
+	if err != nil {
+		return nil
+	}
+	return all.tap(m, packet)
 }
 
 // watch connects the taps with the upstreams.

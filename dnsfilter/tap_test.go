@@ -146,3 +146,20 @@ func TestTap(t *testing.T) {
 	exchange(t, "tcp", addr, question("other2.test.", dns.TypeA))
 	assert.Empty(t, tap.take())
 }
+
+// A server inside another program's DNS server is tapped, too.
+func TestTapOfServeDNS(t *testing.T) {
+	t.Parallel()
+	tap := new(seen)
+	s, _ := tappedServer(t, tap)
+	addr, stop := serveExample(s)
+	exchange(t, "udp", addr, question("a.listed.test.", dns.TypeA))
+	exchange(t, "udp", addr, question("new.test.", dns.TypeA))
+	require.NoError(t, stop())
+	got := slices.DeleteFunc(tap.take(), func(line string) bool { return strings.HasPrefix(line, "upstream") })
+	assert.Equal(t, []string{
+		"client query udp a.listed.test. A NOERROR", `client answer udp a.listed.test. A NXDOMAIN by n nxdomain listed.test "\x01a\x06listed\x04test\x00"`,
+		"client query udp new.test. A NOERROR", "client answer udp new.test. A NOERROR",
+	}, got)
+	assert.NotContains(t, tap.ports, uint16(0), "the ports are known")
+}
