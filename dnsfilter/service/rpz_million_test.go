@@ -35,11 +35,11 @@ func TestPolicyZoneMillion(t *testing.T) {
 	for name, p := range secondaries() {
 		t.Run(name, func(t *testing.T) { //nolint:paralleltest // one after the other: each needs both processors
 			peers.Need(t, p.program)
-			f := follow(t, a, p)
+			f := follow(t, a, p, 5*time.Minute)
 			begin := time.Now()
 			awaitVerdict(t, f.addr, a.firstName(t), "NXDOMAIN ", 5*time.Minute)
 			t.Log("the peer had the zone", time.Since(begin).Round(time.Millisecond), "after it began to answer")
-			f.sameVerdicts(t, some)
+			f.sameVerdicts(t, some, time.Minute)
 			assert.LessOrEqual(t, f.followsChanges(t, a, 3, time.Minute), followWithin)
 		})
 	}

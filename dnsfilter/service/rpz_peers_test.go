@@ -154,7 +154,7 @@ func testPeer(t *testing.T, p peer) {
 	}
 	a := newAgency(t)
 	a.change(t, lines, nil)
-	f := follow(t, a, p)
+	f := follow(t, a, p, 20*time.Second)
 	awaitVerdict(t, f.addr, "0.test.", "NXDOMAIN ", 20*time.Second)
 
 	names := []string{"test.", "other.test.", "a.7.test.", "x.a.7.test.", "ok.10.test.", "x.ok.10.test.", "10.test."}
@@ -167,7 +167,7 @@ func testPeer(t *testing.T, p peer) {
 	for _, name := range names {
 		questions = append(questions, question(name, dns.TypeA), question(name, dns.TypeAAAA))
 	}
-	f.sameVerdicts(t, questions)
+	f.sameVerdicts(t, questions, 0)
 	f.followsChanges(t, a, longtest.Rounds(1, 3), followWithin)
 	z := zoneOf(t, f.running)
 	t.Logf("%+v", z)
@@ -189,8 +189,8 @@ type peerFollower struct {
 	addr string // of the peer
 }
 
-// follow starts a resolver that follows the agency's list, and its peer.
-func follow(t *testing.T, a *agency, p peer) peerFollower {
+// follow starts a resolver that follows the agency's list, and its peer, which may take some time to load a zone.
+func follow(t *testing.T, a *agency, p peer, loads time.Duration) peerFollower {
 	t.Helper()
 	web := httptest.NewServer(a.origin.Handler())
 	t.Cleanup(web.Close)
@@ -215,16 +215,22 @@ func follow(t *testing.T, a *agency, p peer) peerFollower {
 	require.Eventually(t, func() bool { return zoneOf(t, r).Serial > 0 }, time.Minute, 10*time.Millisecond, r.log)
 	place.forward = r.upstreamPort(t)
 	peers.Start(t, place.dir, p.program, p.start(t, place)...)
-	peers.Await(t, addr, "free.test", "NOERROR 192.0.2.3")
+	awaitVerdict(t, addr, "free.test.", "NOERROR 192.0.2.3", loads)
 	return peerFollower{r, addr}
 }
 
-// sameVerdicts asks the resolver and its peer the same questions.
-func (f peerFollower) sameVerdicts(t *testing.T, questions []*dns.Msg) {
+// sameVerdicts asks the resolver and its peer the same questions. A peer that takes a zone in by steps is given some
+// time for it in all.
+func (f peerFollower) sameVerdicts(t *testing.T, questions []*dns.Msg, loading time.Duration) {
 	t.Helper()
+	end := time.Now().Add(loading)
 	for _, q := range questions {
-		want, got := exchange(t, "udp", f.running.addr, q), exchange(t, "udp", f.addr, q)
-		require.Equal(t, answerText(want), answerText(got), "%s", q.Question[0].String())
+		want := answerText(exchange(t, "udp", f.running.addr, q))
+		got := answerText(exchange(t, "udp", f.addr, q))
+		for ; got != want && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+			got = answerText(exchange(t, "udp", f.addr, q))
+		}
+		require.Equal(t, want, got, "%s", q.Question[0].String())
 	}
 	t.Log(len(questions), "questions had the same verdicts")
 }
