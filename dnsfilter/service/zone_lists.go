@@ -255,7 +255,8 @@ func (s *Service) reloadChangedZones() {
 			source = err.Error()
 		}
 		state, held := s.zoneLists.state(l.Rule.Zone), s.local.held.of(f.List)
-		if source == state.source && state.err == nil && held == nil || !s.watch.settled(f.List, source) {
+		known := source == state.source && state.err == nil && held == nil || held != nil && source == held.Source
+		if known || !s.watch.settled(f.List, source) {
 			continue
 		}
 		if err := s.zoneLists.load(l, s.guards, ""); err != nil {

@@ -122,12 +122,15 @@ func TestPolicyZoneOnHold(t *testing.T) {
 // TestFirstPolicyZoneOnHold has a zone that trips the guards, and none before it.
 func TestFirstPolicyZoneOnHold(t *testing.T) {
 	t.Parallel()
-	r := newFolder(t, "lists:\n  - {name: feed, rpz: feed.example, file: zone.db}\n")
+	r := newFolder(t, "lists:\n  - {name: feed, rpz: feed.example, file: zone.db}\n  - {name: other, rpz: other.example, file: other.db}\n")
 	r.write(t, "zone.db", apex+"*.com CNAME .\n")
+	r.write(t, "other.db", apex)
 	r.start(t)
 	id := r.holds(t, "feed", string(guard.CheckLabel)).ID
 	assert.Equal(t, dns.RcodeSuccess, r.rcode(t, "a.com."))
-	assert.Contains(t, r.log.String(), "the guards hold a list, which is NOT ENFORCED")
+	r.write(t, "other.db", apex+"a.test CNAME .\n")
+	r.becomes(t, "a.test.", dns.RcodeNameError)
+	assert.Equal(t, 1, strings.Count(r.log.String(), "the guards hold a list, which is NOT ENFORCED"), "it is read once")
 	s, err := r.read()
 	require.NoError(t, err)
 	checks, err := service.ReadFiles(s)
@@ -142,7 +145,7 @@ func TestFirstPolicyZoneOnHold(t *testing.T) {
 	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "a.com."))
 	assert.Nil(t, r.list(t, "feed").Hold)
 
-	r.settings(t, "lists:\n  - {name: feed, rpz: feed.example, file: zone.db, guard: off}\n")
+	r.settings(t, "lists:\n  - {name: feed, rpz: feed.example, file: zone.db, guard: off}\n  - {name: other, rpz: other.example, file: other.db}\n")
 	r.write(t, "zone.db", apex+"*.com CNAME .\n*.net CNAME .\n")
 	r.becomes(t, "a.net.", dns.RcodeNameError)
 }
