@@ -9,8 +9,8 @@ import (
 type Action uint8
 
 // The actions. Every action from NXDomain to TCPOnly withholds the real answer. Rules can't have the actions from
-// Divert on: they result from [Rule].Divert and from the records of a [PolicyZone]. But the rule of such a zone can have
-// TCPOnly and Passthru.
+// Divert on: they result from [Rule].Divert and from the records of a [PolicyZone]. But the rule of such a zone can
+// have TCPOnly and Passthru.
 const (
 	Pass    Action = iota // answered as if there were no list
 	Monitor               // counted, then answered as if there were no list

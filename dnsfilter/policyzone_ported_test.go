@@ -69,7 +69,7 @@ func (g *portedGroup) ask(t *testing.T, s *dnsfilter.Server) {
 	t.Helper()
 	for _, again := range []string{"", ", again"} {
 		for _, a := range g.asks {
-			assert.Equal(t, a.want, answerTo(t, s, a.asked), "%s %s: %s%s", g.test, a.id, a.asked, again)
+			assert.Equal(t, a.want, answerTo(t, s, a.asked), "%s %s: %s%s %s", g.test, a.id, a.asked, again, a.note)
 		}
 	}
 }
