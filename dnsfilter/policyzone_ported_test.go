@@ -15,9 +15,14 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// The tests of policyzone_bind_*_test.go and policyzone_unbound_test.go state the facts of the tests that BIND and Unbound
-// have of their policy zones, one by one, about other names and addresses. Where this server answers otherwise on
-// purpose, the row says why.
+// The tests of policyzone_bind_*test.go and policyzone_unbound_*test.go state the facts of the tests that BIND and
+// Unbound have of their policy zones, one by one, about other names and addresses. Where this server answers otherwise
+// on purpose, the row says why.
+//
+// What is left out: a wildcard as the name of an override (a sinkhole is one name), DNS64, pending answers of a
+// validator (there is none here), the SOA record of the zone in the answer, the log of a zone (decisions are counted
+// and tapped), waiting for name servers as a choice, answers while zones are read (a start reads them first), and
+// includes in a zone file. A zone that expires stays in force here, which the tests of the service say.
 
 // ported is a question of such a test, as parseAsked reads it, and the answer in the form of short. The note is why the
 // other program answers otherwise.
