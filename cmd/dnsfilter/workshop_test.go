@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"net"
 	"os"
@@ -18,24 +19,25 @@ import (
 
 	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/longtest"
+	"github.com/argine-dns/argine/testdata/peers"
 )
 
-// workshop is a folder with both programs in it, and the programs started there.
+// workshop is a folder, and the programs started there.
 type workshop struct {
 	t        *testing.T
 	dir      string
-	resolver string  // its address
-	origin   *server // once something is published
+	programs map[string]string // paths of ours
+	resolver string            // its address
+	origin   *server           // once something is published
 }
 
 func newWorkshop(t *testing.T) *workshop {
 	t.Helper()
 	longtest.Only(t, "it takes a minute or two")
-	w := &workshop{t: t, dir: t.TempDir(), resolver: freeport.Addr(t)}
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", w.dir, "github.com/argine-dns/argine/cmd/...")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return w
+	return &workshop{
+		t: t, dir: t.TempDir(), resolver: freeport.Addr(t),
+		programs: map[string]string{"blocklist": peers.Build(t, "blocklist"), "dnsfilter": peers.Build(t, "dnsfilter")},
+	}
 }
 
 // publish brings a list from a new agency to an origin, and returns the origin's URL.
@@ -71,22 +73,13 @@ func (w *workshop) serveOrigin() string {
 	w.run("-C", "DIR", "sign", "--key", "carla.key", "--yes")
 	addr := freeport.Addr(w.t)
 	w.origin = w.start("blocklist", "origin", "serve", "ORIGIN", "--listen", addr)
-	require.Eventually(w.t, func() bool {
-		c, err := net.Dial("tcp", addr)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	}, 10*time.Second, 20*time.Millisecond)
+	peers.AwaitTCP(w.t, addr)
 	w.run("-C", "DIR", "push", "http://"+addr)
 	return "http://" + addr
 }
 
 func (w *workshop) command(ctx context.Context, program string, args ...string) *exec.Cmd {
-	if !filepath.IsAbs(program) {
-		program = filepath.Join(w.dir, program)
-	}
-	cmd := exec.CommandContext(ctx, program, args...)
+	cmd := exec.CommandContext(ctx, cmp.Or(w.programs[program], program), args...)
 	cmd.Dir = w.dir
 	cmd.Env = append(os.Environ(), "STATE_DIRECTORY="+filepath.Join(w.dir, "state"))
 	return cmd

@@ -31,7 +31,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/blocktest"
 	"github.com/argine-dns/argine/testdata/freeport"
-	"github.com/argine-dns/argine/testdata/longtest"
+	"github.com/argine-dns/argine/testdata/peers"
 )
 
 const certgen = "/usr/lib/squid/security_file_certgen"
@@ -53,10 +53,7 @@ type proxy struct {
 
 func newProxy(t *testing.T) *proxy {
 	t.Helper()
-	longtest.Only(t, "a real Squid takes half a minute each")
-	if _, err := exec.LookPath("squid"); err != nil {
-		t.Skip("there is no squid (Debian: squid-openssl)")
-	}
+	peers.Need(t, "squid")
 	if _, err := os.Stat(certgen); err != nil {
 		t.Skip("this squid does not decrypt (Debian: squid-openssl)")
 	}
@@ -65,8 +62,7 @@ func newProxy(t *testing.T) *proxy {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o755))
 	p := &proxy{t: t, dir: dir, command: filepath.Join(dir, "blocklist"), list: filepath.Join(dir, "list.txt"), address: freeport.Addr(t)}
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", p.command, "../../cmd/blocklist").CombinedOutput()
-	require.NoError(t, err, string(out))
+	require.NoError(t, os.Rename(peers.Build(t, "blocklist"), p.command))
 	p.makeCA()
 	p.serve()
 	return p
