@@ -21,7 +21,7 @@ func fields(pairs ...string) url.Values {
 }
 
 // head returns the number of the last operation.
-func (a *agency) head(t *testing.T) publish.Operation {
+func (a *agency) head(t testing.TB) publish.Operation {
 	t.Helper()
 	o, err := a.History().Head(t.Context())
 	require.NoError(t, err)
