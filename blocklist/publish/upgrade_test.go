@@ -14,10 +14,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/takedown"
 )
 
-// version4 makes a ledger what it would have been in version 4, version3 one of that in version 3, version2 one of that in version 2, and version1 one of
-// that in version 1.
+// version5 makes a ledger what it would have been in version 5, and each of the others makes it one version older.
 const (
-	version4 = `
+	version5 = `
+DROP INDEX operations_kind;
+UPDATE meta SET value = '5' WHERE key = 'version';
+`
+	version4 = version5 + `
 DROP TABLE steps; DROP TABLE step_lines; DROP TABLE proposals; DROP TABLE proposal_counts;
 UPDATE meta SET value = '4' WHERE key = 'version';
 `
@@ -46,7 +49,7 @@ func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	for name, old := range map[string]string{
 		"version 1": version4 + version3 + version2 + version1, "version 2": version4 + version3 + version2, "version 3": version4 + version3,
-		"version 4": version4,
+		"version 4": version4, "version 5": version5,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -85,10 +88,10 @@ func TestNewerVersion(t *testing.T) {
 	t.Parallel()
 	a := newAgency(t)
 	require.NoError(t, a.Close())
-	ledgertest.Tamper(t, a.dir, `UPDATE meta SET value = '6' WHERE key = 'version'`)
+	ledgertest.Tamper(t, a.dir, `UPDATE meta SET value = '7' WHERE key = 'version'`)
 	_, err := publish.Open(a.dir)
 	require.ErrorIs(t, err, blocklist.ErrMalformed)
-	assert.ErrorContains(t, err, `version "6"`)
+	assert.ErrorContains(t, err, `version "7"`)
 }
 
 func readLedger(t *testing.T, dir, question string) (answer string) {

@@ -25,15 +25,7 @@ func TestPlans(t *testing.T) {
 		"log":               {all, []any{firstLines}},
 		"log of one target": {ofTarget, []any{firstLines, array, 3}},
 	} {
-		var plan []string
-		scan := func(row scanner) (step string, err error) {
-			var id, parent, unused int
-			return step, row.Scan(&id, &parent, &unused, &step)
-		}
-		for step, err := range query(t.Context(), l.q, scan, "EXPLAIN QUERY PLAN "+c.text, c.args...) {
-			require.NoError(t, err, name)
-			plan = append(plan, step)
-		}
+		plan := l.plan(t, c.text, c.args...)
 		whole := func(step string) bool {
 			return step == "SCAN changes" || step == "SCAN c" || strings.HasPrefix(step, "SCAN checks")
 		}
@@ -42,6 +34,28 @@ func TestPlans(t *testing.T) {
 			return strings.HasPrefix(step, "SEARCH changes USING INTEGER PRIMARY KEY") || strings.HasPrefix(step, "SEARCH c USING INTEGER PRIMARY KEY")
 		}), "%s:\n%s", name, strings.Join(plan, "\n"))
 	}
+}
+
+// plan returns the steps in which SQLite answers a question.
+func (l *Ledger) plan(t *testing.T, text string, args ...any) (plan []string) {
+	t.Helper()
+	scan := func(row scanner) (step string, err error) {
+		var id, parent, unused int
+		return step, row.Scan(&id, &parent, &unused, &step)
+	}
+	for step, err := range query(t.Context(), l.q, scan, "EXPLAIN QUERY PLAN "+text, args...) {
+		require.NoError(t, err, text)
+		plan = append(plan, step)
+	}
+	return plan
+}
+
+// The rare kinds of operations are found by their index.
+func TestPlanOfKinds(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	text, args := Range{Kinds: []string{KindUrgent, KindPush}}.query()
+	assert.Contains(t, strings.Join(l.plan(t, text, args...), "\n"), "USING INDEX operations_kind (kind=?")
 }
 
 // BenchmarkQueries asks about a history of 1,000,000 entries and 10,000 operations; each answer should take less than a
@@ -80,6 +94,12 @@ func BenchmarkQueries(b *testing.B) {
 		"reference": func() (int, error) { return log(Filter{Reference: "order 7*"}) },
 		"target":    func() (int, error) { return log(Filter{Targets: target}) },
 		"all":       func() (int, error) { return log(Filter{}) },
+		"kind": func() (n int, err error) {
+			for _, err := range l.Operations(b.Context(), Range{Kinds: []string{KindUrgent}}) {
+				return n, err
+			}
+			return 1, nil
+		},
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

@@ -25,7 +25,7 @@ import (
 // The changes of a target are a linked list, see [changesOf]: the column change of its entry, or of its row in gone if
 // it is not listed any more, is the ID of the last one, and the column before of each is that of the change before it.
 // An index by target would cost a fifth of the file, and of the time of an import.
-const schema = schemaHistory + schemaState + schemaOrders + schemaLinks + schemaIndexes + schemaProposals
+const schema = schemaHistory + schemaState + schemaOrders + schemaLinks + schemaIndexes + schemaProposals + schemaKinds
 
 const schemaHistory = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -63,6 +63,10 @@ CREATE INDEX operations_last_change ON operations (last_change);
 // schemaLinks has the table that is new in version 4; see [upgrade].
 const schemaLinks = `CREATE TABLE gone (target TEXT PRIMARY KEY, change INTEGER NOT NULL) WITHOUT ROWID;`
 
+// schemaKinds has the index that is new in version 6; see [upgrade]. Most operations are of the kinds that no one looks
+// for.
+const schemaKinds = `CREATE INDEX operations_kind ON operations (kind);`
+
 // schemaIndexes has the optional indexes of entries. For many entries they are made again, see [Tx.put].
 const schemaIndexes = `
 CREATE INDEX entries_place ON entries (place) WHERE place IS NOT NULL;
@@ -79,7 +83,7 @@ const (
 )
 
 // schemaVersion is stored in meta. Open upgrades an older ledger and refuses a newer one.
-const schemaVersion = "5"
+const schemaVersion = "6"
 
 // Keys in the table meta that every ledger has.
 const (

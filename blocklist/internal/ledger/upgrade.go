@@ -5,12 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // upgrade converts a ledger of an older version in one transaction. Version 2 added the columns place and expires to
 // entries, and the table of checks. Version 3 added the table of orders: every entry of before rests on one order,
-// whose line is the entry. Version 4 links the changes of each target. Version 5
-// added the tables of proposals. The history does not change.
+// whose line is the entry. Version 4 links the changes of each target. Version 5 added the tables of proposals, version
+// 6 the index of operations by kind. The history does not change.
 func upgrade(ctx context.Context, db *sql.DB) error {
 	if version, err := (View{q: db}).Meta(ctx, metaVersion); err != nil || !older(version) {
 		return err
@@ -31,7 +32,7 @@ func upgrade(ctx context.Context, db *sql.DB) error {
 }
 
 func older(version string) bool {
-	return version == "1" || version == "2" || version == "3" || version == "4"
+	return slices.Contains([]string{"1", "2", "3", "4", "5"}, version)
 }
 
 func upgradeFrom(ctx context.Context, tx *sql.Tx, version string) error {
@@ -40,8 +41,11 @@ func upgradeFrom(ctx context.Context, tx *sql.Tx, version string) error {
 			return err
 		}
 	}
-	text := schemaProposals
-	if version != "4" {
+	text := schemaKinds
+	if version != "5" {
+		text += schemaProposals
+	}
+	if version != "5" && version != "4" {
 		text += upgradeLinks(version)
 	}
 	_, err := tx.ExecContext(ctx, text+`UPDATE meta SET value = '`+schemaVersion+`' WHERE key = '`+metaVersion+`'`)

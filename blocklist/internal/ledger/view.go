@@ -74,6 +74,12 @@ type Range struct {
 
 // Operations yields the operations in a range, oldest first.
 func (v View) Operations(ctx context.Context, r Range) iter.Seq2[Operation, error] {
+	text, args := r.query()
+	return query(ctx, v.q, scanOperation, text, args...)
+}
+
+// query returns the statement for a range.
+func (r Range) query() (text string, args []any) {
 	if r.UpTo == 0 {
 		r.UpTo = math.MaxInt64
 	}
@@ -84,7 +90,7 @@ func (v View) Operations(ctx context.Context, r Range) iter.Seq2[Operation, erro
 			args = append(args, kind)
 		}
 	}
-	return query(ctx, v.q, scanOperation, `SELECT `+operationColumns+` FROM operations `+where+` ORDER BY id`, args...)
+	return `SELECT ` + operationColumns + ` FROM operations ` + where + ` ORDER BY id`, args
 }
 
 // Happened reports whether a range has an operation.
