@@ -9,58 +9,68 @@ import (
 // fresh is how long a cached value counts as new. Some values depend on the time.
 const fresh = time.Minute
 
+// fillWithin limits the making of a value. A long list has values that take longer than a request may; they are made all
+// the same, for the requests that follow.
+const fillWithin = 10 * time.Minute
+
 // cached is a value that is made once for a key. A value older than [fresh] is made again beside the requests, which
 // get the old one meanwhile.
 type cached[T any] struct {
 	mu    sync.Mutex
-	key   string
-	at    time.Time
-	value T
-	has   bool
-	busy  chan struct{} // closed when the value that is being made is there
+	last  *filling[T] // nil: there is no value
+	since time.Time   // when the last one was made
+	now   *filling[T] // nil: none is being made
 }
 
-// get returns the value for a key. It calls do if there is none, and waits for it.
+// filling is a value that is being made, or was made.
+type filling[T any] struct {
+	key   string
+	done  chan struct{} // closed when the value is there
+	value T
+	err   error
+}
+
+// get returns the value for a key. If there is none, do makes it, and get waits for that.
 func (c *cached[T]) get(ctx context.Context, key string, do func(context.Context) (T, error)) (T, error) {
 	for {
-		c.mu.Lock()
-		switch {
-		case c.has && c.key == key && time.Since(c.at) < fresh:
-			defer c.mu.Unlock()
-			return c.value, nil
-		case c.busy == nil && c.has && c.key == key:
-			c.busy = make(chan struct{})
-			defer c.mu.Unlock()
-			go func() { _, _ = c.fill(context.WithoutCancel(ctx), key, do) }() // a request gets the error next time
-			return c.value, nil
-		case c.busy == nil:
-			c.busy = make(chan struct{})
-			c.mu.Unlock()
-			return c.fill(context.WithoutCancel(ctx), key, do)
-		case c.has && c.key == key:
-			defer c.mu.Unlock()
-			return c.value, nil
-		}
-		busy := c.busy
-		c.mu.Unlock()
+		f := c.find(ctx, key, do)
 		select {
-		case <-busy:
+		case <-f.done:
 		case <-ctx.Done():
 			var none T
 			return none, ctx.Err()
 		}
+		if f.key == key {
+			return f.value, f.err
+		}
 	}
 }
 
-// fill makes the value. If that fails, an old one is dropped.
-func (c *cached[T]) fill(ctx context.Context, key string, do func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestWithin)
-	defer cancel()
-	value, err := do(ctx)
+// find returns the value for a key, or else the one that must be made before, and has it made.
+func (c *cached[T]) find(ctx context.Context, key string, do func(context.Context) (T, error)) *filling[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.value, c.has, c.key, c.at = value, err == nil, key, time.Now()
-	close(c.busy)
-	c.busy = nil
-	return value, err
+	has := c.last != nil && c.last.key == key
+	if c.now == nil && (!has || time.Since(c.since) >= fresh) {
+		c.now = &filling[T]{key: key, done: make(chan struct{})}
+		go c.fill(context.WithoutCancel(ctx), c.now, do)
+	}
+	if has {
+		return c.last
+	}
+	return c.now
+}
+
+// fill makes a value. If that fails, an old one is dropped.
+func (c *cached[T]) fill(ctx context.Context, f *filling[T], do func(context.Context) (T, error)) {
+	ctx, cancel := context.WithTimeout(ctx, fillWithin)
+	defer cancel()
+	f.value, f.err = do(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now, c.last, c.since = nil, f, time.Now()
+	if f.err != nil {
+		c.last = nil
+	}
+	close(f.done)
 }

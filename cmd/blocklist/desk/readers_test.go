@@ -83,15 +83,15 @@ func (a *agency) fill(b *testing.B, entries int) {
 
 // line returns the target of an entry.
 func line(i int64) string {
-	switch i % 4 {
+	switch i % 20 {
 	case 0:
-		return fmt.Sprintf("site%d.example", i)
-	case 1:
-		return fmt.Sprintf("=www.host%d.example", i)
-	case 2:
 		return fmt.Sprintf("https://social%d.example/user/%d", i%1000, i)
+	case 1, 2, 3:
+		return fmt.Sprintf("=www.host%d.example", i)
+	case 4, 5, 6:
+		return fmt.Sprintf("sub.site%d.example", i+3)
 	}
-	return fmt.Sprintf("sub.site%d.example", i-3)
+	return fmt.Sprintf("site%d.example", i)
 }
 
 // pageOf returns the path of a page. The first ten are those that everyone looks at.
