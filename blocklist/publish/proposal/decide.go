@@ -133,16 +133,16 @@ func (r *ruling) run(ctx context.Context, t *ledger.StepTx) error {
 }
 
 // attributes returns the attributes of the decision.
-func (r *ruling) attributes() Proposal {
+func (d Decision) attributes() Proposal {
 	return Proposal{
-		Category: r.Category, Reference: r.Reference, Expires: r.Expires.UTC().Truncate(time.Second),
-		Review: r.Review.UTC().Truncate(time.Second),
+		Category: d.Category, Reference: d.Reference, Expires: d.Expires.UTC().Truncate(time.Second),
+		Review: d.Review.UTC().Truncate(time.Second),
 	}
 }
 
 // with returns a proposal with the attributes of the decision.
-func (r *ruling) with(p Proposal) Proposal {
-	c := r.attributes()
+func (d Decision) with(p Proposal) Proposal {
+	c := d.attributes()
 	e := blocklist.Attributes{Category: c.Category, Reference: c.Reference, Expires: c.Expires, Review: c.Review}.Or(
 		blocklist.Attributes{Category: p.Category, Reference: p.Reference, Expires: p.Expires, Review: p.Review})
 	p.Category, p.Reference, p.Expires, p.Review = e.Category, e.Reference, e.Expires, e.Review
@@ -166,7 +166,7 @@ func (r *ruling) find(ctx context.Context, v ledger.View, i int) (Proposal, erro
 		result.Err = fmt.Errorf("proposal %d: %w: it is %s", p.ID, ErrChanged, stateText(p))
 		return p, nil
 	}
-	result.Err = r.allowed(p)
+	result.Err = r.Allowed(p, r.by.Author, r.rules)
 	if result.Err == nil && r.Verb == Check {
 		after := r.with(p)
 		if _, err := order(after); err != nil {
@@ -178,16 +178,17 @@ func (r *ruling) find(ctx context.Context, v ledger.View, i int) (Proposal, erro
 	return p, nil
 }
 
-// allowed fails unless a proposal is in a state for the decision, and the author may take it.
-func (r *ruling) allowed(p Proposal) error {
+// Allowed fails unless a proposal is in a state for the decision, and a person may take it: what needs two persons is
+// confirmed by another one than has checked it ([ErrState], [ErrSecondPerson]).
+func (d Decision) Allowed(p Proposal, person string, rules publish.Rules) error {
 	switch {
-	case !p.IsOpen() || r.Verb == Check && p.State == Checked || r.Verb == Refer && p.State == Referred:
+	case !p.IsOpen() || d.Verb == Check && p.State == Checked || d.Verb == Refer && p.State == Referred:
 		return fmt.Errorf("proposal %d: %w: it is %s", p.ID, ErrState, stateText(p))
-	case r.Verb != Confirm || !r.rules.NeedsTwo(r.with(p).Category) && !r.rules.NeedsTwo(p.Category):
+	case d.Verb != Confirm || !rules.NeedsTwo(d.with(p).Category) && !rules.NeedsTwo(p.Category):
 		return nil
 	case p.State != Checked:
 		return fmt.Errorf("proposal %d: %w: it is %s; a first person checks it, then another confirms", p.ID, ErrSecondPerson, p.State)
-	case samePerson(p.Checker, r.by.Author):
+	case samePerson(p.Checker, person):
 		return fmt.Errorf("proposal %d: %w: %s has checked it", p.ID, ErrSecondPerson, p.Checker)
 	}
 	return nil

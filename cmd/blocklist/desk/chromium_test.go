@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -99,6 +100,14 @@ func openWindow(t testing.TB, chromium context.Context, base, user string, v vie
 	return w
 }
 
+// cookies sets the cookies of the desk.
+func (w *window) cookies(all []*http.Cookie) {
+	w.t.Helper()
+	for _, one := range all {
+		call(w, network.SetCookie, network.SetCookieParams{Name: one.Name, Value: one.Value, URL: w.base})
+	}
+}
+
 // listen notes what must not happen.
 func (w *window) listen(event any) {
 	var trouble string
@@ -109,7 +118,7 @@ func (w *window) listen(event any) {
 			_, _ = chromedp.Call(w.ctx, cdppage.HandleJavaScriptDialog, cdppage.HandleJavaScriptDialogParams{})
 		}()
 	case *log.EventEntryAdded:
-		if e.Entry.Source != log.EntrySourceNetwork { // the status of a page is there, too
+		if e.Entry.Source != log.EntrySourceNetwork && e.Entry.Source != log.EntrySourceRendering { // statuses, and dates that are none
 			trouble = "log: " + e.Entry.Text
 		}
 	case *runtime.EventExceptionThrown:

@@ -64,13 +64,7 @@ func (v *visit) ids(texts []string) (ids []int64, err error) {
 }
 
 func (v *visit) showDecide(status int, ids []int64, results []proposal.Decided) error {
-	p := decidePage{
-		Rules: v.now.Rules, Results: results,
-		Verbs: []proposal.Verb{proposal.Check, proposal.Refer, proposal.Refuse, proposal.Withdraw},
-	}
-	if v.person.may(decide) {
-		p.Verbs = slices.Insert(p.Verbs, 1, proposal.Confirm)
-	}
+	p := decidePage{Rules: v.now.Rules, Results: results}
 	var all []proposal.Proposal
 	for _, id := range ids {
 		one, steps, err := proposal.Get(v.r.Context(), v.ledger, id)
@@ -89,7 +83,20 @@ func (v *visit) showDecide(status int, ids []int64, results []proposal.Decided) 
 	for i, one := range all {
 		p.Proposals = append(p.Proposals, examined{one, findings[i]})
 	}
+	p.Verbs = v.verbs(all)
 	return v.write(status, "decide", "decide.title", p)
+}
+
+// verbs returns the decisions that somebody with the person's role may take on at least one of some proposals.
+func (v *visit) verbs(all []proposal.Proposal) []proposal.Verb {
+	return slices.DeleteFunc(proposal.Verbs(), func(verb proposal.Verb) bool {
+		if verb == proposal.Confirm && !v.person.may(decide) {
+			return true
+		}
+		return !slices.ContainsFunc(all, func(one proposal.Proposal) bool {
+			return proposal.Decision{Verb: verb}.Allowed(one, "", v.now.Rules) == nil
+		})
+	})
 }
 
 // decideProposals decides on proposals as their person has seen them. What others have changed since is not decided on.

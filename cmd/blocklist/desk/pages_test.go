@@ -130,7 +130,11 @@ func TestProposals(t *testing.T) {
 	assert.Contains(t, p.text, "worse.example")
 	p = carla.post(t, "/proposals/decide", fields("seen", "1:1", "verb", "check", "reason", "I have looked"))
 	assert.Contains(t, p.text, "done checked")
-	seen := carla.get(t, "/proposal/1").values["seen"]
+	assert.NotContains(t, carla.get(t, "/proposal/2").text, "Confirm: it counts", "it was not checked")
+	p = carla.get(t, "/proposal/1")
+	assert.Contains(t, p.text, "Confirm: it counts")
+	assert.NotContains(t, p.text, "Check: it should count")
+	seen := p.values["seen"]
 	p = carla.post(t, "/proposals/decide", fields("seen", seen, "verb", "confirm"))
 	assert.Equal(t, http.StatusConflict, p.status)
 	assert.Contains(t, p.text, "another person must confirm")
@@ -144,7 +148,9 @@ func TestProposals(t *testing.T) {
 	_, listed, err := a.Lookup(t.Context(), "bad.example")
 	require.NoError(t, err)
 	assert.True(t, listed)
-	assert.Contains(t, rita.get(t, "/proposal/1").text, "Confirmed · ")
+	p = rita.get(t, "/proposal/1")
+	assert.Contains(t, p.text, "Confirmed · ")
+	assert.NotContains(t, p.text, "Refuse", "it is decided")
 	assert.Contains(t, rita.get(t, "/proposals?state=listed").raw, `href="/proposals.csv?state=listed"`)
 	p = rita.get(t, "/proposals.csv?state=listed")
 	assert.Equal(t, `attachment; filename="proposals.csv"`, p.header.Get("Content-Disposition"))
