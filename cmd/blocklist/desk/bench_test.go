@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A page of a list with a history costs about a millisecond, however long the list is.
+// A page that is kept costs about a tenth of a millisecond.
 func BenchmarkPages(b *testing.B) {
 	a := newAgency(b)
 	var names []string
