@@ -34,7 +34,7 @@ var outOfUse = []struct {
 }
 
 // notAWord are the places where one of them is a name: of a mailbox that does not exist, of a user.
-var notAWord = regexp.MustCompile("nobody\\.invalid|\"nobody\"|subscriber remove nobody|http\\.NoBody")
+var notAWord = regexp.MustCompile("nobody\\.invalid|nobody:x:|\"nobody\"|subscriber remove nobody|http\\.NoBody")
 
 // TestWords fails on words that are out of use, in Go, Markdown and help texts.
 func TestWords(t *testing.T) {
