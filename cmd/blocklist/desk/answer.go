@@ -6,7 +6,10 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // nameMark stands in a page where the name of its reader belongs. No text of a page has it: it is escaped there.
@@ -43,4 +46,30 @@ func (a *answer) send(w http.ResponseWriter, name string) {
 	for _, part := range [][]byte{before, shown, after} {
 		_, _ = w.Write(part) // the reader may be gone
 	}
+}
+
+// visible escapes the characters of a page that change the writing direction, or that no one sees: no text of the desk
+// has any.
+func visible(page []byte) []byte {
+	if bytes.IndexFunc(page, hidden) < 0 {
+		return page
+	}
+	var b bytes.Buffer
+	for len(page) > 0 {
+		r, n := utf8.DecodeRune(page)
+		if hidden(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		} else {
+			b.Write(page[:n])
+		}
+		page = page[n:]
+	}
+	return b.Bytes()
+}
+
+func hidden(r rune) bool {
+	if ' ' <= r && r <= '~' {
+		return false
+	}
+	return !unicode.IsGraphic(r) && r != '\n' && r != '\t' || r == unicode.ReplacementChar
 }

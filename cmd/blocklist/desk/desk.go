@@ -64,32 +64,6 @@ type Desk struct {
 	handler   http.Handler
 }
 
-// New opens the agency's folder for a desk.
-func New(o Options) (*Desk, error) {
-	d := &Desk{Options: o, ledger: opened{dir: o.Dir, prepare: o.Prepare}, busy: make(chan struct{}, atOnce)}
-	var err error
-	if d.words, err = readWords(); err != nil {
-		return nil, err
-	}
-	if d.assets, err = readAssets(); err != nil {
-		return nil, err
-	}
-	if d.views, err = newViews(d.words, d.assets); err != nil {
-		return nil, err
-	}
-	if o.UserHeader == "" {
-		d.sessions = newSessions(o.Link)
-	}
-	if err := d.ledger.open(); err != nil {
-		return nil, err
-	}
-	if d.sessions != nil {
-		d.sessions.newLink()
-	}
-	d.handler = d.secured(d.routes())
-	return d, nil
-}
-
 // ServeHTTP implements [http.Handler].
 func (d *Desk) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.handler.ServeHTTP(w, r) }
 

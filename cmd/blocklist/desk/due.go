@@ -46,14 +46,6 @@ func (v *visit) due() error {
 	return v.show("due", "due.title", p)
 }
 
-// later compares times; no time is the last one.
-func later(a, b time.Time) int {
-	if a.IsZero() || b.IsZero() {
-		return -a.Compare(b)
-	}
-	return a.Compare(b)
-}
-
 // has reports whether an order belongs to the page.
 func (p duePage) has(o blocklist.Entry) bool {
 	review, expired := p.Overdue(o.Review), p.Overdue(o.Expires)

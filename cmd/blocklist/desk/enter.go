@@ -50,12 +50,6 @@ func (d *Desk) showDoor(w http.ResponseWriter, r *http.Request, notice string) {
 	d.plain(w, r, http.StatusUnauthorized, "door", notice)
 }
 
-// Cookies with preferences.
-const (
-	languageCookie = "desk-language"
-	zoneCookie     = "desk-zone"
-)
-
 // setPreferences keeps the language and the time zone that a person has chosen.
 func (d *Desk) setPreferences(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {

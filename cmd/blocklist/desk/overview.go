@@ -10,19 +10,6 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// overview is what every page needs of the list's state. It is read once for each state.
-type overview struct {
-	publish.Status
-	roles        map[string]string
-	confidential bool
-}
-
-// state stands for all that the desk shows of the agency's folder. Two equal ones have the same content.
-type state struct {
-	version publish.Version
-	folders string
-}
-
 // settled is how long a folder must not have changed before its time stands for its content: times of files have steps,
 // of some milliseconds on most systems.
 const settled = 100 * time.Millisecond

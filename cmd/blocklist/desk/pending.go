@@ -1,13 +1,11 @@
 package desk
 
 import (
-	"context"
 	"errors"
-	"iter"
+	"io"
 	"slices"
 	"strings"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
@@ -33,26 +31,6 @@ type officer struct {
 	Name   string
 	Signed bool
 }
-
-// changes are the first changes of a list, and how many there are.
-type changes struct {
-	First          []string // lines with their sign
-	Added, Removed uint64
-}
-
-// More returns how many changes are not among the first.
-func (c changes) More() uint64 { return c.Added + c.Removed - uint64(len(c.First)) }
-
-// review is what the signatures on a release cover.
-type review struct {
-	Operations []publish.Operation // the first ones
-	More       uint64              // how many others there are
-	Changes    changes
-	Problem    string // why an officer must not sign it
-}
-
-// shownChanges is how many changes and operations of a release the page has. The others are in the request.
-const shownChanges = 500
 
 func (v *visit) pending() error {
 	p, err := v.pendingPage()
@@ -97,58 +75,6 @@ func officers(s *publish.Signatures) (all []officer) {
 	return all
 }
 
-// stamp names the present state of the list and of what is pending.
-func (v *visit) stamp() string { return v.now.Head.Hash + v.folders() }
-
-// review reads what a release's signatures cover, once for each state.
-func (v *visit) review(p *publish.Pending) (*review, error) {
-	return v.reviews.get(v.r.Context(), v.stamp(), func(ctx context.Context) (*review, error) {
-		r := &review{}
-		for o, err := range v.ledger.PendingOperations(ctx, p) {
-			if err != nil {
-				r.Problem = err.Error()
-				break
-			}
-			if len(r.Operations) < shownChanges {
-				r.Operations = append(r.Operations, o)
-			} else {
-				r.More++
-			}
-		}
-		err := r.Changes.fill(v.ledger.Review(p))
-		if err != nil && ctx.Err() == nil {
-			r.Problem, err = err.Error(), nil
-		}
-		return r, err
-	})
-}
-
-// unreleasedChanges reads what the next release would change, once for each state.
-func (v *visit) unreleasedChanges() (*changes, error) {
-	return v.unsigned.get(v.r.Context(), v.stamp(), func(ctx context.Context) (*changes, error) {
-		c := &changes{}
-		return c, c.fill(v.ledger.Unreleased(ctx))
-	})
-}
-
-func (c *changes) fill(all iter.Seq2[blocklist.Change, error]) error {
-	for change, err := range all {
-		if err != nil {
-			return err
-		}
-		sign := "+"
-		if c.Added++; change.Removed {
-			c.Added--
-			c.Removed++
-			sign = "−"
-		}
-		if len(c.First) < shownChanges {
-			c.First = append(c.First, sign+change.Entry.String())
-		}
-	}
-	return nil
-}
-
 // release makes the next release. If the guards hold it, it shows what they say; with a reason, they are overridden.
 func (v *visit) release() error {
 	by := publish.Audit{Author: v.person.Name, Reason: strings.TrimSpace(v.r.FormValue("override"))}
@@ -185,4 +111,32 @@ func (v *visit) then(err error, path string) error {
 		return err
 	}
 	return v.redirect(path, nil)
+}
+
+// makeCode shows a one-time code for an officer's terminal.
+func (v *visit) makeCode() error {
+	asked, err := v.asked()
+	if err != nil {
+		return err
+	}
+	if err := writeRequest(v.r.Context(), io.Discard, v.ledger, asked, v.recipients()); err != nil {
+		return err // rather here than in the officer's terminal
+	}
+	made := v.codes.add(code{
+		Urgent: asked.Number > 0, what: asked.What(), recipients: v.recipients(), author: v.person.Name,
+	})
+	if made.Urgent {
+		p, err := v.urgentPage()
+		if err != nil {
+			return err
+		}
+		p.Code = made
+		return v.show("urgent", "urgent.title", p)
+	}
+	p, err := v.pendingPage()
+	if err != nil {
+		return err
+	}
+	p.Code = made
+	return v.show("pending", "pending.title", p)
 }

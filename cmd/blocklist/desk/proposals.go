@@ -12,9 +12,6 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// ownQuery is the name of a value in the query of a page that is made for its reader alone.
-const ownQuery = "mine"
-
 // proposalsPage has a page of proposals, the newest received first.
 type proposalsPage struct {
 	Proposals                       []proposal.Proposal

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
@@ -65,4 +66,34 @@ func (d *Desk) routes() http.Handler {
 	}
 	m.Handle("/", d.page(see, func(*visit) error { return errNoPage }))
 	return m
+}
+
+// secured adds the headers and limits of all requests. It refuses forms of other sites, and names that lead here by a
+// trick of the DNS.
+func (d *Desk) secured(next http.Handler) http.Handler {
+	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		if d.sessions != nil && !isLoopback(r.Host) {
+			http.Error(w, "this desk is at a loopback address only", http.StatusMisdirectedRequest)
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), requestWithin)
+		defer cancel()
+		limit := int64(maxBody)
+		switch r.URL.Path {
+		case signaturesPath:
+			limit = maxUpload
+		case reportsPath:
+			limit = proposal.MaxReportsBody
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		next.ServeHTTP(w, r.WithContext(ctx))
+	}))
 }

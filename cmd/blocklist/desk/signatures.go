@@ -1,10 +1,13 @@
 package desk
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -82,3 +85,28 @@ func newSigning(what string, confidential bool) signing {
 	}
 	return signing{what, "/pending", confidential}
 }
+
+// writeRequest writes a signing request, by way of memory, so that an error is an answer of its own. If w is an answer,
+// it is a file to be saved.
+func writeRequest(ctx context.Context, w io.Writer, l *publish.Ledger, p *publish.Pending, recipients []string) error {
+	var b bytes.Buffer
+	if err := l.WriteRequest(ctx, &b, p, recipients...); err != nil {
+		return err
+	}
+	if answer, ok := w.(http.ResponseWriter); ok {
+		name := strings.NewReplacer("/", "-", " ", "-").Replace(p.What())
+		if len(recipients) > 0 {
+			name += ".age"
+		} else {
+			name += ".tar"
+		}
+		answer.Header().Set("Content-Type", "application/octet-stream")
+		answer.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename=%q`, name))
+		answer.Header().Set("Content-Length", strconv.Itoa(b.Len()))
+	}
+	_, err := b.WriteTo(w)
+	return err
+}
+
+// maxUpload is the maximum size of files with signatures, in bytes.
+const maxUpload = 1 << 20

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"cmp"
-	"context"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist/publish"
@@ -20,9 +19,6 @@ type subscribersPage struct {
 	Readers  []publish.Subscriber // of a confidential list
 	Problem  string               // why receipts can't be read
 }
-
-// chartReleases is how many releases the plot has.
-const chartReleases = 20
 
 func (v *visit) subscribers() error {
 	p := subscribersPage{Given: v.Receipts != nil, Deadline: v.Deadline}
@@ -68,36 +64,4 @@ func rank(s receipt.State) int {
 	default:
 		return 4
 	}
-}
-
-// board is what the receipts say together.
-type board struct {
-	from      string
-	times     report.Enforcement
-	standings []receipt.Standing
-}
-
-// board reads the receipts, at most once a minute for each state of the list.
-func (v *visit) board() (*board, error) {
-	return v.boards.get(v.r.Context(), v.now.Head.Hash, func(ctx context.Context) (*board, error) {
-		said, err := v.readReceipts(ctx)
-		if err != nil {
-			return nil, err
-		}
-		var releases []receipt.Release
-		for r, err := range v.ledger.Releases(ctx, 0) {
-			if err != nil {
-				return nil, err
-			}
-			if r.Problem == "" {
-				releases = append(releases, receipt.Release{Serial: r.Serial, Digest: r.SignedDigest, Created: r.Created})
-			}
-		}
-		b := &board{
-			from:      said.From,
-			standings: receipt.Judge(releases, said.Subscribers, said.Statements, v.Deadline, time.Now()),
-		}
-		b.times, err = report.Enforced(ctx, v.ledger, chartReleases, report.Options{Deadline: v.Deadline, Receipts: said})
-		return b, err
-	})
 }

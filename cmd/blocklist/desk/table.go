@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 )
@@ -75,3 +76,14 @@ func (t table[T]) Order(name string) string {
 	}
 	return "none"
 }
+
+// later compares times; no time is the last one.
+func later(a, b time.Time) int {
+	if a.IsZero() || b.IsZero() {
+		return -a.Compare(b)
+	}
+	return a.Compare(b)
+}
+
+// ownQuery is the name of a value in the query of a page that is made for its reader alone.
+const ownQuery = "mine"

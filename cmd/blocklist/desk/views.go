@@ -18,6 +18,7 @@ import (
 type views struct {
 	words  words
 	assets assets
+	pages  template.FuncMap // functions of single pages
 
 	mu   sync.Mutex
 	made map[viewKey]map[string]*template.Template
@@ -31,8 +32,8 @@ type viewKey struct {
 // maxViews is how many combinations of languages and zones are kept.
 const maxViews = 64
 
-func newViews(w words, a assets) (*views, error) {
-	v := &views{words: w, assets: a, made: map[viewKey]map[string]*template.Template{}}
+func newViews(w words, a assets, pages template.FuncMap) (*views, error) {
+	v := &views{words: w, assets: a, pages: pages, made: map[viewKey]map[string]*template.Template{}}
 	for lang := range languages() {
 		if _, err := v.get(lang, time.UTC); err != nil {
 			return nil, err
@@ -61,7 +62,7 @@ func (v *views) get(lang int, zone *time.Location) (map[string]*template.Templat
 }
 
 func (v *views) parse(lang int, zone *time.Location) (map[string]*template.Template, error) {
-	shared := template.New("").Funcs(v.funcs(lang, zone))
+	shared := template.New("").Funcs(v.pages).Funcs(v.funcs(lang, zone))
 	if err := v.parseInto(shared, lang, "templates/shared/*.html"); err != nil {
 		return nil, err
 	}
@@ -108,7 +109,7 @@ func (v *views) parseInto(t *template.Template, lang int, pattern string) error 
 	return nil
 }
 
-// funcs are the functions of the templates.
+// funcs are the functions of all templates.
 func (v *views) funcs(lang int, zone *time.Location) template.FuncMap {
 	t := func(key string, args ...any) string { return v.words.text(lang, key, args...) }
 	return template.FuncMap{
@@ -117,7 +118,7 @@ func (v *views) funcs(lang int, zone *time.Location) template.FuncMap {
 		"num":   func(n any) string { return number(lang, whole(n)) },
 		"time":  func(at time.Time) template.HTML { return timeElement(at, zone, time.DateOnly+" 15:04") },
 		"day":   func(at time.Time) template.HTML { return timeElement(at, time.UTC, time.DateOnly) },
-		"nav":   navigation, "signing": newSigning, "by": newHeader, "tabs": tabs, "proposaltabs": proposalTabs, "clock": clock, "took": took, "join": func(texts []string) string { return strings.Join(texts, ", ") },
+		"clock": clock, "took": took, "join": func(texts []string) string { return strings.Join(texts, ", ") },
 		"short": func(text string) string { return text[:min(len(text), 12)] },
 	}
 }

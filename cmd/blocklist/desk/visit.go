@@ -9,11 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/argine-dns/argine/blocklist/publish"
 )
@@ -176,32 +173,6 @@ func (v *visit) write(status int, view, title string, data any) error {
 	}
 	v.give(newAnswer(status, c.Lang, b.Bytes()))
 	return nil
-}
-
-// visible escapes the characters of a page that change the writing direction, or that no one sees: no text of the desk
-// has any.
-func visible(page []byte) []byte {
-	if bytes.IndexFunc(page, hidden) < 0 {
-		return page
-	}
-	var b bytes.Buffer
-	for len(page) > 0 {
-		r, n := utf8.DecodeRune(page)
-		if hidden(r) {
-			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-		} else {
-			b.Write(page[:n])
-		}
-		page = page[n:]
-	}
-	return b.Bytes()
-}
-
-func hidden(r rune) bool {
-	if ' ' <= r && r <= '~' {
-		return false
-	}
-	return !unicode.IsGraphic(r) && r != '\n' && r != '\t' || r == unicode.ReplacementChar
 }
 
 // plain shows a page to somebody who has no session. Data is the key of a text.

@@ -91,3 +91,9 @@ func (w words) language(r *http.Request) int {
 	}
 	return i
 }
+
+// Cookies with preferences.
+const (
+	languageCookie = "desk-language"
+	zoneCookie     = "desk-zone"
+)

@@ -1,0 +1,34 @@
+package desk
+
+import "html/template"
+
+// New opens the agency's folder for a desk.
+func New(o Options) (*Desk, error) {
+	d := &Desk{Options: o, ledger: opened{dir: o.Dir, prepare: o.Prepare}, busy: make(chan struct{}, atOnce)}
+	var err error
+	if d.words, err = readWords(); err != nil {
+		return nil, err
+	}
+	if d.assets, err = readAssets(); err != nil {
+		return nil, err
+	}
+	if d.views, err = newViews(d.words, d.assets, pageFuncs()); err != nil {
+		return nil, err
+	}
+	if o.UserHeader == "" {
+		d.sessions = newSessions(o.Link)
+	}
+	if err := d.ledger.open(); err != nil {
+		return nil, err
+	}
+	if d.sessions != nil {
+		d.sessions.newLink()
+	}
+	d.handler = d.secured(d.routes())
+	return d, nil
+}
+
+// pageFuncs are the functions of the templates of single pages.
+func pageFuncs() template.FuncMap {
+	return template.FuncMap{"nav": navigation, "signing": newSigning, "by": newHeader, "tabs": tabs, "proposaltabs": proposalTabs}
+}
