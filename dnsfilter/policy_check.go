@@ -114,6 +114,11 @@ func (c policyCheck) quorum(q *Quorum) error {
 // HasSinkhole reports whether the action Sinkhole leads anywhere.
 func (r *Rule) HasSinkhole() bool { return len(r.Sinkhole) > 0 || r.SinkholeName != "" }
 
+// hasAction reports whether a rule can have its action. Others are those of decisions only.
+func (r *Rule) hasAction() bool {
+	return r.Action <= Passthru && r.Action != Divert && r.Action != LocalData
+}
+
 // check validates the fields of a rule, except its list.
 func (r *Rule) check() error {
 	bad := func(why string) error {
@@ -126,11 +131,11 @@ func (r *Rule) check() error {
 		}
 	}
 	switch {
-	case r.Zone == nil && (r.Action == TCPOnly || r.Action == Passthru):
-		return bad(fmt.Sprintf("the action %s is for a policy zone", r.Action))
-	case r.Action == Divert || r.Action == LocalData || r.Action > Passthru:
+	case !r.hasAction():
 		return bad(fmt.Sprintf("action %d is none that a rule has; to divert, name the proxy's addresses in Divert",
 			r.Action))
+	case r.Zone == nil && r.Action >= TCPOnly:
+		return bad(fmt.Sprintf("the action %s is for a policy zone", r.Action))
 	case r.TTL > MaxBlockTTL:
 		return bad(fmt.Sprintf("a TTL of %d seconds is longer than a day", r.TTL))
 	case r.Reason > NoReason:

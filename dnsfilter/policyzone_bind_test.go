@@ -232,9 +232,16 @@ h54.two.test               CNAME garden.four.test.
 	g.check(t, dnsfilter.Config{Upstream: up})
 	var none []ported
 	for _, c := range []struct{ asked, want string }{
-		{"h31.two.test", "192.0.2.49"}, {"h32.two.test", "192.0.2.50"}, {"h41.two.test", "192.0.2.65"}, {"h42.two.test", "192.0.2.66"},
-		{"h42.two.test AAAA", "2001:db8:4::2"}, {"h42.two.test TXT", `"h42"`}, {"h42.two.test ANY", `"RFC8482" ""`},
-		{"h43.two.test", "192.0.2.67"}, {"h31.two.test AAAA", "2001:db8:3::1"}, {"h41-six.two.test AAAA", "2001:db8:4::1"},
+		{"h31.two.test", "192.0.2.49"},
+		{"h32.two.test", "192.0.2.50"},
+		{"h41.two.test", "192.0.2.65"},
+		{"h42.two.test", "192.0.2.66"},
+		{"h42.two.test AAAA", "2001:db8:4::2"},
+		{"h42.two.test TXT", `"h42"`},
+		{"h42.two.test ANY", `"RFC8482" ""`},
+		{"h43.two.test", "192.0.2.67"},
+		{"h31.two.test AAAA", "2001:db8:3::1"},
+		{"h41-six.two.test AAAA", "2001:db8:4::1"},
 		{"h51.two.test", "192.0.2.81 192.0.2.82"},
 	} {
 		none = append(none, ported{"radix tree deletions", c.asked, c.want, ""})

@@ -14,7 +14,7 @@ import (
 )
 
 // hierarchy is what authoritative servers on loopback have, by zone: all of them have all zones.
-var hierarchy = map[string]string{ //nolint:gochecknoglobals // a constant table
+var hierarchy = map[string]string{
 	".":           "@ NS ns.root.test.\nexample. NS ns1.dns.test.\ntest. NS ns.root.test.\nns.root.test. A 127.0.0.2\nns1.dns.test. A 127.0.0.2\n",
 	"test":        "@ NS ns.root\nns.root A 127.0.0.2\nns1.dns A 127.0.0.2\nns2.dns A 127.0.0.3\nns.other A 127.0.0.4\ngarden A 192.0.2.80\n*.wide A 192.0.2.81\n",
 	"example":     "@ NS ns1.dns.test.\na NS ns1.dns.test.\na NS ns2.dns.test.\nb NS ns.other.test.\n",

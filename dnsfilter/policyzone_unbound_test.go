@@ -139,7 +139,9 @@ func TestZonesLikeUnboundNames(t *testing.T) {
 			{"110", "c.g.test TXT", `"real c.g"`, ""},
 		}},
 		{"Unbound rpz_qname_override", []portedZone{
-			rule("a.one TXT \"first\"", dnsfilter.Monitor), {lines: "a.one TXT \"second\""}, rule("b.one CNAME .", dnsfilter.NoData), rule("c.test CNAME *.", dnsfilter.NXDomain),
+			rule("a.one TXT \"first\"", dnsfilter.Monitor),
+			{lines: "a.one TXT \"second\""},
+			rule("b.one CNAME .", dnsfilter.NoData), rule("c.test CNAME *.", dnsfilter.NXDomain),
 			rule("d.test TXT \"no\"", dnsfilter.Passthru), toD, rule("f.one TXT \"no\"", dnsfilter.Drop),
 		}, []ported{
 			{"10", "a.one TXT", `"second"`, ""},
@@ -228,26 +230,41 @@ o7. A 203.0.113.7
 	toNS.rule.SinkholeName = mustName(t, "ns")
 	for _, g := range []portedGroup{
 		{"Unbound rpz_respip", given(first, second), []ported{
-			{"1", "a", "nodata", ""}, {"3", "a AAAA", "nodata", ""},
-			{"5", "b", "nodata", ""}, {"7", "b AAAA", "nodata", ""},
-			{"9", "c", "nodata", ""}, {"11", "c AAAA", "nodata", ""},
-			{"13", "d", "NXDOMAIN", ""}, {"15", "d AAAA", "NXDOMAIN", ""},
-			{"17", "f", "198.18.170.10", ""}, {"19", "f AAAA", "2001:db8:aa:bb:cc::1", ""},
-			{"21", "g", "203.0.113.123", ""}, {"23", "g AAAA", "2001:db8::123", ""},
+			{"1", "a", "nodata", ""},
+			{"3", "a AAAA", "nodata", ""},
+			{"5", "b", "nodata", ""},
+			{"7", "b AAAA", "nodata", ""},
+			{"9", "c", "nodata", ""},
+			{"11", "c AAAA", "nodata", ""},
+			{"13", "d", "NXDOMAIN", ""},
+			{"15", "d AAAA", "NXDOMAIN", ""},
+			{"17", "f", "198.18.170.10", ""},
+			{"19", "f AAAA", "2001:db8:aa:bb:cc::1", ""},
+			{"21", "g", "203.0.113.123", ""},
+			{"23", "g AAAA", "2001:db8::123", ""},
 			{"25", "h AAAA", "2001:db8::124", ""},
-			{"27, 30", "e", "dropped", ""}, {"28, 31", "e AAAA", "dropped", ""},
+			{"27, 30", "e", "dropped", ""},
+			{"28, 31", "e AAAA", "dropped", ""},
 			{"33", "y", "TC", ""},
 		}},
 		{"Unbound rpz_respip_tcponly", given(first), []ported{
-			{"1", "a", "nodata", ""}, {"10", "b", "nodata", ""}, {"13", "d", "NXDOMAIN", ""}, {"17", "f", "198.18.170.10", ""},
-			{"30", "y", "TC", ""}, {"40", "y tcp", "198.18.2.1", ""},
+			{"1", "a", "nodata", ""},
+			{"10", "b", "nodata", ""},
+			{"13", "d", "NXDOMAIN", ""},
+			{"17", "f", "198.18.170.10", ""},
+			{"30", "y", "TC", ""},
+			{"40", "y tcp", "198.18.2.1", ""},
 		}},
 		{"Unbound rpz_respip_override", []portedZone{
 			rule("1", "A 192.0.2.1", dnsfilter.Monitor), rule("1", "A 192.0.2.2", dnsfilter.Pass), rule("3", "CNAME .", dnsfilter.NoData), rule("4", "CNAME *.", dnsfilter.NXDomain),
 			rule("5", "A 192.0.2.5", dnsfilter.Passthru), toNS, rule("7", "A 192.0.2.7", dnsfilter.Drop),
 		}, []ported{
-			{"1", "o1", "192.0.2.2", ""}, {"3", "o3", "nodata", ""}, {"5", "o4", "NXDOMAIN", ""}, {"7", "o5", "203.0.113.5", ""},
-			{"9", "o6", "ns. 192.0.2.40", ""}, {"11", "o7", "dropped", ""},
+			{"1", "o1", "192.0.2.2", ""},
+			{"3", "o3", "nodata", ""},
+			{"5", "o4", "NXDOMAIN", ""},
+			{"7", "o5", "203.0.113.5", ""},
+			{"9", "o6", "ns. 192.0.2.40", ""},
+			{"11", "o7", "dropped", ""},
 		}},
 	} {
 		g.check(t, dnsfilter.Config{Upstream: world(t, real)})

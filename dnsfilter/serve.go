@@ -45,7 +45,8 @@ func (s *Server) ServeDNS(w dns.ResponseWriter, msg *dns.Msg) {
 	opt := ednsRequest{structured: c.policy.wantsStructured(msg), nsid: requests(msg, dns.EDNS0NSID)}
 	q := &query{counters: &s.shared}
 	if len(c.taps) > 0 {
-		q.tap = c.taps.tapUnpacked(ClientMessage{Transport: how, Client: addrPort(client), Server: addrPort(w.LocalAddr())}, msg)
+		from := ClientMessage{Transport: how, Client: addrPort(client), Server: addrPort(w.LocalAddr())}
+		q.tap = c.taps.tapUnpacked(from, msg)
 	}
 	reply := s.respond(msg, q, opt, how, clientAddr(client))
 	q.tap.answer(q.question, reply)

@@ -12,8 +12,9 @@ import (
 )
 
 // Tap sees the messages of a server: each query of a client and each answer, over all transports and by
-// [Server.ServeDNS], except zone transfers, and those to and from the upstream. The goroutines that answer call its methods, several at once, so they
-// must return at once, and keep nothing of the bytes in a message. What it sees is personal data.
+// [Server.ServeDNS], except zone transfers, and those to and from the upstream. The goroutines that answer call its
+// methods, several at once, so they must return at once, and keep nothing of the bytes in a message. What it sees is
+// personal data.
 type Tap interface {
 	// Client is called for a query when it comes, and for its answer when that is about to be sent. A query without an
 	// answer, since the action is Drop, has one that is empty; one that is not answered for want of room has none.

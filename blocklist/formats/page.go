@@ -2,6 +2,7 @@ package formats
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -54,10 +55,8 @@ func (p *pageText) token(t html.Token) {
 
 // inline reports whether an element is part of a line of text. A word may go on beyond it.
 func inline(a atom.Atom) bool {
-	switch a {
-	case atom.A, atom.Abbr, atom.B, atom.Em, atom.Font, atom.I, atom.Mark, atom.Small, atom.Span, atom.Strong, atom.Sub,
-		atom.Sup, atom.U, atom.Wbr:
-		return true
-	}
-	return false
+	return slices.Contains([]atom.Atom{
+		atom.A, atom.Abbr, atom.B, atom.Em, atom.Font, atom.I, atom.Mark, atom.Small, atom.Span, atom.Strong, atom.Sub,
+		atom.Sup, atom.U, atom.Wbr,
+	}, a)
 }

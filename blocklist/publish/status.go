@@ -65,16 +65,7 @@ func (l *Ledger) Status(ctx context.Context) (s Status, err error) {
 	if err != nil {
 		return s, err
 	}
-	if s.Skipped, err = l.Skipped(ctx); err != nil {
-		return s, err
-	}
-	if s.Rules, err = l.Rules(ctx); err != nil {
-		return s, err
-	}
-	if s.Due, err = l.countDue(ctx); err != nil {
-		return s, err
-	}
-	if err = l.countProposals(ctx, &s); err != nil {
+	if err = l.readList(ctx, &s); err != nil {
 		return s, err
 	}
 	if s.Pending, err = l.Pending(); err == nil || errors.Is(err, ErrNothingPending) {
@@ -93,6 +84,20 @@ func (l *Ledger) Status(ctx context.Context) (s Status, err error) {
 		s.Damaged, err = part.Error(), nil
 	}
 	return s, err
+}
+
+// readList fills in what the ledger says of the list beside its releases.
+func (l *Ledger) readList(ctx context.Context, s *Status) (err error) {
+	if s.Skipped, err = l.Skipped(ctx); err != nil {
+		return err
+	}
+	if s.Rules, err = l.Rules(ctx); err != nil {
+		return err
+	}
+	if s.Due, err = l.countDue(ctx); err != nil {
+		return err
+	}
+	return l.countProposals(ctx, s)
 }
 
 func (l *Ledger) countProposals(ctx context.Context, s *Status) error {

@@ -46,7 +46,8 @@ func validAt(o *fetch.Origin) (now time.Time) {
 	return now
 }
 
-// earlierRoots returns all roots from the first to the given one. They are proved only to lead to it.
+// earlierRoots returns all roots from the first to the given one. It verifies that each of them leads to the next, but
+// not that the first is the right one: the given root is trusted, and those before it need not be.
 func earlierRoots(ctx context.Context, o *fetch.Origin, given []byte) (all [][]byte, err error) {
 	pin, err := openRoot(given)
 	if err != nil {

@@ -39,14 +39,22 @@ func (a *app) printCounts(ctx context.Context, l *publish.Ledger, f proposal.Fil
 	if err != nil {
 		return err
 	}
-	counts = slices.DeleteFunc(counts, func(c proposal.Count) bool {
-		return f.Source != "" && c.Source != f.Source || f.Category != "" && c.Category != f.Category ||
-			len(f.States) > 0 && !slices.Contains(f.States, c.State)
-	})
+	counts = slices.DeleteFunc(counts, func(c proposal.Count) bool { return !isCounted(c, f) })
 	if asJSON {
 		same := func(c proposal.Count) proposal.Count { return c }
 		return printAll(a, true, each(counts), same, nil)
 	}
+	return a.printStates(counts)
+}
+
+// isCounted reports whether a count is of selected proposals.
+func isCounted(c proposal.Count, f proposal.Filter) bool {
+	return (f.Source == "" || c.Source == f.Source) && (f.Category == "" || c.Category == f.Category) &&
+		(len(f.States) == 0 || slices.Contains(f.States, c.State))
+}
+
+// printStates prints counts, and their sums by state.
+func (a *app) printStates(counts []proposal.Count) error {
 	states := map[string]uint64{}
 	w := tabwriter.NewWriter(visibleWriter{a.stdout}, 0, 0, 2, ' ', 0)
 	for _, c := range counts {

@@ -112,16 +112,7 @@ func (a *app) printStatus(s publish.Status) error {
 	} else {
 		line("released", "nothing yet")
 	}
-	if s.Urgent != nil {
-		pushed := map[bool]string{true: "pushed", false: "not pushed yet"}[s.Urgent.Pushed]
-		line("urgent", "%s on top of serial %d, %s", plural(uint64(len(s.Urgent.Lines)), "order", "orders"), s.Urgent.Serial, pushed)
-		for _, order := range s.Urgent.Lines {
-			line("", "%s", shortened(order, maxLine))
-		}
-	}
-	if s.Ordered != nil {
-		line("waiting", "%s, for one officer's signature, until %s", s.Ordered.What(), s.Ordered.Expires.Format(time.RFC3339))
-	}
+	printUrgent(s, line)
 	line("since then", "%s added, %s removed", thousands(s.Added), thousands(s.Removed))
 	if s.Pending != nil {
 		line("pending", "%s", s.Pending.What())
@@ -142,6 +133,20 @@ func (a *app) printStatus(s publish.Status) error {
 		line("warning", "%s", warning)
 	}
 	return w.Flush()
+}
+
+// printUrgent prints the urgent orders in force, and those that wait for a signature.
+func printUrgent(s publish.Status, line func(key, format string, args ...any)) {
+	if s.Urgent != nil {
+		pushed := map[bool]string{true: "pushed", false: "not pushed yet"}[s.Urgent.Pushed]
+		line("urgent", "%s on top of serial %d, %s", plural(uint64(len(s.Urgent.Lines)), "order", "orders"), s.Urgent.Serial, pushed)
+		for _, order := range s.Urgent.Lines {
+			line("", "%s", shortened(order, maxLine))
+		}
+	}
+	if s.Ordered != nil {
+		line("waiting", "%s, for one officer's signature, until %s", s.Ordered.What(), s.Ordered.Expires.Format(time.RFC3339))
+	}
 }
 
 func (a *app) diff() *cobra.Command {

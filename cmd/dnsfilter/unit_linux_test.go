@@ -82,7 +82,7 @@ func unitRoot(t *testing.T) string {
 		require.NoError(t, os.Symlink("usr/"+link, filepath.Join(root, link)))
 	}
 	write := func(name, text string) {
-		require.NoError(t, os.WriteFile(filepath.Join(root, name), []byte(text), 0o644)) //nolint:gosec // the unit's user reads it
+		require.NoError(t, os.WriteFile(filepath.Join(root, name), []byte(text), 0o644))
 	}
 	copied := func(name, from string, words ...string) {
 		b, err := os.ReadFile(from)

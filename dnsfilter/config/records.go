@@ -15,7 +15,7 @@ var recordPosition = regexp.MustCompile(` at line: (\d+):(\d+)$`)
 // ReadRecords reads the local data of the settings, which may be none. Errors in the file have the type [Errors].
 func (s *Settings) ReadRecords() (*dnsfilter.Records, error) { return s.readRecords("") }
 
-// readRecords is ReadRecords with records of our own behind those of the file, unless the file has some at their name.
+// readRecords is ReadRecords with records of our own after those of the file, unless the file mentions their name.
 func (s *Settings) readRecords(own string) (*dnsfilter.Records, error) {
 	if s.Records == "" && own == "" {
 		return nil, nil //nolint:nilnil // there is no local data

@@ -14,7 +14,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
 
-// noKey is what key says for a zone whose requests need no signature.
+// noKey is the value of the setting key for a zone whose requests need no signature (TSIG).
 const noKey = "none"
 
 // readPolicyZone parses one policy zone.

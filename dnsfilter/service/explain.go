@@ -179,14 +179,18 @@ func readChanged(s *config.Settings, held, fresh *blocklist.Store, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	missing = append(missing, unread...)
+	return slices.Concat(missing, unread, neverReleased(s, held, log)), nil
+}
+
+// neverReleased returns the signed lists of which the store has no release.
+func neverReleased(s *config.Settings, held *blocklist.Store, log *slog.Logger) (lists []string) {
 	for _, l := range s.Lists {
 		if info, ok := held.List(l.Rule.List); l.File == "" && (!ok || info.Err != nil || info.Serial == 0) {
 			log.Warn("nothing is held of a list", slog.String("list", l.Rule.List))
-			missing = append(missing, l.Rule.List)
+			lists = append(lists, l.Rule.List)
 		}
 	}
-	return missing, nil
+	return lists
 }
 
 // readZones reads the policy zones among the lists, as a start would. It returns those of which there are no rules.

@@ -146,9 +146,9 @@ func (f ProposalFilter) query(ctx context.Context, v View) (text string, args []
 	return text, args, nil
 }
 
-// pageOfGroups selects a page of several groups. It is given the direction of the order, the conditions on a proposal
-// of a group and those on groups. If there are as many groups as the page is long, their first proposals would fill it:
-// none behind these is on it.
+// pageOfGroups selects a page of several groups. Its verbs are the direction of the order, the conditions on a proposal
+// of a group, and those on groups. Of each group it takes the first proposals only, and stops where a page is full: if
+// there are as many groups as the page has rows, no proposal behind the first ones of all groups can be on the page.
 const pageOfGroups = `
 WITH
 	chosen AS MATERIALIZED (

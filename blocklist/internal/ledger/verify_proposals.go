@@ -54,7 +54,8 @@ func (l stepLine) isOf(s Step) bool {
 		return strings.HasPrefix(l.line, fmt.Sprintf(`{"id":%d,`, l.proposal))
 	}
 	var p Proposal
-	return p.apply(l.line) == nil && p.ID == l.proposal && p.Step == s.ID && (p.State != StateChecked || p.Checker == s.Author)
+	return p.apply(l.line) == nil && p.ID == l.proposal && p.Step == s.ID &&
+		(p.State != StateChecked || p.Checker == s.Author)
 }
 
 // verifySteps verifies the steps and their lines in order.

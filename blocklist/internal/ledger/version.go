@@ -4,12 +4,15 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 )
 
-// Version stands for the content of a ledger at one moment. Two equal versions of this process have the same content.
-type Version struct{ connection, data int64 }
+// Version stands for the content of a ledger at one moment. Two equal versions have the same content.
+type Version struct {
+	connection uint64
+	data       int64
+}
 
 // Version returns the version of what was committed last, by this process or another one. It costs some microseconds.
 func (l *Ledger) Version(ctx context.Context) (Version, error) {
@@ -22,10 +25,8 @@ type watch struct {
 	mu        sync.Mutex
 	conn      *sql.Conn
 	statement *sql.Stmt
-	number    int64 // of the connection, in this process
+	number    uint64 // a random one, of the connection
 }
-
-var watches atomic.Int64
 
 func (w *watch) version(ctx context.Context, db *sql.DB) (v Version, err error) {
 	ctx = context.WithoutCancel(ctx) // an interrupted connection might have to be opened again
@@ -47,7 +48,7 @@ func (w *watch) open(ctx context.Context, db *sql.DB) (err error) {
 	if w.conn, err = db.Conn(ctx); err != nil {
 		return err
 	}
-	w.number = watches.Add(1)
+	w.number = rand.Uint64() //nolint:gosec // it tells connections apart, and those of closed ledgers
 	if w.statement, err = w.conn.PrepareContext(ctx, `PRAGMA data_version`); err != nil {
 		err = errors.Join(err, w.closeLocked())
 	}

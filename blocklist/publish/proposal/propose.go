@@ -53,8 +53,8 @@ const MaxProposed = 100_000
 //
 // A proposal with the key of one that its source has made before is that one (repeated); with another target it is
 // rejected. So is one without new facts (reference, evidence, note) about a target on which its source has an open
-// proposal. If progress is not nil, it is called from time to time with the number of proposals that are done: recording
-// and examining are half of the work each. Propose fails with [blocklist.ErrTooLarge] beyond [MaxProposed].
+// proposal. If progress is not nil, it is called from time to time with the number of proposals that are done:
+// recording and examining are half of the work each. Propose fails with [blocklist.ErrTooLarge] beyond [MaxProposed].
 func Propose(ctx context.Context, l *publish.Ledger, all []Proposal, by publish.Audit,
 	progress func(uint64),
 ) ([]Result, error) {

@@ -227,7 +227,8 @@ func (m *merge) stays(ctx context.Context, e blocklist.Entry) error {
 // attributes into that since; then what counts is how it was proposed.
 func (m *merge) changed(ctx context.Context, last, now Proposal) (bool, error) {
 	differs := func(p Proposal) bool {
-		return p.Category != now.Category || p.Reference != now.Reference || last.State != Refused && !p.Expires.Equal(now.Expires)
+		return p.Category != now.Category || p.Reference != now.Reference ||
+			last.State != Refused && !p.Expires.Equal(now.Expires)
 	}
 	if !differs(last) {
 		return false, nil

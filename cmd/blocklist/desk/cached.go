@@ -9,8 +9,8 @@ import (
 // fresh is how long a cached value counts as new. Some values depend on the time.
 const fresh = time.Minute
 
-// fillWithin limits the making of a value. A long list has values that take longer than a request may; they are made all
-// the same, for the requests that follow.
+// fillWithin limits the making of a value. A long list has values that take longer than a request may; they are made
+// all the same, for the requests that follow.
 const fillWithin = 10 * time.Minute
 
 // cached is a value that is made once for a key. A value older than [fresh] is made again beside the requests, which

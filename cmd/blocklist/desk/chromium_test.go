@@ -77,7 +77,7 @@ type window struct {
 }
 
 // openWindow opens a window for a person whom a proxy names; empty: no one does.
-func openWindow(t testing.TB, chromium context.Context, base, user string, v view) *window {
+func openWindow(chromium context.Context, t testing.TB, base, user string, v view) *window {
 	t.Helper()
 	ctx, _ := chromedp.NewContext(chromium, chromedp.WithNewBrowserContext())
 	t.Cleanup(func() { assert.NoError(t, chromedp.Cancel(ctx)) })

@@ -38,7 +38,7 @@ func TestHostileSeen(t *testing.T) {
 	a.open(t)
 	b := a.enter(t)
 	b.post(t, "/propose", fields("entries", "first.example", "source", "hotline"))
-	w := openWindow(t, newChromium(t), a.server.URL, "", view{width: 360, lang: "en"})
+	w := openWindow(newChromium(t), t, a.server.URL, "", view{width: 360, lang: "en"})
 	w.session(b)
 	markup := hostile()[0] + `</textarea></title><svg onload=alert(2)><a href="javascript:alert(3)">x</a>`
 	for i, text := range []string{markup, "bidi \u202egnp.exe\u2066 \u200b", `=HYPERLINK("https://evil.example")`, strings.Repeat("long", 25_000), strings.Repeat("w", 1000)} {
@@ -50,7 +50,7 @@ func TestHostileSeen(t *testing.T) {
 		record(t, b, fmt.Sprintf("listed%d.example", i), text)
 	}
 	for _, v := range []view{{width: 360, lang: "it"}, {width: 1440, lang: "en"}} {
-		w := openWindow(t, w.ctx, a.server.URL, "", v)
+		w := openWindow(w.ctx, t, a.server.URL, "", v)
 		w.session(b)
 		for _, path := range []string{
 			"/", "/entries", "/entry?of=listed0.example", "/entry?of=listed1.example", "/entry/page?of=listed1.example", "/history", "/pending", "/due",

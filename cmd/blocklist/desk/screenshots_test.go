@@ -23,7 +23,7 @@ func TestScreenshots(t *testing.T) {
 	}
 	chromium, a := newChromium(t), newScene(t)
 	for _, v := range []view{{width: 1440, lang: "en"}, {width: 360, lang: "en"}, {width: 1440, lang: "it", dark: true}, {width: 360, lang: "it"}} {
-		w := openWindow(t, chromium, a.server.URL, "rita", v)
+		w := openWindow(chromium, t, a.server.URL, "rita", v)
 		for _, s := range stills() {
 			w.look(s)
 			w.picture(filepath.Join(folder, fmt.Sprintf("%s-%s.png", s.name, v)))

@@ -24,7 +24,7 @@ func TestSeen(t *testing.T) {
 		{width: 360, lang: "en"}, {width: 1440, lang: "it"}, {width: 360, lang: "it", dark: true}, {width: 1440, lang: "en", dark: true},
 	} {
 		t.Run(v.String(), func(t *testing.T) {
-			w := openWindow(t, chromium, a.server.URL, "rita", v)
+			w := openWindow(chromium, t, a.server.URL, "rita", v)
 			for _, s := range stills() {
 				w.look(s)
 				w.check()

@@ -96,7 +96,7 @@ func TestTwoPeople(t *testing.T) {
 		found, err := proposal.List(t.Context(), a.Ledger, proposal.Filter{Target: target, Limit: 3})
 		require.NoError(t, err)
 		require.Len(t, found, 1)
-		assert.Equal(t, decided[target], []string{found[0].Checker})
+		assert.Equal(t, []string{found[0].Checker}, decided[target])
 	}
 	for o, err := range a.Operations(t.Context()) {
 		require.NoError(t, err)

@@ -108,8 +108,8 @@ func (d *Desk) inTurn(ctx context.Context, do func() error) error {
 	}
 }
 
-// showKept shows a page that all people with the same role, language and time zone share. It is made without the name of
-// any of them, unless it asks what belongs to one.
+// showKept shows a page that all people with the same role, language and time zone share. It is made without the name
+// of any of them, unless it asks what belongs to one.
 func (v *visit) showKept(of state, show func(*visit) error) error {
 	lang, zone := v.view()
 	shared := visit{Desk: v.Desk, r: v.r, ledger: v.ledger, now: v.now, person: person{Role: v.person.Role}}

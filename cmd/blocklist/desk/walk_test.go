@@ -31,7 +31,7 @@ func TestWalk(t *testing.T) {
 		{width: 360, lang: "en", keyboard: true, noScript: true},
 		{width: 1440, lang: "it", keyboard: true, noScript: true},
 	} {
-		t.Run(v.String(), func(t *testing.T) { h.walk(t, chromium, v) })
+		t.Run(v.String(), func(t *testing.T) { h.walk(chromium, t, v) })
 	}
 }
 
@@ -105,9 +105,9 @@ func (h *house) signHere() {
 }
 
 // walk lists a name and withdraws it again, at two windows.
-func (h *house) walk(t *testing.T, chromium context.Context, v view) {
+func (h *house) walk(chromium context.Context, t *testing.T, v view) {
 	name := "bad-" + v.String() + ".example"
-	carla, rita := openWindow(t, chromium, h.desk, "carla", v), openWindow(t, chromium, h.desk, "rita", v)
+	carla, rita := openWindow(chromium, t, h.desk, "carla", v), openWindow(chromium, t, h.desk, "rita", v)
 	h.propose(carla, name)
 	h.confirm(rita, name)
 	h.release(carla, rita)

@@ -12,8 +12,8 @@ import (
 )
 
 // Wait returns when something can be read from a connection, or at its read deadline, or at once for connections of
-// other kinds than TCP, or TLS on it. All that was received has to have been read. It has the smallest stack that a
-// goroutine can have; in the Read of a TLS connection, it would have the double.
+// other kinds than TCP, or TLS on it. All that was received has to have been read. A goroutine that waits here needs
+// the smallest stack there is; one that waits in the Read of a TLS connection needs twice as much.
 func Wait(conn net.Conn) {
 	if secured, ok := conn.(*tls.Conn); ok {
 		conn = secured.NetConn()
