@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
@@ -102,9 +103,11 @@ func TestNameServerTriggers(t *testing.T) {
 		for asked, want := range c.want {
 			name, qtype, from, network := parseAsked(t, asked)
 			assert.Equal(t, want, verdict(t, s, from, network, name, qtype), "%s: %s", c.label, asked)
-			before := up.total()
-			assert.Equal(t, want, verdict(t, s, from, network, name, qtype), "%s: %s, again", c.label, asked)
-			assert.LessOrEqual(t, up.total()-before, 2, "%s: %s is asked from the cache, unless its TTL is 0", c.label, asked)
+			assert.EventuallyWithT(t, func(e *assert.CollectT) { // what the first one has asked for may still come
+				before := up.total()
+				assert.Equal(e, want, verdict(t, s, from, network, name, qtype), "%s: %s, again", c.label, asked)
+				assert.LessOrEqual(e, up.total()-before, 2, "%s: %s is asked from the cache, unless its TTL is 0", c.label, asked)
+			}, 10*time.Second, 5*time.Millisecond)
 		}
 	}
 }
