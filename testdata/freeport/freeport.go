@@ -3,11 +3,11 @@
 package freeport
 
 import (
-	"context"
 	"net"
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 )
 
 // The ports are below those that systems give to outgoing connections (Linux: from 32768 on; RFC 6335: from 49152 on),
@@ -51,7 +51,7 @@ func At(t testing.TB, ip string) string {
 func reserve(t testing.TB) {
 	t.Helper()
 	for port := max(firstPort, last+1); port < lastPort; port += blockSize {
-		if l, err := listen("127.0.0.1:" + strconv.Itoa(port)); err == nil {
+		if l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
 			reserved = append(reserved, l)
 			next, last = port, port+blockSize-1
 			return
@@ -60,16 +60,12 @@ func reserve(t testing.TB) {
 	t.Fatalf("no block of ports from %d to %d is free", firstPort, lastPort)
 }
 
+// isFree reports whether nothing listens at an address. It opens no socket there: a child that is just being started
+// would have a copy of it, and keep the port for some time after it is closed.
 func isFree(addr string) bool {
-	l, err := listen(addr)
-	if err != nil {
-		return false
+	c, err := net.DialTimeout("tcp", addr, time.Second)
+	if err == nil {
+		c.Close()
 	}
-	defer l.Close()
-	u, err := new(net.ListenConfig).ListenPacket(context.Background(), "udp", addr)
-	return err == nil && u.Close() == nil
-}
-
-func listen(addr string) (net.Listener, error) {
-	return new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
+	return err != nil
 }
