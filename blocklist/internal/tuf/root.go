@@ -16,6 +16,9 @@ var roots parsed[Root]
 // ParseRoot parses a root. It does not verify signatures. The same bytes may give the same root, which must not be
 // changed.
 func ParseRoot(b []byte) (*Root, error) {
+	if err := checkSize("root", b, MaxRoot); err != nil {
+		return &Root{}, err
+	}
 	return roots.get(b, func(b []byte) (*Root, error) {
 		d, signed, err := parse[RootFields]("root", RoleRoot, b, MaxRoot)
 		return &Root{d, signed.Known}, err
