@@ -11,6 +11,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 var everyType = []uint16{
@@ -32,7 +33,7 @@ func blockingServer(t testing.TB) *dnsfilter.Server {
 		lists[a.String()] = a.String() + ".test\n=host." + a.String() + ".example\n"
 		rules = append(rules, r)
 	}
-	return newServer(t, dnsfilter.Config{Store: newStore(t, lists), Policy: dnsfilter.Policy{Rules: rules}})
+	return dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, lists), Policy: dnsfilter.Policy{Rules: rules}})
 }
 
 func TestEveryActionForEveryTypeUnderEveryBit(t *testing.T) {
@@ -42,7 +43,7 @@ func TestEveryActionForEveryTypeUnderEveryBit(t *testing.T) {
 	for _, action := range []string{"nxdomain", "nodata", "refused", "drop", "sinkhole"} {
 		for _, qtype := range everyType {
 			for bits := range 16 {
-				m := question("a.b."+action+".TEST.", qtype)
+				m := dnstest.Question("a.b."+action+".TEST.", qtype)
 				m.CheckingDisabled, m.AuthenticatedData, m.RecursionDesired = bits&1 != 0, bits&2 != 0, bits&4 != 0
 				if bits&8 != 0 {
 					m.SetEdns0(4096, true)
@@ -88,30 +89,30 @@ func checkRecords(t *testing.T, action string, qtype uint16, reply *dns.Msg, lab
 	switch {
 	case reply.IsEdns0() == nil:
 	case forged:
-		assert.Equal(t, []uint16{dns.ExtendedErrorCodeCensored, dns.ExtendedErrorCodeForgedAnswer}, edes(reply), label)
+		assert.Equal(t, []uint16{dns.ExtendedErrorCodeCensored, dns.ExtendedErrorCodeForgedAnswer}, dnstest.EDEs(reply), label)
 	default:
-		assert.Equal(t, []uint16{dns.ExtendedErrorCodeCensored}, edes(reply), label)
+		assert.Equal(t, []uint16{dns.ExtendedErrorCodeCensored}, dnstest.EDEs(reply), label)
 	}
 }
 
 func TestMonitorAnswersAsIfThereWereNoList(t *testing.T) {
 	t.Parallel()
 	s := blockingServer(t)
-	reply := ask(t, s, "udp", question("monitor.test.", dns.TypeA).SetEdns0(1232, false))
+	reply := ask(t, s, "udp", dnstest.Question("monitor.test.", dns.TypeA).SetEdns0(1232, false))
 	require.Len(t, reply.Answer, 1)
 	assert.Equal(t, "monitor.test.\t300\tIN\tA\t192.0.2.3", reply.Answer[0].String())
-	assert.Empty(t, edes(reply))
+	assert.Empty(t, dnstest.EDEs(reply))
 	assert.Equal(t, map[string]map[dnsfilter.Action]uint64{"monitor": {dnsfilter.Monitor: 1}}, s.Stats().Lists)
 }
 
 func TestHostEntriesDoNotHideWhatIsBelow(t *testing.T) {
 	t.Parallel()
 	s := blockingServer(t)
-	reply := ask(t, s, "udp", question("host.nxdomain.example.", dns.TypeA))
+	reply := ask(t, s, "udp", dnstest.Question("host.nxdomain.example.", dns.TypeA))
 	assert.Equal(t, dns.RcodeSuccess, reply.Rcode)
 	assert.Empty(t, reply.Answer)
 	assert.Len(t, reply.Ns, 1)
-	reply = ask(t, s, "udp", question("below.host.nxdomain.example.", dns.TypeA))
+	reply = ask(t, s, "udp", dnstest.Question("below.host.nxdomain.example.", dns.TypeA))
 	assert.Equal(t, dns.RcodeNameError, reply.Rcode, "the upstream's own answer")
 	assert.Empty(t, reply.Ns, "the upstream has no SOA there")
 }
@@ -120,8 +121,8 @@ func TestHostEntriesDoNotHideWhatIsBelow(t *testing.T) {
 // 2.1). For a domain entry, it is the parent of the entry.
 func TestNothingDeniedOwnsARecord(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, dnsfilter.Config{
-		Store: newStore(t, map[string]string{"l": "listed.example\n=host.test\nzip\nhttps://urls.example/a"}),
+	s := dnstest.NewServer(t, dnsfilter.Config{
+		Store: dnstest.NewStore(t, map[string]string{"l": "listed.example\n=host.test\nzip\nhttps://urls.example/a"}),
 		Policy: dnsfilter.Policy{
 			Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain, Divert: []netip.Addr{netip.MustParseAddr("192.0.2.90")}}},
 		},
@@ -149,7 +150,7 @@ func TestNothingDeniedOwnsARecord(t *testing.T) {
 		{"home.arpa.", dns.TypeA, dns.RcodeSuccess, "home.arpa."},
 	} {
 		for _, network := range []string{"udp", "tcp"} {
-			reply := ask(t, s, network, question(c.name, c.qtype))
+			reply := ask(t, s, network, dnstest.Question(c.name, c.qtype))
 			assert.Equal(t, c.rcode, reply.Rcode, c)
 			require.Len(t, reply.Ns, 1, c)
 			assert.Equal(t, c.owner, reply.Ns[0].Header().Name, c)
@@ -163,51 +164,51 @@ func TestReasons(t *testing.T) {
 	for reason, want := range map[dnsfilter.Reason][]uint16{
 		dnsfilter.Blocked: {15}, dnsfilter.Censored: {16}, dnsfilter.Filtered: {17}, dnsfilter.NoReason: nil,
 	} {
-		store := newStore(t, map[string]string{"l": "example.com"})
+		store := dnstest.NewStore(t, map[string]string{"l": "example.com"})
 		for _, action := range []dnsfilter.Action{dnsfilter.NXDomain, dnsfilter.Sinkhole} {
-			s := newServer(t, dnsfilter.Config{Store: store, Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{{
+			s := dnstest.NewServer(t, dnsfilter.Config{Store: store, Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{{
 				List: "l", Action: action, Reason: reason, Sinkhole: []netip.Addr{netip.MustParseAddr("192.0.2.80")},
 			}}}})
 			want := want
 			if action == dnsfilter.Sinkhole && want != nil {
 				want = append(want, 4)
 			}
-			assert.Equal(t, want, edes(ask(t, s, "udp", question("example.com.", dns.TypeA).SetEdns0(1232, false))), reason)
-			assert.Nil(t, ask(t, s, "udp", question("example.com.", dns.TypeA)).IsEdns0(), "no OPT where the query had none")
+			assert.Equal(t, want, dnstest.EDEs(ask(t, s, "udp", dnstest.Question("example.com.", dns.TypeA).SetEdns0(1232, false))), reason)
+			assert.Nil(t, ask(t, s, "udp", dnstest.Question("example.com.", dns.TypeA)).IsEdns0(), "no OPT where the query had none")
 		}
 	}
 }
 
 func TestSinkholeWithoutAnAddressOfTheFamily(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, dnsfilter.Config{
-		Store: newStore(t, map[string]string{"l": "example.com"}),
+	s := dnstest.NewServer(t, dnsfilter.Config{
+		Store: dnstest.NewStore(t, map[string]string{"l": "example.com"}),
 		Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{{
 			List: "l", Action: dnsfilter.Sinkhole, Sinkhole: []netip.Addr{netip.MustParseAddr("192.0.2.80"), netip.MustParseAddr("192.0.2.81")},
 		}}},
 	})
-	assert.Len(t, ask(t, s, "udp", question("example.com.", dns.TypeA)).Answer, 2)
-	reply := ask(t, s, "udp", question("example.com.", dns.TypeAAAA).SetEdns0(1232, false))
+	assert.Len(t, ask(t, s, "udp", dnstest.Question("example.com.", dns.TypeA)).Answer, 2)
+	reply := ask(t, s, "udp", dnstest.Question("example.com.", dns.TypeAAAA).SetEdns0(1232, false))
 	assert.Equal(t, dns.RcodeSuccess, reply.Rcode)
 	assert.Empty(t, reply.Answer)
 	assert.Len(t, reply.Ns, 1)
-	assert.Equal(t, []uint16{15}, edes(reply))
+	assert.Equal(t, []uint16{15}, dnstest.EDEs(reply))
 }
 
 func TestOddNames(t *testing.T) {
 	t.Parallel()
 	long := "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa."
 	longest := long + long + long + "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb.example.com."
-	s := newServer(t, dnsfilter.Config{
-		Store:  newStore(t, map[string]string{"l": "example.com\n" + `a\.b\000\"x.example.net` + "\n=_dmarc.example.net\n"}),
+	s := dnstest.NewServer(t, dnsfilter.Config{
+		Store:  dnstest.NewStore(t, map[string]string{"l": "example.com\n" + `a\.b\000\"x.example.net` + "\n=_dmarc.example.net\n"}),
 		Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NoData}}},
 	})
 	for _, name := range []string{longest, `\000\255.eXaMple.com.`, `A\.b\000\"X.example.net.`, "_dMARC.example.net.", `a\ b\@.example.com.`} {
-		reply := ask(t, s, "udp", question(name, dns.TypeTXT).SetEdns0(1232, false))
-		assert.Equal(t, []uint16{15}, edes(reply), name)
-		assert.Equal(t, question(name, dns.TypeTXT).Question[0].Name, reply.Question[0].Name)
+		reply := ask(t, s, "udp", dnstest.Question(name, dns.TypeTXT).SetEdns0(1232, false))
+		assert.Equal(t, []uint16{15}, dnstest.EDEs(reply), name)
+		assert.Equal(t, dnstest.Question(name, dns.TypeTXT).Question[0].Name, reply.Question[0].Name)
 	}
 	for _, name := range []string{".", "com.", "xexample.com.", `a\.b.example.net.`, "example.com.example."} {
-		assert.Empty(t, edes(ask(t, s, "udp", question(name, dns.TypeTXT).SetEdns0(1232, false))), name)
+		assert.Empty(t, dnstest.EDEs(ask(t, s, "udp", dnstest.Question(name, dns.TypeTXT).SetEdns0(1232, false))), name)
 	}
 }

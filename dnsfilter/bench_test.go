@@ -9,10 +9,11 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 func BenchmarkDecide(b *testing.B) {
-	store := newStore(b, map[string]string{"l": "example.com"})
+	store := dnstest.NewStore(b, map[string]string{"l": "example.com"})
 	p := dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}}
 	for _, text := range []string{"a.b.example.org", "a.b.example.com"} {
 		name, err := blocklist.ParseName(text)
@@ -32,7 +33,7 @@ func BenchmarkAnswer(b *testing.B) {
 	s := blockingServer(b)
 	for what, name := range map[string]string{"cached": "www.example.org.", "nxdomain": "a.nxdomain.test.", "sinkhole": "a.sinkhole.test."} {
 		b.Run(what, func(b *testing.B) {
-			m := question(name, dns.TypeA).SetEdns0(1232, false)
+			m := dnstest.Question(name, dns.TypeA).SetEdns0(1232, false)
 			r := recorder{network: "udp"}
 			b.ReportAllocs()
 			for b.Loop() {
@@ -44,7 +45,7 @@ func BenchmarkAnswer(b *testing.B) {
 
 // BenchmarkServe sends queries over UDP on loopback, from several sockets, each of which waits for its answer.
 func BenchmarkServe(b *testing.B) {
-	addr, _ := serve(b, blockingServer(b))
+	addr, _ := dnstest.Serve(b, blockingServer(b))
 	for what, name := range map[string]string{"cached": "www.example.org.", "nxdomain": "a.nxdomain.test."} {
 		b.Run(what, func(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
@@ -53,7 +54,7 @@ func BenchmarkServe(b *testing.B) {
 					panic(fmt.Sprint("dialling: ", err))
 				}
 				defer conn.Close()
-				packed, err := question(name, dns.TypeA).Pack()
+				packed, err := dnstest.Question(name, dns.TypeA).Pack()
 				buf := make([]byte, 1232)
 				for err == nil && pb.Next() {
 					if _, err = conn.Write(packed); err == nil {

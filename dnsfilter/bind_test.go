@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/peers"
@@ -26,7 +27,7 @@ func (s *signed) startNamed(t *testing.T, server netip.AddrPort, minimal string)
 	conf := fmt.Sprintf("options { directory %q; listen-on port %d { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none; lock-file none;\n"+
 		" forward only; forwarders port %d { 127.0.0.1; }; dnssec-validation yes; minimal-responses %s; empty-zones-enable no; };\ncontrols { };\n%s",
 		dir, at.Port(), server.Port(), minimal, s.anchors())
-	s.start(t, at.String(), "named", "-g", "-c", writeFile(t, dir, "named.conf", conf))
+	s.start(t, at.String(), "named", "-g", "-c", dnstest.WriteFile(t, dir, "named.conf", conf))
 	return at
 }
 
@@ -42,17 +43,17 @@ func TestBINDInFront(t *testing.T) {
 	require.NoError(t, err)
 	var policy dnsfilter.Policy
 	policy.Rules = []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}
-	addr, _ := serve(t, newServer(t, dnsfilter.Config{Store: newStore(t, map[string]string{"l": "listed.signed.example"}), Policy: policy, Upstream: up, SpecialUse: specialUse(t)}))
+	addr, _ := dnstest.Serve(t, dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, map[string]string{"l": "listed.signed.example"}), Policy: policy, Upstream: up, SpecialUse: specialUse(t)}))
 	for _, name := range []string{
 		"www", "none", "alias", "x.y.wild", "svc", "www.child", "child", "www.plain", "plain", "www.old", "a.b.old", "old", "ns",
 	} {
 		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS, dns.TypeTXT, dns.TypeDS, dns.TypeDNSKEY, dns.TypeDNAME, dns.TypeNS, dns.TypeSOA, 65280} {
 			for _, do := range []bool{false, true} {
-				q := question(name+".signed.example.", qtype).SetEdns0(1232, do)
-				want := exchange(t, "tcp", minimal.String(), q)
-				exchange(t, "tcp", bind.String(), q) // its cache keeps the case of the first question, which would be that of 0x20
+				q := dnstest.Question(name+".signed.example.", qtype).SetEdns0(1232, do)
+				want := dnstest.Exchange(t, "tcp", minimal.String(), q)
+				dnstest.Exchange(t, "tcp", bind.String(), q) // its cache keeps the case of the first question, which would be that of 0x20
 				for _, network := range []string{"tcp", "udp", "tcp"} {
-					got := exchange(t, network, addr, q)
+					got := dnstest.Exchange(t, network, addr, q)
 					if got.Truncated && network == "udp" {
 						continue
 					}
@@ -65,9 +66,9 @@ func TestBINDInFront(t *testing.T) {
 		}
 	}
 	for name, rcode := range map[string]int{"a.listed": dns.RcodeNameError, "hidden": dns.RcodeNameError, "a.gone": dns.RcodeNameError} {
-		reply := exchange(t, "udp", addr, question(name+".signed.example.", dns.TypeA).SetEdns0(1232, false))
+		reply := dnstest.Exchange(t, "udp", addr, dnstest.Question(name+".signed.example.", dns.TypeA).SetEdns0(1232, false))
 		assert.Equal(t, rcode, reply.Rcode, name)
-		assert.Equal(t, []uint16{15}, edes(reply), name)
+		assert.Equal(t, []uint16{15}, dnstest.EDEs(reply), name)
 	}
 }
 

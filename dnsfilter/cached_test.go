@@ -11,22 +11,23 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 func TestCached(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, map[string]string{"l": "listed.test"})
+	store := dnstest.NewStore(t, map[string]string{"l": "listed.test"})
 	synctest.Test(t, func(t *testing.T) {
-		server := newServer(t, dnsfilter.Config{
+		server := dnstest.NewServer(t, dnsfilter.Config{
 			Store: store, Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}},
-			Upstream: newZone(t, "a.example. 60 A 192.0.2.1\na.example. 60 A 192.0.2.2\nb.a.example. 60 A 192.0.2.1\nc.example. 60 CNAME x.listed.test.\nexample. 600 SOA n. h. 1 2 3 4 600\n"),
+			Upstream: dnstest.NewZone(t, "a.example. 60 A 192.0.2.1\na.example. 60 A 192.0.2.2\nb.a.example. 60 A 192.0.2.1\nc.example. 60 CNAME x.listed.test.\nexample. 600 SOA n. h. 1 2 3 4 600\n"),
 		})
 		for _, name := range []string{"a.example.", "b.a.example.", "c.example."} {
 			for _, qtype := range []uint16{dns.TypeA, dns.TypeMX} {
-				ask(t, server, "udp", question(name, qtype))
+				ask(t, server, "udp", dnstest.Question(name, qtype))
 			}
 		}
-		ask(t, server, "udp", question("A.example.", dns.TypeA).SetEdns0(1232, true))
+		ask(t, server, "udp", dnstest.Question("A.example.", dns.TypeA).SetEdns0(1232, true))
 		time.Sleep(20 * time.Second)
 		before := server.Stats()
 		all, err := server.Cached("A.Example")

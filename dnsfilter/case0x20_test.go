@@ -9,6 +9,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // TestRandomCaseStaysUpstream uses a resolver that writes every owner name uncompressed, in the letter case of the
@@ -30,11 +32,11 @@ func TestRandomCaseStaysUpstream(t *testing.T) {
 	})
 	const long = "A-Name-with.Letters-enough-to-tell.example.com."
 	for _, name := range []string{long, strings.ToLower(long), strings.ToUpper(long)} { // the last ones from the cache
-		reply := exchange(t, "udp", addr, question(name, dns.TypeA))
+		reply := dnstest.Exchange(t, "udp", addr, dnstest.Question(name, dns.TypeA))
 		require.Len(t, reply.Answer, 1)
 		assert.Equal(t, name, reply.Question[0].Name)
 		assert.Equal(t, name, reply.Answer[0].Header().Name)
-		reply = exchange(t, "udp", addr, question(name, dns.TypeTXT))
+		reply = dnstest.Exchange(t, "udp", addr, dnstest.Question(name, dns.TypeTXT))
 		require.Len(t, reply.Ns, 1)
 		assert.Equal(t, "letters-enough-to-tell.example.com.", strings.ToLower(reply.Ns[0].Header().Name))
 		assert.Equal(t, "Ns.Example.", reply.Ns[0].(*dns.SOA).Ns, "as it is written in the zone")

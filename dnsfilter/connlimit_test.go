@@ -9,6 +9,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // dialFrom connects over TCP from a client's address.
@@ -26,12 +28,12 @@ func TestBusyConnectionsKeepNobodyOut(t *testing.T) {
 	t.Parallel()
 	_, addr := victims(t)
 	for i := range 1000 {
-		_ = dialFrom(t, fmt.Sprintf("127.0.7.%d", i%10+1), addr).WriteMsg(question("slow.victim.test.", dns.TypeTXT)) // it may be closed already
+		_ = dialFrom(t, fmt.Sprintf("127.0.7.%d", i%10+1), addr).WriteMsg(dnstest.Question("slow.victim.test.", dns.TypeTXT)) // it may be closed already
 	}
 	for i := range 20 {
 		conn := dialFrom(t, "127.0.9.9", addr)
 		require.NoError(t, conn.SetDeadline(time.Now().Add(3*time.Second)))
-		require.NoError(t, conn.WriteMsg(question(fmt.Sprintf("n%d.other.test.", i), dns.TypeTXT)))
+		require.NoError(t, conn.WriteMsg(dnstest.Question(fmt.Sprintf("n%d.other.test.", i), dns.TypeTXT)))
 		m, err := conn.ReadMsg()
 		require.NoError(t, err)
 		assert.Len(t, m.Answer, 1)

@@ -12,11 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 func TestQuorum(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, map[string]string{
+	store := dnstest.NewStore(t, map[string]string{
 		"a": "three.test\ntwo.test\none.test\nsoft.test\nalone.test\nwide.test\nallowed.test\n198.51.100.0/24",
 		"b": "three.test\ntwo.test\nsoft.test status=monitor\n=wide.test\nallowed.test\n198.51.100.7",
 		"c": "three.test\nlater.test\nsub.wide.test",
@@ -52,15 +53,15 @@ func TestQuorum(t *testing.T) {
 		assert.Equal(t, want, p.DecideAddr(store, netip.MustParseAddr(addr)).Action, addr)
 	}
 
-	s := newServer(t, dnsfilter.Config{Store: store, Policy: p})
-	ask(t, s, "udp", question("two.test.", dns.TypeA))
-	ask(t, s, "udp", question("one.test.", dns.TypeA))
+	s := dnstest.NewServer(t, dnsfilter.Config{Store: store, Policy: p})
+	ask(t, s, "udp", dnstest.Question("two.test.", dns.TypeA))
+	ask(t, s, "udp", dnstest.Question("one.test.", dns.TypeA))
 	assert.Equal(t, map[string]map[dnsfilter.Action]uint64{"two": {dnsfilter.NXDomain: 1}, "any": {dnsfilter.Monitor: 1}}, s.Stats().Lists)
 }
 
 func TestCategories(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, map[string]string{
+	store := dnstest.NewStore(t, map[string]string{
 		"l": "csam.test category=csam\ngame.test category=gambling\nplain.test\nother.test category=other\n" +
 			"=www.csam.test category=other\nseen.csam.test category=watched\nsoft.test category=csam status=monitor\n" +
 			"nested.test category=other\nwatched.nested.test category=watched\n=deep.watched.nested.test category=other\n" +
@@ -109,7 +110,7 @@ func viewsPolicy() dnsfilter.Policy {
 func TestViewOfAClient(t *testing.T) {
 	t.Parallel()
 	p := viewsPolicy()
-	store := newStore(t, map[string]string{"l": "listed.test"})
+	store := dnstest.NewStore(t, map[string]string{"l": "listed.test"})
 	for client, want := range map[string]dnsfilter.Action{
 		"127.0.0.1": dnsfilter.NXDomain, "127.1.0.1": dnsfilter.Refused, "127.1.2.3": dnsfilter.Pass, "127.1.2.4": dnsfilter.Refused,
 		"::ffff:127.1.2.3": dnsfilter.Pass, "2001:db8::1": dnsfilter.Refused, "2001:db8::1%eth0": dnsfilter.Refused, "2001:db8:1::1": dnsfilter.Pass,
@@ -127,16 +128,16 @@ func TestViewOfAClient(t *testing.T) {
 func TestViewsShareTheCache(t *testing.T) {
 	t.Parallel()
 	const unlisted, direct, leads = "other.test.", "listed.test.", "alias.test."
-	up := &counting{next: newZone(t, "$TTL 300\n*. A 192.0.2.3\nalias.test. CNAME listed.test.\n. SOA ns. h. 1 2 3 4 5\n")}
-	s := newServer(t, dnsfilter.Config{Store: newStore(t, map[string]string{"l": "listed.test"}), Policy: viewsPolicy(), Upstream: up})
-	addr, _ := serve(t, s)
+	up := &counting{next: dnstest.NewZone(t, "$TTL 300\n*. A 192.0.2.3\nalias.test. CNAME listed.test.\n. SOA ns. h. 1 2 3 4 5\n")}
+	s := dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, map[string]string{"l": "listed.test"}), Policy: viewsPolicy(), Upstream: up})
+	addr, _ := dnstest.Serve(t, s)
 	for range 2 {
 		for _, network := range []string{"udp", "tcp"} {
 			for client, rcode := range map[string]int{"127.0.0.1": dns.RcodeNameError, "127.1.0.1": dns.RcodeRefused, "127.1.2.3": dns.RcodeSuccess} {
 				for _, name := range []string{direct, leads} {
-					assert.Equal(t, rcode, exchangeFrom(t, network, client, addr, question(name, dns.TypeA)).Rcode, "%s %s %s", network, client, name)
+					assert.Equal(t, rcode, exchangeFrom(t, network, client, addr, dnstest.Question(name, dns.TypeA)).Rcode, "%s %s %s", network, client, name)
 				}
-				assert.Equal(t, dns.RcodeSuccess, exchangeFrom(t, network, client, addr, question(unlisted, dns.TypeA)).Rcode, "%s %s", network, client)
+				assert.Equal(t, dns.RcodeSuccess, exchangeFrom(t, network, client, addr, dnstest.Question(unlisted, dns.TypeA)).Rcode, "%s %s", network, client)
 			}
 		}
 	}

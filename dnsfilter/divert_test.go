@@ -10,11 +10,12 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/blocktest"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 func TestDivert(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, map[string]string{
+	store := dnstest.NewStore(t, map[string]string{
 		"urls": "https://site.example/a\nhttps://*.wide.example/b\nhttps://blocked.example/a\nblocked.example\nhttps://allowed.example/a\nhttps://old.example/a expires=2020-01-01\n" +
 			"https://soft.example/a status=monitor\nhttps://other.example/a",
 		"more": "https://site.example/x\nhttps://second.example/x\nother.example", "still": "https://still.example/a", "allow": "allowed.example",
@@ -25,8 +26,8 @@ func TestDivert(t *testing.T) {
 		{List: "more", Action: dnsfilter.Refused, Divert: []netip.Addr{netip.MustParseAddr("192.0.2.91")}, Reason: dnsfilter.NoReason},
 		{List: "still", Action: dnsfilter.NXDomain},
 	}
-	up := &counting{next: newZone(t, "$TTL 300\n*. A 192.0.2.3\n*. AAAA 2001:db8::3\n*. TXT \"x\"\n*. HTTPS 1 . ipv4hint=192.0.2.3\nalias.example. CNAME site.example.\n. SOA ns. h. 1 2 3 4 5\n")}
-	s := newServer(t, dnsfilter.Config{Store: store, Policy: dnsfilter.Policy{Allow: []string{"allow"}, Rules: rules}, Upstream: up})
+	up := &counting{next: dnstest.NewZone(t, "$TTL 300\n*. A 192.0.2.3\n*. AAAA 2001:db8::3\n*. TXT \"x\"\n*. HTTPS 1 . ipv4hint=192.0.2.3\nalias.example. CNAME site.example.\n. SOA ns. h. 1 2 3 4 5\n")}
+	s := dnstest.NewServer(t, dnsfilter.Config{Store: store, Policy: dnsfilter.Policy{Allow: []string{"allow"}, Rules: rules}, Upstream: up})
 	for _, c := range []struct {
 		name    string
 		qtype   uint16
@@ -55,9 +56,9 @@ func TestDivert(t *testing.T) {
 		{"alias.example.", dns.TypeA, dns.RcodeSuccess, "site.example.", nil, true},
 	} {
 		before := up.n.Load()
-		reply := ask(t, s, "udp", question(c.name, c.qtype).SetEdns0(1232, false))
+		reply := ask(t, s, "udp", dnstest.Question(c.name, c.qtype).SetEdns0(1232, false))
 		assert.Equal(t, c.rcode, reply.Rcode, c)
-		assert.Equal(t, c.errors, edes(reply), c)
+		assert.Equal(t, c.errors, dnstest.EDEs(reply), c)
 		assert.Equal(t, c.forward, up.n.Load() > before, c)
 		if c.answer == "" {
 			assert.Empty(t, reply.Answer, c)
@@ -68,10 +69,10 @@ func TestDivert(t *testing.T) {
 	}
 	assert.EqualValues(t, 7, s.Stats().Lists["urls"][dnsfilter.Divert])
 	blocktest.SetList(t, store, "urls", "nothing.example")
-	assert.Contains(t, ask(t, s, "udp", question("wide.example.", dns.TypeA)).Answer[0].String(), "192.0.2.3")
+	assert.Contains(t, ask(t, s, "udp", dnstest.Question("wide.example.", dns.TypeA)).Answer[0].String(), "192.0.2.3")
 
 	rr := recorder{network: "udp"}
-	newFilter(t, store, dnsfilter.Policy{Rules: rules}).Handler(s).ServeDNS(&filterWriter{recorder: &rr}, question("second.example.", dns.TypeA))
+	newFilter(t, store, dnsfilter.Policy{Rules: rules}).Handler(s).ServeDNS(&filterWriter{recorder: &rr}, dnstest.Question("second.example.", dns.TypeA))
 	reply := new(dns.Msg)
 	require.NoError(t, reply.Unpack(rr.got))
 	assert.Contains(t, reply.Answer[0].String(), "192.0.2.91")

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 )
 
@@ -27,12 +28,12 @@ func TestListingThroughOtherNamesIsNoticed(t *testing.T) {
 		fmt.Fprintf(&zone, "a%d.test. 60 CNAME x.n%d.example.\nb%d.test. 60 A 198.51.100.%d\n", i, i, i, i%256)
 	}
 	for _, format := range []string{"a%d.test.", "b%d.test."} {
-		s := newServer(t, dnsfilter.Config{
-			Store: newStore(t, map[string]string{"l": lines.String()}), Upstream: newZone(t, zone.String()),
+		s := dnstest.NewServer(t, dnsfilter.Config{
+			Store: dnstest.NewStore(t, map[string]string{"l": lines.String()}), Upstream: dnstest.NewZone(t, zone.String()),
 			Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain, Reason: dnsfilter.Censored}}},
 		})
 		for i := range 300 {
-			ask(t, s, "udp", question(fmt.Sprintf(format, i), dns.TypeA))
+			ask(t, s, "udp", dnstest.Question(fmt.Sprintf(format, i), dns.TypeA))
 		}
 		assert.EqualValues(t, 1, s.Stats().Alarms, format)
 	}
@@ -47,10 +48,10 @@ func TestListingIsNoticed(t *testing.T) {
 		fmt.Fprintf(&csam, "n%d.example\n", i)
 		fmt.Fprintf(&ads, "ad%d.example\n", i)
 	}
-	store := newStore(t, map[string]string{"csam": csam.String(), "ads": ads.String()})
+	store := dnstest.NewStore(t, map[string]string{"csam": csam.String(), "ads": ads.String()})
 	synctest.Test(t, func(t *testing.T) {
 		log := &logtest.Buffer{}
-		s := newServer(t, dnsfilter.Config{
+		s := dnstest.NewServer(t, dnsfilter.Config{
 			Store: store, Log: slog.New(slog.NewTextHandler(log, nil)),
 			Clients: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("2001:db8::/32")},
 			Policy: dnsfilter.Policy{
@@ -60,7 +61,7 @@ func TestListingIsNoticed(t *testing.T) {
 		refuse := func(client, format string, n int) {
 			d := distant{addr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(client), 1024))}
 			for i := range n {
-				s.ServeDNS(&d, question(fmt.Sprintf(format, i), dns.TypeA))
+				s.ServeDNS(&d, dnstest.Question(fmt.Sprintf(format, i), dns.TypeA))
 			}
 		}
 		alarms := func(want int) {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // handler is that of another server.
@@ -35,15 +36,15 @@ func (h handler) ServeDNS(w dns.ResponseWriter, m *dns.Msg) {
 }
 
 func TestFilterAnswersLikeTheServer(t *testing.T) {
-	store := newStore(t, map[string]string{"local": "blocked.test\n=alone.test"})
+	store := dnstest.NewStore(t, map[string]string{"local": "blocked.test\n=alone.test"})
 	for _, action := range []dnsfilter.Action{dnsfilter.NXDomain, dnsfilter.NoData, dnsfilter.Refused, dnsfilter.Drop, dnsfilter.Monitor} {
 		p := dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: action}}}
-		server := newServer(t, dnsfilter.Config{Store: store, Policy: p})
+		server := dnstest.NewServer(t, dnsfilter.Config{Store: store, Policy: p})
 		passed := 0
 		filter := newFilter(t, store, p).Handler(dns.HandlerFunc(func(dns.ResponseWriter, *dns.Msg) { passed++ }))
 		for _, network := range []string{"udp", "tcp"} {
 			for _, name := range []string{"WWW.blocked.test.", "alone.test."} {
-				m := question(name, dns.TypeA).SetEdns0(1232, true)
+				m := dnstest.Question(name, dns.TypeA).SetEdns0(1232, true)
 				got := ask(t, filter, network, m)
 				if action == dnsfilter.Monitor || action == dnsfilter.Drop {
 					assert.Nil(t, got)
@@ -61,12 +62,12 @@ func TestFilterAnswersLikeTheServer(t *testing.T) {
 }
 
 func TestFilterLeavesTheRestToOthers(t *testing.T) {
-	store := newStore(t, map[string]string{"local": "blocked.test"})
+	store := dnstest.NewStore(t, map[string]string{"local": "blocked.test"})
 	p := dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.NXDomain}}}
-	transfer := question("test.", dns.TypeIXFR)
+	transfer := dnstest.Question("test.", dns.TypeIXFR)
 	transfer.Ns = []dns.RR{&dns.SOA{Hdr: dns.RR_Header{Name: "test.", Rrtype: dns.TypeSOA, Class: dns.ClassINET}, Ns: ".", Mbox: "."}}
 	for _, m := range []*dns.Msg{
-		question("test.", dns.TypeA), new(dns.Msg).SetNotify("test."), new(dns.Msg).SetUpdate("test."), new(dns.Msg), question("test.", dns.TypeAXFR), transfer,
+		dnstest.Question("test.", dns.TypeA), new(dns.Msg).SetNotify("test."), new(dns.Msg).SetUpdate("test."), new(dns.Msg), dnstest.Question("test.", dns.TypeAXFR), transfer,
 	} {
 		passed := 0
 		filter := newFilter(t, store, p).Handler(dns.HandlerFunc(func(_ dns.ResponseWriter, got *dns.Msg) {
@@ -89,7 +90,7 @@ func oddQuestions(name string) map[string]struct {
 		rcode int
 	}{}
 	add := func(label string, rcode int, change func(*dns.Msg)) {
-		m := question(name, dns.TypeA).SetEdns0(1232, false)
+		m := dnstest.Question(name, dns.TypeA).SetEdns0(1232, false)
 		change(m)
 		odd[label] = struct {
 			msg   *dns.Msg
@@ -118,9 +119,9 @@ func oddQuestions(name string) map[string]struct {
 
 // TestFilterRefusesWhatItCannotRead: no unusual query bypasses the filter, as none bypasses the server.
 func TestFilterRefusesWhatItCannotRead(t *testing.T) {
-	store := newStore(t, map[string]string{"local": "blocked.test"})
+	store := dnstest.NewStore(t, map[string]string{"local": "blocked.test"})
 	p := dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.NXDomain}}}
-	server := newServer(t, dnsfilter.Config{Store: store, Policy: p})
+	server := dnstest.NewServer(t, dnsfilter.Config{Store: store, Policy: p})
 	for _, name := range []string{"blocked.test.", "other.test."} {
 		for label, c := range oddQuestions(name) {
 			passed := 0
@@ -144,7 +145,7 @@ func TestFilterRefusesWhatItCannotRead(t *testing.T) {
 
 // The decision on the name applies to every opcode.
 func TestFilterDecidesWhateverTheOpcode(t *testing.T) {
-	store := newStore(t, map[string]string{"local": "blocked.test\n192.0.2.66"})
+	store := dnstest.NewStore(t, map[string]string{"local": "blocked.test\n192.0.2.66"})
 	filter := newFilter(t, store, dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.NXDomain}}})
 	rr, err := dns.NewRR("test. A 192.0.2.66")
 	require.NoError(t, err)
@@ -160,12 +161,12 @@ func TestFilterDecidesWhateverTheOpcode(t *testing.T) {
 		assert.Empty(t, got.Answer, name)
 		assert.Equal(t, dns.OpcodeNotify, got.Opcode, name)
 	}
-	assert.Equal(t, dns.RcodeNameError, ask(t, next, "tcp", question("blocked.test.", dns.TypeAXFR)).Rcode)
+	assert.Equal(t, dns.RcodeNameError, ask(t, next, "tcp", dnstest.Question("blocked.test.", dns.TypeAXFR)).Rcode)
 }
 
 // The answer of the handler is inspected, whatever its question section says.
 func TestFilterInspectsOddAnswers(t *testing.T) {
-	store := newStore(t, map[string]string{"local": "blocked.test\n192.0.2.66"})
+	store := dnstest.NewStore(t, map[string]string{"local": "blocked.test\n192.0.2.66"})
 	filter := newFilter(t, store, dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.Refused}}})
 	alias, err := dns.NewRR("www.example.org. CNAME www.blocked.test.")
 	require.NoError(t, err)
@@ -190,7 +191,7 @@ func TestFilterInspectsOddAnswers(t *testing.T) {
 				n, err := w.Write(b)
 				assert.NoError(t, err)
 				assert.Equal(t, len(b), n)
-			})), "udp", question("www.example.org.", dns.TypeA))
+			})), "udp", dnstest.Question("www.example.org.", dns.TypeA))
 			require.NotNil(t, got, name)
 			assert.Equal(t, dns.RcodeRefused, got.Rcode, name)
 			assert.Empty(t, got.Answer, name)
@@ -200,12 +201,12 @@ func TestFilterInspectsOddAnswers(t *testing.T) {
 	assert.Nil(t, ask(t, filter.Handler(dns.HandlerFunc(func(w dns.ResponseWriter, _ *dns.Msg) {
 		_, err := w.Write([]byte("no message"))
 		assert.Error(t, err)
-	})), "udp", question("www.example.org.", dns.TypeA)))
+	})), "udp", dnstest.Question("www.example.org.", dns.TypeA)))
 }
 
 // TestFilterKeepsBackAddressesOfEverySection: clients may use addresses in any section.
 func TestFilterKeepsBackAddressesOfEverySection(t *testing.T) {
-	store := newStore(t, map[string]string{"local": "blocked.test\n192.0.2.66"})
+	store := dnstest.NewStore(t, map[string]string{"local": "blocked.test\n192.0.2.66"})
 	filter := newFilter(t, store, dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "local", Action: dnsfilter.NXDomain}}})
 	var beside []dns.RR
 	for _, text := range []string{
@@ -222,7 +223,7 @@ func TestFilterKeepsBackAddressesOfEverySection(t *testing.T) {
 			reply := new(dns.Msg).SetReply(m)
 			reply.Ns, reply.Extra = beside, beside
 			assert.NoError(t, w.WriteMsg(reply))
-		})), "udp", question("www.example.org.", qtype))
+		})), "udp", dnstest.Question("www.example.org.", qtype))
 		assert.Equal(t, kept, lines(got.Ns), dns.TypeToString[qtype])
 		assert.Equal(t, kept, lines(got.Extra), dns.TypeToString[qtype])
 	}

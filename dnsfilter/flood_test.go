@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // victims is a server whose resolver never answers for names below victim.test.
@@ -51,7 +52,7 @@ func from(t *testing.T, client, addr string) net.Conn {
 
 func packed(t testing.TB, name string) []byte {
 	t.Helper()
-	m, err := question(name, dns.TypeTXT).Pack()
+	m, err := dnstest.Question(name, dns.TypeTXT).Pack()
 	require.NoError(t, err)
 	return m
 }
@@ -77,7 +78,7 @@ func TestFairness(t *testing.T) {
 		}
 		require.Eventually(t, func() bool { return s.Stats().Dropped > 0 }, 4*time.Second, time.Millisecond, name)
 		for i := range 50 {
-			assert.Len(t, exchange(t, "udp", addr, question(fmt.Sprintf("n%d.other.test.", i), dns.TypeTXT)).Answer, 1, name)
+			assert.Len(t, dnstest.Exchange(t, "udp", addr, dnstest.Question(fmt.Sprintf("n%d.other.test.", i), dns.TypeTXT)).Answer, 1, name)
 		}
 	}
 }
@@ -86,8 +87,8 @@ func TestFairness(t *testing.T) {
 func TestServeStaleForSlowAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		zone, slow := newZone(t, cacheZone), false
-		s := newServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
+		zone, slow := dnstest.NewZone(t, cacheZone), false
+		s := dnstest.NewServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 			if slow {
 				time.Sleep(3 * time.Second)
 			}
@@ -95,10 +96,10 @@ func TestServeStaleForSlowAnswers(t *testing.T) {
 		})})
 		get := func() ([]uint16, time.Duration) {
 			begin := time.Now()
-			m := ask(t, s, "udp", question("a.test.", dns.TypeA).SetEdns0(1232, false))
+			m := ask(t, s, "udp", dnstest.Question("a.test.", dns.TypeA).SetEdns0(1232, false))
 			require.NotNil(t, m)
 			assert.NotEmpty(t, m.Answer)
-			return edes(m), time.Since(begin)
+			return dnstest.EDEs(m), time.Since(begin)
 		}
 		get()
 		slow = true
@@ -171,7 +172,7 @@ func measure(network, addr string, end time.Time) (asked int, times []time.Durat
 	c := dns.Client{Net: network, Timeout: 3 * time.Second} // a SYN that is lost is sent again after a second
 	for ; time.Now().Before(end); asked++ {
 		begin := time.Now()
-		m, _, err := c.Exchange(question(fmt.Sprintf("n%d.other.test.", asked/2), dns.TypeTXT), addr)
+		m, _, err := c.Exchange(dnstest.Question(fmt.Sprintf("n%d.other.test.", asked/2), dns.TypeTXT), addr)
 		if err == nil && len(m.Answer) == 1 {
 			times = append(times, time.Since(begin))
 		}
@@ -228,9 +229,9 @@ func TestNobodyIsAtPort0(t *testing.T) {
 	s, addr := victims(t)
 	_, err := withoutPort(t, addr)[0].Write(portless(t, addr, packed(t, "www.other.test.")))
 	require.NoError(t, err)
-	require.Len(t, exchange(t, "udp", addr, question("n.other.test.", dns.TypeTXT)).Answer, 1)
+	require.Len(t, dnstest.Exchange(t, "udp", addr, dnstest.Question("n.other.test.", dns.TypeTXT)).Answer, 1)
 	require.Eventually(t, func() bool { return s.Stats().Queries == 2 }, 4*time.Second, time.Millisecond)
-	require.Len(t, exchange(t, "udp", addr, question("www.other.test.", dns.TypeTXT)).Answer, 1)
+	require.Len(t, dnstest.Exchange(t, "udp", addr, dnstest.Question("www.other.test.", dns.TypeTXT)).Answer, 1)
 	assert.Zero(t, s.Stats().Hits, "no one had asked for it")
 }
 
@@ -254,7 +255,7 @@ func connections(_ *testing.T, addr string, end time.Time) {
 
 // slowReaders sends queries on many connections and reads no answers.
 func slowReaders(_ *testing.T, addr string, end time.Time) {
-	m, err := question("www.other.test.", dns.TypeTXT).Pack()
+	m, err := dnstest.Question("www.other.test.", dns.TypeTXT).Pack()
 	if err != nil {
 		return
 	}

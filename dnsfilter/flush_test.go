@@ -9,18 +9,19 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // TestFlushForgetsANameAndWhatIsBelow leaves the neighbours of a name alone.
 func TestFlushForgetsANameAndWhatIsBelow(t *testing.T) {
 	t.Parallel()
 	names := []string{"example.org.", "www.example.org.", "a.b.example.org.", "notexample.org.", "org.", "."}
-	up := &counting{next: newZone(t, "$TTL 300\n. TXT x\n*. TXT x\n")}
-	s := newServer(t, dnsfilter.Config{Upstream: up})
+	up := &counting{next: dnstest.NewZone(t, "$TTL 300\n. TXT x\n*. TXT x\n")}
+	s := dnstest.NewServer(t, dnsfilter.Config{Upstream: up})
 	asked := func() int64 { // again, for the names that are not cached
 		before := up.n.Load()
 		for _, name := range names {
-			require.Len(t, ask(t, s, "udp", question(name, dns.TypeTXT)).Answer, 1, name)
+			require.Len(t, ask(t, s, "udp", dnstest.Question(name, dns.TypeTXT)).Answer, 1, name)
 		}
 		return up.n.Load() - before
 	}

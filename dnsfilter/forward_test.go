@@ -15,6 +15,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/blocktest"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // counting is an upstream that counts what it is asked, and keeps the last query.
@@ -43,8 +44,8 @@ slow.example. 90000 SOA ns.test. h.test. 1 3600 600 86400 80000
 func TestTTLsCountDownAndEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		up := &counting{next: newZone(t, cacheZone)}
-		s := newServer(t, dnsfilter.Config{Upstream: up})
+		up := &counting{next: dnstest.NewZone(t, cacheZone)}
+		s := dnstest.NewServer(t, dnsfilter.Config{Upstream: up})
 		for _, c := range []struct {
 			name     string
 			wait     time.Duration
@@ -70,7 +71,7 @@ func TestTTLsCountDownAndEnd(t *testing.T) {
 			{"nowhere.example.", 0, 12, nil, true},
 		} {
 			time.Sleep(c.wait)
-			reply := ask(t, s, "udp", question(c.name, dns.TypeA))
+			reply := ask(t, s, "udp", dnstest.Question(c.name, dns.TypeA))
 			var ttls []uint32
 			for _, rr := range append(reply.Answer, reply.Ns...) {
 				ttls = append(ttls, rr.Header().Ttl)
@@ -89,21 +90,21 @@ func TestServfailIsKeptShortly(t *testing.T) {
 		up := &counting{next: upstreamFunc(func(_ context.Context, q *dns.Msg) (*dns.Msg, error) {
 			return new(dns.Msg).SetRcode(q, dns.RcodeServerFailure), nil
 		})}
-		s := newServer(t, dnsfilter.Config{Upstream: up})
+		s := dnstest.NewServer(t, dnsfilter.Config{Upstream: up})
 		for range 3 {
-			assert.Equal(t, dns.RcodeServerFailure, ask(t, s, "udp", question("a.test.", dns.TypeA)).Rcode)
+			assert.Equal(t, dns.RcodeServerFailure, ask(t, s, "udp", dnstest.Question("a.test.", dns.TypeA)).Rcode)
 		}
 		assert.EqualValues(t, 1, up.n.Load())
 		time.Sleep(5 * time.Second)
-		ask(t, s, "udp", question("a.test.", dns.TypeA))
+		ask(t, s, "udp", dnstest.Question("a.test.", dns.TypeA))
 		assert.EqualValues(t, 2, up.n.Load())
 	})
 }
 
 func TestWhatIsCachedApart(t *testing.T) {
 	t.Parallel()
-	up := &counting{next: newZone(t, cacheZone)}
-	s := newServer(t, dnsfilter.Config{Upstream: up})
+	up := &counting{next: dnstest.NewZone(t, cacheZone)}
+	s := dnstest.NewServer(t, dnsfilter.Config{Upstream: up})
 	for round := range 2 {
 		for i, variant := range []func(m *dns.Msg){
 			func(*dns.Msg) {},
@@ -113,7 +114,7 @@ func TestWhatIsCachedApart(t *testing.T) {
 			func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeTXT },
 			func(m *dns.Msg) { m.Question[0].Name = "b.test." },
 		} {
-			m := question("a.test.", dns.TypeA)
+			m := dnstest.Question("a.test.", dns.TypeA)
 			variant(m)
 			ask(t, s, "udp", m)
 			assert.EqualValues(t, 6*round+(i+1)*(1-round), up.n.Load(), "round %d, variant %d", round, i)
@@ -124,16 +125,16 @@ func TestWhatIsCachedApart(t *testing.T) {
 			}
 		}
 	}
-	ask(t, s, "udp", question("a.test.", dns.TypeA).SetEdns0(512, false))
+	ask(t, s, "udp", dnstest.Question("a.test.", dns.TypeA).SetEdns0(512, false))
 	assert.EqualValues(t, 6, up.n.Load(), "EDNS alone makes no difference")
 	assert.EqualValues(t, 7, s.Stats().Hits)
 }
 
 func TestWhatTheUpstreamIsTold(t *testing.T) {
 	t.Parallel()
-	up := &counting{next: newZone(t, cacheZone)}
-	s := newServer(t, dnsfilter.Config{Upstream: up})
-	m := question(`A\.b.TEST.`, dns.TypeA).SetEdns0(4096, false)
+	up := &counting{next: dnstest.NewZone(t, cacheZone)}
+	s := dnstest.NewServer(t, dnsfilter.Config{Upstream: up})
+	m := dnstest.Question(`A\.b.TEST.`, dns.TypeA).SetEdns0(4096, false)
 	m.RecursionDesired = false
 	m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: 24, Address: []byte{192, 0, 2, 0}}}
 	ask(t, s, "udp", m)
@@ -147,14 +148,14 @@ func TestWhatTheUpstreamIsTold(t *testing.T) {
 
 func TestADIsForThoseWhoAsk(t *testing.T) {
 	t.Parallel()
-	zone := newZone(t, cacheZone)
-	s := newServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
+	zone := dnstest.NewZone(t, cacheZone)
+	s := dnstest.NewServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 		reply, err := zone.Exchange(ctx, q)
 		reply.AuthenticatedData, reply.Authoritative = true, true
 		return reply, err
 	})})
 	for range 2 {
-		plain, ad, do := question("a.test.", dns.TypeA), question("a.test.", dns.TypeA), question("a.test.", dns.TypeA).SetEdns0(1232, true)
+		plain, ad, do := dnstest.Question("a.test.", dns.TypeA), dnstest.Question("a.test.", dns.TypeA), dnstest.Question("a.test.", dns.TypeA).SetEdns0(1232, true)
 		ad.AuthenticatedData = true
 		assert.False(t, ask(t, s, "udp", plain).AuthenticatedData)
 		assert.True(t, ask(t, s, "udp", ad).AuthenticatedData)
@@ -166,17 +167,17 @@ func TestADIsForThoseWhoAsk(t *testing.T) {
 func TestOneQueryForManyClients(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		zone := newZone(t, cacheZone)
+		zone := dnstest.NewZone(t, cacheZone)
 		up := &counting{next: upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 			time.Sleep(time.Second)
 			return zone.Exchange(ctx, q)
 		})}
-		s := newServer(t, dnsfilter.Config{Upstream: up, Cache: -1})
+		s := dnstest.NewServer(t, dnsfilter.Config{Upstream: up, Cache: -1})
 		var wg sync.WaitGroup
 		for i := range 50 {
 			wg.Go(func() {
 				name := []string{"a.test.", "A.test.", "a.TEST."}[i%3]
-				reply := ask(t, s, "udp", question(name, dns.TypeA))
+				reply := ask(t, s, "udp", dnstest.Question(name, dns.TypeA))
 				assert.Len(t, reply.Answer, 2)
 				assert.Equal(t, name, reply.Question[0].Name)
 			})
@@ -190,8 +191,8 @@ func TestTooManyWaiting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		s := newServer(t, dnsfilter.Config{
-			Store:  newStore(t, map[string]string{"l": "listed.test"}),
+		s := dnstest.NewServer(t, dnsfilter.Config{
+			Store:  dnstest.NewStore(t, map[string]string{"l": "listed.test"}),
 			Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}},
 			Upstream: upstreamFunc(func(_ context.Context, q *dns.Msg) (*dns.Msg, error) {
 				<-release
@@ -200,27 +201,27 @@ func TestTooManyWaiting(t *testing.T) {
 		})
 		const crowd = 3072 // from here on one network, or the names below one parent, may not have all the room
 		for i := range crowd {
-			go ask(t, s, "udp", question(fmt.Sprintf("n%d.test.", i), dns.TypeA))
+			go ask(t, s, "udp", dnstest.Question(fmt.Sprintf("n%d.test.", i), dns.TypeA))
 		}
 		synctest.Wait()
-		assert.Nil(t, ask(t, s, "udp", question("more.test.", dns.TypeA)))
+		assert.Nil(t, ask(t, s, "udp", dnstest.Question("more.test.", dns.TypeA)))
 		assert.EqualValues(t, 1, s.Stats().Dropped)
-		assert.Equal(t, dns.RcodeNameError, ask(t, s, "udp", question("listed.test.", dns.TypeA)).Rcode, "blocked names need no upstream")
+		assert.Equal(t, dns.RcodeNameError, ask(t, s, "udp", dnstest.Question("listed.test.", dns.TypeA)).Rcode, "blocked names need no upstream")
 		close(release)
 		synctest.Wait()
-		assert.NotNil(t, ask(t, s, "udp", question("more.test.", dns.TypeA)))
+		assert.NotNil(t, ask(t, s, "udp", dnstest.Question("more.test.", dns.TypeA)))
 	})
 }
 
 func TestReconfigure(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, map[string]string{"l": "a.test"})
-	up := newZone(t, cacheZone)
-	s := newServer(t, dnsfilter.Config{Store: store, Upstream: up})
-	assert.Len(t, ask(t, s, "udp", question("a.test.", dns.TypeA)).Answer, 2)
+	store := dnstest.NewStore(t, map[string]string{"l": "a.test"})
+	up := dnstest.NewZone(t, cacheZone)
+	s := dnstest.NewServer(t, dnsfilter.Config{Store: store, Upstream: up})
+	assert.Len(t, ask(t, s, "udp", dnstest.Question("a.test.", dns.TypeA)).Answer, 2)
 	require.NoError(t, s.Reconfigure(dnsfilter.Config{Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.Refused}}}, Upstream: up}))
-	assert.Equal(t, dns.RcodeRefused, ask(t, s, "udp", question("a.test.", dns.TypeA)).Rcode, "the decision comes before the cache")
+	assert.Equal(t, dns.RcodeRefused, ask(t, s, "udp", dnstest.Question("a.test.", dns.TypeA)).Rcode, "the decision comes before the cache")
 	blocktest.SetList(t, store, "l", "b.test")
-	assert.Len(t, ask(t, s, "udp", question("a.test.", dns.TypeA)).Answer, 2)
-	assert.Equal(t, dns.RcodeRefused, ask(t, s, "udp", question("b.test.", dns.TypeA)).Rcode)
+	assert.Len(t, ask(t, s, "udp", dnstest.Question("a.test.", dns.TypeA)).Answer, 2)
+	assert.Equal(t, dns.RcodeRefused, ask(t, s, "udp", dnstest.Question("b.test.", dns.TypeA)).Rcode)
 }

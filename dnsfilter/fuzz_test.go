@@ -12,6 +12,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/testdata/pipes"
 )
 
@@ -19,9 +20,9 @@ import (
 // has the id of the query, and over UDP it is no longer than 1232 bytes.
 func FuzzQuery(f *testing.F) {
 	for _, m := range []*dns.Msg{
-		question("example.org.", dns.TypeA), question("A.Nxdomain.Test.", dns.TypeHTTPS).SetEdns0(1232, true),
-		question("sinkhole.test.", dns.TypeAAAA).SetEdns0(100, false), question("drop.test.", dns.TypeANY), question(".", dns.TypeNS),
-		question(`\000\255.\..nodata.test.`, dns.TypeTXT), new(dns.Msg).SetReply(question("example.org.", dns.TypeA)),
+		dnstest.Question("example.org.", dns.TypeA), dnstest.Question("A.Nxdomain.Test.", dns.TypeHTTPS).SetEdns0(1232, true),
+		dnstest.Question("sinkhole.test.", dns.TypeAAAA).SetEdns0(100, false), dnstest.Question("drop.test.", dns.TypeANY), dnstest.Question(".", dns.TypeNS),
+		dnstest.Question(`\000\255.\..nodata.test.`, dns.TypeTXT), new(dns.Msg).SetReply(dnstest.Question("example.org.", dns.TypeA)),
 		{MsgHdr: dns.MsgHdr{Id: 1}, Question: []dns.Question{{Name: "example.org.", Qtype: dns.TypeA, Qclass: dns.ClassINET}, {Name: "refused.test.", Qtype: dns.TypeA, Qclass: dns.ClassINET}}},
 		new(dns.Msg).SetUpdate("example.org."), new(dns.Msg).SetNotify("example.org."), new(dns.Msg).SetAxfr("example.org."),
 	} {
@@ -63,7 +64,7 @@ func blockingFilter(t testing.TB) dns.Handler {
 	for _, action := range []string{"nxdomain", "nodata", "refused", "drop", "sinkhole"} {
 		lines += action + ".test\n"
 	}
-	filter := newFilter(t, newStore(t, map[string]string{"l": lines}), dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.Refused}}})
+	filter := newFilter(t, dnstest.NewStore(t, map[string]string{"l": lines}), dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.Refused}}})
 	return filter.Handler(dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
 		reply := new(dns.Msg).SetReply(m)
 		name := "."
@@ -102,7 +103,7 @@ func send(t *testing.T, listener *pipes.Listener, packet []byte) (replies [][]by
 	client, server := net.Pipe()
 	defer client.Close()
 	listener.Conns <- server
-	marker := question("marker.nxdomain.test.", dns.TypeA)
+	marker := dnstest.Question("marker.nxdomain.test.", dns.TypeA)
 	if len(packet) > 1 {
 		marker.Id = ^binary.BigEndian.Uint16(packet)
 	}

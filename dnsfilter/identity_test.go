@@ -12,6 +12,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // nsid returns the NSID of a message, and whether it has one.
@@ -30,29 +31,29 @@ func nsid(m *dns.Msg) (id string, ok bool) {
 func TestNSID(t *testing.T) {
 	t.Parallel()
 	c := dnsfilter.Config{
-		ServerID: dnsfilter.ServerID{NSID: "ns1"}, Store: newStore(t, map[string]string{"l": "listed.test"}),
+		ServerID: dnsfilter.ServerID{NSID: "ns1"}, Store: dnstest.NewStore(t, map[string]string{"l": "listed.test"}),
 		Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}},
 	}
-	named, _ := serve(t, newServer(t, c))
-	silent, _ := serve(t, newServer(t, dnsfilter.Config{}))
+	named, _ := dnstest.Serve(t, dnstest.NewServer(t, c))
+	silent, _ := dnstest.Serve(t, dnstest.NewServer(t, dnsfilter.Config{}))
 	for _, network := range []string{"udp", "tcp"} {
 		for _, name := range []string{"www.example.org.", "www.example.org.", "listed.test.", "none.example.org."} {
-			m := question(name, dns.TypeA).SetEdns0(1232, false)
-			_, ok := nsid(exchange(t, network, named, m))
+			m := dnstest.Question(name, dns.TypeA).SetEdns0(1232, false)
+			_, ok := nsid(dnstest.Exchange(t, network, named, m))
 			assert.False(t, ok, "no one asked for it")
 			m.IsEdns0().Option = append(m.IsEdns0().Option, &dns.EDNS0_NSID{Code: dns.EDNS0NSID})
-			id, _ := nsid(exchange(t, network, named, m))
+			id, _ := nsid(dnstest.Exchange(t, network, named, m))
 			assert.Equal(t, "ns1", id, "%s over %s", name, network)
 			m.Question[0].Qtype = dns.TypeAXFR // on the slow path
-			id, _ = nsid(exchange(t, "udp", named, m))
+			id, _ = nsid(dnstest.Exchange(t, "udp", named, m))
 			assert.Equal(t, "ns1", id, "%s over %s", name, network)
-			_, ok = nsid(exchange(t, network, silent, m))
+			_, ok = nsid(dnstest.Exchange(t, network, silent, m))
 			assert.False(t, ok)
 		}
 	}
-	m := question("www.example.org.", dns.TypeA).SetEdns0(1232, false)
+	m := dnstest.Question("www.example.org.", dns.TypeA).SetEdns0(1232, false)
 	m.IsEdns0().Option = append(m.IsEdns0().Option, &dns.EDNS0_NSID{Code: dns.EDNS0NSID})
-	id, _ := nsid(ask(t, newServer(t, c), "udp", m))
+	id, _ := nsid(ask(t, dnstest.NewServer(t, c), "udp", m))
 	assert.Equal(t, "ns1", id, "as a handler")
 }
 
@@ -66,11 +67,11 @@ func TestNamesOfTheClassCH(t *testing.T) {
 		{dnsfilter.ServerID{Version: "dnsfilter 1"}, map[string]string{"id.server.": "", "version.server.": "dnsfilter 1", "Version.Bind.": "dnsfilter 1"}},
 		{dnsfilter.ServerID{}, map[string]string{"id.server.": "", "version.bind.": "", "authors.bind.": ""}},
 	} {
-		addr, _ := serve(t, newServer(t, dnsfilter.Config{ServerID: c.id}))
+		addr, _ := dnstest.Serve(t, dnstest.NewServer(t, dnsfilter.Config{ServerID: c.id}))
 		for name, want := range c.want {
-			m := question(name, dns.TypeTXT)
+			m := dnstest.Question(name, dns.TypeTXT)
 			m.Question[0].Qclass = dns.ClassCHAOS
-			reply := exchange(t, "udp", addr, m)
+			reply := dnstest.Exchange(t, "udp", addr, m)
 			if want == "" {
 				assert.Equal(t, dns.RcodeRefused, reply.Rcode, name)
 				continue
@@ -79,12 +80,12 @@ func TestNamesOfTheClassCH(t *testing.T) {
 			assert.Equal(t, []string{want}, reply.Answer[0].(*dns.TXT).Txt)
 			assert.Equal(t, dns.RR_Header{Name: name, Rrtype: dns.TypeTXT, Class: dns.ClassCHAOS, Rdlength: uint16(len(want) + 1)}, *reply.Answer[0].Header())
 			m.Question[0].Qtype = dns.TypeA
-			assert.Equal(t, dns.RcodeRefused, exchange(t, "udp", addr, m).Rcode)
-			assert.Equal(t, dns.RcodeNameError, ask(t, newServer(t, dnsfilter.Config{ServerID: c.id}), "udp", question(name, dns.TypeTXT)).Rcode, "of the class IN, it is a name as any other")
+			assert.Equal(t, dns.RcodeRefused, dnstest.Exchange(t, "udp", addr, m).Rcode)
+			assert.Equal(t, dns.RcodeNameError, ask(t, dnstest.NewServer(t, dnsfilter.Config{ServerID: c.id}), "udp", dnstest.Question(name, dns.TypeTXT)).Rcode, "of the class IN, it is a name as any other")
 		}
 	}
 	for _, text := range []string{"ns\n1", "nsé", strings.Repeat("x", 65)} {
-		_, err := dnsfilter.New(dnsfilter.Config{Upstream: newZone(t, ""), ServerID: dnsfilter.ServerID{NSID: text}})
+		_, err := dnsfilter.New(dnsfilter.Config{Upstream: dnstest.NewZone(t, ""), ServerID: dnsfilter.ServerID{NSID: text}})
 		assert.ErrorIs(t, err, blocklist.ErrMalformed)
 	}
 }
@@ -95,7 +96,7 @@ func TestDigReadsTheServerID(t *testing.T) {
 	if err != nil {
 		t.Skip("dig is not installed (bind9-dnsutils)")
 	}
-	addr, _ := serve(t, newServer(t, dnsfilter.Config{ServerID: dnsfilter.ServerID{NSID: "ns1", Version: "dnsfilter"}}))
+	addr, _ := dnstest.Serve(t, dnstest.NewServer(t, dnsfilter.Config{ServerID: dnsfilter.ServerID{NSID: "ns1", Version: "dnsfilter"}}))
 	host, port, _ := strings.Cut(addr, ":")
 	for _, c := range [][]string{
 		{`NSID: 6e 73 31 ("ns1")`, "+nsid", "www.example.org"},

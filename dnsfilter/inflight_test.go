@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
@@ -40,10 +41,10 @@ func (f *failing) Exchange(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 func TestServeStale(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		up := &failing{next: newZone(t, cacheZone)}
-		s := newServer(t, dnsfilter.Config{Upstream: up})
+		up := &failing{next: dnstest.NewZone(t, cacheZone)}
+		s := dnstest.NewServer(t, dnsfilter.Config{Upstream: up})
 		for _, name := range []string{"a.test.", "none.test."} {
-			ask(t, s, "udp", question(name, dns.TypeA))
+			ask(t, s, "udp", dnstest.Question(name, dns.TypeA))
 		}
 		up.off.Store(true)
 		time.Sleep(10 * time.Minute)
@@ -59,8 +60,8 @@ func TestServeStale(t *testing.T) {
 			{"new.test.", dns.ExtendedErrorCodeNoReachableAuthority, 0}, // it has failed a moment ago (RFC 9520)
 		} {
 			begin := time.Now()
-			reply := ask(t, s, "udp", question(c.name, dns.TypeA).SetEdns0(1232, false))
-			assert.Equal(t, []uint16{c.want}, edes(reply), i)
+			reply := ask(t, s, "udp", dnstest.Question(c.name, dns.TypeA).SetEdns0(1232, false))
+			assert.Equal(t, []uint16{c.want}, dnstest.EDEs(reply), i)
 			assert.Equal(t, c.wait, time.Since(begin), i)
 			for _, rr := range append(reply.Answer, reply.Ns...) {
 				assert.EqualValues(t, 30, rr.Header().Ttl, i)
@@ -68,10 +69,10 @@ func TestServeStale(t *testing.T) {
 		}
 		up.off.Store(false)
 		time.Sleep(time.Minute)
-		assert.Empty(t, edes(ask(t, s, "udp", question("a.test.", dns.TypeA).SetEdns0(1232, false))))
+		assert.Empty(t, dnstest.EDEs(ask(t, s, "udp", dnstest.Question("a.test.", dns.TypeA).SetEdns0(1232, false))))
 		time.Sleep(25 * time.Hour)
 		up.off.Store(true)
-		assert.Equal(t, dns.RcodeServerFailure, ask(t, s, "udp", question("a.test.", dns.TypeA)).Rcode, "too old")
+		assert.Equal(t, dns.RcodeServerFailure, ask(t, s, "udp", dnstest.Question("a.test.", dns.TypeA)).Rcode, "too old")
 	})
 }
 
@@ -80,30 +81,32 @@ func TestServeStale(t *testing.T) {
 func TestServeStaleForFailures(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		zone, rcode := newZone(t, cacheZone), dns.RcodeSuccess
-		s := newServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
+		zone, rcode := dnstest.NewZone(t, cacheZone), dns.RcodeSuccess
+		s := dnstest.NewServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 			if rcode != dns.RcodeSuccess {
 				return new(dns.Msg).SetRcode(q, rcode), nil
 			}
 			return zone.Exchange(ctx, q)
 		})})
-		get := func(name string) *dns.Msg { return ask(t, s, "udp", question(name, dns.TypeA).SetEdns0(1232, false)) }
+		get := func(name string) *dns.Msg {
+			return ask(t, s, "udp", dnstest.Question(name, dns.TypeA).SetEdns0(1232, false))
+		}
 		get("a.test.")
 		time.Sleep(time.Minute)
 		for _, rcode = range []int{dns.RcodeServerFailure, dns.RcodeRefused, dns.RcodeFormatError, dns.RcodeNotImplemented} {
 			reply := get("a.test.")
-			assert.Equal(t, []uint16{dns.ExtendedErrorCodeStaleAnswer}, edes(reply))
+			assert.Equal(t, []uint16{dns.ExtendedErrorCodeStaleAnswer}, dnstest.EDEs(reply))
 			assert.Len(t, reply.Answer, 2)
 			time.Sleep(3 * time.Second)
 			synctest.Wait()
 		}
 		reply := get("b.test.")
 		assert.Equal(t, dns.RcodeServerFailure, reply.Rcode, "the client's question is not malformed")
-		assert.Equal(t, []uint16{dns.ExtendedErrorCodeNoReachableAuthority}, edes(reply))
+		assert.Equal(t, []uint16{dns.ExtendedErrorCodeNoReachableAuthority}, dnstest.EDEs(reply))
 		rcode = dns.RcodeSuccess
-		assert.NotEmpty(t, edes(get("a.test.")), "no one waits, and it is asked for again")
+		assert.NotEmpty(t, dnstest.EDEs(get("a.test.")), "no one waits, and it is asked for again")
 		synctest.Wait()
-		assert.Empty(t, edes(get("a.test.")))
+		assert.Empty(t, dnstest.EDEs(get("a.test.")))
 		time.Sleep(25 * time.Hour)
 		rcode = dns.RcodeServerFailure
 		assert.Equal(t, rcode, get("a.test.").Rcode, "too old")
@@ -113,18 +116,18 @@ func TestServeStaleForFailures(t *testing.T) {
 func TestPopularAnswersAreRefreshed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		up := &counting{next: newZone(t, cacheZone)}
-		s := newServer(t, dnsfilter.Config{Upstream: up})
+		up := &counting{next: dnstest.NewZone(t, cacheZone)}
+		s := dnstest.NewServer(t, dnsfilter.Config{Upstream: up})
 		for range 4 {
-			ask(t, s, "udp", question("a.test.", dns.TypeA)) // it lives for 20 seconds
+			ask(t, s, "udp", dnstest.Question("a.test.", dns.TypeA)) // it lives for 20 seconds
 		}
 		assert.EqualValues(t, 1, up.n.Load())
 		time.Sleep(19 * time.Second)
-		reply := ask(t, s, "udp", question("a.test.", dns.TypeA))
+		reply := ask(t, s, "udp", dnstest.Question("a.test.", dns.TypeA))
 		assert.EqualValues(t, 281, reply.Answer[0].Header().Ttl, "the answer is the one that is held")
 		synctest.Wait()
 		assert.EqualValues(t, 2, up.n.Load(), "and a new one is fetched")
-		reply = ask(t, s, "udp", question("a.test.", dns.TypeA))
+		reply = ask(t, s, "udp", dnstest.Question("a.test.", dns.TypeA))
 		assert.EqualValues(t, 300, reply.Answer[0].Header().Ttl)
 		assert.EqualValues(t, 2, up.n.Load())
 	})
@@ -133,8 +136,8 @@ func TestPopularAnswersAreRefreshed(t *testing.T) {
 // forwarding is a server in front of a resolver on loopback that answers with handle.
 func forwarding(t *testing.T, handle dns.HandlerFunc) (s *dnsfilter.Server, addr string) {
 	t.Helper()
-	s = newServer(t, dnsfilter.Config{Upstream: newForwarder(t, handle)})
-	addr, _ = serve(t, s)
+	s = dnstest.NewServer(t, dnsfilter.Config{Upstream: newForwarder(t, handle)})
+	addr, _ = dnstest.Serve(t, s)
 	return s, addr
 }
 
@@ -166,14 +169,14 @@ func TestForwardingOverSockets(t *testing.T) {
 		m.SetEdns0(1232, false)
 		assert.NoError(t, w.WriteMsg(m))
 	})
-	addr, _ := serve(t, newServer(t, dnsfilter.Config{Upstream: up}))
+	addr, _ := dnstest.Serve(t, dnstest.NewServer(t, dnsfilter.Config{Upstream: up}))
 	var wg sync.WaitGroup
 	for client := range 16 {
 		wg.Go(func() {
 			c := dns.Client{Net: []string{"udp", "tcp"}[client%2], Timeout: 5 * time.Second}
 			for i := range 50 {
 				name := fmt.Sprintf("n%d.test.", (i+client/4*10)%100)
-				reply, _, err := c.Exchange(question(name, dns.TypeTXT), addr)
+				reply, _, err := c.Exchange(dnstest.Question(name, dns.TypeTXT), addr)
 				if assert.NoError(t, err) && assert.Len(t, reply.Answer, 1) {
 					assert.Equal(t, name, reply.Answer[0].Header().Name)
 					assert.Contains(t, reply.Answer[0].String(), fmt.Sprintf("TXT\t%q", name))
@@ -223,9 +226,9 @@ func TestAWrappedForwarderIsAskedBySessions(t *testing.T) {
 		assert.NoError(t, w.WriteMsg(m))
 	})
 	up := wrapped{f, new(atomic.Int64), new(atomic.Int64)}
-	addr, _ := serve(t, newServer(t, dnsfilter.Config{Upstream: up}))
+	addr, _ := dnstest.Serve(t, dnstest.NewServer(t, dnsfilter.Config{Upstream: up}))
 	for _, network := range []string{"udp", "tcp"} {
-		assert.Len(t, exchange(t, network, addr, question(network+".test.", dns.TypeTXT)).Answer, 1)
+		assert.Len(t, dnstest.Exchange(t, network, addr, dnstest.Question(network+".test.", dns.TypeTXT)).Answer, 1)
 	}
 	assert.EqualValues(t, 2, up.asked.Load())
 	assert.Zero(t, up.exchanged.Load())
@@ -244,24 +247,24 @@ func TestBrokenRepliesAreNotPassedOn(t *testing.T) {
 		assert.NoError(t, err)
 	})
 	for i := range tails {
-		reply := exchange(t, "udp", addr, question(fmt.Sprintf("%d.test.", i), dns.TypeA))
+		reply := dnstest.Exchange(t, "udp", addr, dnstest.Question(fmt.Sprintf("%d.test.", i), dns.TypeA))
 		assert.Equal(t, dns.RcodeServerFailure, reply.Rcode, i)
 	}
 }
 
 func TestErrorsOfAnUpstreamReachTheClient(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(context.Context, *dns.Msg) (*dns.Msg, error) { return nil, errors.New("no") })})
-	addr, _ := serve(t, s)
-	assert.Equal(t, dns.RcodeServerFailure, exchange(t, "udp", addr, question("a.test.", dns.TypeA)).Rcode)
+	s := dnstest.NewServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(context.Context, *dns.Msg) (*dns.Msg, error) { return nil, errors.New("no") })})
+	addr, _ := dnstest.Serve(t, s)
+	assert.Equal(t, dns.RcodeServerFailure, dnstest.Exchange(t, "udp", addr, dnstest.Question("a.test.", dns.TypeA)).Rcode)
 }
 
 // TestFailuresDoNotAffectOtherQueries has an upstream that is silent about one name: another is answered freshly.
 func TestFailuresDoNotAffectOtherQueries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		zone, off, asked := newZone(t, cacheZone), false, atomic.Int64{}
-		s := newServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
+		zone, off, asked := dnstest.NewZone(t, cacheZone), false, atomic.Int64{}
+		s := dnstest.NewServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 			if off && q.Question[0].Name == "a.test." {
 				asked.Add(1)
 				<-ctx.Done()
@@ -270,7 +273,7 @@ func TestFailuresDoNotAffectOtherQueries(t *testing.T) {
 			return zone.Exchange(ctx, q)
 		})})
 		get := func(name string) []uint16 {
-			return edes(ask(t, s, "udp", question(name, dns.TypeA).SetEdns0(1232, false)))
+			return dnstest.EDEs(ask(t, s, "udp", dnstest.Question(name, dns.TypeA).SetEdns0(1232, false)))
 		}
 		get("a.test.")
 		get("none.test.")
@@ -319,10 +322,10 @@ func TestUpstreamsExtendedErrorsArePassedOn(t *testing.T) {
 	} {
 		before := asked.Load()
 		for range 3 { // from the upstream and from the cache
-			reply := exchange(t, "udp", addr, question(name, dns.TypeA).SetEdns0(1232, false))
-			assert.Equal(t, want, edes(reply), name)
+			reply := dnstest.Exchange(t, "udp", addr, dnstest.Question(name, dns.TypeA).SetEdns0(1232, false))
+			assert.Equal(t, want, dnstest.EDEs(reply), name)
 			assert.NotContains(t, reply.String(), "validation", "texts are not")
-			assert.Nil(t, exchange(t, "udp", addr, question(name, dns.TypeA)).IsEdns0(), name)
+			assert.Nil(t, dnstest.Exchange(t, "udp", addr, dnstest.Question(name, dns.TypeA)).IsEdns0(), name)
 		}
 		assert.LessOrEqual(t, asked.Load()-before, int64(2), "%s: it is kept", name)
 	}

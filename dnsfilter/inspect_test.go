@@ -14,6 +14,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/blocktest"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // scripted is an upstream that gives one answer to everything.
@@ -41,7 +42,7 @@ func (s scripted) Exchange(_ context.Context, q *dns.Msg) (*dns.Msg, error) {
 func TestWhatAnAnswerLeadsTo(t *testing.T) {
 	t.Parallel()
 	const asked = "www.asked.test."
-	store := newStore(t, map[string]string{
+	store := dnstest.NewStore(t, map[string]string{
 		"deny":  "listed.test\n=only.host.test\n192.0.2.66\n2001:db8:66::/48\nbad.allowed.test",
 		"watch": "watched.test",
 		"allow": "allowed.test\n=www.vouched.test",
@@ -105,25 +106,25 @@ func TestWhatAnAnswerLeadsTo(t *testing.T) {
 		}, nil, "nxdomain"},
 		{"a service whose target is allowed", dns.TypeHTTPS, asked, []string{asked + " HTTPS 1 www.allowed.test. ipv4hint=192.0.2.66"}, nil, "nodata"},
 	} {
-		s := newServer(t, dnsfilter.Config{Store: store, Policy: policy, Upstream: scripted{c.answer, c.extra}})
+		s := dnstest.NewServer(t, dnsfilter.Config{Store: store, Policy: policy, Upstream: scripted{c.answer, c.extra}})
 		filter := newFilter(t, store, policy)
 		for _, h := range []dns.Handler{ // from the upstream, from the cache; within another server that writes messages, or bytes
 			s, s, filter.Handler(handler{scripted{c.answer, c.extra}, false}), filter.Handler(handler{scripted{c.answer, c.extra}, true}),
 		} {
-			reply := ask(t, h, "udp", question(c.name, c.qtype).SetEdns0(1232, false))
+			reply := ask(t, h, "udp", dnstest.Question(c.name, c.qtype).SetEdns0(1232, false))
 			if blocked := c.want == "nxdomain" || c.want == "nodata"; !blocked {
 				assert.Equal(t, dns.RcodeSuccess, reply.Rcode, c.label)
 				assert.Equal(t, c.label != "a DNAME of another name", len(reply.Answer) == len(c.answer), c.label)
 				for _, rr := range reply.Extra {
 					assert.Equal(t, dns.TypeOPT, rr.Header().Rrtype, c.label)
 				}
-				assert.Empty(t, edes(reply), c.label)
+				assert.Empty(t, dnstest.EDEs(reply), c.label)
 				continue
 			}
 			assert.Equal(t, c.want == "nxdomain", reply.Rcode == dns.RcodeNameError, c.label)
 			require.Len(t, reply.Ns, 1, c.label)
 			checkChain(t, reply, c.answer, c.label)
-			assert.Equal(t, []uint16{16}, edes(reply), c.label)
+			assert.Equal(t, []uint16{16}, dnstest.EDEs(reply), c.label)
 		}
 		if c.label != "a DNAME of another name" { // an answer without records is not kept
 			assert.EqualValues(t, 1, s.Stats().Hits, c.label)
@@ -204,13 +205,13 @@ func TestTheOrderOfRecordsDecidesNothing(t *testing.T) {
 		{"192.0.2.1", "none.test", []string{"asked.test. DNAME to.test.", "www.to.test. A 192.0.2.1"}, 0, nil},
 		{"192.0.2.1", "none.test", []string{asked + " A 192.0.2.2", "other.test. A 192.0.2.1"}, 0, []string{"192.0.2.2"}},
 	} {
-		store := newStore(t, map[string]string{"deny": c.deny, "allow": c.allow})
+		store := dnstest.NewStore(t, map[string]string{"deny": c.deny, "allow": c.allow})
 		for _, answer := range orders(c.answer) {
 			up := scripted{answer: answer}
 			filter := newFilter(t, store, policy)
-			s := newServer(t, dnsfilter.Config{Store: store, Policy: policy, Upstream: up})
+			s := dnstest.NewServer(t, dnsfilter.Config{Store: store, Policy: policy, Upstream: up})
 			for _, h := range []dns.Handler{s, s, filter.Handler(handler{up, false}), filter.Handler(handler{up, true})} {
-				reply := ask(t, h, "udp", question(asked, dns.TypeA))
+				reply := ask(t, h, "udp", dnstest.Question(asked, dns.TypeA))
 				var got []string
 				for _, rr := range reply.Answer {
 					fields := strings.Fields(rr.String())
@@ -229,7 +230,7 @@ func TestTheOrderOfRecordsDecidesNothing(t *testing.T) {
 func TestTheFirstRuleOfAnAnswerDecides(t *testing.T) {
 	t.Parallel()
 	const asked = "www.asked.test."
-	store := newStore(t, map[string]string{
+	store := dnstest.NewStore(t, map[string]string{
 		"refused": "192.0.2.1\n2001:db8::1\nrefused.test", "nodata": "192.0.2.2\n2001:db8::2", "watch": "192.0.2.3\n2001:db8::3", "agreed": "192.0.2.4\n2001:db8::4",
 	})
 	refused, nodata := dnsfilter.Rule{List: "refused", Action: dnsfilter.Refused}, dnsfilter.Rule{List: "nodata", Action: dnsfilter.NXDomain}
@@ -258,9 +259,9 @@ func TestTheFirstRuleOfAnAnswerDecides(t *testing.T) {
 				answer[i] = asked + " " + strings.TrimPrefix(answer[i], asked+" ")
 			}
 			up := scripted{answer: answer}
-			s, filter := newServer(t, dnsfilter.Config{Store: store, Policy: policy, Upstream: up}), newFilter(t, store, policy)
+			s, filter := dnstest.NewServer(t, dnsfilter.Config{Store: store, Policy: policy, Upstream: up}), newFilter(t, store, policy)
 			for _, h := range []dns.Handler{s, s, filter.Handler(handler{up, false}), filter.Handler(handler{up, true})} {
-				reply := ask(t, h, "udp", question(asked, c.qtype))
+				reply := ask(t, h, "udp", dnstest.Question(asked, c.qtype))
 				assert.Equal(t, c.rcode, reply.Rcode, "%s %s", c.by, answer)
 				assert.Empty(t, reply.Answer, "%s %s", c.by, answer)
 			}
@@ -280,11 +281,11 @@ func TestTheFirstRuleOfAnAnswerDecides(t *testing.T) {
 // TestAnAnswerIsDecidedOnAsTheListsAreNow changes lists and policy while the answer is in the cache.
 func TestAnAnswerIsDecidedOnAsTheListsAreNow(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, map[string]string{"l": "nothing.test"})
+	store := dnstest.NewStore(t, map[string]string{"l": "nothing.test"})
 	up := &counting{next: scripted{answer: []string{"www.asked.test. CNAME end.test.", "end.test. A 192.0.2.66"}}}
 	sinkhole := dnsfilter.Rule{List: "l", Action: dnsfilter.Sinkhole, Sinkhole: []netip.Addr{netip.MustParseAddr("192.0.2.80")}}
-	s := newServer(t, dnsfilter.Config{Store: store, Upstream: up, Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{sinkhole}}})
-	get := func() *dns.Msg { return ask(t, s, "udp", question("www.asked.test.", dns.TypeA)) }
+	s := dnstest.NewServer(t, dnsfilter.Config{Store: store, Upstream: up, Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{sinkhole}}})
+	get := func() *dns.Msg { return ask(t, s, "udp", dnstest.Question("www.asked.test.", dns.TypeA)) }
 	assert.Len(t, get().Answer, 2)
 	for _, lines := range []string{"end.test", "192.0.2.0/24"} {
 		blocktest.SetList(t, store, "l", lines)
@@ -303,7 +304,7 @@ func TestAnAnswerIsDecidedOnAsTheListsAreNow(t *testing.T) {
 
 func TestDecideAddr(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, map[string]string{"l": "192.0.2.0/24\n2001:db8::/32 status=monitor", "allow": "192.0.2.7"})
+	store := dnstest.NewStore(t, map[string]string{"l": "192.0.2.0/24\n2001:db8::/32 status=monitor", "allow": "192.0.2.7"})
 	p := dnsfilter.Policy{Allow: []string{"allow"}, Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}}
 	for addr, want := range map[string]dnsfilter.Action{
 		"192.0.2.1": dnsfilter.NoData, "192.0.2.7": dnsfilter.Pass, "2001:db8::1": dnsfilter.Monitor, "198.51.100.1": dnsfilter.Pass,

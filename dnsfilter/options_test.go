@@ -13,12 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // withOption packs a query with an option of any code and content.
 func withOption(t *testing.T, name string, code uint16, data []byte, flags byte) []byte {
 	t.Helper()
-	packed, err := question(name, dns.TypeA).SetEdns0(1232, false).Pack()
+	packed, err := dnstest.Question(name, dns.TypeA).SetEdns0(1232, false).Pack()
 	require.NoError(t, err)
 	packed[3] |= flags
 	size := len(packed) - 2
@@ -60,8 +61,8 @@ func exchangePacked(t *testing.T, network, addr string, packed []byte) *dns.Msg 
 func TestOptionsThatMeanNothingHere(t *testing.T) {
 	t.Parallel()
 	const unassigned = 0x40 // a bit of the header that takes a query to the plain path
-	addr, _ := serve(t, newServer(t, dnsfilter.Config{
-		Store:  newStore(t, map[string]string{"l": "listed.test"}),
+	addr, _ := dnstest.Serve(t, dnstest.NewServer(t, dnsfilter.Config{
+		Store:  dnstest.NewStore(t, map[string]string{"l": "listed.test"}),
 		Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}},
 	}))
 	for _, network := range []string{"udp", "tcp"} {
@@ -82,7 +83,7 @@ func TestOptionsThatMeanNothingHere(t *testing.T) {
 				}
 			}
 			m := exchangePacked(t, network, addr, withOption(t, "listed.test.", dns.EDNS0ZONEVERSION, nil, flags))
-			assert.Equal(t, []uint16{15}, edes(m))
+			assert.Equal(t, []uint16{15}, dnstest.EDEs(m))
 			for _, broken := range [][]byte{
 				withOption(t, "example.org.", dns.EDNS0COOKIE, make([]byte, 9), flags),
 				append(withOption(t, "example.org.", dns.EDNS0NSID, nil, flags)[:len(withOption(t, "example.org.", 3, nil, 0))-1], 9),
@@ -100,8 +101,8 @@ func TestOptionsThatMeanNothingHere(t *testing.T) {
 func TestStructuredErrorsOnBothPaths(t *testing.T) {
 	t.Parallel()
 	notice := dnsfilter.Notice{Authority: "The authority"}
-	addr, _ := serve(t, newServer(t, dnsfilter.Config{
-		Store:  newStore(t, map[string]string{"l": "listed.test"}),
+	addr, _ := dnstest.Serve(t, dnstest.NewServer(t, dnsfilter.Config{
+		Store:  dnstest.NewStore(t, map[string]string{"l": "listed.test"}),
 		Policy: dnsfilter.Policy{StructuredErrors: dns.EDNS0EDE, Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain, Notice: notice}}},
 	}))
 	for _, flags := range []byte{0, 0x40} {
@@ -118,8 +119,8 @@ func TestStructuredErrorsOnBothPaths(t *testing.T) {
 // Messages of other kinds get nothing but the bits that are defined for all of them.
 func TestFlagsOfOtherOpcodes(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, dnsfilter.Config{})
-	m := question("example.org.", dns.TypeA)
+	s := dnstest.NewServer(t, dnsfilter.Config{})
+	m := dnstest.Question("example.org.", dns.TypeA)
 	m.Opcode, m.CheckingDisabled, m.AuthenticatedData = 15, true, true
 	reply := ask(t, s, "udp", m)
 	assert.Equal(t, dns.RcodeNotImplemented, reply.Rcode)

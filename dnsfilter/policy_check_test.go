@@ -9,6 +9,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // newFilter makes a filter of a policy that makes sense.
@@ -21,7 +22,7 @@ func newFilter(t testing.TB, store *blocklist.Store, p dnsfilter.Policy) *dnsfil
 
 func TestPolicyCheck(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, map[string]string{"l": "listed.test", "m": "listed.test"})
+	store := dnstest.NewStore(t, map[string]string{"l": "listed.test", "m": "listed.test"})
 	addr := []netip.Addr{netip.MustParseAddr("192.0.2.80")}
 	rule := func(r dnsfilter.Rule) dnsfilter.Policy { return dnsfilter.Policy{Rules: []dnsfilter.Rule{r}} }
 	quorum := func(q dnsfilter.Quorum) dnsfilter.Policy { return dnsfilter.Policy{Quorums: []dnsfilter.Quorum{q}} }
@@ -54,7 +55,7 @@ func TestPolicyCheck(t *testing.T) {
 		assert.ErrorIs(t, p.Check(store), blocklist.ErrMalformed, want)
 		_, err := dnsfilter.NewFilter(store, p)
 		assert.ErrorContains(t, err, want)
-		_, err = dnsfilter.New(dnsfilter.Config{Store: store, Policy: p, Upstream: newZone(t, zoneText)})
+		_, err = dnsfilter.New(dnsfilter.Config{Store: store, Policy: p, Upstream: dnstest.NewZone(t, dnstest.ZoneText)})
 		assert.ErrorContains(t, err, want)
 	}
 	p := rule(dnsfilter.Rule{List: "l", Action: dnsfilter.NXDomain})
@@ -63,7 +64,7 @@ func TestPolicyCheck(t *testing.T) {
 
 func TestPolicyUnused(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, map[string]string{"allow": "a.test", "rule": "b.test", "quorum": "c.test", "view": "d.test", "forgotten": "e.test"})
+	store := dnstest.NewStore(t, map[string]string{"allow": "a.test", "rule": "b.test", "quorum": "c.test", "view": "d.test", "forgotten": "e.test"})
 	p := dnsfilter.Policy{
 		Allow: []string{"allow"}, Rules: []dnsfilter.Rule{{List: "rule"}}, Quorums: []dnsfilter.Quorum{{Lists: []string{"quorum", "rule"}}},
 		Views: []dnsfilter.View{{Rules: []dnsfilter.Rule{{List: "view"}}}},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 func decide(t testing.TB, p dnsfilter.Policy, store *blocklist.Store, name string) dnsfilter.Decision {
@@ -19,7 +20,7 @@ func decide(t testing.TB, p dnsfilter.Policy, store *blocklist.Store, name strin
 
 func TestDecide(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, map[string]string{
+	store := dnstest.NewStore(t, map[string]string{
 		"first":   "both.test\nwatched.test status=monitor\nallowed.test\n=host.test",
 		"second":  "both.test\nwatched.test category=b\nonly.test category=c ref=r",
 		"watch":   "both.test\nonly.test\nseen.test",
@@ -68,7 +69,7 @@ func TestDecide(t *testing.T) {
 }
 
 func TestDecideDoesNotAllocate(t *testing.T) {
-	store := newStore(t, map[string]string{"l": "example.com"})
+	store := dnstest.NewStore(t, map[string]string{"l": "example.com"})
 	p := dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}}
 	for _, text := range []string{"www.example.com", "a.b.c.example.org"} {
 		name, err := blocklist.ParseName(text)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // TestZonesLikeBINDReloads has what BIND's rpz test asks while zones change.
@@ -20,7 +21,7 @@ func TestZonesLikeBINDReloads(t *testing.T) {
 	t.Parallel()
 	const soa = "@ 300 SOA localhost. nobody.invalid. %d 3600 600 86400 60\n"
 	z := newPolicyZone(t)
-	s := newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: zonePolicy(z), Upstream: world(t, bindWorld()), Clients: everyone})
+	s := dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: zonePolicy(z), Upstream: world(t, bindWorld()), Clients: everyone})
 	for i, c := range []struct {
 		what, text  string
 		fails       bool
@@ -64,7 +65,7 @@ func TestZonesLikeBINDErrors(t *testing.T) {
 		{lines: "evil.two.test CNAME garden.two.test.", rule: dnsfilter.Rule{Reason: dnsfilter.Blocked}},
 		{lines: "*.evil.two.test CNAME *.wide.four.test.\nh61.two.test CNAME .", rule: dnsfilter.Rule{Reason: dnsfilter.NoReason}},
 	}, nil}
-	s := newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: g.policy(t), Upstream: world(t, bindWorld()), Clients: everyone})
+	s := dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: g.policy(t), Upstream: world(t, bindWorld()), Clients: everyone})
 	for _, c := range []struct {
 		asked, want string
 		codes       []uint16
@@ -76,7 +77,7 @@ func TestZonesLikeBINDErrors(t *testing.T) {
 	} {
 		m := replyTo(t, s, c.asked)
 		assert.Equal(t, c.want, short(m), c.asked)
-		assert.Equal(t, c.codes, edes(m), c.asked)
+		assert.Equal(t, c.codes, dnstest.EDEs(m), c.asked)
 	}
 }
 
@@ -97,7 +98,7 @@ func unasked(t *testing.T, zones [][]string, names int) (all []int) {
 	}
 	g := portedGroup{zones: given(texts...)}
 	up := &countingUp{Upstream: world(t, bindWorld()), asked: map[string]int{}}
-	s := newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: g.policy(t), Upstream: up, Clients: everyone})
+	s := dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: g.policy(t), Upstream: up, Clients: everyone})
 	for n := 1; n <= names; n++ {
 		got := answerTo(t, s, unresolved(n))
 		if up.asked[unresolved(n)+". A"] > 0 {
@@ -163,8 +164,8 @@ func TestZonesLikeBINDRaces(t *testing.T) {
 			}
 			return real.Exchange(ctx, q)
 		})
-		c := dnsfilter.Config{Store: newStore(t, nil), Policy: zonePolicy(z), Upstream: up, Clients: everyone}
-		s := newServer(t, c)
+		c := dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: zonePolicy(z), Upstream: up, Clients: everyone}
+		s := dnstest.NewServer(t, c)
 		assert.Equal(t, "h42.two.test.", answerTo(t, s, "h42-alias.two.test CNAME"))
 		z.Adopt(policyZone(t, "ns.example.org.rpz-nsdname CNAME ."))
 		done := make(chan string, 1)
@@ -253,7 +254,7 @@ func TestZonesLikeBINDViews(t *testing.T) {
 		policy.Views = append(policy.Views, dnsfilter.View{Clients: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i + 1)}), 32)}, Rules: g.policy(t).Rules})
 	}
 	up := world(t, "$TTL 300\n. SOA ns. h. 1 2 3 4 5\nallowed.test. A 192.0.2.2\ngood.test. A 192.0.2.2\nbad.test. A 192.0.2.2\n")
-	s := newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: policy, Upstream: up, Clients: everyone})
+	s := dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: policy, Upstream: up, Clients: everyone})
 	for i, want := range []map[string]string{
 		{"bad": "NXDOMAIN", "good": "192.0.2.2", "allowed": "192.0.2.2"},
 		{"bad": "192.0.2.2", "good": "192.0.2.2", "allowed": "NXDOMAIN"},

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // typeANY is why the answer to type ANY differs.
@@ -247,7 +248,7 @@ h54.two.test               CNAME garden.four.test.
 		none = append(none, ported{"radix tree deletions", c.asked, c.want, ""})
 	}
 	policy := g.policy(t)
-	s := newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: policy, Upstream: up, Clients: everyone})
+	s := dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: policy, Upstream: up, Clients: everyone})
 	assert.Equal(t, "NXDOMAIN", answerTo(t, s, "h42.two.test"))
 	for _, r := range policy.Rules {
 		r.Zone.Adopt(newPolicyZone(t))
@@ -274,7 +275,7 @@ func stubs(t *testing.T) (zones []dnsfilter.ForwardZone) {
 	t.Helper()
 	for _, zone := range []string{"stub.test", "static-stub.test"} {
 		for apex, server := range map[string]string{zone: "ns.sub1.two.test.", "other-" + zone: "ns.other-" + zone + "."} {
-			zones = append(zones, dnsfilter.ForwardZone{Zone: mustName(t, apex), Upstream: recursor{newZone(t, "$TTL 120\n$ORIGIN "+apex+".\n@ SOA ns h 1 2 3 4 5\n@ NS "+server+"\nns A 198.51.100.10\nh31 A 198.51.100.99\nh41 A 198.51.100.99\n")}})
+			zones = append(zones, dnsfilter.ForwardZone{Zone: mustName(t, apex), Upstream: recursor{dnstest.NewZone(t, "$TTL 120\n$ORIGIN "+apex+".\n@ SOA ns h 1 2 3 4 5\n@ NS "+server+"\nns A 198.51.100.10\nh31 A 198.51.100.99\nh41 A 198.51.100.99\n")}})
 		}
 	}
 	return zones
@@ -374,7 +375,7 @@ func TestZonesLikeBINDOverrides(t *testing.T) {
 	}}
 	up := world(t, bindWorld())
 	g.check(t, dnsfilter.Config{Upstream: up})
-	s := newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: g.policy(t), Upstream: up, Clients: everyone})
+	s := dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: g.policy(t), Upstream: up, Clients: everyone})
 	assert.EqualValues(t, 100, replyTo(t, s, "h36.two.test").Answer[0].Header().Ttl, "BIND rpz test5 16, 17")
 
 	crashes := portedGroup{"BIND rpz test6", given(`
@@ -394,7 +395,7 @@ redirect.test                                      A 198.51.100.1
 	report, err := z.Read(strings.NewReader("@ SOA . . 1 2 3 4 5\n" + crashes.zones[0].lines))
 	require.NoError(t, err)
 	assert.Equal(t, 11, report.Rules)
-	s = newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: crashes.policy(t), Upstream: up, Clients: everyone})
+	s = dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: crashes.policy(t), Upstream: up, Clients: everyone})
 	for _, name := range []string{"h31.two.test", "h32.two.test", "h35.two.test", "www.redirect.test", "www.credirect.test"} {
 		for _, how := range []string{"RRSIG", "SIG", "ANY", "ANY do"} {
 			assert.NotNil(t, replyTo(t, s, name+" "+how), "BIND rpz test6: %s %s", name, how)

@@ -8,6 +8,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/longtest"
 	"github.com/argine-dns/argine/testdata/peers"
@@ -36,10 +37,10 @@ func authoritative(t *testing.T, port string) {
 	}
 	text += "remote-control:\n control-enable: no\n"
 	for zone, records := range hierarchy {
-		writeFile(t, dir, "zone."+zone, apexSOA+records)
+		dnstest.WriteFile(t, dir, "zone."+zone, apexSOA+records)
 		text += fmt.Sprintf("zone:\n name: %q\n zonefile: %q\n", zone, "zone."+zone)
 	}
-	peers.Start(t, dir, "nsd", "-d", "-c", writeFile(t, dir, "nsd.conf", text))
+	peers.Start(t, dir, "nsd", "-d", "-c", dnstest.WriteFile(t, dir, "nsd.conf", text))
 	peers.Await(t, "127.0.0.2:"+port, "www.c.b.example", "NOERROR 192.0.2.3")
 }
 
@@ -62,7 +63,7 @@ func compareServers(t *testing.T, seed uint64, theirs, port string) {
 	policy, texts := randomZones(t, rand.New(rand.NewPCG(seed, 2)), dir,
 		"ns1.dns.test.rpz-nsdname", "ns2.dns.test.rpz-nsdname", "ns.other.test.rpz-nsdname", "*.dns.test.rpz-nsdname", "*.test.rpz-nsdname", "*.other.test.rpz-nsdname",
 		"32.2.0.0.127.rpz-nsip", "32.3.0.0.127.rpz-nsip", "32.4.0.0.127.rpz-nsip", "31.2.0.0.127.rpz-nsip", "24.0.0.0.127.rpz-nsip")
-	hints := writeFile(t, dir, "hints.db", ". 3600 NS ns.root.test.\nns.root.test. 3600 A 127.0.0.2\n")
+	hints := dnstest.WriteFile(t, dir, "hints.db", ". 3600 NS ns.root.test.\nns.root.test. 3600 A 127.0.0.2\n")
 	var zones, names, world string
 	for i := range texts {
 		zones += fmt.Sprintf("zone \"z%d.feed.test\" { type primary; file \"z%d.db\"; };\n", i, i)
@@ -70,11 +71,11 @@ func compareServers(t *testing.T, seed uint64, theirs, port string) {
 	}
 	settings := fmt.Sprintf("controls { };\noptions { directory %q; port %s; listen-on { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none; lock-file none;\n"+
 		"dnssec-validation no; empty-zones-enable no; response-policy { %s} break-dnssec yes; };\nzone \".\" { type hint; file %q; };\n%s", dir, port, names, hints, zones)
-	p := peers.Start(t, dir, "named", "-g", "-n", "1", "-c", writeFile(t, dir, "named.conf", settings))
+	p := peers.Start(t, dir, "named", "-g", "-n", "1", "-c", dnstest.WriteFile(t, dir, "named.conf", settings))
 	defer p.Stop()
 	for zone, records := range hierarchy {
 		world += "$ORIGIN " + dns.Fqdn(zone) + "\n" + apexSOA + records
 	}
-	ours, _ := serve(t, newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: policy, Upstream: recursor{newZone(t, world)}}))
+	ours, _ := dnstest.Serve(t, dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: policy, Upstream: recursor{dnstest.NewZone(t, world)}}))
 	compareAnswers(t, theirs, ours, fmt.Sprintf("seed %d", seed), texts)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/peers"
 )
@@ -22,19 +23,19 @@ func TestServiceTargetsAsBIND(t *testing.T) {
 	dir := t.TempDir()
 	world := delegated + "svc.a.example. HTTPS 1 www.b.example.\nhint.a.example. HTTPS 1 . ipv4hint=192.0.2.2\nalias.a.example. HTTPS 0 www.b.example.\nmx.a.example. MX 10 www.b.example.\n"
 	zone := "@ 60 SOA localhost. nobody.invalid. 7 3600 600 86400 60\n@ 60 NS localhost.\nwww.b.example 60 CNAME .\n32.2.2.0.192.rpz-ip 60 CNAME .\nready0.test 60 A 203.0.113.99\n"
-	writeFile(t, dir, "z0.db", zone)
-	up := recursor{newZone(t, world)}
+	dnstest.WriteFile(t, dir, "z0.db", zone)
+	up := recursor{dnstest.NewZone(t, world)}
 	z := newPolicyZone(t)
 	_, err := z.Read(strings.NewReader(zone))
 	require.NoError(t, err)
-	ours, _ := serve(t, newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: zonePolicy(z), Upstream: up}))
+	ours, _ := dnstest.Serve(t, dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: zonePolicy(z), Upstream: up}))
 	theirs := freeport.Addr(t)
 	peers.Start(t, dir, "named", "-g", "-c", bindSettings(t, dir, peers.Port(theirs), serveUpstream(t, up), 1))
 	peers.Await(t, theirs, "ready0.test", "NOERROR 203.0.113.99")
 	for _, name := range []string{"svc", "hint", "alias", "mx"} {
 		for _, qtype := range []uint16{dns.TypeHTTPS, dns.TypeMX} {
-			q := question(name+".a.example.", qtype)
-			want, got := outcome(exchange(t, "udp", theirs, q)), outcome(exchange(t, "udp", ours, q))
+			q := dnstest.Question(name+".a.example.", qtype)
+			want, got := outcome(dnstest.Exchange(t, "udp", theirs, q)), outcome(dnstest.Exchange(t, "udp", ours, q))
 			if name == "hint" && qtype == dns.TypeHTTPS {
 				assert.Equal(t, "NXDOMAIN", got)
 				continue

@@ -16,6 +16,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/longtest"
 	"github.com/argine-dns/argine/testdata/peers"
@@ -90,7 +91,7 @@ func bindSettings(t *testing.T, dir, port, forward string, zones int) string {
 		policies += fmt.Sprintf("zone \"z%d.feed.test\"; ", i)
 		all += fmt.Sprintf("zone \"z%d.feed.test\" { type primary; file \"z%d.db\"; };\n", i, i)
 	}
-	return writeFile(t, dir, "named.conf", fmt.Sprintf("controls { };\noptions { directory %q; listen-on port %s { 127.0.0.1; }; listen-on-v6 { none; }; "+
+	return dnstest.WriteFile(t, dir, "named.conf", fmt.Sprintf("controls { };\noptions { directory %q; listen-on port %s { 127.0.0.1; }; listen-on-v6 { none; }; "+
 		"pid-file none; session-keyfile none; lock-file none; recursion yes; forward only; forwarders port %s { 127.0.0.1; }; "+
 		"dnssec-validation no; empty-zones-enable no; response-policy { %s} break-dnssec yes; };\n%s", dir, port, forward, policies, all))
 }
@@ -107,9 +108,9 @@ func TestPolicyZonesAsBIND(t *testing.T) {
 
 func compareBIND(t *testing.T, r *rand.Rand, seed uint64) {
 	dir := t.TempDir()
-	up := recursor{newZone(t, delegated+"*.wide.test. A 192.0.2.81\nwide.test. SOA n. h. 1 2 3 4 5\n")}
+	up := recursor{dnstest.NewZone(t, delegated+"*.wide.test. A 192.0.2.81\nwide.test. SOA n. h. 1 2 3 4 5\n")}
 	policy, texts := randomZones(t, r, dir)
-	ours, _ := serve(t, newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: policy, Upstream: up}))
+	ours, _ := dnstest.Serve(t, dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: policy, Upstream: up}))
 	theirs := freeport.Addr(t)
 	_, port, err := net.SplitHostPort(theirs)
 	require.NoError(t, err)
@@ -123,7 +124,7 @@ func randomZones(t *testing.T, r *rand.Rand, dir string, more ...string) (policy
 	for i := range 2 {
 		text := randomZone(r, more...) + fmt.Sprintf("ready%d.test 60 A 203.0.113.99\n", i)
 		texts = append(texts, text)
-		writeFile(t, dir, fmt.Sprintf("z%d.db", i), text)
+		dnstest.WriteFile(t, dir, fmt.Sprintf("z%d.db", i), text)
 		name, err := blocklist.ParseName(fmt.Sprintf("z%d.feed.test", i))
 		require.NoError(t, err)
 		z := dnsfilter.NewPolicyZone(name)
@@ -143,8 +144,8 @@ func compareAnswers(t *testing.T, theirs, ours, what string, texts []string) {
 	}
 	for _, name := range []string{"www.a", "a", "x.a", "deep.x.y.a", "y.a", "z.y.a", "www.b", "b", "none.b", "c.b", "www.c.b", "to-a.b", "to-b.a", "other"} {
 		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeTXT} {
-			q := question(name+".example.", qtype)
-			want, got := outcome(exchange(t, "udp", theirs, q)), outcome(exchange(t, "udp", ours, q))
+			q := dnstest.Question(name+".example.", qtype)
+			want, got := outcome(dnstest.Exchange(t, "udp", theirs, q)), outcome(dnstest.Exchange(t, "udp", ours, q))
 			assert.Equal(t, want, got, "%s %s, %s, zones:\n%s", name, dns.TypeToString[qtype], what, strings.Join(texts, "\n"))
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // The tests of policyzone_bind_*test.go and policyzone_unbound_*test.go state the facts of the tests that BIND and
@@ -65,8 +66,8 @@ func (g *portedGroup) policy(t testing.TB) (p dnsfilter.Policy) {
 // check asks a server with the zones all questions.
 func (g *portedGroup) check(t *testing.T, c dnsfilter.Config) {
 	t.Helper()
-	c.Store, c.Policy, c.Clients = newStore(t, nil), g.policy(t), everyone
-	g.ask(t, newServer(t, c))
+	c.Store, c.Policy, c.Clients = dnstest.NewStore(t, nil), g.policy(t), everyone
+	g.ask(t, dnstest.NewServer(t, c))
 }
 
 // ask asks all questions twice, the second time from the cache.
@@ -95,7 +96,7 @@ func replyTo(t testing.TB, s *dnsfilter.Server, asked string) *dns.Msg {
 	t.Helper()
 	plain := strings.NewReplacer(" do", "", " norec", "").Replace(asked)
 	name, qtype, from, network := parseAsked(t, plain)
-	q := question(name, qtype)
+	q := dnstest.Question(name, qtype)
 	q.RecursionDesired = !strings.Contains(asked, " norec")
 	if strings.Contains(asked, " do") {
 		q.SetEdns0(1232, true)
@@ -116,7 +117,7 @@ func replyTo(t testing.TB, s *dnsfilter.Server, asked string) *dns.Msg {
 // world is an upstream with zones, which fails for names below servfail.test.
 func world(t testing.TB, zone string) dnsfilter.Upstream {
 	t.Helper()
-	r := recursor{newZone(t, zone)}
+	r := recursor{dnstest.NewZone(t, zone)}
 	return upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 		if dns.IsSubDomain("servfail.test.", strings.ToLower(q.Question[0].Name)) {
 			return nil, errors.New("no server of servfail.test answers")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 func TestPolicyZoneText(t *testing.T) {
@@ -65,7 +66,7 @@ o.feed.example. CNAME ( .
 		"second action for one owner": {24, 26}, "not an address": {27, 28}, "not a domain name": {29}, "quotation mark out of place": {30},
 		"parenthesis out of place": {31}, "record longer than 64 KiB": {32}, "parenthesis that is not closed": {33},
 	}, skipped)
-	s := newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: zonePolicy(z), Clients: everyone})
+	s := dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: zonePolicy(z), Clients: everyone})
 	for name, want := range map[string]string{"a.example.": "NXDOMAIN", "b.more.": "dropped", "d.": "NXDOMAIN", "x.e.": "nodata"} {
 		assert.Equal(t, want, verdict(t, s, "192.0.2.200", "udp", name, dns.TypeMX), name)
 	}
@@ -83,7 +84,7 @@ func FuzzPolicyZone(f *testing.F) {
 	f.Add("@ SOA . . 1 2 3 4 5\na.example CNAME .\n*.b A 192.0.2.1\n24.0.2.0.192.rpz-ip CNAME *.\n", "x.b.")
 	f.Add("$ORIGIN example.\n* CNAME *.garden.example.\n\tTXT (\"a\" ; c\n\"b\")\n48.zz.1.rpz-client-ip.feed CNAME rpz-drop.\n", "feed.example.")
 	f.Add("a\\.b CNAME a\\.b.\n\\*.c TYPE1 \\# 4 c0000201\n*.rpz-nsdname CNAME rpz-tcp-only.\n", "a\\.b.")
-	store := newStore(f, nil)
+	store := dnstest.NewStore(f, nil)
 	f.Fuzz(func(t *testing.T, text, name string) {
 		z := newPolicyZone(t)
 		report, err := z.Read(strings.NewReader(text))
@@ -98,9 +99,9 @@ func FuzzPolicyZone(f *testing.F) {
 		if _, ok := dns.IsDomainName(name); !ok {
 			return
 		}
-		s := newServer(t, dnsfilter.Config{Store: store, Policy: zonePolicy(z), Upstream: scripted{}, Clients: everyone, Cache: 1 << 16})
+		s := dnstest.NewServer(t, dnsfilter.Config{Store: store, Policy: zonePolicy(z), Upstream: scripted{}, Clients: everyone, Cache: 1 << 16})
 		for _, qtype := range []uint16{dns.TypeA, dns.TypeTXT, dns.TypeCNAME} {
-			if wire, err := question(name, qtype).Pack(); err == nil && len(wire) > 0 {
+			if wire, err := dnstest.Question(name, qtype).Pack(); err == nil && len(wire) > 0 {
 				verdict(t, s, "192.0.2.200", "tcp", dns.Fqdn(name), qtype)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // delegated is what the upstream of the tests of name servers knows.
@@ -98,8 +99,8 @@ func TestNameServerTriggers(t *testing.T) {
 		for _, lines := range c.zones {
 			zones = append(zones, policyZone(t, lines...))
 		}
-		up := &countingUp{Upstream: recursor{newZone(t, delegated)}, asked: map[string]int{}}
-		s := newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: zonePolicy(zones...), Upstream: up, Clients: everyone})
+		up := &countingUp{Upstream: recursor{dnstest.NewZone(t, delegated)}, asked: map[string]int{}}
+		s := dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: zonePolicy(zones...), Upstream: up, Clients: everyone})
 		for asked, want := range c.want {
 			name, qtype, from, network := parseAsked(t, asked)
 			assert.Equal(t, want, verdict(t, s, from, network, name, qtype), "%s: %s", c.label, asked)
@@ -116,8 +117,8 @@ func TestNameServerTriggers(t *testing.T) {
 func TestNameServersThatStayUnknown(t *testing.T) {
 	t.Parallel()
 	z := policyZone(t, "ns.other.test.rpz-nsdname CNAME .", "32.1.100.51.198.rpz-nsip CNAME .")
-	up := &countingUp{Upstream: recursor{newZone(t, delegated)}, asked: map[string]int{}}
-	s := newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: zonePolicy(z), Upstream: up, Clients: everyone, Cache: -1})
+	up := &countingUp{Upstream: recursor{dnstest.NewZone(t, delegated)}, asked: map[string]int{}}
+	s := dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: zonePolicy(z), Upstream: up, Clients: everyone, Cache: -1})
 	assert.Equal(t, "192.0.2.2", verdict(t, s, "192.0.2.200", "udp", "www.b.example.", dns.TypeA))
 	assert.Less(t, up.total(), 60)
 }
@@ -126,16 +127,16 @@ func TestNameServersThatStayUnknown(t *testing.T) {
 func TestNameServersOverUDP(t *testing.T) {
 	t.Parallel()
 	z := policyZone(t, "32.1.100.51.198.rpz-nsip CNAME .", "www.c.b.example CNAME rpz-passthru.")
-	s := newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: zonePolicy(z), Upstream: recursor{newZone(t, delegated)}})
-	addr, _ := serve(t, s)
+	s := dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: zonePolicy(z), Upstream: recursor{dnstest.NewZone(t, delegated)}})
+	addr, _ := dnstest.Serve(t, s)
 	for _, network := range []string{"udp", "tcp"} {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				assert.Equal(t, "NXDOMAIN", short(exchange(t, network, addr, question("www.b.example.", dns.TypeA))))
-				assert.Equal(t, "192.0.2.1", short(exchange(t, network, addr, question("www.a.example.", dns.TypeA))))
-				assert.Equal(t, "NXDOMAIN www.b.example.", short(exchange(t, network, addr, question("to-b.a.example.", dns.TypeA))))
-				assert.Equal(t, "192.0.2.3", short(exchange(t, network, addr, question("www.c.b.example.", dns.TypeA))))
+				assert.Equal(t, "NXDOMAIN", short(dnstest.Exchange(t, network, addr, dnstest.Question("www.b.example.", dns.TypeA))))
+				assert.Equal(t, "192.0.2.1", short(dnstest.Exchange(t, network, addr, dnstest.Question("www.a.example.", dns.TypeA))))
+				assert.Equal(t, "NXDOMAIN www.b.example.", short(dnstest.Exchange(t, network, addr, dnstest.Question("to-b.a.example.", dns.TypeA))))
+				assert.Equal(t, "192.0.2.3", short(dnstest.Exchange(t, network, addr, dnstest.Question("www.c.b.example.", dns.TypeA))))
 			})
 		}
 		all.Wait()

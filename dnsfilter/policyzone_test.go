@@ -14,6 +14,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
@@ -74,7 +75,7 @@ func (r recursor) Exchange(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 		if !ok || q.Question[0].Qtype == dns.TypeCNAME {
 			break
 		}
-		if last, err = r.zone.Exchange(ctx, question(alias.Target, q.Question[0].Qtype)); err == nil {
+		if last, err = r.zone.Exchange(ctx, dnstest.Question(alias.Target, q.Question[0].Qtype)); err == nil {
 			reply.Answer, reply.Ns, reply.Rcode = append(reply.Answer, last.Answer...), last.Ns, last.Rcode
 		}
 	}
@@ -86,8 +87,8 @@ func (r recursor) Exchange(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 func TestWildcardToItself(t *testing.T) {
 	t.Parallel()
 	zones := func(line string) *dnsfilter.Server {
-		return newServer(t, dnsfilter.Config{
-			Store: newStore(t, nil), Policy: zonePolicy(policyZone(t, line)), Upstream: recursor{newZone(t, realWorld)}, Clients: everyone,
+		return dnstest.NewServer(t, dnsfilter.Config{
+			Store: dnstest.NewStore(t, nil), Policy: zonePolicy(policyZone(t, line)), Upstream: recursor{dnstest.NewZone(t, realWorld)}, Clients: everyone,
 		})
 	}
 	assert.Equal(t, "nodata", verdict(t, zones("* CNAME *."), "192.0.2.200", "udp", "plain.example.", dns.TypeA))
@@ -113,7 +114,7 @@ func verdict(t testing.TB, s *dnsfilter.Server, from, network, name string, qtyp
 	if network == "tcp" {
 		c.addr = &net.TCPAddr{IP: at.AsSlice(), Port: 1}
 	}
-	s.ServeDNS(&c, question(name, qtype))
+	s.ServeDNS(&c, dnstest.Question(name, qtype))
 	if c.got == nil {
 		return "dropped"
 	}
@@ -213,7 +214,7 @@ func TestPolicyZones(t *testing.T) {
 		for _, lines := range c.zones {
 			zones = append(zones, policyZone(t, lines...))
 		}
-		s := newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: zonePolicy(zones...), Upstream: recursor{newZone(t, realWorld)}, Clients: everyone})
+		s := dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: zonePolicy(zones...), Upstream: recursor{dnstest.NewZone(t, realWorld)}, Clients: everyone})
 		for range 2 { // the second time from the cache
 			for asked, want := range c.want {
 				name, qtype, from, network := parseAsked(t, asked)

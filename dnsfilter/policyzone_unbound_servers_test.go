@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // cities are n zones with a name server each: ns.cityN.test at 198.51.100.N serves www.cityN.test at 192.0.2.N.
@@ -159,7 +160,7 @@ func TestZonesLikeUnboundTags(t *testing.T) {
 		{"60", "www.city2.test @203.0.113.1", "g2.target.test. 203.0.113.22", ""},
 		{"90", "www.city5.test TXT @198.51.100.1", `"city 5"`, ""},
 	}
-	g.ask(t, newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: policy, Clients: everyone, Upstream: world(t, cities(5)+"g2.target.test. A 203.0.113.22\n")}))
+	g.ask(t, dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: policy, Clients: everyone, Upstream: world(t, cities(5)+"g2.target.test. A 203.0.113.22\n")}))
 }
 
 // TestZonesLikeUnboundSigned has rpz_val_block, as far as answers go: a name that is blocked for clients does not keep the
@@ -184,14 +185,14 @@ func TestZonesLikeUnboundStale(t *testing.T) {
 	for action, want := range map[string]string{"CNAME rpz-drop.": "dropped", "CNAME .": "NXDOMAIN"} {
 		synctest.Test(t, func(t *testing.T) {
 			var down atomic.Bool
-			zone := newZone(t, "www.example.test. 1 A 192.0.2.1\ntgt.far.test. 1 A 198.51.100.40\n")
+			zone := dnstest.NewZone(t, "www.example.test. 1 A 192.0.2.1\ntgt.far.test. 1 A 198.51.100.40\n")
 			up := upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 				if down.Load() {
 					return nil, errors.New("down")
 				}
 				return zone.Exchange(ctx, q)
 			})
-			s := newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: zonePolicy(policyZone(t, "24.0.2.0.192.rpz-ip "+action)), Upstream: up, Clients: everyone})
+			s := dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: zonePolicy(policyZone(t, "24.0.2.0.192.rpz-ip "+action)), Upstream: up, Clients: everyone})
 			assert.Equal(t, "198.51.100.40", answerTo(t, s, "tgt.far.test do"))
 			assert.Equal(t, want, answerTo(t, s, "www.example.test do"))
 			down.Store(true)
@@ -255,7 +256,7 @@ a CNAME .
 		{"70", "www.city7.test", "192.0.2.7", ""},
 	}}
 	policy := before.policy(t)
-	s := newServer(t, dnsfilter.Config{Store: newStore(t, nil), Policy: policy, Clients: everyone, Upstream: world(t, cities(7)+"b. TXT \"real b\"\nd. TXT \"real d\"\n")})
+	s := dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: policy, Clients: everyone, Upstream: world(t, cities(7)+"b. TXT \"real b\"\nd. TXT \"real d\"\n")})
 	before.ask(t, s)
 	policy.Rules[0].Zone.Adopt(after.policy(t).Rules[0].Zone)
 	after.ask(t, s)
@@ -265,8 +266,8 @@ a CNAME .
 func TestZonesLikeUnboundReload(t *testing.T) {
 	t.Parallel()
 	g := portedGroup{zones: []portedZone{{lines: "foo.city1.test CNAME .\nwww.city1.test A 203.0.113.4", rule: dnsfilter.Rule{Action: dnsfilter.Sinkhole, SinkholeName: mustName(t, "www.city2.test")}}}}
-	c := dnsfilter.Config{Store: newStore(t, nil), Policy: g.policy(t), Clients: everyone, Upstream: world(t, cities(2))}
-	s := newServer(t, c)
+	c := dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: g.policy(t), Clients: everyone, Upstream: world(t, cities(2))}
+	s := dnstest.NewServer(t, c)
 	assert.Equal(t, "www.city2.test. 192.0.2.2", answerTo(t, s, "foo.city1.test"))
 	assert.Equal(t, "www.city2.test. 192.0.2.2", answerTo(t, s, "www.city1.test"))
 	c.Policy.Rules = []dnsfilter.Rule{{List: "other", Zone: c.Policy.Rules[0].Zone}}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // proxyHeader returns a PROXY header of version 2.
@@ -49,15 +50,15 @@ func (p *prefixedDatagrams) Write(b []byte) (int, error) {
 func TestProxies(t *testing.T) {
 	t.Parallel()
 	c := dnsfilter.Config{
-		Store: newStore(t, map[string]string{"l": "listed.test"}), Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")},
+		Store: dnstest.NewStore(t, map[string]string{"l": "listed.test"}), Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")},
 		RateLimit: dnsfilter.RateLimit{PerSecond: 1},
 		Policy: dnsfilter.Policy{
 			Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}},
 			Views: []dnsfilter.View{{Clients: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}}},
 		},
 	}
-	s := newServer(t, c)
-	addr, _ := serve(t, s)
+	s := dnstest.NewServer(t, c)
+	addr, _ := dnstest.Serve(t, s)
 	const silent = -1
 	for _, test := range []struct {
 		from, client string
@@ -90,7 +91,7 @@ func TestProxies(t *testing.T) {
 				wait = 100 * time.Millisecond
 			}
 			require.NoError(t, client.SetDeadline(time.Now().Add(wait)))
-			_ = client.WriteMsg(question("listed.test.", dns.TypeA)) // it may be closed already
+			_ = client.WriteMsg(dnstest.Question("listed.test.", dns.TypeA)) // it may be closed already
 			m, err := client.ReadMsg()
 			if want == silent {
 				assert.Error(t, err, "%+v %s", test, network)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/testdata/longtest"
 )
 
@@ -20,7 +21,7 @@ import (
 func limitedServer(t *testing.T, limit dnsfilter.RateLimit) *dnsfilter.Server {
 	t.Helper()
 	everybody := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
-	return newServer(t, dnsfilter.Config{Clients: everybody, RateLimit: limit})
+	return dnstest.NewServer(t, dnsfilter.Config{Clients: everybody, RateLimit: limit})
 }
 
 // askFrom returns the answer that a client gets, nil if there is none.
@@ -31,7 +32,7 @@ func askFrom(t *testing.T, s *dnsfilter.Server, client string, tcp bool) *dns.Ms
 	if d.addr = net.UDPAddrFromAddrPort(at); tcp {
 		d.addr = net.TCPAddrFromAddrPort(at)
 	}
-	s.ServeDNS(&d, question("example.org.", dns.TypeA))
+	s.ServeDNS(&d, dnstest.Question("example.org.", dns.TypeA))
 	if d.got == nil {
 		return nil
 	}
@@ -128,12 +129,12 @@ func TestManyNetworks(t *testing.T) {
 // TestRateLimitOfASocket floods a real socket with ordinary queries, unusual ones, and what is no query.
 func TestRateLimitOfASocket(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, dnsfilter.Config{RateLimit: dnsfilter.RateLimit{PerSecond: 10, Slip: 10}})
-	addr, _ := serve(t, s)
+	s := dnstest.NewServer(t, dnsfilter.Config{RateLimit: dnsfilter.RateLimit{PerSecond: 10, Slip: 10}})
+	addr, _ := dnstest.Serve(t, s)
 	conn, err := net.Dial("udp", addr)
 	require.NoError(t, err)
 	defer conn.Close()
-	plain, err := question("example.org.", dns.TypeA).Pack()
+	plain, err := dnstest.Question("example.org.", dns.TypeA).Pack()
 	require.NoError(t, err)
 	for i := range 300 {
 		packet := plain
@@ -149,5 +150,5 @@ func TestRateLimitOfASocket(t *testing.T) {
 	require.Eventually(t, func() bool { return s.Stats().Queries == 300 && s.Stats().Limited >= 200 }, 5*time.Second, 10*time.Millisecond)
 	assert.Positive(t, s.Stats().Slipped)
 	assert.Positive(t, s.Stats().Slipped)
-	assert.Len(t, exchange(t, "tcp", addr, question("example.org.", dns.TypeA)).Answer, 1)
+	assert.Len(t, dnstest.Exchange(t, "tcp", addr, dnstest.Question("example.org.", dns.TypeA)).Answer, 1)
 }

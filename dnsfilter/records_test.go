@@ -11,6 +11,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 const localText = `
@@ -46,12 +47,12 @@ func records(t testing.TB, text string) *dnsfilter.Records {
 
 func localServer(t *testing.T) *dnsfilter.Server {
 	t.Helper()
-	return newServer(t, dnsfilter.Config{
-		Store: newStore(t, map[string]string{"l": "listed.test\nlisted.corp.example\nallowed.corp.example\n203.0.113.66", "ok": "allowed.corp.example"}),
+	return dnstest.NewServer(t, dnsfilter.Config{
+		Store: dnstest.NewStore(t, map[string]string{"l": "listed.test\nlisted.corp.example\nallowed.corp.example\n203.0.113.66", "ok": "allowed.corp.example"}),
 		Policy: dnsfilter.Policy{
 			Allow: []string{"ok"}, Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}},
 		},
-		Upstream:   newZone(t, zoneText+"*.corp.example. A 192.0.2.99\nx.lab.example. A 192.0.2.99\nlab.example. DS 1 8 2 "+strings.Repeat("AB", 32)+"\n"),
+		Upstream:   dnstest.NewZone(t, dnstest.ZoneText+"*.corp.example. A 192.0.2.99\nx.lab.example. A 192.0.2.99\nlab.example. DS 1 8 2 "+strings.Repeat("AB", 32)+"\n"),
 		SpecialUse: specialUse(t), Records: records(t, localText),
 	})
 }
@@ -71,7 +72,7 @@ func sections(m *dns.Msg) string {
 
 func TestLocalData(t *testing.T) {
 	t.Parallel()
-	addr, _ := serve(t, localServer(t))
+	addr, _ := dnstest.Serve(t, localServer(t))
 	for _, c := range []struct {
 		name  string
 		qtype uint16
@@ -111,21 +112,21 @@ func TestLocalData(t *testing.T) {
 		{"address.corp.example.", dns.TypeA, "NOERROR, / corp.example."},
 	} {
 		for _, network := range []string{"udp", "tcp", "udp"} { // the last one with a cached target
-			m := exchange(t, network, addr, question(c.name, c.qtype).SetEdns0(1232, false))
+			m := dnstest.Exchange(t, network, addr, dnstest.Question(c.name, c.qtype).SetEdns0(1232, false))
 			assert.Equal(t, c.want, sections(m), "%s %s over %s", c.name, dns.TypeToString[c.qtype], network)
 			assert.Equal(t, c.name, m.Question[0].Name)
 		}
 	}
-	m := exchange(t, "udp", addr, question("x.lab.example.", dns.TypeA))
+	m := dnstest.Exchange(t, "udp", addr, dnstest.Question("x.lab.example.", dns.TypeA))
 	assert.EqualValues(t, 60, m.Ns[0].Header().Ttl, "the denial, not the record")
-	assert.Len(t, exchange(t, "udp", addr, question("lab.example.", dns.TypeDS)).Answer, 1, "of the parent zone")
+	assert.Len(t, dnstest.Exchange(t, "udp", addr, dnstest.Question("lab.example.", dns.TypeDS)).Answer, 1, "of the parent zone")
 }
 
 // What leads out of the local data into a forward zone is asked of that zone's resolvers.
 func TestLocalDataAndForwardZones(t *testing.T) {
 	t.Parallel()
-	server := newServer(t, dnsfilter.Config{
-		Forward: []dnsfilter.ForwardZone{{mustName(t, "corp.example"), newZone(t, "$TTL 300\n*. A 192.0.2.5\n")}},
+	server := dnstest.NewServer(t, dnsfilter.Config{
+		Forward: []dnsfilter.ForwardZone{{mustName(t, "corp.example"), dnstest.NewZone(t, "$TTL 300\n*. A 192.0.2.5\n")}},
 		Records: records(t, "corp.example A 192.0.2.1\nwww.corp.example CNAME a.corp.example\n"),
 	})
 	for name, want := range map[string]string{
@@ -133,21 +134,21 @@ func TestLocalDataAndForwardZones(t *testing.T) {
 		"x.www.corp.example.": "NOERROR, x.www.corp.example. 192.0.2.5",
 		"www.corp.example.":   "NOERROR, www.corp.example. a.corp.example., a.corp.example. 192.0.2.5",
 	} {
-		assert.Equal(t, want, sections(ask(t, server, "udp", question(name, dns.TypeA))), name)
+		assert.Equal(t, want, sections(ask(t, server, "udp", dnstest.Question(name, dns.TypeA))), name)
 	}
 }
 
 // The prefetch of an alias's target asks for the target.
 func TestLocalDataIsUnknownToTheUpstream(t *testing.T) {
 	t.Parallel()
-	up := &counting{next: newZone(t, "$TTL 300\nwww.example. A 192.0.2.1\n")}
-	server := newServer(t, dnsfilter.Config{Upstream: up, Records: records(t, "a.corp.example CNAME www.example\n")})
+	up := &counting{next: dnstest.NewZone(t, "$TTL 300\nwww.example. A 192.0.2.1\n")}
+	server := dnstest.NewServer(t, dnsfilter.Config{Upstream: up, Records: records(t, "a.corp.example CNAME www.example\n")})
 	for range 3 {
-		assert.Len(t, ask(t, server, "udp", question("a.corp.example.", dns.TypeA)).Answer, 2)
+		assert.Len(t, ask(t, server, "udp", dnstest.Question("a.corp.example.", dns.TypeA)).Answer, 2)
 	}
 	assert.EqualValues(t, 1, up.n.Load())
 	assert.EqualValues(t, 2, server.Stats().Hits)
-	expected, answer, err := server.Expect(question("a.corp.example.", dns.TypeCNAME), netip.Addr{}, false)
+	expected, answer, err := server.Expect(dnstest.Question("a.corp.example.", dns.TypeCNAME), netip.Addr{}, false)
 	require.NoError(t, err)
 	assert.False(t, expected.Blocks())
 	assert.Len(t, answer.Answer, 1)
@@ -189,8 +190,8 @@ func FuzzRecords(f *testing.F) {
 		if err != nil || len(text) > 1<<16 {
 			return
 		}
-		server := newServer(t, dnsfilter.Config{Upstream: newZone(t, "$TTL 300\n*. A 192.0.2.1\n"), Records: r, Cache: -1})
-		m := question(dns.Fqdn(name), qtype)
+		server := dnstest.NewServer(t, dnsfilter.Config{Upstream: dnstest.NewZone(t, "$TTL 300\n*. A 192.0.2.1\n"), Records: r, Cache: -1})
+		m := dnstest.Question(dns.Fqdn(name), qtype)
 		if _, err := m.Pack(); err == nil {
 			ask(t, server, "udp", m)
 		}

@@ -11,11 +11,12 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
 // walledZone has the names to which blocked names lead, and names that lead to blocked ones.
-const walledZone = zoneText + `
+const walledZone = dnstest.ZoneText + `
 walled.example.org. A    192.0.2.80
 walled.example.org. AAAA 2001:db8::80
 to.listed.example.  CNAME b.listed.test.
@@ -47,8 +48,8 @@ func walledServer(t *testing.T, u dnsfilter.Upstream) *dnsfilter.Server {
 		require.NoError(t, err)
 		return dnsfilter.Rule{List: list, Action: dnsfilter.Sinkhole, SinkholeName: name, Reason: dnsfilter.Censored, TTL: 60}
 	}
-	return newServer(t, dnsfilter.Config{
-		Store: newStore(t, map[string]string{"1": "listed.test\n198.51.100.0/24\nwalled.example.org", "2": "listed2.test", "3": "listed3.test"}),
+	return dnstest.NewServer(t, dnsfilter.Config{
+		Store: dnstest.NewStore(t, map[string]string{"1": "listed.test\n198.51.100.0/24\nwalled.example.org", "2": "listed2.test", "3": "listed3.test"}),
 		Policy: dnsfilter.Policy{
 			StructuredErrors: 65001,
 			Rules:            []dnsfilter.Rule{rule("1", "walled.example.org"), rule("2", "two.corp.example"), rule("3", "none.example.org")},
@@ -59,9 +60,9 @@ func walledServer(t *testing.T, u dnsfilter.Upstream) *dnsfilter.Server {
 
 func TestSinkholeByName(t *testing.T) {
 	t.Parallel()
-	zone := newZone(t, walledZone)
-	resolver := newServer(t, dnsfilter.Config{Upstream: zone})
-	behind, _ := serve(t, resolver)
+	zone := dnstest.NewZone(t, walledZone)
+	resolver := dnstest.NewServer(t, dnsfilter.Config{Upstream: zone})
+	behind, _ := dnstest.Serve(t, resolver)
 	at, err := upstream.ParseEndpoint(behind)
 	require.NoError(t, err)
 	forwarder, err := upstream.New(at)
@@ -70,7 +71,7 @@ func TestSinkholeByName(t *testing.T) {
 		for _, network := range []string{"udp", "tcp"} {
 			t.Run(kind+" over "+network, func(t *testing.T) {
 				t.Parallel()
-				addr, _ := serve(t, walledServer(t, u))
+				addr, _ := dnstest.Serve(t, walledServer(t, u))
 				checkWalled(t, network, addr)
 			})
 		}
@@ -98,43 +99,43 @@ func checkWalled(t *testing.T, network, addr string) {
 		{"www.example.org.", dns.TypeA, "NOERROR, www.example.org. 192.0.2.2"},
 	} {
 		for range 2 { // the second time with a cached target
-			m := exchange(t, network, addr, question(c.name, c.qtype).SetEdns0(1232, true))
+			m := dnstest.Exchange(t, network, addr, dnstest.Question(c.name, c.qtype).SetEdns0(1232, true))
 			assert.Equal(t, c.want, sections(m), "%s %s", c.name, dns.TypeToString[c.qtype])
 			assert.Equal(t, c.name, m.Question[0].Name)
 			assert.False(t, m.AuthenticatedData)
 			if len(m.Answer) > 0 && m.Answer[0].Header().Rrtype == dns.TypeCNAME {
 				assert.EqualValues(t, 60, m.Answer[0].Header().Ttl)
-				assert.Equal(t, []uint16{dns.ExtendedErrorCodeCensored, dns.ExtendedErrorCodeForgedAnswer}, edes(m), c.name)
+				assert.Equal(t, []uint16{dns.ExtendedErrorCodeCensored, dns.ExtendedErrorCodeForgedAnswer}, dnstest.EDEs(m), c.name)
 			}
 		}
 	}
-	m := question("listed.test.", dns.TypeA).SetEdns0(1232, false)
+	m := dnstest.Question("listed.test.", dns.TypeA).SetEdns0(1232, false)
 	m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_LOCAL{Code: 65001}}
-	assert.Equal(t, "NOERROR, / test.", sections(exchange(t, network, addr, m)), "a client that can read the reason")
+	assert.Equal(t, "NOERROR, / test.", sections(dnstest.Exchange(t, network, addr, m)), "a client that can read the reason")
 }
 
 func TestSinkholeByNameWithoutUpstream(t *testing.T) {
 	t.Parallel()
-	zone := newZone(t, walledZone)
+	zone := dnstest.NewZone(t, walledZone)
 	s := walledServer(t, broken{})
-	m := ask(t, s, "udp", question("listed.test.", dns.TypeA).SetEdns0(1232, false))
+	m := ask(t, s, "udp", dnstest.Question("listed.test.", dns.TypeA).SetEdns0(1232, false))
 	assert.Equal(t, "SERVFAIL, listed.test. walled.example.org.", sections(m))
-	assert.Contains(t, edes(m), dns.ExtendedErrorCodeCensored)
+	assert.Contains(t, dnstest.EDEs(m), dns.ExtendedErrorCodeCensored)
 	p := s.Policy()
-	f, err := dnsfilter.NewFilter(newStore(t, map[string]string{"1": "listed.test", "2": "", "3": ""}), p)
+	f, err := dnsfilter.NewFilter(dnstest.NewStore(t, map[string]string{"1": "listed.test", "2": "", "3": ""}), p)
 	require.NoError(t, err)
-	next := newServer(t, dnsfilter.Config{Upstream: zone})
-	assert.Equal(t, "NOERROR, listed.test. walled.example.org.", sections(ask(t, f.Handler(next), "udp", question("listed.test.", dns.TypeA))))
+	next := dnstest.NewServer(t, dnsfilter.Config{Upstream: zone})
+	assert.Equal(t, "NOERROR, listed.test. walled.example.org.", sections(ask(t, f.Handler(next), "udp", dnstest.Question("listed.test.", dns.TypeA))))
 }
 
 func TestSinkholeByNameForMany(t *testing.T) {
 	t.Parallel()
-	addr, _ := serve(t, walledServer(t, plainUpstream{newZone(t, walledZone)}))
+	addr, _ := dnstest.Serve(t, walledServer(t, plainUpstream{dnstest.NewZone(t, walledZone)}))
 	done := make(chan string)
 	for range 50 {
 		go func() {
 			c := dns.Client{Timeout: 5 * time.Second}
-			m, _, err := c.Exchange(question("to.listed.example.", dns.TypeA), addr)
+			m, _, err := c.Exchange(dnstest.Question("to.listed.example.", dns.TypeA), addr)
 			if err != nil {
 				done <- err.Error()
 				return

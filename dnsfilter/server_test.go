@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // upstreamFunc makes a function an upstream.
@@ -30,12 +31,12 @@ func (f upstreamFunc) Exchange(ctx context.Context, query *dns.Msg) (*dns.Msg, e
 func TestServeOverUDPAndTCP(t *testing.T) {
 	t.Parallel()
 	s := blockingServer(t)
-	addr, stop := serve(t, s)
+	addr, stop := dnstest.Serve(t, s)
 	for _, network := range []string{"udp", "tcp"} {
-		reply := exchange(t, network, addr, question("WWW.example.org.", dns.TypeA))
+		reply := dnstest.Exchange(t, network, addr, dnstest.Question("WWW.example.org.", dns.TypeA))
 		require.Len(t, reply.Answer, 1, network)
 		assert.Equal(t, "WWW.example.org.\t300\tIN\tA\t192.0.2.2", reply.Answer[0].String(), network)
-		assert.Equal(t, dns.RcodeNameError, exchange(t, network, addr, question("x.nxdomain.test.", dns.TypeA)).Rcode, network)
+		assert.Equal(t, dns.RcodeNameError, dnstest.Exchange(t, network, addr, dnstest.Question("x.nxdomain.test.", dns.TypeA)).Rcode, network)
 	}
 	assert.NoError(t, stop())
 	_, err := net.DialTimeout("tcp", addr, time.Second)
@@ -44,12 +45,12 @@ func TestServeOverUDPAndTCP(t *testing.T) {
 
 func TestManyQueriesOnOneConnection(t *testing.T) {
 	t.Parallel()
-	addr, _ := serve(t, blockingServer(t))
+	addr, _ := dnstest.Serve(t, blockingServer(t))
 	conn, err := dns.Dial("tcp", addr)
 	require.NoError(t, err)
 	defer conn.Close()
 	for range 300 {
-		m := question("www.example.org.", dns.TypeA)
+		m := dnstest.Question("www.example.org.", dns.TypeA)
 		require.NoError(t, conn.WriteMsg(m))
 		reply, err := conn.ReadMsg()
 		require.NoError(t, err)
@@ -60,7 +61,7 @@ func TestManyQueriesOnOneConnection(t *testing.T) {
 // TestWhatIsNoQuery sends headers that are no ordinary query; want is the rcode, -1 for no answer.
 func TestWhatIsNoQuery(t *testing.T) {
 	t.Parallel()
-	addr, _ := serve(t, blockingServer(t))
+	addr, _ := dnstest.Serve(t, blockingServer(t))
 	one := []byte("\x07example\x03org\x00\x00\x01\x00\x01")
 	opt := []byte("\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00")
 	for _, c := range []struct {
@@ -129,10 +130,10 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	s := blockingServer(t)
 	for _, qtype := range []uint16{dns.TypeAXFR, dns.TypeIXFR, dns.TypeMAILA, dns.TypeMAILB, dns.TypeOPT, dns.TypeTSIG, dns.TypeTKEY} {
-		assert.Equal(t, dns.RcodeRefused, ask(t, s, "tcp", question("example.org.", qtype)).Rcode, dns.TypeToString[qtype])
+		assert.Equal(t, dns.RcodeRefused, ask(t, s, "tcp", dnstest.Question("example.org.", qtype)).Rcode, dns.TypeToString[qtype])
 	}
 	for _, class := range []uint16{dns.ClassCHAOS, dns.ClassHESIOD, dns.ClassANY, dns.ClassNONE, 0} {
-		m := question("version.bind.", dns.TypeTXT)
+		m := dnstest.Question("version.bind.", dns.TypeTXT)
 		m.Question[0].Qclass = class
 		assert.Equal(t, dns.RcodeRefused, ask(t, s, "udp", m).Rcode, class)
 	}
@@ -141,7 +142,7 @@ func TestRefused(t *testing.T) {
 func TestEDNS(t *testing.T) {
 	t.Parallel()
 	s := blockingServer(t)
-	m := question("example.org.", dns.TypeA).SetEdns0(4096, false)
+	m := dnstest.Question("example.org.", dns.TypeA).SetEdns0(4096, false)
 	opt := m.IsEdns0()
 	opt.Option = append(opt.Option, &dns.EDNS0_LOCAL{Code: 65001, Data: []byte("x")}, &dns.EDNS0_PADDING{Padding: []byte("x")})
 	opt.SetZ(0x1234)
@@ -171,18 +172,18 @@ func TestAnswersThatDoNotFit(t *testing.T) {
 	for i := range 60 {
 		zone += fmt.Sprintf("big.test. 60 TXT \"%040d\"\n", i)
 	}
-	addr, _ := serve(t, newServer(t, dnsfilter.Config{Upstream: newZone(t, zone)}))
+	addr, _ := dnstest.Serve(t, dnstest.NewServer(t, dnsfilter.Config{Upstream: dnstest.NewZone(t, zone)}))
 	for _, size := range []uint16{0, 100, 512, 1232, 4096, 65535} {
-		m := question("big.test.", dns.TypeTXT)
+		m := dnstest.Question("big.test.", dns.TypeTXT)
 		if size > 0 {
 			m.SetEdns0(size, true)
 		}
 		for range 2 { // from the upstream, and from the cache
-			reply := exchange(t, "udp", addr, m)
+			reply := dnstest.Exchange(t, "udp", addr, m)
 			assert.True(t, reply.Truncated, size)
 			assert.Empty(t, reply.Answer, size)
 			assert.Equal(t, size > 0, reply.IsEdns0() != nil, size)
-			reply = exchange(t, "tcp", addr, m)
+			reply = dnstest.Exchange(t, "tcp", addr, m)
 			assert.False(t, reply.Truncated, size)
 			assert.Len(t, reply.Answer, 60, size)
 		}
@@ -198,42 +199,42 @@ func TestUpstreamThatFails(t *testing.T) {
 		{context.DeadlineExceeded, dns.ExtendedErrorCodeNoReachableAuthority},
 		{errors.New("connection refused"), dns.ExtendedErrorCodeNetworkError},
 	} {
-		s := newServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(context.Context, *dns.Msg) (*dns.Msg, error) { return nil, c.err })})
-		reply := ask(t, s, "udp", question("example.org.", dns.TypeA).SetEdns0(1232, false))
+		s := dnstest.NewServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(context.Context, *dns.Msg) (*dns.Msg, error) { return nil, c.err })})
+		reply := ask(t, s, "udp", dnstest.Question("example.org.", dns.TypeA).SetEdns0(1232, false))
 		assert.Equal(t, dns.RcodeServerFailure, reply.Rcode)
-		assert.Equal(t, []uint16{c.want}, edes(reply))
+		assert.Equal(t, []uint16{c.want}, dnstest.EDEs(reply))
 		assert.EqualValues(t, 1, s.Stats().Failures)
 	}
 }
 
 func TestUpstreamThatPanicsHurtsOneQueryOnly(t *testing.T) {
 	t.Parallel()
-	zone := newZone(t, zoneText)
-	s := newServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
+	zone := dnstest.NewZone(t, dnstest.ZoneText)
+	s := dnstest.NewServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 		if q.Question[0].Name == "bad.test." {
 			panic("a fault")
 		}
 		return zone.Exchange(ctx, q)
 	})})
-	assert.Equal(t, dns.RcodeServerFailure, ask(t, s, "udp", question("bad.test.", dns.TypeA)).Rcode)
-	assert.Len(t, ask(t, s, "udp", question("good.test.", dns.TypeA)).Answer, 1)
+	assert.Equal(t, dns.RcodeServerFailure, ask(t, s, "udp", dnstest.Question("bad.test.", dns.TypeA)).Rcode)
+	assert.Len(t, ask(t, s, "udp", dnstest.Question("good.test.", dns.TypeA)).Answer, 1)
 }
 
 func TestQueriesInFlightAreFinished(t *testing.T) {
 	t.Parallel()
-	zone := newZone(t, zoneText)
+	zone := dnstest.NewZone(t, dnstest.ZoneText)
 	asked, release := make(chan struct{}, 8), make(chan struct{})
-	s := newServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
+	s := dnstest.NewServer(t, dnsfilter.Config{Upstream: upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 		asked <- struct{}{}
 		<-release
 		return zone.Exchange(ctx, q)
 	})})
-	addr, stop := serve(t, s)
+	addr, stop := dnstest.Serve(t, s)
 	var wg sync.WaitGroup
 	for _, network := range []string{"udp", "tcp"} {
 		wg.Go(func() {
 			c := dns.Client{Net: network, Timeout: 5 * time.Second}
-			reply, _, err := c.Exchange(question(network+".test.", dns.TypeA), addr)
+			reply, _, err := c.Exchange(dnstest.Question(network+".test.", dns.TypeA), addr)
 			if assert.NoError(t, err, network) {
 				assert.Len(t, reply.Answer, 1, network)
 			}
@@ -258,7 +259,7 @@ func TestNewAndListenRefuse(t *testing.T) {
 		assert.ErrorContains(t, err, address)
 	}
 	assert.Error(t, blockingServer(t).Serve(t.Context(), new(dnsfilter.Listeners)))
-	taken, addr := listen(t)
+	taken, addr := dnstest.Listen(t)
 	_, err = dnsfilter.Listen(t.Context(), "udp://"+addr)
 	assert.Error(t, err, "sharing is for one server's own sockets")
 	defer func() { assert.NoError(t, taken.Close()) }()
@@ -284,8 +285,8 @@ func TestSeveralAddresses(t *testing.T) {
 	for addr := range addrs {
 		all.Go(func() {
 			for i := range 50 {
-				assert.True(t, exchange(t, "udp", addr, question(fmt.Sprintf("n%d.example.org.", i), dns.TypeA)).Response)
-				assert.Equal(t, dns.RcodeNameError, exchange(t, "udp", addr, question("nxdomain.test.", dns.TypeA)).Rcode)
+				assert.True(t, dnstest.Exchange(t, "udp", addr, dnstest.Question(fmt.Sprintf("n%d.example.org.", i), dns.TypeA)).Response)
+				assert.Equal(t, dns.RcodeNameError, dnstest.Exchange(t, "udp", addr, dnstest.Question("nxdomain.test.", dns.TypeA)).Rcode)
 			}
 		})
 	}
@@ -315,7 +316,7 @@ func TestAnswersLeaveFromTheAddressAsked(t *testing.T) {
 	go func() { done <- blockingServer(t).Serve(ctx, l) }()
 	for _, name := range []string{"nxdomain.test.", "www.example.org.", "www.example.org."} {
 		for range 8 { // several sockets share the address
-			assert.True(t, exchange(t, "udp", net.JoinHostPort("127.0.0.2", port), question(name, dns.TypeA)).Response, name)
+			assert.True(t, dnstest.Exchange(t, "udp", net.JoinHostPort("127.0.0.2", port), dnstest.Question(name, dns.TypeA)).Response, name)
 		}
 	}
 	cancel()

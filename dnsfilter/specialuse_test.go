@@ -10,6 +10,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // specialUse returns all special zones.
@@ -25,8 +26,8 @@ func specialUse(t *testing.T) (zones []blocklist.Name) {
 
 func TestSpecialZones(t *testing.T) {
 	t.Parallel()
-	up := &counting{next: newZone(t, "$TTL 300\n*. A 192.0.2.3\n*. PTR a.example.\n. SOA ns. h. 1 2 3 4 5\n")}
-	server := newServer(t, dnsfilter.Config{Upstream: up, SpecialUse: specialUse(t)})
+	up := &counting{next: dnstest.NewZone(t, "$TTL 300\n*. A 192.0.2.3\n*. PTR a.example.\n. SOA ns. h. 1 2 3 4 5\n")}
+	server := dnstest.NewServer(t, dnsfilter.Config{Upstream: up, SpecialUse: specialUse(t)})
 	const forwarded = -1
 	for _, c := range []struct {
 		name  string
@@ -69,7 +70,7 @@ func TestSpecialZones(t *testing.T) {
 		{".", dns.TypeA, forwarded, ""},
 	} {
 		before := up.n.Load()
-		reply := ask(t, server, "udp", question(c.name, c.qtype).SetEdns0(1232, true))
+		reply := ask(t, server, "udp", dnstest.Question(c.name, c.qtype).SetEdns0(1232, true))
 		if c.rcode == forwarded {
 			assert.Equal(t, before+1, up.n.Load(), c)
 			continue
@@ -101,21 +102,21 @@ func TestListedSpecialNames(t *testing.T) {
 	t.Parallel()
 	var p dnsfilter.Policy
 	p.Rules = []dnsfilter.Rule{{List: "l", Action: dnsfilter.Refused}}
-	s := newServer(t, dnsfilter.Config{Store: newStore(t, map[string]string{"l": "listed.test"}), Policy: p, SpecialUse: specialUse(t)})
-	assert.Equal(t, dns.RcodeRefused, ask(t, s, "udp", question("a.listed.test.", dns.TypeA)).Rcode)
-	assert.Equal(t, dns.RcodeNameError, ask(t, s, "udp", question("other.test.", dns.TypeA)).Rcode)
+	s := dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, map[string]string{"l": "listed.test"}), Policy: p, SpecialUse: specialUse(t)})
+	assert.Equal(t, dns.RcodeRefused, ask(t, s, "udp", dnstest.Question("a.listed.test.", dns.TypeA)).Rcode)
+	assert.Equal(t, dns.RcodeNameError, ask(t, s, "udp", dnstest.Question("other.test.", dns.TypeA)).Rcode)
 }
 
 func TestLoopbackNames(t *testing.T) {
 	t.Parallel()
-	server := newServer(t, dnsfilter.Config{Upstream: &counting{}, SpecialUse: specialUse(t)})
+	server := dnstest.NewServer(t, dnsfilter.Config{Upstream: &counting{}, SpecialUse: specialUse(t)})
 	for _, addr := range []string{"127.0.0.1", "::1"} {
 		name, err := dns.ReverseAddr(addr)
 		require.NoError(t, err)
-		reply := ask(t, server, "udp", question(name, dns.TypePTR))
+		reply := ask(t, server, "udp", dnstest.Question(name, dns.TypePTR))
 		require.Len(t, reply.Answer, 1, addr)
 		assert.Equal(t, "localhost.", reply.Answer[0].(*dns.PTR).Ptr)
-		reply = ask(t, server, "udp", question(name, dns.TypeMX))
+		reply = ask(t, server, "udp", dnstest.Question(name, dns.TypeMX))
 		assert.Equal(t, dns.RcodeSuccess, reply.Rcode)
 		assert.Empty(t, reply.Answer)
 	}

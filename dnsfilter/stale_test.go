@@ -13,6 +13,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 func TestHowLongExpiredAnswersAreUsed(t *testing.T) {
@@ -33,21 +34,21 @@ func TestHowLongExpiredAnswersAreUsed(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var down atomic.Bool
-			zone := newZone(t, "a.example. 60 A 192.0.2.1\n")
+			zone := dnstest.NewZone(t, "a.example. 60 A 192.0.2.1\n")
 			up := upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 				if down.Load() {
 					return nil, errors.New("down")
 				}
 				return zone.Exchange(ctx, q)
 			})
-			server := newServer(t, dnsfilter.Config{Upstream: up, Stale: c.stale})
-			ask(t, server, "udp", question("a.example.", dns.TypeA))
+			server := dnstest.NewServer(t, dnsfilter.Config{Upstream: up, Stale: c.stale})
+			ask(t, server, "udp", dnstest.Question("a.example.", dns.TypeA))
 			down.Store(true)
 			time.Sleep(time.Minute + c.after)
-			assert.Equal(t, c.want, ask(t, server, "udp", question("a.example.", dns.TypeA)).Rcode, c.name)
+			assert.Equal(t, c.want, ask(t, server, "udp", dnstest.Question("a.example.", dns.TypeA)).Rcode, c.name)
 			time.Sleep(10 * time.Second) // timers
 		})
 	}
-	_, err := dnsfilter.New(dnsfilter.Config{Upstream: newZone(t, ""), Stale: dnsfilter.Stale{Max: -1}})
+	_, err := dnsfilter.New(dnsfilter.Config{Upstream: dnstest.NewZone(t, ""), Stale: dnsfilter.Stale{Max: -1}})
 	assert.ErrorIs(t, err, blocklist.ErrMalformed)
 }

@@ -14,20 +14,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 func TestStatsOfTheCacheAndOfStaleAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
-		zone := newZone(t, "*. 60 A 192.0.2.1\n")
-		server := newServer(t, dnsfilter.Config{Cache: 1 << 20, Upstream: upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
+		zone := dnstest.NewZone(t, "*. 60 A 192.0.2.1\n")
+		server := dnstest.NewServer(t, dnsfilter.Config{Cache: 1 << 20, Upstream: upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 			if down.Load() {
 				return nil, errors.New("down")
 			}
 			return zone.Exchange(ctx, q)
 		})})
-		ask(t, server, "udp", question("a.example.", dns.TypeA))
+		ask(t, server, "udp", dnstest.Question("a.example.", dns.TypeA))
 		before := server.Stats()
 		assert.Equal(t, 1, before.Cache.Answers)
 		assert.Positive(t, before.Cache.Used)
@@ -35,13 +36,13 @@ func TestStatsOfTheCacheAndOfStaleAnswers(t *testing.T) {
 		assert.EqualValues(t, 1, before.Took.Count)
 		down.Store(true)
 		time.Sleep(time.Hour)
-		ask(t, server, "udp", question("a.example.", dns.TypeA))
-		ask(t, server, "udp", question("a.example.", dns.TypeA))
+		ask(t, server, "udp", dnstest.Question("a.example.", dns.TypeA))
+		ask(t, server, "udp", dnstest.Question("a.example.", dns.TypeA))
 		assert.EqualValues(t, 2, server.Stats().Stale)
 		down.Store(false)
 		const many = 15_000
 		for i := range many {
-			ask(t, server, "udp", question(fmt.Sprintf("%d.example.", i), dns.TypeA))
+			ask(t, server, "udp", dnstest.Question(fmt.Sprintf("%d.example.", i), dns.TypeA))
 		}
 		after := server.Stats().Cache
 		assert.Less(t, after.Answers, many)
@@ -55,10 +56,10 @@ func TestStatsOfTheCacheAndOfStaleAnswers(t *testing.T) {
 
 func TestTimesOfAnswers(t *testing.T) {
 	t.Parallel()
-	server := newServer(t, dnsfilter.Config{})
-	addr, _ := serve(t, server)
+	server := dnstest.NewServer(t, dnsfilter.Config{})
+	addr, _ := dnstest.Serve(t, server)
 	for range 3 {
-		exchange(t, "udp", addr, question("www.example.org.", dns.TypeA))
+		dnstest.Exchange(t, "udp", addr, dnstest.Question("www.example.org.", dns.TypeA))
 	}
 	require.Eventually(t, func() bool { return server.Stats().Took.Count == 3 }, 5*time.Second, time.Millisecond,
 		"one that waited, two from the cache; an answer is counted after it was sent")

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
@@ -82,12 +83,12 @@ func described(packet []byte) string {
 
 func tappedServer(t *testing.T, taps ...dnsfilter.Tap) (s *dnsfilter.Server, c dnsfilter.Config) {
 	t.Helper()
-	resolver := newServer(t, dnsfilter.Config{Upstream: newZone(t, zoneText+"to.example. CNAME b.listed.test.\naddress.example. A 198.51.100.1\n")})
-	behind, _ := serve(t, resolver)
+	resolver := dnstest.NewServer(t, dnsfilter.Config{Upstream: dnstest.NewZone(t, dnstest.ZoneText+"to.example. CNAME b.listed.test.\naddress.example. A 198.51.100.1\n")})
+	behind, _ := dnstest.Serve(t, resolver)
 	at, err := upstream.ParseEndpoint(behind)
 	require.NoError(t, err)
 	c = dnsfilter.Config{
-		Store: newStore(t, map[string]string{"n": "listed.test\n198.51.100.0/24", "d": "dropped.test", "m": "=seen.test"}),
+		Store: dnstest.NewStore(t, map[string]string{"n": "listed.test\n198.51.100.0/24", "d": "dropped.test", "m": "=seen.test"}),
 		Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{
 			{List: "n", Action: dnsfilter.NXDomain}, {List: "d", Action: dnsfilter.Drop}, {List: "m", Action: dnsfilter.Monitor},
 		}},
@@ -95,14 +96,14 @@ func tappedServer(t *testing.T, taps ...dnsfilter.Tap) (s *dnsfilter.Server, c d
 	}
 	c.Upstream, err = upstream.New(at)
 	require.NoError(t, err)
-	return newServer(t, c), c
+	return dnstest.NewServer(t, c), c
 }
 
 func TestTap(t *testing.T) {
 	t.Parallel()
 	tap := new(seen)
 	s, c := tappedServer(t, tap)
-	addr, _ := serve(t, s)
+	addr, _ := dnstest.Serve(t, s)
 	udp := func(lines ...string) []string { return lines }
 	for _, each := range []struct {
 		name string
@@ -115,22 +116,22 @@ func TestTap(t *testing.T) {
 		{"to.example.", udp("client query udp to.example. A NOERROR", "upstream query to.example. a noerror", "upstream answer to.example. a noerror", `client answer udp to.example. A NXDOMAIN by n nxdomain listed.test "\x01b\x06listed\x04test\x00"`)},
 		{"address.example.", udp("client query udp address.example. A NOERROR", "upstream query address.example. a noerror", "upstream answer address.example. a noerror", `client answer udp address.example. A NOERROR by n nodata 198.51.100.0/24 "\xc63d\x01"`)},
 	} {
-		exchange(t, "udp", addr, question(each.name, dns.TypeA))
+		dnstest.Exchange(t, "udp", addr, dnstest.Question(each.name, dns.TypeA))
 		var got []string
 		require.Eventually(t, func() bool { got = append(got, tap.take()...); return len(got) >= len(each.want) }, 5*time.Second, time.Millisecond)
 		assert.Equal(t, each.want, got)
 	}
 	client := dns.Client{Timeout: 50 * time.Millisecond}
-	_, _, err := client.Exchange(question("dropped.test.", dns.TypeA), addr)
+	_, _, err := client.Exchange(dnstest.Question("dropped.test.", dns.TypeA), addr)
 	require.Error(t, err)
 	assert.Equal(t, []string{"client query udp dropped.test. A NOERROR", `client answer udp nothing by d drop dropped.test "\adropped\x04test\x00"`}, tap.take())
-	exchange(t, "tcp", addr, question("a.listed.test.", dns.TypeA))
-	exchange(t, "tcp", addr, question("new.test.", dns.TypeA))
-	unusual := question("a.listed.test.", dns.TypeA)
+	dnstest.Exchange(t, "tcp", addr, dnstest.Question("a.listed.test.", dns.TypeA))
+	dnstest.Exchange(t, "tcp", addr, dnstest.Question("new.test.", dns.TypeA))
+	unusual := dnstest.Question("a.listed.test.", dns.TypeA)
 	unusual.Zero = true
-	exchange(t, "udp", addr, unusual)
+	dnstest.Exchange(t, "udp", addr, unusual)
 	unusual.Question[0].Name = "new2.test."
-	exchange(t, "udp", addr, unusual)
+	dnstest.Exchange(t, "udp", addr, unusual)
 	got := slices.DeleteFunc(tap.take(), func(line string) bool { return strings.HasPrefix(line, "upstream") })
 	assert.Equal(t, []string{
 		"client query tcp a.listed.test. A NOERROR", `client answer tcp a.listed.test. A NXDOMAIN by n nxdomain listed.test "\x01a\x06listed\x04test\x00"`,
@@ -142,8 +143,8 @@ func TestTap(t *testing.T) {
 
 	c.Taps = nil
 	require.NoError(t, s.Reconfigure(c))
-	exchange(t, "udp", addr, question("other.test.", dns.TypeA))
-	exchange(t, "tcp", addr, question("other2.test.", dns.TypeA))
+	dnstest.Exchange(t, "udp", addr, dnstest.Question("other.test.", dns.TypeA))
+	dnstest.Exchange(t, "tcp", addr, dnstest.Question("other2.test.", dns.TypeA))
 	assert.Empty(t, tap.take())
 }
 
@@ -153,8 +154,8 @@ func TestTapOfServeDNS(t *testing.T) {
 	tap := new(seen)
 	s, _ := tappedServer(t, tap)
 	addr, stop := serveExample(s)
-	exchange(t, "udp", addr, question("a.listed.test.", dns.TypeA))
-	exchange(t, "udp", addr, question("new.test.", dns.TypeA))
+	dnstest.Exchange(t, "udp", addr, dnstest.Question("a.listed.test.", dns.TypeA))
+	dnstest.Exchange(t, "udp", addr, dnstest.Question("new.test.", dns.TypeA))
 	require.NoError(t, stop())
 	got := slices.DeleteFunc(tap.take(), func(line string) bool { return strings.HasPrefix(line, "upstream") })
 	assert.Equal(t, []string{

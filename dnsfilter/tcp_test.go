@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/testdata/pipes"
 )
 
@@ -33,7 +34,7 @@ type piped struct {
 // servePipes starts a server within a bubble; it ends with the test.
 func servePipes(t *testing.T, c dnsfilter.Config) *piped {
 	t.Helper()
-	p := &piped{Listener: pipes.Listen(), server: newServer(t, c)}
+	p := &piped{Listener: pipes.Listen(), server: dnstest.NewServer(t, c)}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.server.Serve(ctx, &dnsfilter.Listeners{TCP: []net.Listener{p}}) }()
@@ -71,7 +72,7 @@ func isClosed(t *testing.T, c *dns.Conn) bool {
 // use asks something on a connection and waits for the answer.
 func use(t *testing.T, c *dns.Conn) {
 	t.Helper()
-	go func() { _ = c.WriteMsg(question("example.org.", dns.TypeA)) }()
+	go func() { _ = c.WriteMsg(dnstest.Question("example.org.", dns.TypeA)) }()
 	require.NoError(t, c.SetReadDeadline(time.Now().Add(time.Minute)))
 	m, err := c.ReadMsg()
 	require.NoError(t, err)
@@ -118,7 +119,7 @@ func TestTimesOfAConnection(t *testing.T) {
 // slowZone answers at once, but for names that begin with s only after a second.
 func slowZone(t *testing.T) dnsfilter.Upstream {
 	t.Helper()
-	zone := newZone(t, zoneText)
+	zone := dnstest.NewZone(t, dnstest.ZoneText)
 	return upstreamFunc(func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 		if strings.HasPrefix(q.Question[0].Name, "s") {
 			time.Sleep(time.Second)
@@ -135,7 +136,7 @@ func TestAnswersOverTakeOneAnother(t *testing.T) {
 		begin := time.Now()
 		go func() {
 			for i, name := range []string{"s1.test.", "f1.test.", "s2.test.", "f2.test."} {
-				m := question(name, dns.TypeA)
+				m := dnstest.Question(name, dns.TypeA)
 				m.Id = uint16(i)
 				_ = conn.WriteMsg(m)
 			}
@@ -165,7 +166,7 @@ func TestManyPipelined(t *testing.T) {
 		begin := time.Now()
 		go func() {
 			for i := range 250 {
-				m := question(fmt.Sprintf("s%d.test.", i), dns.TypeA)
+				m := dnstest.Question(fmt.Sprintf("s%d.test.", i), dns.TypeA)
 				m.Id = uint16(i)
 				_ = conn.WriteMsg(m)
 			}
@@ -245,7 +246,7 @@ func TestWhoWaitsMakesRoom(t *testing.T) {
 		p := servePipes(t, dnsfilter.Config{Upstream: slowZone(t)})
 		most, others := fill(p)
 		for i, c := range most {
-			require.NoError(t, c.WriteMsg(question(fmt.Sprintf("s%d.test.", i), dns.TypeA)))
+			require.NoError(t, c.WriteMsg(dnstest.Question(fmt.Sprintf("s%d.test.", i), dns.TypeA)))
 		}
 		synctest.Wait()
 		use(t, p.dial("10.0.2.1"))
@@ -286,7 +287,7 @@ func TestKeepalive(t *testing.T) {
 				crowd = append(crowd, p.dial(fmt.Sprintf("10.0.1.%d", i/10)))
 			}
 			conn := p.dial("127.0.0.1")
-			asking := question("example.org.", dns.TypeA).SetEdns0(1232, false)
+			asking := dnstest.Question("example.org.", dns.TypeA).SetEdns0(1232, false)
 			require.NoError(t, conn.WriteMsg(asking))
 			m, err := conn.ReadMsg()
 			require.NoError(t, err)
@@ -315,7 +316,7 @@ func TestNobodyIsCutOffWhoWaits(t *testing.T) {
 		var conns []*dns.Conn
 		for i := range 100 {
 			c := p.dial("fd00::1")
-			require.NoError(t, c.WriteMsg(question(fmt.Sprintf("s%d.test.", i), dns.TypeA)))
+			require.NoError(t, c.WriteMsg(dnstest.Question(fmt.Sprintf("s%d.test.", i), dns.TypeA)))
 			conns = append(conns, c)
 		}
 		synctest.Wait()
@@ -344,12 +345,12 @@ func TestNobodyIsCutOffWhoWaits(t *testing.T) {
 // TestSlowReader sends queries and takes no answer: it is cut off, and no one else notices.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, dnsfilter.Config{})
-	addr, _ := serve(t, s)
+	s := dnstest.NewServer(t, dnsfilter.Config{})
+	addr, _ := dnstest.Serve(t, s)
 	conn, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
 	defer conn.Close()
-	packed, err := question("example.org.", dns.TypeA).Pack()
+	packed, err := dnstest.Question("example.org.", dns.TypeA).Pack()
 	require.NoError(t, err)
 	packed = append(binary.BigEndian.AppendUint16(nil, uint16(len(packed))), packed...)
 	many := bytes.Repeat(packed, 1000)
@@ -363,7 +364,7 @@ func TestSlowReader(t *testing.T) {
 	}()
 	for {
 		begin := time.Now()
-		require.Len(t, exchange(t, "tcp", addr, question("example.org.", dns.TypeA)).Answer, 1)
+		require.Len(t, dnstest.Exchange(t, "tcp", addr, dnstest.Question("example.org.", dns.TypeA)).Answer, 1)
 		require.Less(t, time.Since(begin), time.Second)
 		select {
 		case <-cut:
@@ -376,13 +377,13 @@ func TestSlowReader(t *testing.T) {
 // TestHalfClosedConnections sends a query and says at once that no more will come.
 func TestHalfClosedConnections(t *testing.T) {
 	t.Parallel()
-	addr, _ := serve(t, newServer(t, dnsfilter.Config{}))
+	addr, _ := dnstest.Serve(t, dnstest.NewServer(t, dnsfilter.Config{}))
 	conn, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
 	defer conn.Close()
 	framed := dns.Conn{Conn: conn}
 	for _, name := range []string{"a.test.", "b.test."} {
-		require.NoError(t, framed.WriteMsg(question(name, dns.TypeA)))
+		require.NoError(t, framed.WriteMsg(dnstest.Question(name, dns.TypeA)))
 	}
 	require.NoError(t, conn.(*net.TCPConn).CloseWrite())
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(5*time.Second)))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/peers"
@@ -47,12 +48,12 @@ func signZones(t *testing.T) *signed {
 	s := &signed{dir: t.TempDir()}
 	for name, text := range signedZones {
 		head := "$TTL 300\n$ORIGIN " + name + ".\n@ SOA ns.signed.example. h.signed.example. 1 3600 600 86400 60\n@ NS ns.signed.example.\n"
-		writeFile(t, s.dir, name, head+text)
+		dnstest.WriteFile(t, s.dir, name, head+text)
 	}
 	for _, name := range []string{"child.signed.example", "signed.example"} { // the DS record of the one goes into the other
 		key := strings.TrimSpace(s.run(t, "dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-f", "KSK", name))
 		s.key = s.read(t, key+".key")
-		writeFile(t, s.dir, name, s.read(t, name)+s.key+s.ds)
+		dnstest.WriteFile(t, s.dir, name, s.read(t, name)+s.key+s.ds)
 		s.run(t, "dnssec-signzone", "-q", "-z", "-o", name, "-f", name, name)
 		s.ds = s.read(t, "dsset-"+name+".")
 	}
@@ -74,7 +75,7 @@ func (s *signed) startNSD(t *testing.T) netip.AddrPort {
 	for name := range signedZones {
 		conf += fmt.Sprintf("zone:\n name: %s\n zonefile: %s\n", name, name)
 	}
-	s.start(t, at.String(), "nsd", "-d", "-c", writeFile(t, s.dir, "nsd.conf", conf))
+	s.start(t, at.String(), "nsd", "-d", "-c", dnstest.WriteFile(t, s.dir, "nsd.conf", conf))
 	return at
 }
 
@@ -85,7 +86,7 @@ func (s *signed) startUnbound(t *testing.T, server netip.AddrPort) string {
 	conf := fmt.Sprintf("server:\n interface: 127.0.0.1@%d\n do-daemonize: no\n use-syslog: no\n username: \"\"\n chroot: \"\"\n directory: %q\n pidfile: \"\"\n val-log-level: 2\n"+
 		" do-not-query-localhost: no\n aggressive-nsec: no\n trust-anchor: %q\n module-config: \"validator iterator\"\nremote-control:\n control-enable: no\nforward-zone:\n name: \".\"\n forward-addr: 127.0.0.1@%d\n",
 		at.Port(), s.dir, strings.Join(strings.Fields(s.ds), " "), server.Port())
-	s.start(t, at.String(), "unbound", "-d", "-c", writeFile(t, s.dir, "unbound.conf", conf))
+	s.start(t, at.String(), "unbound", "-d", "-c", dnstest.WriteFile(t, s.dir, "unbound.conf", conf))
 	return at.String()
 }
 
@@ -99,7 +100,7 @@ func TestValidatorBehind(t *testing.T) {
 	require.NoError(t, err)
 	var policy dnsfilter.Policy
 	policy.Rules = []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}
-	addr, _ := serve(t, newServer(t, dnsfilter.Config{Store: newStore(t, map[string]string{"l": "listed.signed.example"}), Policy: policy, Upstream: up, SpecialUse: specialUse(t)}))
+	addr, _ := dnstest.Serve(t, dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, map[string]string{"l": "listed.signed.example"}), Policy: policy, Upstream: up, SpecialUse: specialUse(t)}))
 	behind := s.startUnbound(t, netip.MustParseAddrPort(addr))
 	for _, c := range []struct {
 		name   string
@@ -128,7 +129,7 @@ func TestValidatorBehind(t *testing.T) {
 		{"hidden.signed.example.", dns.TypeA, dns.RcodeServerFailure, false},
 	} {
 		for range 2 {
-			reply := exchange(t, "tcp", behind, question(c.name, c.qtype).SetEdns0(1232, true))
+			reply := dnstest.Exchange(t, "tcp", behind, dnstest.Question(c.name, c.qtype).SetEdns0(1232, true))
 			assert.Equal(t, dns.RcodeToString[c.rcode], dns.RcodeToString[reply.Rcode], c)
 			assert.Equal(t, c.proved, reply.AuthenticatedData, c)
 		}
@@ -144,7 +145,7 @@ func (s *signed) anchors() string {
 
 func (s *signed) delv(t *testing.T, server netip.AddrPort) {
 	t.Helper()
-	path := writeFile(t, s.dir, "anchors", s.anchors())
+	path := dnstest.WriteFile(t, s.dir, "anchors", s.anchors())
 	for what, want := range map[string]string{
 		"www.signed.example A": "; fully validated", "www.child.signed.example A": "; fully validated", "none.signed.example A": "; negative response, fully validated",
 		"www.signed.example MX": "; negative response, fully validated", "www.signed.example ANY": "; fully validated", "www.plain.signed.example A": "; unsigned answer",
@@ -159,19 +160,19 @@ func (s *signed) delv(t *testing.T, server netip.AddrPort) {
 func TestDnsmasqInFront(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "dnsmasq")
-	addr, _ := serve(t, newServer(t, dnsfilter.Config{
-		Store:      newStore(t, map[string]string{"l": "blocked.signed.example\n=alone.signed.example"}),
+	addr, _ := dnstest.Serve(t, dnstest.NewServer(t, dnsfilter.Config{
+		Store:      dnstest.NewStore(t, map[string]string{"l": "blocked.signed.example\n=alone.signed.example"}),
 		Policy:     dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}},
 		SpecialUse: []blocklist.Name{"\x04test\x00"},
-		Upstream:   newZone(t, "www.signed.example. 300 A 192.0.2.1\n"),
+		Upstream:   dnstest.NewZone(t, "www.signed.example. 300 A 192.0.2.1\n"),
 	}))
 	s, at := &signed{dir: t.TempDir()}, netip.MustParseAddrPort(freeport.Addr(t))
 	s.start(t, at.String(), "dnsmasq", "-k", "-C", "/dev/null", "--no-resolv", "--no-hosts", "--no-daemon", "--listen-address=127.0.0.1", "--bind-interfaces", "--user=",
 		fmt.Sprint("--port=", at.Port()), "--server="+strings.Replace(addr, ":", "#", 1))
 	for _, name := range []string{"blocked.signed.example.", "a.b.blocked.signed.example.", "x.test.", "test."} {
 		for _, qtype := range []uint16{dns.TypeA, dns.TypeA, dns.TypeAAAA, dns.TypeMX, dns.TypeA} {
-			assert.Equal(t, dns.RcodeNameError, exchange(t, "udp", at.String(), question(name, qtype)).Rcode, "%s %s", name, dns.TypeToString[qtype])
+			assert.Equal(t, dns.RcodeNameError, dnstest.Exchange(t, "udp", at.String(), dnstest.Question(name, qtype)).Rcode, "%s %s", name, dns.TypeToString[qtype])
 		}
 	}
-	assert.Equal(t, dns.RcodeSuccess, exchange(t, "udp", at.String(), question("alone.signed.example.", dns.TypeA)).Rcode)
+	assert.Equal(t, dns.RcodeSuccess, dnstest.Exchange(t, "udp", at.String(), dnstest.Question("alone.signed.example.", dns.TypeA)).Rcode)
 }

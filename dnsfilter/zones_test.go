@@ -10,6 +10,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 	"github.com/argine-dns/argine/testdata/freeport"
 )
@@ -24,7 +25,7 @@ func mustName(t testing.TB, text string) blocklist.Name {
 // resolver starts a resolver on loopback that answers every A query with one address.
 func resolver(t testing.TB, addr string) dnsfilter.Upstream {
 	t.Helper()
-	at, _ := serve(t, newServer(t, dnsfilter.Config{Upstream: newZone(t, "$TTL 300\n*. A "+addr+"\n*. PTR host.example.\n")}))
+	at, _ := dnstest.Serve(t, dnstest.NewServer(t, dnsfilter.Config{Upstream: dnstest.NewZone(t, "$TTL 300\n*. A "+addr+"\n*. PTR host.example.\n")}))
 	endpoint, err := upstream.ParseEndpoint(at)
 	require.NoError(t, err)
 	f, err := upstream.New(endpoint)
@@ -35,13 +36,13 @@ func resolver(t testing.TB, addr string) dnsfilter.Upstream {
 func zoneConfig(t *testing.T) dnsfilter.Config {
 	t.Helper()
 	return dnsfilter.Config{
-		Store:      newStore(t, map[string]string{"l": "listed.corp.example"}),
+		Store:      dnstest.NewStore(t, map[string]string{"l": "listed.corp.example"}),
 		Policy:     dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: "l", Action: dnsfilter.NXDomain}}},
 		Upstream:   resolver(t, "192.0.2.1"),
 		SpecialUse: specialUse(t),
 		Forward: []dnsfilter.ForwardZone{
 			{mustName(t, "corp.example"), resolver(t, "192.0.2.2")},
-			{mustName(t, "lab.corp.example"), newZone(t, "$TTL 300\n*. A 192.0.2.3\n")},
+			{mustName(t, "lab.corp.example"), dnstest.NewZone(t, "$TTL 300\n*. A 192.0.2.3\n")},
 			{mustName(t, "10.in-addr.arpa"), resolver(t, "192.0.2.4")},
 			{mustName(t, "1.168.192.in-addr.arpa"), resolver(t, "192.0.2.4")},
 		},
@@ -50,8 +51,8 @@ func zoneConfig(t *testing.T) dnsfilter.Config {
 
 func TestForwardZones(t *testing.T) {
 	t.Parallel()
-	server := newServer(t, zoneConfig(t))
-	addr, _ := serve(t, server)
+	server := dnstest.NewServer(t, zoneConfig(t))
+	addr, _ := dnstest.Serve(t, server)
 	for _, c := range []struct{ name, want string }{
 		{"www.example.", "192.0.2.1"},
 		{"corp.example.", "192.0.2.2"},
@@ -64,7 +65,7 @@ func TestForwardZones(t *testing.T) {
 		{"a.home.arpa.", ""},
 	} {
 		for _, network := range []string{"udp", "tcp", "udp"} { // the last one from the cache
-			reply := exchange(t, network, addr, question(c.name, dns.TypeA))
+			reply := dnstest.Exchange(t, network, addr, dnstest.Question(c.name, dns.TypeA))
 			if c.want == "" {
 				assert.Equal(t, dns.RcodeNameError, reply.Rcode, c.name)
 				continue
@@ -77,7 +78,7 @@ func TestForwardZones(t *testing.T) {
 		"5.0.0.10.in-addr.arpa.": dns.RcodeSuccess, "5.1.168.192.in-addr.arpa.": dns.RcodeSuccess,
 		"5.2.168.192.in-addr.arpa.": dns.RcodeNameError,
 	} {
-		assert.Equal(t, want, exchange(t, "udp", addr, question(name, dns.TypePTR)).Rcode, name)
+		assert.Equal(t, want, dnstest.Exchange(t, "udp", addr, dnstest.Question(name, dns.TypePTR)).Rcode, name)
 	}
 	assert.NotZero(t, server.Stats().Hits)
 	states := make(map[string]bool)
@@ -94,32 +95,32 @@ func TestForwardZoneThatIsDown(t *testing.T) {
 	gone, err := upstream.New(upstream.Endpoint{Addr: netip.MustParseAddrPort(freeport.Addr(t))})
 	require.NoError(t, err)
 	c.Forward = []dnsfilter.ForwardZone{{mustName(t, "corp.example"), gone}}
-	server := newServer(t, c)
-	assert.Equal(t, dns.RcodeServerFailure, ask(t, server, "udp", question("a.corp.example.", dns.TypeA)).Rcode)
-	assert.Equal(t, dns.RcodeSuccess, ask(t, server, "udp", question("a.example.", dns.TypeA)).Rcode)
+	server := dnstest.NewServer(t, c)
+	assert.Equal(t, dns.RcodeServerFailure, ask(t, server, "udp", dnstest.Question("a.corp.example.", dns.TypeA)).Rcode)
+	assert.Equal(t, dns.RcodeSuccess, ask(t, server, "udp", dnstest.Question("a.example.", dns.TypeA)).Rcode)
 	_, down := server.UpstreamDown()
 	assert.False(t, down)
 }
 
 func TestForwardZonesThatAreNone(t *testing.T) {
 	t.Parallel()
-	for _, z := range []dnsfilter.ForwardZone{{}, {Zone: mustName(t, "corp.example")}, {"", newZone(t, "")}, {"\x00", newZone(t, "")}} {
-		_, err := dnsfilter.New(dnsfilter.Config{Upstream: newZone(t, ""), Forward: []dnsfilter.ForwardZone{z}})
+	for _, z := range []dnsfilter.ForwardZone{{}, {Zone: mustName(t, "corp.example")}, {"", dnstest.NewZone(t, "")}, {"\x00", dnstest.NewZone(t, "")}} {
+		_, err := dnsfilter.New(dnsfilter.Config{Upstream: dnstest.NewZone(t, ""), Forward: []dnsfilter.ForwardZone{z}})
 		assert.ErrorIs(t, err, blocklist.ErrMalformed)
 	}
-	_, err := dnsfilter.New(dnsfilter.Config{Upstream: newZone(t, ""), Canaries: map[blocklist.Name]dnsfilter.Action{"\x01a\x00": dnsfilter.Drop}})
+	_, err := dnsfilter.New(dnsfilter.Config{Upstream: dnstest.NewZone(t, ""), Canaries: map[blocklist.Name]dnsfilter.Action{"\x01a\x00": dnsfilter.Drop}})
 	assert.ErrorIs(t, err, blocklist.ErrMalformed)
 }
 
 func TestCanaries(t *testing.T) {
 	t.Parallel()
-	up := newZone(t, "$TTL 300\n*. A 192.0.2.1\n")
+	up := dnstest.NewZone(t, "$TTL 300\n*. A 192.0.2.1\n")
 	canaries := map[blocklist.Name]dnsfilter.Action{}
 	for _, name := range dnsfilter.CanaryNames() {
 		canaries[mustName(t, name)] = dnsfilter.NXDomain
 	}
 	canaries[mustName(t, "mask.icloud.com")] = dnsfilter.NoData
-	server := newServer(t, dnsfilter.Config{Upstream: up, Canaries: canaries})
+	server := dnstest.NewServer(t, dnsfilter.Config{Upstream: up, Canaries: canaries})
 	for name, want := range map[string][2]int{
 		"use-application-dns.net.":   {dns.RcodeNameError, 0},
 		"mask-h2.icloud.com.":        {dns.RcodeNameError, 0},
@@ -128,17 +129,17 @@ func TestCanaries(t *testing.T) {
 		"a.use-application-dns.net.": {dns.RcodeNameError, 0},
 	} {
 		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-			reply := ask(t, server, "udp", question(name, qtype).SetEdns0(1232, false))
+			reply := ask(t, server, "udp", dnstest.Question(name, qtype).SetEdns0(1232, false))
 			assert.Equal(t, want[0], reply.Rcode, name)
 			if want[1] > 0 {
 				continue
 			}
 			assert.Empty(t, reply.Answer, name)
 			require.Len(t, reply.Ns, 1, name)
-			assert.Empty(t, edes(reply))
+			assert.Empty(t, dnstest.EDEs(reply))
 			assert.Contains(t, []string{"icloud.com.", "net."}, reply.Ns[0].Header().Name)
 		}
 	}
-	plain := newServer(t, dnsfilter.Config{Upstream: up})
-	assert.Len(t, ask(t, plain, "udp", question("use-application-dns.net.", dns.TypeA)).Answer, 1, "off by default")
+	plain := dnstest.NewServer(t, dnsfilter.Config{Upstream: up})
+	assert.Len(t, ask(t, plain, "udp", dnstest.Question("use-application-dns.net.", dns.TypeA)).Answer, 1, "off by default")
 }

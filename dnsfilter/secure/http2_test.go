@@ -19,6 +19,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // frames is a client that writes frames.
@@ -88,7 +89,7 @@ func (f *frames) data(t testing.TB, id uint32, n int) (data []byte, all bool) {
 func TestWindows(t *testing.T) {
 	t.Parallel()
 	r := start(t, dnsfilter.Config{})
-	packed := pack(t, question("www.example.org.", dns.TypeTXT))
+	packed := pack(t, dnstest.Question("www.example.org.", dns.TypeTXT))
 	f := r.frames(t, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 10})
 	f.header(t, 1, false, post...)
 	require.NoError(t, f.WriteData(1, false, packed[:5]))
@@ -108,7 +109,7 @@ func TestWindows(t *testing.T) {
 func TestManyRequests(t *testing.T) {
 	t.Parallel()
 	r := start(t, dnsfilter.Config{})
-	c, packed := r.client(t, true), pack(t, question("www.example.org.", dns.TypeTXT))
+	c, packed := r.client(t, true), pack(t, dnstest.Question("www.example.org.", dns.TypeTXT))
 	for range 400 {
 		require.Len(t, r.post(t, c, packed).Answer, 1)
 	}
@@ -130,9 +131,9 @@ func (s slowly) Exchange(ctx context.Context, m *dns.Msg) (*dns.Msg, error) {
 func TestWaitingRequests(t *testing.T) {
 	t.Parallel()
 	r := start(t, dnsfilter.Config{})
-	require.Len(t, exchange(t, r.dialTLS(t, r.config()), question("example.org.", dns.TypeA)).Answer, 1, "it is in the cache now")
+	require.Len(t, exchange(t, r.dialTLS(t, r.config()), dnstest.Question("example.org.", dns.TypeA)).Answer, 1, "it is in the cache now")
 	f := r.frames(t)
-	slow, fast := pack(t, question("slow.test.", dns.TypeA)), pack(t, question("example.org.", dns.TypeA))
+	slow, fast := pack(t, dnstest.Question("slow.test.", dns.TypeA)), pack(t, dnstest.Question("example.org.", dns.TypeA))
 	for i := range uint32(100) {
 		f.header(t, 2*i+1, false, post...)
 		require.NoError(t, f.WriteData(2*i+1, true, slow))
@@ -191,7 +192,7 @@ func TestBadFrames(t *testing.T) {
 		"open trailers":       {func(f *frames) { f.header(t, 1, false, post...); f.header(t, 1, false, "x", "y") }, false, http2.ErrCodeProtocol},
 		"no answer": {func(f *frames) {
 			f.header(t, 1, false, post...)
-			_ = f.WriteData(1, true, pack(t, question("drop.test.", dns.TypeA)))
+			_ = f.WriteData(1, true, pack(t, dnstest.Question("drop.test.", dns.TypeA)))
 		}, false, http2.ErrCodeInternal},
 	} {
 		f := r.frames(t)

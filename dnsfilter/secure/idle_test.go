@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // idle is longer than a connection keeps its goroutine and its buffers.
@@ -19,11 +20,11 @@ const idle = 1200 * time.Millisecond
 func TestIdle(t *testing.T) {
 	t.Parallel()
 	r := start(t, dnsfilter.Config{})
-	asked := pack(t, question("example.org.", dns.TypeA))
+	asked := pack(t, dnstest.Question("example.org.", dns.TypeA))
 	stream := r.dialTLS(t, r.config("dot"))
 	f := r.frames(t)
 	ask := func(id uint32) {
-		assert.Len(t, exchange(t, stream, question("example.org.", dns.TypeA)).Answer, 1)
+		assert.Len(t, exchange(t, stream, dnstest.Question("example.org.", dns.TypeA)).Answer, 1)
 		f.header(t, id, false, post...)
 		require.NoError(t, f.WriteData(id, true, asked))
 		got, _ := f.data(t, id, len(asked)+16)
@@ -31,7 +32,7 @@ func TestIdle(t *testing.T) {
 	}
 	ask(1)
 	time.Sleep(idle)
-	message := framed(t, question("example.org.", dns.TypeA))
+	message := framed(t, dnstest.Question("example.org.", dns.TypeA))
 	for _, part := range [][]byte{message[:1], message[1:]} {
 		_, err := stream.Conn.Write(part)
 		require.NoError(t, err)

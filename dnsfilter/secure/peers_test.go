@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/peers"
 )
@@ -114,7 +115,7 @@ func TestDNSDist(t *testing.T) {
 		if network == "tcp" {
 			d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(client), 0))
 		}
-		m, _, err := (&dns.Client{Net: network, Dialer: &d, Timeout: time.Second}).Exchange(question("nxdomain.test.", dns.TypeTXT), front)
+		m, _, err := (&dns.Client{Net: network, Dialer: &d, Timeout: time.Second}).Exchange(dnstest.Question("nxdomain.test.", dns.TypeTXT), front)
 		return m, err
 	}
 	require.Eventually(t, func() bool { m, err := ask("udp", "127.0.0.1"); return err == nil && m.Rcode == dns.RcodeNameError }, 10*time.Second, 50*time.Millisecond)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // dialQUIC connects over QUIC.
@@ -61,15 +62,15 @@ func TestQUIC(t *testing.T) {
 	t.Parallel()
 	r := start(t, dnsfilter.Config{})
 	conn := r.dialQUIC(t)
-	assert.Len(t, r.overQUIC(t, conn, question("example.org.", dns.TypeA)).Answer, 1)
-	assert.Equal(t, dns.RcodeNameError, r.overQUIC(t, conn, question("www.nxdomain.test.", dns.TypeA)).Rcode)
-	padded := question("www.example.org.", dns.TypeTXT).SetEdns0(1232, false)
+	assert.Len(t, r.overQUIC(t, conn, dnstest.Question("example.org.", dns.TypeA)).Answer, 1)
+	assert.Equal(t, dns.RcodeNameError, r.overQUIC(t, conn, dnstest.Question("www.nxdomain.test.", dns.TypeA)).Rcode)
+	padded := dnstest.Question("www.example.org.", dns.TypeTXT).SetEdns0(1232, false)
 	padded.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_PADDING{}}
 	padded.Id = 0
 	got, err := send(t, conn, framed(t, padded))
 	require.NoError(t, err)
 	assert.Len(t, got, 2+468)
-	_, err = send(t, conn, framed(t, &dns.Msg{Question: question("drop.test.", dns.TypeA).Question}))
+	_, err = send(t, conn, framed(t, &dns.Msg{Question: dnstest.Question("drop.test.", dns.TypeA).Question}))
 	var reset *quic.StreamError
 	require.ErrorAs(t, err, &reset, "no answer")
 	assert.EqualValues(t, 5, reset.ErrorCode)
@@ -83,9 +84,9 @@ func TestQUIC(t *testing.T) {
 func TestProtocolErrors(t *testing.T) {
 	t.Parallel()
 	r := start(t, dnsfilter.Config{})
-	good := question("example.org.", dns.TypeA)
+	good := dnstest.Question("example.org.", dns.TypeA)
 	good.Id = 0
-	withID := question("example.org.", dns.TypeA)
+	withID := dnstest.Question("example.org.", dns.TypeA)
 	withID.Id = 1
 	keepalive := good.Copy().SetEdns0(1232, false)
 	keepalive.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_TCP_KEEPALIVE{Code: dns.EDNS0TCPKEEPALIVE}}
@@ -107,13 +108,13 @@ func TestHTTP3(t *testing.T) {
 	transport := &http3.Transport{TLSClientConfig: r.config()}
 	t.Cleanup(func() { _ = transport.Close() })
 	c := &http.Client{Transport: transport, Timeout: timeLimit}
-	got := r.post(t, c, pack(t, question("example.org.", dns.TypeA)))
+	got := r.post(t, c, pack(t, dnstest.Question("example.org.", dns.TypeA)))
 	assert.Equal(t, 3, got.version)
 	assert.Len(t, got.Answer, 1)
 	status, _, _, _, err := r.request(c, "/", nil) //nolint:dogsled // the status counts
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusNotFound, status)
-	r.noAnswer(t, c, question("drop.test.", dns.TypeA))
+	r.noAnswer(t, c, dnstest.Question("drop.test.", dns.TypeA))
 	assert.EqualValues(t, 1, r.engine.Stats().Encrypted.Accepted)
 }
 
@@ -121,11 +122,11 @@ func TestHTTP3(t *testing.T) {
 func TestStrangersAreNotAdmitted(t *testing.T) {
 	t.Parallel()
 	r := start(t, dnsfilter.Config{Clients: networks("192.0.2.0/24")})
-	_, err := send(t, r.dialQUIC(t), framed(t, &dns.Msg{Question: question("example.org.", dns.TypeA).Question}))
+	_, err := send(t, r.dialQUIC(t), framed(t, &dns.Msg{Question: dnstest.Question("example.org.", dns.TypeA).Question}))
 	assert.Error(t, err)
-	r.noAnswer(t, r.client(t, true), question("example.org.", dns.TypeA))
+	r.noAnswer(t, r.client(t, true), dnstest.Question("example.org.", dns.TypeA))
 	transport := &http3.Transport{TLSClientConfig: r.config()}
 	t.Cleanup(func() { _ = transport.Close() })
-	r.noAnswer(t, &http.Client{Transport: transport, Timeout: timeLimit}, question("example.org.", dns.TypeA))
+	r.noAnswer(t, &http.Client{Transport: transport, Timeout: timeLimit}, dnstest.Question("example.org.", dns.TypeA))
 	assert.Zero(t, r.engine.Stats().Encrypted.Accepted)
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/blocktest"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/internal/certtest"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/secure"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 	"github.com/argine-dns/argine/testdata/freeport"
@@ -104,8 +105,6 @@ func networks(all ...string) (prefixes []netip.Prefix) {
 	return prefixes
 }
 
-func question(name string, qtype uint16) *dns.Msg { return new(dns.Msg).SetQuestion(name, qtype) }
-
 func pack(t testing.TB, m *dns.Msg) []byte {
 	t.Helper()
 	packed, err := m.Pack()
@@ -145,8 +144,8 @@ func TestTLS(t *testing.T) {
 	c.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	for _, resumed := range []bool{false, true} {
 		conn := r.dialTLS(t, c)
-		assert.Len(t, exchange(t, conn, question("example.org.", dns.TypeA)).Answer, 1)
-		assert.Equal(t, dns.RcodeNameError, exchange(t, conn, question("www.nxdomain.test.", dns.TypeA)).Rcode)
+		assert.Len(t, exchange(t, conn, dnstest.Question("example.org.", dns.TypeA)).Answer, 1)
+		assert.Equal(t, dns.RcodeNameError, exchange(t, conn, dnstest.Question("www.nxdomain.test.", dns.TypeA)).Rcode)
 		secured, ok := conn.Conn.(*tls.Conn)
 		require.True(t, ok)
 		assert.Equal(t, "dot", secured.ConnectionState().NegotiatedProtocol)
@@ -166,7 +165,7 @@ func TestPadding(t *testing.T) {
 	conn := r.dialTLS(t, r.config())
 	for _, name := range []string{"example.org.", "www.example.org.", "nxdomain.test.", "inside.test."} {
 		for _, qtype := range []uint16{dns.TypeA, dns.TypeA, dns.TypeTXT, dns.TypeAXFR} {
-			m := question(name, qtype).SetEdns0(1232, false)
+			m := dnstest.Question(name, qtype).SetEdns0(1232, false)
 			assert.NotEqual(t, 468, exchange(t, conn, m).Len(), "not asked for")
 			m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_PADDING{Padding: make([]byte, 20)}}
 			require.NoError(t, conn.WriteMsg(m))
@@ -186,7 +185,7 @@ func TestPadding(t *testing.T) {
 func TestKeepalive(t *testing.T) {
 	t.Parallel()
 	r := start(t, dnsfilter.Config{})
-	m := question("example.org.", dns.TypeA).SetEdns0(1232, false)
+	m := dnstest.Question("example.org.", dns.TypeA).SetEdns0(1232, false)
 	m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_TCP_KEEPALIVE{Code: dns.EDNS0TCPKEEPALIVE}}
 	reply := exchange(t, r.dialTLS(t, r.config()), m)
 	require.Len(t, reply.IsEdns0().Option, 1)
@@ -252,7 +251,7 @@ func TestHTTPS(t *testing.T) {
 			{"www.nxdomain.test.", dns.TypeA, dns.RcodeNameError, "private, max-age=30"},
 			{"inside.test.", dns.TypeA, dns.RcodeRefused, "no-store"},
 		} {
-			packed := pack(t, question(test.name, test.qtype))
+			packed := pack(t, dnstest.Question(test.name, test.qtype))
 			_, b, header, version, err := r.request(c, "/dns-query?x=1&dns="+base64.RawURLEncoding.EncodeToString(packed), nil)
 			require.NoError(t, err)
 			for _, got := range []reply{{unpack(t, b), header, version}, r.post(t, c, packed)} {
@@ -263,7 +262,7 @@ func TestHTTPS(t *testing.T) {
 				assert.Equal(t, version2, got.version == 2)
 			}
 		}
-		r.noAnswer(t, c, question("drop.test.", dns.TypeA))
+		r.noAnswer(t, c, dnstest.Question("drop.test.", dns.TypeA))
 	}
 }
 
@@ -271,7 +270,7 @@ func TestHTTPS(t *testing.T) {
 func TestBadRequests(t *testing.T) {
 	t.Parallel()
 	r := start(t, dnsfilter.Config{})
-	c, good := r.client(t, true), pack(t, question("example.org.", dns.TypeA))
+	c, good := r.client(t, true), pack(t, dnstest.Question("example.org.", dns.TypeA))
 	for _, test := range []struct {
 		method, path, media string
 		body                []byte
@@ -327,7 +326,7 @@ func TestProxies(t *testing.T) {
 			header = proxyHeader(netip.MustParseAddr(client))
 		}
 		dial := proxied(header)
-		m := question("nxdomain.test.", dns.TypeTXT)
+		m := dnstest.Question("nxdomain.test.", dns.TypeTXT)
 		conn, err := dial(t.Context(), "tcp", r.tls)
 		require.NoError(t, err)
 		secured := tls.Client(conn, &tls.Config{RootCAs: r.roots, ServerName: "127.0.0.1"})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
@@ -110,8 +111,8 @@ func TestServiceReadsChangedGuards(t *testing.T) {
 func TestCheckFilesOfGuards(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	writeFile(t, dir, "protected.txt", "bank.test\n\nhttps://a.test/b\n")
-	path := writeFile(t, dir, "dnsfilter.yaml", "guard:\n  protected: [protected.txt]\n  popular: [none.txt]\n")
+	dnstest.WriteFile(t, dir, "protected.txt", "bank.test\n\nhttps://a.test/b\n")
+	path := dnstest.WriteFile(t, dir, "dnsfilter.yaml", "guard:\n  protected: [protected.txt]\n  popular: [none.txt]\n")
 	s, err := config.Read(path)
 	require.NoError(t, err)
 	mistakes, ok := errors.AsType[config.Errors](s.CheckFiles())

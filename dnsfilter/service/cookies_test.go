@@ -7,6 +7,8 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 )
 
 // TestCookieSecretsOfTheSettings changes the file of a running service.
@@ -15,10 +17,10 @@ func TestCookieSecretsOfTheSettings(t *testing.T) {
 	r := newFolder(t, "cookie_secrets: secrets\n")
 	r.write(t, "secrets", strings.Repeat("01", 16)+"\n")
 	r.start(t)
-	cookie := cookieOf(exchange(t, "udp", r.addr, withCookie(question("example.org.", dns.TypeA), clientCookie)))
+	cookie := cookieOf(dnstest.Exchange(t, "udp", r.addr, withCookie(dnstest.Question("example.org.", dns.TypeA), clientCookie)))
 	require.Len(t, cookie, 48)
 	same := func() bool {
-		return cookie == cookieOf(exchange(t, "udp", r.addr, withCookie(question("example.org.", dns.TypeA), cookie)))
+		return cookie == cookieOf(dnstest.Exchange(t, "udp", r.addr, withCookie(dnstest.Question("example.org.", dns.TypeA), cookie)))
 	}
 	assert.True(t, same())
 	r.write(t, "secrets", "short\n")

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 	"github.com/argine-dns/argine/testdata/freeport"
@@ -198,14 +199,14 @@ func TestListFromNginx(t *testing.T) {
 	r := newFolder(t, "")
 	dir, addr := t.TempDir(), freeport.Addr(t)
 	serve := func(text string) {
-		path := writeFile(t, dir, "list.txt", text)
+		path := dnstest.WriteFile(t, dir, "list.txt", text)
 		old := time.Now().Add(-time.Hour)
 		require.NoError(t, os.Chtimes(path, old, old))
 		require.NoError(t, os.Chmod(path, 0o644))
 	}
 	require.NoError(t, os.Chmod(dir, 0o755))
 	serve("blocked.test\n" + names(200))
-	writeFile(t, dir, "nginx.conf", fmt.Sprintf(`daemon off; master_process off; pid nginx.pid; error_log stderr;
+	dnstest.WriteFile(t, dir, "nginx.conf", fmt.Sprintf(`daemon off; master_process off; pid nginx.pid; error_log stderr;
 events {}
 http {
 	log_format asked '$status $http_if_none_match $sent_http_content_encoding'; access_log access.log asked;

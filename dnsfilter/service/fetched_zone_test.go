@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist/guard"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/peers"
@@ -31,8 +32,8 @@ func newPrimary(t *testing.T, notify string) *primary {
 	p := &primary{t: t, dir: t.TempDir(), addr: freeport.Addr(t)}
 	port := p.addr[strings.LastIndexByte(p.addr, ':')+1:]
 	host, to, _ := strings.Cut(notify, ":")
-	writeFile(t, p.dir, "feed.zone", "$TTL 60\n@ SOA localhost. mail.feed.example. 1 300 60 86400 60\n@ NS localhost.\nblocked.test CNAME .\n*.blocked.test CNAME .\n$GENERATE 1-60 n$.test CNAME .\n")
-	writeFile(t, p.dir, "named.conf", fmt.Sprintf(`controls { };
+	dnstest.WriteFile(t, p.dir, "feed.zone", "$TTL 60\n@ SOA localhost. mail.feed.example. 1 300 60 86400 60\n@ NS localhost.\nblocked.test CNAME .\n*.blocked.test CNAME .\n$GENERATE 1-60 n$.test CNAME .\n")
+	dnstest.WriteFile(t, p.dir, "named.conf", fmt.Sprintf(`controls { };
 options { directory %q; listen-on port %s { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none; lock-file none;
  recursion no; dnssec-validation no; notify explicit; notify-delay 0; };
 %s
@@ -53,7 +54,7 @@ func (p *primary) start() {
 func (p *primary) update(lines ...string) {
 	p.t.Helper()
 	host, port, _ := strings.Cut(p.addr, ":")
-	writeFile(p.t, p.dir, "transfer.key", transferKey)
+	dnstest.WriteFile(p.t, p.dir, "transfer.key", transferKey)
 	cmd := exec.CommandContext(p.t.Context(), "nsupdate", "-k", filepath.Join(p.dir, "transfer.key"))
 	cmd.Stdin = strings.NewReader(fmt.Sprintf("server %s %s\nzone feed.example\n%s\nsend\n", host, port, strings.Join(lines, "\n")))
 	out, err := cmd.CombinedOutput()

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -113,7 +114,7 @@ func TestHandbookExample(t *testing.T) {
 		"local.txt": "a.example\n", "local.zone": "a.example A 192.0.2.1\n", "first.txt": "b.example\n", "second.txt": "b.example\n", "allow.txt": "c.example\n",
 		"protected.txt": "d.example\n", "popular.csv": "1,e.example\n",
 	} {
-		writeFile(t, dir, name, content)
+		dnstest.WriteFile(t, dir, name, content)
 	}
 	s, err := config.Read(filepath.Join(dir, "dnsfilter.yaml"))
 	require.NoError(t, err)

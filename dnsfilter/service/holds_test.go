@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 	"github.com/argine-dns/argine/testdata/freeport"
@@ -269,7 +270,7 @@ func TestKeysOfFiles(t *testing.T) {
 	for name, rcode := range map[string]int{
 		"bad1.example.": dns.RcodeNameError, "bad2.example.": dns.RcodeSuccess, "n50.test.": dns.RcodeNameError, "other.example.": dns.RcodeSuccess,
 	} {
-		answer := exchange(t, "udp", r.addr, question(name, dns.TypeA))
+		answer := dnstest.Exchange(t, "udp", r.addr, dnstest.Question(name, dns.TypeA))
 		assert.Equal(t, rcode, answer.Rcode, name)
 		assert.Equal(t, name == "other.example.", len(answer.Answer) > 0, name)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/testdata/freeport"
 )
 
@@ -35,7 +36,7 @@ func TestDnstapReaders(t *testing.T) {
 	r.start(t)
 	for _, name := range []string{"a.listed.test.", "free.test."} {
 		for _, network := range []string{"udp", "tcp"} {
-			exchange(t, network, r.addr, question(name, dns.TypeA))
+			dnstest.Exchange(t, network, r.addr, dnstest.Question(name, dns.TypeA))
 		}
 	}
 	require.NoError(t, r.stop())
@@ -61,14 +62,14 @@ func TestQueryLog(t *testing.T) {
 	r := newFolder(t, "metrics: "+at+"\nquery_log: {file: q.log}\nlists: [{name: l, file: local.txt}]\n")
 	r.write(t, "local.txt", "listed.test\n")
 	r.start(t)
-	exchange(t, "udp", r.addr, question("free.test.", dns.TypeA))
-	exchange(t, "udp", r.addr, question("a.Listed.test.", dns.TypeA))
+	dnstest.Exchange(t, "udp", r.addr, dnstest.Question("free.test.", dns.TypeA))
+	dnstest.Exchange(t, "udp", r.addr, dnstest.Question("a.Listed.test.", dns.TypeA))
 	require.Eventually(t, func() bool {
 		_, body := get(t, "http://"+at+"/metrics")
 		return strings.Contains(body, "dnsfilter_query_log_lines_total 1\n")
 	}, 5*time.Second, 10*time.Millisecond)
 	r.reload <- struct{}{}
-	exchange(t, "udp", r.addr, question("b.listed.test.", dns.TypeA))
+	dnstest.Exchange(t, "udp", r.addr, dnstest.Question("b.listed.test.", dns.TypeA))
 	require.NoError(t, r.stop())
 	text, err := os.ReadFile(filepath.Join(r.dir, "q.log"))
 	require.NoError(t, err)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 	"github.com/argine-dns/argine/testdata/freeport"
@@ -37,26 +38,26 @@ func metrics(t *testing.T, s *dnsfilter.Server, store *blocklist.Store) string {
 
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, map[string]string{"it.example/l": "listed.test\ndropped.test", "watch": "www.watched.test"})
-	s := newServer(t, dnsfilter.Config{
+	store := dnstest.NewStore(t, map[string]string{"it.example/l": "listed.test\ndropped.test", "watch": "www.watched.test"})
+	s := dnstest.NewServer(t, dnsfilter.Config{
 		Store: store,
 		Policy: dnsfilter.Policy{Rules: []dnsfilter.Rule{
 			{List: "it.example/l", Action: dnsfilter.NXDomain}, {List: "watch", Action: dnsfilter.Monitor},
 		}},
 	})
-	addr, stop := serve(t, s)
+	addr, stop := dnstest.Serve(t, s)
 	for _, network := range []string{"udp", "tcp"} {
 		for range 2 { // the second is answered from the cache
-			exchange(t, network, addr, question("example.org.", dns.TypeA))
+			dnstest.Exchange(t, network, addr, dnstest.Question("example.org.", dns.TypeA))
 		}
-		exchange(t, network, addr, question("a.listed.test.", dns.TypeAAAA))
-		exchange(t, network, addr, question("www.watched.test.", dns.TypeTXT))
-		exchange(t, network, addr, question("example.org.", dns.TypeAXFR))
-		exchange(t, network, addr, question("listed.test.", 65280))
-		unknown := question("listed.test.", dns.TypeMX).SetEdns0(1232, false)
+		dnstest.Exchange(t, network, addr, dnstest.Question("a.listed.test.", dns.TypeAAAA))
+		dnstest.Exchange(t, network, addr, dnstest.Question("www.watched.test.", dns.TypeTXT))
+		dnstest.Exchange(t, network, addr, dnstest.Question("example.org.", dns.TypeAXFR))
+		dnstest.Exchange(t, network, addr, dnstest.Question("listed.test.", 65280))
+		unknown := dnstest.Question("listed.test.", dns.TypeMX).SetEdns0(1232, false)
 		unknown.IsEdns0().SetVersion(1)
-		exchange(t, network, addr, unknown)
-		exchange(t, network, addr, withCookie(new(dns.Msg), strings.Repeat("00", 24)))
+		dnstest.Exchange(t, network, addr, unknown)
+		dnstest.Exchange(t, network, addr, withCookie(new(dns.Msg), strings.Repeat("00", 24)))
 	}
 	require.NoError(t, stop())
 	got := metrics(t, s, store)
@@ -167,8 +168,8 @@ func TestTwoServersInOneRegistry(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
 	for _, name := range []string{"a", "b"} {
-		store := newStore(t, map[string]string{"l": "listed.test"})
-		s := newServer(t, dnsfilter.Config{Store: store})
+		store := dnstest.NewStore(t, map[string]string{"l": "listed.test"})
+		s := dnstest.NewServer(t, dnsfilter.Config{Store: store})
 		require.NoError(t, prometheus.WrapRegistererWith(prometheus.Labels{"server": name}, registry).Register(service.NewCollector(s, store)))
 	}
 	families, err := registry.Gather()

@@ -16,6 +16,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 	"github.com/argine-dns/argine/blocklist/subscribe"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -36,7 +37,7 @@ func followed(t *testing.T, store *blocklist.Store, lines ...string) *blocklist.
 // probedStore has a signed list, an allow list, and another list.
 func probedStore(t *testing.T) (*blocklist.Store, uint64) {
 	t.Helper()
-	store := newStore(t, map[string]string{"allow": "allowed.example", "other": "both.example\ngone-but-other.example"})
+	store := dnstest.NewStore(t, map[string]string{"allow": "allowed.example", "other": "both.example\ngone-but-other.example"})
 	followed(t, store, "=host.example", "new.example", "both.example", "www.allowed.example", "odd.example category=odd", "parent.example")
 	info, _ := store.List(probed)
 	return store, info.Serial
@@ -115,8 +116,8 @@ func TestProber(t *testing.T) {
 			case name == "loopback not served":
 				server.Clients = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 			}
-			s := newServer(t, server) // its upstream must not be asked
-			at, _ := serve(t, s)
+			s := dnstest.NewServer(t, server) // its upstream must not be asked
+			at, _ := dnstest.Serve(t, s)
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
 			got, err := service.NewProber(s, store, addrs(t, at)...)(ctx, c.probe)
@@ -142,10 +143,10 @@ func TestProberFindsAnotherAnswer(t *testing.T) {
 	t.Parallel()
 	store, serial := probedStore(t)
 	nx := dnsfilter.Policy{Rules: []dnsfilter.Rule{{List: probed, Action: dnsfilter.NXDomain}}}
-	ours := newServer(t, dnsfilter.Config{Store: store, Policy: nx})
+	ours := dnstest.NewServer(t, dnsfilter.Config{Store: store, Policy: nx})
 	p := subscribe.Probe{List: probed, Test: blocklist.CanaryName(probed, serial), Gone: blocklist.CanaryName(probed, serial-1)}
-	zone := newZone(t, "$TTL 300\n*. A 192.0.2.3\n. SOA ns. h. 1 2 3 4 5\n")
-	stale := newStore(t, nil)
+	zone := dnstest.NewZone(t, "$TTL 300\n*. A 192.0.2.3\n. SOA ns. h. 1 2 3 4 5\n")
+	stale := dnstest.NewStore(t, nil)
 	blocktest.SetList(t, stale, probed, "old.example") // a local one has no serial
 	for name, c := range map[string]dnsfilter.Config{
 		"one that blocks nothing":          {Upstream: zone},
@@ -154,7 +155,7 @@ func TestProberFindsAnotherAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			at, _ := serve(t, newServer(t, c))
+			at, _ := dnstest.Serve(t, dnstest.NewServer(t, c))
 			_, err := service.NewProber(ours, store, addrs(t, at)[0])(t.Context(), p)
 			assert.ErrorContains(t, err, "not blocked as the policy says")
 		})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/testdata/longtest"
 	"github.com/argine-dns/argine/testdata/peers"
 )
@@ -30,7 +31,7 @@ func TestPolicyZoneMillion(t *testing.T) {
 	var some []*dns.Msg // "NAME TYPE", the form of dnsperf
 	for scan := bufio.NewScanner(questions); scan.Scan() && len(some) < 10_000; {
 		name, qtype, _ := strings.Cut(scan.Text(), " ")
-		some = append(some, question(dns.Fqdn(name), dns.StringToType[qtype]))
+		some = append(some, dnstest.Question(dns.Fqdn(name), dns.StringToType[qtype]))
 	}
 	for name, p := range secondaries() {
 		t.Run(name, func(t *testing.T) { //nolint:paralleltest // one after the other: each needs both processors

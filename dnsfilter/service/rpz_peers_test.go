@@ -19,6 +19,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 	"github.com/argine-dns/argine/testdata/longtest"
 	"github.com/argine-dns/argine/testdata/peers"
@@ -48,7 +49,7 @@ func startBIND(t *testing.T, p peerPlace) []string {
 		secured = fmt.Sprintf("tls primary { ca-file %q; remote-hostname \"resolver.example\"; };\n", p.cert)
 		key += " tls primary"
 	}
-	writeFile(t, p.dir, "named.conf", "controls { };\n"+secured+peers.Exchanged(t, "../../examples/rpz/named.conf", `include "/etc/bind/transfer.key";`, transferKey, "options {", own,
+	dnstest.WriteFile(t, p.dir, "named.conf", "controls { };\n"+secured+peers.Exchanged(t, "../../examples/rpz/named.conf", `include "/etc/bind/transfer.key";`, transferKey, "options {", own,
 		"192.0.2.1 key transfer.example", "127.0.0.1 port "+p.primary+" "+key))
 	return []string{"-g", "-c", filepath.Join(p.dir, "named.conf")}
 }
@@ -58,14 +59,14 @@ func secondaries() map[string]peer {
 		"bind":          {program: "named", zone: "csam.rpz.example", key: "transfer.key", notify: true, start: startBIND},
 		"bind over tls": {program: "named", zone: "csam.rpz.example", key: "transfer.key", notify: true, tls: true, start: startBIND},
 		"unbound": {program: "unbound", zone: "unbound.rpz.example", key: "none", notify: true, start: func(t *testing.T, p peerPlace) []string {
-			writeFile(t, p.dir, "unbound.conf", peers.Exchanged(t, "../../examples/rpz/unbound.conf", "primary: 192.0.2.1", "primary: 127.0.0.1@"+p.primary, "192.0.2.1", "127.0.0.1")+
+			dnstest.WriteFile(t, p.dir, "unbound.conf", peers.Exchanged(t, "../../examples/rpz/unbound.conf", "primary: 192.0.2.1", "primary: 127.0.0.1@"+p.primary, "192.0.2.1", "127.0.0.1")+
 				fmt.Sprintf("server:\n interface: 127.0.0.1\n port: %s\n username: \"\"\n chroot: \"\"\n directory: %q\n pidfile: \"\"\n use-syslog: no\n do-daemonize: no\n"+
 					" do-not-query-localhost: no\n cache-max-ttl: 0\n cache-max-negative-ttl: 0\n local-zone: \"test.\" nodefault\n"+
 					"remote-control:\n control-enable: no\nforward-zone:\n name: \".\"\n forward-addr: 127.0.0.1@%s\n", p.port, p.dir, p.forward))
 			return []string{"-d", "-c", filepath.Join(p.dir, "unbound.conf")}
 		}},
 		"powerdns": {program: "pdns_recursor", zone: "csam.rpz.example", key: "transfer.key", start: func(t *testing.T, p peerPlace) []string {
-			writeFile(t, p.dir, "recursor.lua", peers.Exchanged(t, "../../examples/rpz/recursor.lua", "192.0.2.1", "127.0.0.1:"+p.primary))
+			dnstest.WriteFile(t, p.dir, "recursor.lua", peers.Exchanged(t, "../../examples/rpz/recursor.lua", "192.0.2.1", "127.0.0.1:"+p.primary))
 			return []string{
 				"--config-dir=" + p.dir, "--socket-dir=" + p.dir, "--local-address=127.0.0.1", "--local-port=" + p.port,
 				"--forward-zones-recurse=.=127.0.0.1:" + p.forward, "--lua-config-file=" + filepath.Join(p.dir, "recursor.lua"), "--dont-query=",
@@ -74,7 +75,7 @@ func secondaries() map[string]peer {
 			}
 		}},
 		"knot": {program: "kresd", zone: "csam.rpz.example", key: "none", start: func(t *testing.T, p peerPlace) []string {
-			writeFile(t, p.dir, "kresd.conf", fmt.Sprintf("net.listen('127.0.0.1', %s, {kind='dns'})\ntrust_anchors.remove('.')\ncache.size = 2 * MB\n", p.port)+
+			dnstest.WriteFile(t, p.dir, "kresd.conf", fmt.Sprintf("net.listen('127.0.0.1', %s, {kind='dns'})\ntrust_anchors.remove('.')\ncache.size = 2 * MB\n", p.port)+
 				peers.Exchanged(t, "../../examples/rpz/kresd.conf", "/var/lib/dnsfilter/csam.zone", p.file, "192.0.2.2", "127.0.0.1@"+p.forward))
 			return []string{"-n", "-c", filepath.Join(p.dir, "kresd.conf"), p.dir}
 		}},
@@ -165,7 +166,7 @@ func testPeer(t *testing.T, p peer) {
 	}
 	var questions []*dns.Msg
 	for _, name := range names {
-		questions = append(questions, question(name, dns.TypeA), question(name, dns.TypeAAAA))
+		questions = append(questions, dnstest.Question(name, dns.TypeA), dnstest.Question(name, dns.TypeAAAA))
 	}
 	f.sameVerdicts(t, questions, 0)
 	f.followsChanges(t, a, longtest.Rounds(1, 3), followWithin)
@@ -194,7 +195,7 @@ func follow(t *testing.T, a *agency, p peer, loads time.Duration) peerFollower {
 	t.Helper()
 	web := httptest.NewServer(a.origin.Handler())
 	t.Cleanup(web.Close)
-	l, addr := listen(t)
+	l, addr := dnstest.Listen(t)
 	require.NoError(t, l.Close())
 	at := strings.TrimPrefix(addr, "127.0.0.1:")
 	place := peerPlace{dir: t.TempDir(), port: at}
@@ -225,10 +226,10 @@ func (f peerFollower) sameVerdicts(t *testing.T, questions []*dns.Msg, loading t
 	t.Helper()
 	end := time.Now().Add(loading)
 	for _, q := range questions {
-		want := answerText(exchange(t, "udp", f.running.addr, q))
-		got := answerText(exchange(t, "udp", f.addr, q))
+		want := answerText(dnstest.Exchange(t, "udp", f.running.addr, q))
+		got := answerText(dnstest.Exchange(t, "udp", f.addr, q))
 		for ; got != want && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-			got = answerText(exchange(t, "udp", f.addr, q))
+			got = answerText(dnstest.Exchange(t, "udp", f.addr, q))
 		}
 		require.Equal(t, want, got, "%s", q.Question[0].String())
 	}
@@ -262,7 +263,7 @@ func awaitVerdict(t *testing.T, addr, name, want string, within time.Duration) {
 	c := dns.Client{Timeout: time.Second}
 	got := ""
 	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		m, _, err := c.Exchange(question(name, dns.TypeA), addr)
+		m, _, err := c.Exchange(dnstest.Question(name, dns.TypeA), addr)
 		if err == nil {
 			if got = answerText(m); got == want {
 				return

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 )
 
@@ -33,7 +34,7 @@ func (r *running) zoneNames(t *testing.T, zone string) (names []string) {
 func (r *running) zoneBecomes(t *testing.T, zone string, names ...string) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		m := exchange(t, "udp", r.addr, question(zone+".", dns.TypeSOA))
+		m := dnstest.Exchange(t, "udp", r.addr, dnstest.Question(zone+".", dns.TypeSOA))
 		return m.Authoritative && fmt.Sprint(r.zoneNames(t, zone)) == fmt.Sprint(names)
 	}, 10*time.Second, 20*time.Millisecond, r.log)
 }
@@ -70,7 +71,7 @@ func TestPolicyZonesFollowTheSettings(t *testing.T) {
 	r.settings(t, "guard: {protected: [protected.txt]}\n"+oneList)
 	r.reload <- struct{}{}
 	require.Eventually(t, func() bool {
-		return !exchange(t, "udp", r.addr, question("one.rpz.example.", dns.TypeSOA)).Authoritative
+		return !dnstest.Exchange(t, "udp", r.addr, dnstest.Question("one.rpz.example.", dns.TypeSOA)).Authoritative
 	}, 10*time.Second, 20*time.Millisecond)
 	states, err := filepath.Glob(filepath.Join(r.dir, "state", "rpz", "*", "state.json"))
 	require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter/internal/certtest"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/testdata/freeport"
 )
 
@@ -47,7 +48,7 @@ func TestCertificateOfTheSettings(t *testing.T) {
 		require.NoError(t, err)
 		defer conn.Close()
 		c := &dns.Conn{Conn: conn}
-		require.NoError(t, c.WriteMsg(question("example.org.", dns.TypeA)))
+		require.NoError(t, c.WriteMsg(dnstest.Question("example.org.", dns.TypeA)))
 		m, err := c.ReadMsg()
 		require.NoError(t, err)
 		assert.Len(t, m.Answer, 1)

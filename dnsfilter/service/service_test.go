@@ -21,6 +21,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/blocktest"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
@@ -36,8 +37,8 @@ type running struct {
 // newFolder makes a folder with settings; the service is to listen at addr and to ask a zone.
 func newFolder(t *testing.T, lists string) *running {
 	t.Helper()
-	resolver, _ := serve(t, newServer(t, dnsfilter.Config{Upstream: newZone(t, "$TTL 300\n*. A 192.0.2.3\n. SOA ns. h. 1 2 3 4 5\n")}))
-	l, addr := listen(t)
+	resolver, _ := dnstest.Serve(t, dnstest.NewServer(t, dnsfilter.Config{Upstream: dnstest.NewZone(t, "$TTL 300\n*. A 192.0.2.3\n. SOA ns. h. 1 2 3 4 5\n")}))
+	l, addr := dnstest.Listen(t)
 	require.NoError(t, l.Close())
 	r := &running{dir: t.TempDir(), addr: addr, reload: make(chan struct{}), log: &logtest.Buffer{}}
 	r.write(t, "head.yaml", fmt.Sprintf("listen: [udp://%s, tcp://%s]\nupstream: [%s]\nlocal: []\nstate: state\n", addr, addr, resolver))
@@ -45,7 +46,10 @@ func newFolder(t *testing.T, lists string) *running {
 	return r
 }
 
-func (r *running) write(t *testing.T, name, text string) { t.Helper(); writeFile(t, r.dir, name, text) }
+func (r *running) write(t *testing.T, name, text string) {
+	t.Helper()
+	dnstest.WriteFile(t, r.dir, name, text)
+}
 
 // head returns the settings before those of lists.
 func (r *running) head(t *testing.T) string {
@@ -81,7 +85,7 @@ func (r *running) start(t *testing.T) *service.Service {
 
 func (r *running) rcode(t *testing.T, name string) int {
 	t.Helper()
-	return exchange(t, "udp", r.addr, question(name, dns.TypeA)).Rcode
+	return dnstest.Exchange(t, "udp", r.addr, dnstest.Question(name, dns.TypeA)).Rcode
 }
 
 // becomes waits until a name gets an rcode.
@@ -127,7 +131,7 @@ func TestServiceReloadsItsSettings(t *testing.T) {
 	r.settings(t, "lists:\n  - {name: local, file: local.txt, action: refused}\n  - {name: other, file: other.txt, action: nodata}\n")
 	r.reload <- struct{}{}
 	r.becomes(t, "a.test.", dns.RcodeRefused)
-	assert.Empty(t, exchange(t, "udp", r.addr, question("b.test.", dns.TypeA)).Answer)
+	assert.Empty(t, dnstest.Exchange(t, "udp", r.addr, dnstest.Question("b.test.", dns.TypeA)).Answer)
 
 	for _, bad := range []string{
 		"lists:\n  - {name: local, file: local.txt, action: explode}\n",

@@ -15,6 +15,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -86,7 +87,7 @@ func TestNoFiles(t *testing.T) {
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "pipe")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
-	path := writeFile(t, dir, "dnsfilter.yaml", `state: state
+	path := dnstest.WriteFile(t, dir, "dnsfilter.yaml", `state: state
 allow: [pipe, .]
 guard: {protected: [pipe], popular: [/dev/null]}
 cookie_secrets: pipe

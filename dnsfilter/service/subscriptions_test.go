@@ -19,6 +19,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/origin"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/keys"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/internal/logtest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
@@ -102,8 +103,8 @@ func TestServiceFollowsSignedLists(t *testing.T) {
 
 	r.start(t) // nothing is published yet: the rest is answered
 	assert.Contains(t, r.log.String(), "list is not enforced yet")
-	m := question("bad.test.", dns.TypeA).SetEdns0(1232, false)
-	assert.Len(t, exchange(t, "udp", r.addr, m).Answer, 1)
+	m := dnstest.Question("bad.test.", dns.TypeA).SetEdns0(1232, false)
+	assert.Len(t, dnstest.Exchange(t, "udp", r.addr, m).Answer, 1)
 
 	a.publish(t, "bad.test")
 	r.settings(t, lists+"allow: []\n")
@@ -113,23 +114,23 @@ func TestServiceFollowsSignedLists(t *testing.T) {
 	r.settings(t, lists)
 	r.reload <- struct{}{} // and one that is new is fetched at once
 	require.Eventually(t, func() bool {
-		return slices.Contains(edes(exchange(t, "udp", r.addr, m)), dns.ExtendedErrorCodeCensored)
+		return slices.Contains(dnstest.EDEs(dnstest.Exchange(t, "udp", r.addr, m)), dns.ExtendedErrorCodeCensored)
 	},
 		10*time.Second, 20*time.Millisecond, r.log)
-	assert.Empty(t, exchange(t, "udp", r.addr, m).Answer)
+	assert.Empty(t, dnstest.Exchange(t, "udp", r.addr, m).Answer)
 
 	require.NoError(t, r.stop())
 	web.Close()
 	r.log = &logtest.Buffer{}
 	r.start(t) // without an origin what is held is enforced at once
-	assert.Empty(t, exchange(t, "udp", r.addr, m).Answer)
+	assert.Empty(t, dnstest.Exchange(t, "udp", r.addr, m).Answer)
 	require.NoError(t, r.stop())
 
 	require.NoError(t, os.Remove(a.root()))
 	r.log = &logtest.Buffer{}
 	r.start(t) // and even without a root
 	assert.Contains(t, r.log.String(), "list is not followed")
-	assert.Empty(t, exchange(t, "udp", r.addr, m).Answer)
+	assert.Empty(t, dnstest.Exchange(t, "udp", r.addr, m).Answer)
 }
 
 func TestServiceOpensConfidentialLists(t *testing.T) {
@@ -160,7 +161,7 @@ func TestServiceOpensConfidentialLists(t *testing.T) {
 	m.SetQuestion("www.bad.test.", dns.TypeA)
 	m.SetEdns0(1232, false)
 	require.Eventually(t, func() bool {
-		return slices.Contains(edes(exchange(t, "udp", r.addr, m)), dns.ExtendedErrorCodeCensored)
+		return slices.Contains(dnstest.EDEs(dnstest.Exchange(t, "udp", r.addr, m)), dns.ExtendedErrorCodeCensored)
 	}, 10*time.Second, 20*time.Millisecond, r.log)
 	require.NoError(t, r.stop())
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/service"
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 	"github.com/argine-dns/argine/testdata/freeport"
@@ -24,7 +25,7 @@ func TestResolversInMetrics(t *testing.T) {
 	t.Parallel()
 	s, addr := forwarding(t, func(w dns.ResponseWriter, q *dns.Msg) { assert.NoError(t, w.WriteMsg(new(dns.Msg).SetReply(q))) })
 	for i := range 3 {
-		exchange(t, "udp", addr, question(fmt.Sprintf("n%d.test.", i), dns.TypeA))
+		dnstest.Exchange(t, "udp", addr, dnstest.Question(fmt.Sprintf("n%d.test.", i), dns.TypeA))
 	}
 	got := metrics(t, s, nil)
 	assert.Regexp(t, `dnsfilter_upstream_queries_total\{upstream="127.0.0.1:\d+"\} 3\n`, got)
@@ -41,7 +42,7 @@ func TestStatusOfTheWire(t *testing.T) {
 	at := freeport.Addr(t)
 	r := newFolder(t, "pprof: "+at+"\n")
 	r.start(t)
-	exchange(t, "tcp", r.addr, question("example.org.", dns.TypeA))
+	dnstest.Exchange(t, "tcp", r.addr, dnstest.Question("example.org.", dns.TypeA))
 	status, err := service.NewControl(r.dir + "/state").Status(t.Context())
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, status.Answers["tcp"]["NOERROR"])
@@ -106,7 +107,7 @@ func forwarding(t *testing.T, handle dns.HandlerFunc) (s *dnsfilter.Server, addr
 	t.Cleanup(func() { assert.NoError(t, d.Shutdown()) })
 	f, err := upstream.New(upstream.Endpoint{Addr: netip.MustParseAddrPort(conn.LocalAddr().String())})
 	require.NoError(t, err)
-	s = newServer(t, dnsfilter.Config{Upstream: f})
-	addr, _ = serve(t, s)
+	s = dnstest.NewServer(t, dnsfilter.Config{Upstream: f})
+	addr, _ = dnstest.Serve(t, s)
 	return s, addr
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/testdata/freeport"
 )
 
@@ -45,7 +46,7 @@ func TestWeb(t *testing.T) {
 	r := newFolder(t, "web: "+at+"\nlists: [{name: it.example/l, file: local.txt}]\n")
 	r.write(t, "local.txt", "listed.test\n")
 	r.start(t)
-	exchange(t, "udp", r.addr, question("a.listed.test.", dns.TypeA))
+	dnstest.Exchange(t, "udp", r.addr, dnstest.Question("a.listed.test.", dns.TypeA))
 	r.write(t, "local.txt", "listed.test\nco.uk\n")
 	var body string
 	require.Eventually(t, func() bool {

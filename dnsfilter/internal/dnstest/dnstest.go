@@ -1,4 +1,6 @@
-package service_test
+// Package dnstest has what tests of the resolver share: an upstream with a zone, stores of lists, servers on loopback,
+// and messages to them.
+package dnstest
 
 import (
 	"context"
@@ -17,8 +19,8 @@ import (
 	"github.com/argine-dns/argine/testdata/freeport"
 )
 
-// zoneText is what the upstream of the tests knows.
-const zoneText = `
+// ZoneText is the zone of the tests' upstream.
+const ZoneText = `
 $TTL 300
 example.org.      SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 60
 example.org.      A   192.0.2.1
@@ -27,15 +29,16 @@ www.example.org.  A   192.0.2.2
 test.             SOA ns.test. hostmaster.test. 1 3600 600 86400 60
 `
 
-func newZone(t testing.TB, text string) *upstream.Zone {
+// NewZone returns an upstream that answers from a zone.
+func NewZone(t testing.TB, text string) *upstream.Zone {
 	t.Helper()
 	z, err := upstream.NewZone(text)
 	require.NoError(t, err)
 	return z
 }
 
-// newStore makes a store of lists, each given as lines of entries.
-func newStore(t testing.TB, lists map[string]string) *blocklist.Store {
+// NewStore makes a store of lists, each given as lines of entries.
+func NewStore(t testing.TB, lists map[string]string) *blocklist.Store {
 	t.Helper()
 	store := blocktest.NewStore(t)
 	for name, lines := range lists {
@@ -44,25 +47,22 @@ func newStore(t testing.TB, lists map[string]string) *blocklist.Store {
 	return store
 }
 
-func newServer(t testing.TB, c dnsfilter.Config) *dnsfilter.Server {
+// NewServer makes a server. Its upstream is that of [ZoneText] if the settings have none.
+func NewServer(t testing.TB, c dnsfilter.Config) *dnsfilter.Server {
 	t.Helper()
 	if c.Upstream == nil {
-		c.Upstream = newZone(t, zoneText)
+		c.Upstream = NewZone(t, ZoneText)
 	}
 	s, err := dnsfilter.New(c)
 	require.NoError(t, err)
 	return s
 }
 
-func question(name string, qtype uint16) *dns.Msg {
-	return new(dns.Msg).SetQuestion(name, qtype)
-}
-
-// serve runs a server on loopback, over UDP and TCP at one port, until the test ends or stop is called, which returns
-// what Serve returned.
-func serve(t testing.TB, s *dnsfilter.Server) (addr string, stop func() error) {
+// Serve runs a server on loopback, over UDP and TCP at one port, until the test ends or stop is called, which returns
+// what Serve of the server returned.
+func Serve(t testing.TB, s *dnsfilter.Server) (addr string, stop func() error) {
 	t.Helper()
-	l, addr := listen(t)
+	l, addr := Listen(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, l) }()
@@ -80,15 +80,22 @@ func serve(t testing.TB, s *dnsfilter.Server) (addr string, stop func() error) {
 	return addr, stop
 }
 
-func listen(t testing.TB) (*dnsfilter.Listeners, string) {
+// Listen opens UDP and TCP sockets at one free port of loopback.
+func Listen(t testing.TB) (l *dnsfilter.Listeners, addr string) {
 	t.Helper()
-	addr := freeport.Addr(t)
+	addr = freeport.Addr(t)
 	l, err := dnsfilter.Listen(t.Context(), "udp://"+addr, "tcp://"+addr)
 	require.NoError(t, err)
 	return l, addr
 }
 
-func exchange(t testing.TB, network, addr string, m *dns.Msg) *dns.Msg {
+// Question returns a query with the RD bit.
+func Question(name string, qtype uint16) *dns.Msg {
+	return new(dns.Msg).SetQuestion(name, qtype)
+}
+
+// Exchange sends a query over a network (udp, tcp) and returns the answer.
+func Exchange(t testing.TB, network, addr string, m *dns.Msg) *dns.Msg {
 	t.Helper()
 	c := dns.Client{Net: network, Timeout: 5 * time.Second}
 	reply, _, err := c.Exchange(m, addr)
@@ -96,8 +103,8 @@ func exchange(t testing.TB, network, addr string, m *dns.Msg) *dns.Msg {
 	return reply
 }
 
-// edes returns the extended errors of a message.
-func edes(m *dns.Msg) (codes []uint16) {
+// EDEs returns the extended errors (RFC 8914) of a message.
+func EDEs(m *dns.Msg) (codes []uint16) {
 	if opt := m.IsEdns0(); opt != nil {
 		for _, o := range opt.Option {
 			if e, ok := o.(*dns.EDNS0_EDE); ok {
@@ -108,8 +115,8 @@ func edes(m *dns.Msg) (codes []uint16) {
 	return codes
 }
 
-// writeFile puts a file in place at once, so that no one reads half of it.
-func writeFile(t testing.TB, dir, name, text string) string {
+// WriteFile puts a file in place at once, so that no one reads half of it. It returns the file's path.
+func WriteFile(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	require.NoError(t, os.WriteFile(path+".new", []byte(text), 0o600))
