@@ -32,7 +32,23 @@ type peer struct {
 	program, zone string
 	key           string // of the zone: a file, or none
 	notify, tls   bool
+	ours          bool                                            // our command, built from the tree
 	start         func(t *testing.T, p peerPlace) (args []string) // writes its settings, and returns its arguments
+}
+
+// need skips the test without the program.
+func (p *peer) need(t *testing.T) {
+	t.Helper()
+	if p.ours {
+		peers.Need(t)
+		return
+	}
+	peers.Need(t, p.program)
+	if p.program == "kresd" { // without this library it does not see that the zone file has changed
+		if _, err := os.Stat("/usr/share/lua/5.1/cqueues"); err != nil {
+			t.Skipf("lua-cqueues is not here: %v", err)
+		}
+	}
 }
 
 // peerPlace says where the peer answers (port), whom it asks (forward), and where it copies the zone from.
@@ -58,6 +74,7 @@ func secondaries() map[string]peer {
 	return map[string]peer{
 		"bind":          {program: "named", zone: "csam.rpz.example", key: "transfer.key", notify: true, start: startBIND},
 		"bind over tls": {program: "named", zone: "csam.rpz.example", key: "transfer.key", notify: true, tls: true, start: startBIND},
+		"dnsfilter":     {program: "dnsfilter", ours: true, zone: "csam.rpz.example", key: "transfer.key", notify: true, start: startOurs},
 		"unbound": {program: "unbound", zone: "unbound.rpz.example", key: "none", notify: true, start: func(t *testing.T, p peerPlace) []string {
 			dnstest.WriteFile(t, p.dir, "unbound.conf", peers.Exchanged(t, "../../examples/rpz/unbound.conf", "primary: 192.0.2.1", "primary: 127.0.0.1@"+p.primary, "192.0.2.1", "127.0.0.1")+
 				fmt.Sprintf("server:\n interface: 127.0.0.1\n port: %s\n username: \"\"\n chroot: \"\"\n directory: %q\n pidfile: \"\"\n use-syslog: no\n do-daemonize: no\n"+
@@ -80,6 +97,15 @@ func secondaries() map[string]peer {
 			return []string{"-n", "-c", filepath.Join(p.dir, "kresd.conf"), p.dir}
 		}},
 	}
+}
+
+// startOurs writes the settings of dnsfilter as a secondary.
+func startOurs(t *testing.T, p peerPlace) []string {
+	t.Helper()
+	dnstest.WriteFile(t, p.dir, "transfer.key", transferKey)
+	settings := dnstest.WriteFile(t, p.dir, "dnsfilter.yaml", fmt.Sprintf("listen: ['udp://127.0.0.1:%s', 'tcp://127.0.0.1:%[1]s']\nupstream: ['127.0.0.1:%s']\nlocal: []\nstate: state\n"+
+		"lists:\n  - {name: csam, rpz: csam.rpz.example, primary: ['127.0.0.1:%s'], key: transfer.key}\n", p.port, p.forward, p.primary))
+	return []string{"serve", "-c", settings}
 }
 
 // change adds and removes entries and brings the release to the origin.
@@ -134,12 +160,7 @@ func TestPolicyZonePeers(t *testing.T) {
 	for name, p := range secondaries() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			peers.Need(t, p.program)
-			if p.program == "kresd" { // without this library it does not see that the zone file has changed
-				if _, err := os.Stat("/usr/share/lua/5.1/cqueues"); err != nil {
-					t.Skipf("lua-cqueues is not here: %v", err)
-				}
-			}
+			p.need(t)
 			testPeer(t, p)
 		})
 	}
@@ -169,7 +190,7 @@ func testPeer(t *testing.T, p peer) {
 		questions = append(questions, dnstest.Question(name, dns.TypeA), dnstest.Question(name, dns.TypeAAAA))
 	}
 	f.sameVerdicts(t, questions, 0)
-	f.followsChanges(t, a, longtest.Rounds(1, 3), followWithin)
+	assert.LessOrEqual(t, f.followsChanges(t, a, longtest.Rounds(1, 3), 20*time.Second).enforced, followWithin)
 	z := zoneOf(t, f.running)
 	t.Logf("%+v", z)
 	if p.notify {
@@ -187,7 +208,9 @@ const followWithin = 2 * time.Second
 type peerFollower struct {
 	*running
 
+	peer peer
 	addr string // of the peer
+	file string // the zone file
 }
 
 // follow starts a resolver that follows the agency's list, and its peer, which may take some time to load a zone.
@@ -215,9 +238,13 @@ func follow(t *testing.T, a *agency, p peer, loads time.Duration) peerFollower {
 	r.start(t)
 	require.Eventually(t, func() bool { return zoneOf(t, r).Serial > 0 }, time.Minute, 10*time.Millisecond, r.log)
 	place.forward = r.upstreamPort(t)
-	peers.Start(t, place.dir, p.program, p.start(t, place)...)
+	program := p.program
+	if p.ours {
+		program = peers.Build(t, program)
+	}
+	peers.Start(t, place.dir, program, p.start(t, place)...)
 	awaitVerdict(t, addr, "free.test.", "NOERROR 192.0.2.3", loads)
-	return peerFollower{r, addr}
+	return peerFollower{r, p, addr, place.file}
 }
 
 // sameVerdicts asks the resolver and its peer the same questions. A peer that takes a zone in by steps is given some
@@ -236,25 +263,60 @@ func (f peerFollower) sameVerdicts(t *testing.T, questions []*dns.Msg, loading t
 	t.Log(len(questions), "questions had the same verdicts")
 }
 
-// followsChanges lists and removes names, which the peer has to follow within a time. It returns the longest time.
-func (f peerFollower) followsChanges(t *testing.T, a *agency, rounds int, within time.Duration) (longest time.Duration) {
+// steps are the times from the origin's acceptance of a release until the primary has the zone, until the peer has been
+// sent the change (Knot: until the zone file has it), and until the peer enforces it.
+type steps struct{ served, sent, enforced time.Duration }
+
+// followsChanges lists and removes names, which the peer has to follow within a time. It returns the longest times.
+func (f peerFollower) followsChanges(t *testing.T, a *agency, rounds int, within time.Duration) (longest steps) {
 	t.Helper()
 	for round := range rounds {
 		name := fmt.Sprintf("new%d.test", round)
-		begin := time.Now()
-		a.change(t, []string{name}, nil)
-		accepted := time.Now()
-		awaitVerdict(t, f.addr, name+".", "NXDOMAIN ", within)
-		added, took := time.Since(accepted), accepted.Sub(begin)
-		t.Log("added", added.Round(time.Millisecond), "after acceptance, which took", took.Round(time.Millisecond))
-		a.change(t, nil, []string{name})
-		accepted = time.Now()
-		awaitVerdict(t, f.addr, name+".", "NOERROR 192.0.2.3", within)
-		removed := time.Since(accepted)
-		t.Log("removed", removed.Round(time.Millisecond), "after acceptance")
-		longest = max(longest, added, removed)
+		for _, want := range []string{"NXDOMAIN ", "NOERROR 192.0.2.3"} {
+			before := zoneOf(t, f.running)
+			if want == "NXDOMAIN " {
+				a.change(t, []string{name}, nil)
+			} else {
+				a.change(t, nil, []string{name})
+			}
+			s := f.awaitChange(t, before, name+".", want, within)
+			t.Logf("%s: %s: after acceptance, the primary had it within %s, the peer was sent it within %s, enforced it within %s",
+				name, want, s.served.Round(time.Millisecond), s.sent.Round(time.Millisecond), s.enforced.Round(time.Millisecond))
+			longest = steps{max(longest.served, s.served), max(longest.sent, s.sent), max(longest.enforced, s.enforced)}
+		}
 	}
 	return longest
+}
+
+// awaitChange waits until the peer enforces a change of the zone.
+func (f peerFollower) awaitChange(t *testing.T, before rpz.Status, name, want string, within time.Duration) (s steps) {
+	t.Helper()
+	accepted := time.Now()
+	var now rpz.Status
+	require.True(t, peers.Wait(t, within, func() bool { now = zoneOf(t, f.running); return now.Serial != before.Serial }))
+	s.served = time.Since(accepted)
+	require.True(t, peers.Wait(t, within, func() bool {
+		if f.peer.program == "kresd" {
+			return strings.Contains(f.fileHead(t), fmt.Sprintf(" %d ", now.Serial))
+		}
+		return zoneOf(t, f.running).Incremental > before.Incremental
+	}), "%s was not sent", name)
+	s.sent = time.Since(accepted)
+	awaitVerdict(t, f.addr, name, want, within)
+	s.enforced = time.Since(accepted)
+	return s
+}
+
+// fileHead returns the first bytes of the zone file, with its serial.
+func (f peerFollower) fileHead(t *testing.T) string {
+	t.Helper()
+	file, err := os.Open(f.file)
+	require.NoError(t, err)
+	defer file.Close() //nolint:errcheck // it was only read
+	head := make([]byte, 200)
+	_, err = io.ReadFull(file, head)
+	require.NoError(t, err)
+	return string(head)
 }
 
 // awaitVerdict waits until a resolver gives an answer.
@@ -262,14 +324,13 @@ func awaitVerdict(t *testing.T, addr, name, want string, within time.Duration) {
 	t.Helper()
 	c := dns.Client{Timeout: time.Second}
 	got := ""
-	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	peers.Wait(t, within, func() bool {
 		m, _, err := c.Exchange(dnstest.Question(name, dns.TypeA), addr)
 		if err == nil {
-			if got = answerText(m); got == want {
-				return
-			}
+			got = answerText(m)
 		}
-	}
+		return err == nil && got == want
+	})
 	require.Equal(t, want, got, name)
 }
 

@@ -38,10 +38,10 @@ func NewAgency(t testing.TB, blocklist, list string) *Agency {
 	addr := freeport.Addr(t)
 	Start(t, dir, blocklist, "origin", "serve", a.origin, "--listen", addr)
 	a.URL = "http://" + addr
-	require.Eventually(t, func() bool {
+	require.True(t, Wait(t, 10*time.Second, func() bool {
 		resp, err := http.Get(a.URL + "/healthz")
 		return err == nil && resp.Body.Close() == nil
-	}, 10*time.Second, 20*time.Millisecond)
+	}))
 	return a
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -51,10 +52,10 @@ func Build(t testing.TB, command string) string {
 // AwaitTCP waits up to 20 seconds until a server takes connections.
 func AwaitTCP(t testing.TB, addr string) {
 	t.Helper()
-	require.Eventually(t, func() bool {
+	require.True(t, Wait(t, 20*time.Second, func() bool {
 		c, err := net.DialTimeout("tcp", addr, time.Second)
 		return err == nil && c.Close() == nil
-	}, 20*time.Second, 20*time.Millisecond, addr)
+	}), addr)
 }
 
 // Port returns the port of an address.
@@ -82,25 +83,59 @@ func Write(t testing.TB, dir, name, text string) string {
 
 // Process is a program that runs.
 type Process struct {
-	cmd  *exec.Cmd
-	done chan struct{}
+	cmd     *exec.Cmd
+	test    string
+	done    chan struct{}
+	stopped atomic.Bool
 
 	mu  sync.Mutex
 	out bytes.Buffer
 }
 
+// started are the programs that run, or have ended unasked.
+var started sync.Map
+
+// Wait waits until a condition is true, and reports whether it became true in time. It fails the test at once if a
+// program that the test has started has ended by itself.
+func Wait(t testing.TB, within time.Duration, done func() bool) bool {
+	t.Helper()
+	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if done() {
+			return true
+		}
+		for p := range started.Range {
+			p.(*Process).checkRuns(t)
+		}
+	}
+	return false
+}
+
+// checkRuns fails a test that needs the program, if it has ended unasked.
+func (p *Process) checkRuns(t testing.TB) {
+	t.Helper()
+	select {
+	case <-p.done:
+		if mine := t.Name() == p.test || strings.HasPrefix(t.Name(), p.test+"/"); mine && !p.stopped.Load() {
+			t.Fatalf("%s has ended: %s", p.cmd, p.cmd.ProcessState)
+		}
+	default:
+	}
+}
+
 // Start starts a program in a folder. It ends with the test, which shows what it has printed if it failed.
 func Start(t testing.TB, dir, program string, args ...string) *Process {
 	t.Helper()
-	p := &Process{cmd: exec.Command(program, args...), done: make(chan struct{})}
+	p := &Process{cmd: exec.Command(program, args...), test: t.Name(), done: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr, p.cmd.WaitDelay = dir, p, p, 5*time.Second
 	require.NoError(t, p.cmd.Start())
+	started.Store(p, nil)
 	go func() {
 		_ = p.cmd.Wait() // how it ended is in its output
 		close(p.done)
 	}()
 	t.Cleanup(func() {
 		p.Stop()
+		started.Delete(p)
 		if t.Failed() {
 			t.Logf("%s:\n%s", filepath.Base(program), p.Output())
 		}
@@ -124,6 +159,7 @@ func (p *Process) Output() string {
 
 // Stop asks the program to end, and kills it after five seconds.
 func (p *Process) Stop() {
+	p.stopped.Store(true)
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 	select {
 	case <-p.done:

@@ -74,17 +74,14 @@ func Ask(client, addr, name string) string {
 func Await(t testing.TB, addr, name, want string) {
 	t.Helper()
 	got := ""
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if got = Ask("", addr, name); got == want {
-			return
-		}
-	}
+	Wait(t, 20*time.Second, func() bool { got = Ask("", addr, name); return got == want })
 	require.Equal(t, want, got, name)
 }
 
 // Eventually waits up to 20 seconds until a text has a part.
 func Eventually(t testing.TB, text func() string, part string) {
 	t.Helper()
-	assert.EventuallyWithT(t, func(c *assert.CollectT) { assert.Contains(c, text(), part) }, 20*time.Second,
-		50*time.Millisecond)
+	got := ""
+	Wait(t, 20*time.Second, func() bool { got = text(); return strings.Contains(got, part) })
+	assert.Contains(t, got, part)
 }
