@@ -20,6 +20,7 @@ import (
 type deskFlags struct {
 	listen, userHeader string
 	proxies            []string
+	signOut            string
 	platforms          string
 	pushTo, from       string
 	receipts           receiptsFlags
@@ -36,7 +37,7 @@ interrupted. Officers' keys never come there: they sign on their own machines.
 Alone, at a loopback address, the command prints a one-time link; it opens the desk as the account that has started the
 command. For a team, the desk stands behind a reverse proxy that knows the people: --user-header is the header in which it
 names them, and --proxy the addresses from which that header counts. Everything else is refused. "blocklist role" gives each
-person a role.
+person a role. --sign-out is the path at which the proxy ends a session; each page leads there.
 
 With --receipts, the desk shows which subscriber enforces what, as in blocklist receipts. With --push, a reviewer brings
 signed releases to that origin.`,
@@ -49,6 +50,7 @@ signed releases to that origin.`,
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8471", "the `ADDRESS` and port to serve at")
 	cmd.Flags().StringVar(&f.userHeader, "user-header", "", "the `HEADER` in which a reverse proxy names the person")
 	cmd.Flags().StringSliceVar(&f.proxies, "proxy", nil, "an `ADDRESS` or network from which --user-header counts; may be repeated")
+	cmd.Flags().StringVar(&f.signOut, "sign-out", "", "the `PATH` at which the reverse proxy ends a session")
 	platformsFlag(cmd, &f.platforms)
 	cmd.Flags().StringVar(&f.pushTo, "push", "", "the `URL` or folder of the origin to which signed releases go")
 	cmd.Flags().StringVar(&f.from, "receipts", "", "where receipts are read: a `FILE`, the folder or the URL of an origin")
@@ -83,7 +85,7 @@ func (a *app) deskOptions(f deskFlags) (o desk.Options, err error) {
 	version, _, _ := strings.Cut(buildinfo.Text(), "\n")
 	o = desk.Options{
 		Dir: a.dir, Log: slog.New(slog.NewTextHandler(a.stderr, nil)),
-		UserHeader: f.userHeader, Deadline: f.receipts.deadline,
+		UserHeader: f.userHeader, SignOut: f.signOut, Deadline: f.receipts.deadline,
 		Prepare: a.prepareForDesk, Notes: notesOf, PushTo: f.pushTo, Program: "blocklist " + version,
 	}
 	if o.Proxies, err = parseProxies(f.proxies); err != nil {
@@ -138,6 +140,8 @@ func (f deskFlags) checkPlace() error {
 	switch {
 	case (f.userHeader == "") != (len(f.proxies) == 0):
 		return usage("--user-header and --proxy go together")
+	case f.signOut != "" && (f.userHeader == "" || f.signOut[0] != '/' || strings.HasPrefix(f.signOut, "//")):
+		return usage("--sign-out %q: a path at the proxy is needed, such as /oauth2/sign_out, and --user-header", f.signOut)
 	case f.userHeader == "" && (err != nil || !addr.IsLoopback()):
 		return usage("--listen %s: without --user-header and --proxy, the desk serves at a loopback address only", f.listen)
 	}

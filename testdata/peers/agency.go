@@ -15,9 +15,10 @@ import (
 type Agency struct {
 	Root string // path of the list's root
 	URL  string // of the origin
+	Dir  string // the agency's folder, beside anna.key, her officer's key
 
-	t                                 testing.TB
-	command, dir, ledger, origin, key string
+	t                         testing.TB
+	command, dir, origin, key string
 }
 
 // NewAgency makes an agency with one officer, and starts its origin. The command is that of [Build].
@@ -25,13 +26,13 @@ func NewAgency(t testing.TB, blocklist, list string) *Agency {
 	t.Helper()
 	dir := t.TempDir()
 	a := &Agency{
-		t: t, command: blocklist, dir: dir, ledger: filepath.Join(dir, "DIR"), origin: filepath.Join(dir, "ORIGIN"),
+		t: t, command: blocklist, dir: dir, Dir: filepath.Join(dir, "DIR"), origin: filepath.Join(dir, "ORIGIN"),
 		key: filepath.Join(dir, "anna.key"),
 	}
-	a.Root = filepath.Join(a.ledger, "root.json")
+	a.Root = filepath.Join(a.Dir, "root.json")
 	a.run("keygen", "-o", a.key, "--no-passphrase")
 	a.run("origin", "init", a.origin)
-	a.run("init", a.ledger, "--list", list, "--origin-key", filepath.Join(a.origin, "online.pub"), "--officer",
+	a.run("init", a.Dir, "--list", list, "--origin-key", filepath.Join(a.origin, "online.pub"), "--officer",
 		filepath.Join(dir, "anna.pub"), "--threshold", "1")
 	a.sign()
 	a.run("origin", "trust", a.origin, a.Root)
@@ -48,18 +49,24 @@ func NewAgency(t testing.TB, blocklist, list string) *Agency {
 // Publish lists entries, signs the release, and pushes it.
 func (a *Agency) Publish(entries ...string) {
 	a.t.Helper()
-	a.run(append([]string{"-C", a.ledger, "add", "--reason", "a test"}, entries...)...)
-	a.run("-C", a.ledger, "release")
+	a.Do(append([]string{"add", "--reason", "a test"}, entries...)...)
+	a.Do("release")
 	a.sign()
-	a.run("-C", a.ledger, "push", a.URL)
+	a.Do("push", a.URL)
+}
+
+// Do runs the command on the agency's folder, and returns what it has printed.
+func (a *Agency) Do(args ...string) string {
+	a.t.Helper()
+	return a.run(append([]string{"-C", a.Dir}, args...)...)
 }
 
 func (a *Agency) sign() {
 	a.t.Helper()
-	a.run("-C", a.ledger, "sign", "--key", a.key, "--yes")
+	a.Do("sign", "--key", a.key, "--yes")
 }
 
-func (a *Agency) run(args ...string) {
+func (a *Agency) run(args ...string) string {
 	a.t.Helper()
-	Run(a.t, a.dir, a.command, args...)
+	return Run(a.t, a.dir, a.command, args...)
 }

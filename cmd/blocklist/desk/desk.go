@@ -32,6 +32,7 @@ type Options struct {
 	// the Proxies, and all other requests are refused.
 	UserHeader string
 	Proxies    []netip.Prefix
+	SignOut    string // path at which the proxy ends a person's session; empty: no page leads there
 
 	Prepare   func(*publish.Ledger)                                            // called once for each opening of the folder; may be nil
 	Notes     func(typed string, e blocklist.Entry) []string                   // what may be a mistake about an entry; may be nil

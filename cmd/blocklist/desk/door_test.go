@@ -76,9 +76,15 @@ func TestProxy(t *testing.T) {
 	t.Parallel()
 	a := newAgency(t)
 	require.NoError(t, a.SetRole(t.Context(), "dora", "reader", audit))
-	a.openBehindProxy(t)
-	assert.Equal(t, http.StatusOK, a.as(t, "dora").get(t, "/").status)
-	assert.Equal(t, http.StatusForbidden, a.as(t, "eve").get(t, "/").status, "she has no role")
+	a.openBehindProxy(t, func(o *desk.Options) { o.SignOut = "/oauth2/sign_out" })
+	p := a.as(t, "dora").get(t, "/")
+	assert.Equal(t, http.StatusOK, p.status)
+	assert.True(t, p.links["/oauth2/sign_out"])
+	p = a.as(t, "eve").get(t, "/")
+	assert.Equal(t, http.StatusForbidden, p.status)
+	assert.Contains(t, p.text, "eve has no role at this desk")
+	assert.NotContains(t, p.text, "Last operation", "she sees nothing of the list")
+	assert.True(t, p.links["/oauth2/sign_out"], "she may have another account")
 	assert.Equal(t, http.StatusForbidden, a.stranger(t).get(t, "/").status)
 	for _, names := range [][]string{{"dora", "eve"}, {"do ra"}, {"dora\u202e"}, {strings.Repeat("d", 129)}, {""}} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.server.URL, nil)
@@ -91,6 +97,9 @@ func TestProxy(t *testing.T) {
 		require.NoError(t, answer.Body.Close())
 		assert.Equal(t, http.StatusForbidden, answer.StatusCode, "%q: %s", names, body)
 	}
+	p = a.as(t, "dora").get(t, "/release")
+	assert.Equal(t, http.StatusMethodNotAllowed, p.status, "what a browser asks for when it signs in again on the way of a form")
+	assert.Contains(t, p.text, "Nothing was done")
 	assert.Equal(t, "/", a.as(t, "dora").get(t, "/enter?token=x").path, "there are no links behind a proxy")
 
 	elsewhere := newAgency(t)

@@ -16,6 +16,8 @@ import (
 var (
 	errNoPage    = errors.New("there is no such page")
 	errForbidden = errors.New("your role does not allow this")
+	errNoRole    = errors.New("has no role at this desk")
+	errNoForm    = errors.New("this address takes a form, and none came")
 )
 
 // failure is what a page says about an error.
@@ -35,7 +37,8 @@ type kind struct {
 func kinds() []kind {
 	return []kind{
 		{http.StatusNotFound, "fail.missing", []error{errNoPage, publish.ErrNoOperation, fs.ErrNotExist, proposal.ErrNotFound}},
-		{http.StatusForbidden, "fail.forbidden", []error{errForbidden}},
+		{http.StatusForbidden, "fail.forbidden", []error{errForbidden, errNoRole}},
+		{http.StatusMethodNotAllowed, "fail.unsent", []error{errNoForm}},
 		{http.StatusConflict, "fail.moved", []error{publish.ErrMoved, publish.ErrNothingPending, publish.ErrUnchanged, publish.ErrPending}},
 		{http.StatusServiceUnavailable, "fail.busy", []error{blocklist.ErrBusy, context.DeadlineExceeded, context.Canceled, blocklist.ErrUnavailable}},
 		{http.StatusUnprocessableEntity, "fail.refused", []error{

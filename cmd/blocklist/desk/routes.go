@@ -64,6 +64,9 @@ func (d *Desk) routes() http.Handler {
 	} {
 		m.Handle(p.pattern, d.page(p.may, p.show))
 	}
+	for _, path := range []string{"/release", "/push", "/request", "/code", signaturesPath, "/proposals/decide"} {
+		m.Handle("GET "+path, d.page(see, func(*visit) error { return errNoForm }))
+	}
 	m.Handle("/", d.page(see, func(*visit) error { return errNoPage }))
 	return m
 }

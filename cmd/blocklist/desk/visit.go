@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -35,6 +36,7 @@ type content struct {
 	Role         string
 	Who          template.HTML // [nameMark]
 	CanLeave     bool
+	SignOut      string
 	At           string // path of the page
 	Back         string // path and query
 	Title        string // key of a text, or a text
@@ -83,6 +85,9 @@ func (d *Desk) serve(w http.ResponseWriter, r *http.Request, l *publish.Ledger, 
 		return err
 	}
 	v := &visit{Desk: d, w: w, r: r, ledger: l, now: now, person: person{name, d.roleOf(name, now.roles)}}
+	if v.person.Role == "" {
+		return fmt.Errorf("%s %w", name, errNoRole)
+	}
 	switch {
 	case !v.person.may(needed):
 		err = errForbidden
@@ -151,8 +156,8 @@ func (v *visit) show(view, title string, data any) error {
 func (v *visit) write(status int, view, title string, data any) error {
 	lang, zone := v.view()
 	c := content{
-		Lang: languages()[lang], Role: v.person.Role, Who: nameMark, CanLeave: v.sessions != nil, At: v.r.URL.Path,
-		Back: v.r.URL.RequestURI(), Title: v.words.text(lang, title), Query: v.r.URL.Query().Get("q"), Data: data,
+		Lang: languages()[lang], Role: v.person.Role, Who: nameMark, CanLeave: v.sessions != nil, SignOut: v.SignOut,
+		At: v.r.URL.Path, Back: v.r.URL.RequestURI(), Title: v.words.text(lang, title), Query: v.r.URL.Query().Get("q"), Data: data,
 	}
 	if v.r.Method != http.MethodGet {
 		c.Back = "/"
