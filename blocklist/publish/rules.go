@@ -39,12 +39,15 @@ func (r Rules) NeedsTwo(category string) bool {
 	return len(r.TwoPersons) == 0 || slices.Contains(r.TwoPersons, category)
 }
 
+// OnePerson reports whether one person decides on a proposal of any category.
+func (r Rules) OnePerson() bool { return len(r.TwoPersons) == 1 && r.TwoPersons[0] == NoCategory }
+
 // Persons says in words how many persons decide on a proposal.
 func (r Rules) Persons() string {
 	switch {
 	case len(r.TwoPersons) == 0:
 		return "two persons decide on each proposal"
-	case len(r.TwoPersons) == 1 && r.TwoPersons[0] == NoCategory:
+	case r.OnePerson():
 		return "one person decides on a proposal"
 	}
 	return "two persons decide on proposals of " + strings.Join(r.TwoPersons, ", ")

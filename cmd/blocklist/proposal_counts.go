@@ -10,6 +10,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 	"github.com/argine-dns/argine/blocklist/publish/report"
+	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
 // proposalsText returns in words how many proposals there are in each state; empty if there are none.
@@ -94,7 +95,11 @@ func (a *app) printActivity(ctx context.Context, l *publish.Ledger, f proposal.F
 	} {
 		fmt.Fprintf(w, "%s\t%s\n", n.what, thousands(n.number))
 	}
-	if text := report.WaitedText(done.Waited); text != "" {
+	english, err := words.Read("en")
+	if err != nil {
+		return err
+	}
+	if text := report.WaitedText(done.Waited, english); text != "" {
 		fmt.Fprintf(w, "waited\t%s\n", text)
 	}
 	return w.Flush()

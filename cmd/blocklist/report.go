@@ -15,12 +15,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/buildinfo"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/report"
+	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
 // reportFlags are the flags of report.
 type reportFlags struct {
-	out, month, from string
-	receipts         receiptsFlags
+	out, month, from, language string
+	receipts                   receiptsFlags
 }
 
 func (a *app) reportPage() *cobra.Command {
@@ -31,24 +32,29 @@ func (a *app) reportPage() *cobra.Command {
 		Long: `Write a page to print: the history of one entry and of the entries that cover it. With --month, the page is about a month:
 entries listed and delisted by day and category, releases with their signers, all operations with their causes. It is one
 HTML file without scripts, links or parts that are loaded from elsewhere. A browser prints it or makes a PDF of it. Days and
-months are in UTC.
+months are in UTC. --lang says in which language it is: en (English) or it (Italian).
 
 With --receipts, the page also shows how fast subscribers enforced each release. Receipts come from a FILE, or from an origin
 by its folder or URL, as in blocklist receipts. --keys has the subscribers' keys, --token the token of an origin at a URL.
 
 The file with the page of a confidential list is readable by its owner alone.`,
 		Example: `  blocklist -C DIR report --month 2026-10 -o october.html --receipts ORIGIN
+  blocklist -C DIR report --month 2026-10 --lang it -o ottobre.html
   blocklist -C DIR report https://host.example/path -o page.html`,
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (len(args) == 0) == (f.month == "") {
 				return usage("name an entry, or a month with --month 2026-10")
 			}
+			if _, err := words.Read(f.language); err != nil {
+				return usage("--lang: %w", err)
+			}
 			return a.withLedger(func(l *publish.Ledger) error { return a.writeReport(cmd.Context(), l, args, f) })
 		},
 	}
 	cmd.Flags().StringVarP(&f.out, "output", "o", "", "the `FILE` to write")
 	cmd.Flags().StringVar(&f.month, "month", "", "the `MONTH`, such as 2026-10")
+	cmd.Flags().StringVar(&f.language, "lang", "en", "the `LANGUAGE` of the page, en or it")
 	cmd.Flags().StringVar(&f.from, "receipts", "", "where receipts are read: a `FILE`, the folder or the URL of an origin")
 	f.receipts.sourceFlags(cmd)
 	required(cmd, "output")
@@ -57,7 +63,7 @@ The file with the page of a confidential list is readable by its owner alone.`,
 
 func (a *app) writeReport(ctx context.Context, l *publish.Ledger, args []string, f reportFlags) error {
 	version, _, _ := strings.Cut(buildinfo.Text(), "\n")
-	o := report.Options{Program: "blocklist " + version, Deadline: f.receipts.deadline}
+	o := report.Options{Language: f.language, Program: "blocklist " + version, Deadline: f.receipts.deadline}
 	if f.from != "" {
 		var err error
 		if o.Receipts, err = a.receiptsFor(ctx, l, f); err != nil {

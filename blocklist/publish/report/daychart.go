@@ -1,24 +1,32 @@
 package report
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // dayChart is a bar chart of each day: entries listed (bars upward) and delisted (bars downward).
 type dayChart struct {
 	Width, Height, Left, Right int
 	Base                       float64 // y of the line between both
 	Bars                       []dayBar
-	Lines                      []Tick // horizontal lines with their counts
-	Labels                     []Tick // days
+	Lines                      []dayLine // horizontal, with their counts
+	Labels                     []dayLabel
 }
 
 type dayBar struct {
+	dayTally
 	X, Width float64
 	Up, Down float64 // heights
 	UpY      float64 // where the upper bar begins
-	Title    string
+}
+
+type dayLine struct {
+	At    float64
+	N     uint64
+	Below bool // it counts what was delisted
+}
+
+type dayLabel struct {
+	At  float64
+	Day int
 }
 
 const (
@@ -41,24 +49,24 @@ func newDayChart(from, to time.Time, days map[time.Time]*tally) dayChart {
 	perUnit := float64(dayChartBottom-dayChartTop) / float64(up+down)
 	c.Base = dayChartTop + float64(up)*perUnit
 	for n := uint64(0); n <= up; n += step {
-		c.Lines = append(c.Lines, Tick{c.Base - float64(n)*perUnit, thousands(n)})
+		c.Lines = append(c.Lines, dayLine{c.Base - float64(n)*perUnit, n, false})
 	}
 	for n := step; n <= down; n += step {
-		c.Lines = append(c.Lines, Tick{c.Base + float64(n)*perUnit, "−" + thousands(n)})
+		c.Lines = append(c.Lines, dayLine{c.Base + float64(n)*perUnit, n, true})
 	}
 	count := int(to.Sub(from).Hours() / 24)
 	width := float64(c.Right-c.Left) / float64(count)
 	for i := range count {
 		d := from.AddDate(0, 0, i)
 		x := float64(c.Left) + width*float64(i)
-		c.Labels = append(c.Labels, Tick{x + width/2, fmt.Sprint(d.Day())})
+		c.Labels = append(c.Labels, dayLabel{x + width/2, d.Day()})
 		t := days[d]
 		if t == nil {
 			continue
 		}
 		bar := dayBar{
-			X: x + width*0.15, Width: width * 0.7, Up: height(t.Listed, perUnit), Down: height(t.Delisted, perUnit),
-			Title: fmt.Sprintf("%s: %s listed, %s delisted", day(d), thousands(t.Listed), thousands(t.Delisted)),
+			dayTally: dayTally{d, *t}, X: x + width*0.15, Width: width * 0.7,
+			Up: height(t.Listed, perUnit), Down: height(t.Delisted, perUnit),
 		}
 		bar.UpY = c.Base - bar.Up
 		c.Bars = append(c.Bars, bar)

@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -147,16 +146,16 @@ func (s *SubscriberTimes) sum() {
 // TimeChart is a chart of the times of subscribers, on a logarithmic scale.
 type TimeChart struct {
 	Width, Height, Left, Right, Bottom int
-	Ticks                              []Tick
+	Ticks                              []TimeTick
 	Deadline                           float64 // x
 	Rows                               []TimeRow
 	Hidden                             int // subscribers without a row
 }
 
-// Tick is a mark of a scale, with its label.
-type Tick struct {
-	At    float64
-	Label string
+// TimeTick is a mark of the scale.
+type TimeTick struct {
+	At   float64
+	Time time.Duration
 }
 
 // TimeRow is the line of one subscriber in a chart.
@@ -169,9 +168,9 @@ type TimeRow struct {
 
 // Dot is one release in a chart.
 type Dot struct {
-	X     float64
-	Late  bool
-	Title string
+	ReleaseTime
+	X    float64
+	Late bool
 }
 
 const (
@@ -199,28 +198,18 @@ func newTimeChart(e Enforcement) TimeChart {
 			row.Median = scale(s.Median)
 		}
 		for _, t := range s.Times {
-			row.Dots = append(row.Dots, Dot{scale(t.Took), t.Took > e.Deadline, fmt.Sprintf("serial %d: %s", t.Serial, took(t.Took))})
+			row.Dots = append(row.Dots, Dot{t, scale(t.Took), t.Took > e.Deadline})
 		}
 		c.Rows = append(c.Rows, row)
 	}
 	c.Bottom = 14 + rowHeight*len(c.Rows)
 	c.Height, c.Deadline = c.Bottom+24, scale(e.Deadline)
-	for _, t := range []struct {
-		d     time.Duration
-		label string
-	}{
-		{0, "0"},
-		{10 * time.Second, "10 s"},
-		{time.Minute, "1 min"},
-		{10 * time.Minute, "10 min"},
-		{time.Hour, "1 h"},
-		{6 * time.Hour, "6 h"},
-		{24 * time.Hour, "1 d"},
-		{7 * 24 * time.Hour, "7 d"},
-		{30 * 24 * time.Hour, "30 d"},
+	const day = 24 * time.Hour
+	for _, d := range []time.Duration{
+		0, 10 * time.Second, time.Minute, 10 * time.Minute, time.Hour, 6 * time.Hour, day, 7 * day, 30 * day,
 	} {
-		if t.d <= longest {
-			c.Ticks = append(c.Ticks, Tick{scale(t.d), t.label})
+		if d <= longest {
+			c.Ticks = append(c.Ticks, TimeTick{scale(d), d})
 		}
 	}
 	return c

@@ -10,6 +10,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
 // entryPage is the history of one entry, and of the entries that cover it.
@@ -36,11 +37,11 @@ func Entry(ctx context.Context, w io.Writer, l *publish.Ledger, text string, o O
 	if p.head, err = newHead(ctx, l, o); err != nil {
 		return err
 	}
-	p.Title, p.Subtitle = titleOf(text, all[0].Target), "Who listed it, when and why, who signed that, and what covers it"
+	p.Title, p.Subtitle = titleOf(text, all[0].Target), p.words.Text("report.entry.how")
 	var releases []publish.ReleaseInfo
 	seen := map[uint64]bool{}
 	for _, h := range all {
-		part := entryPart{EntryHistory: h, State: stateOf(h, p.Made)}
+		part := entryPart{EntryHistory: h, State: stateOf(h, p.Made, p.words)}
 		if h.Covers {
 			p.Covers = append(p.Covers, part)
 		} else {
@@ -58,7 +59,7 @@ func Entry(ctx context.Context, w io.Writer, l *publish.Ledger, text string, o O
 	if p.Enforced, err = enforced(ctx, l, releases, o, p.Made); err != nil {
 		return err
 	}
-	return write(w, "entry.tmpl", p)
+	return p.write(w, "entry.tmpl", p)
 }
 
 // titleOf returns the title of a page: the target, with a leading = only if the text has it as well.
@@ -70,18 +71,18 @@ func titleOf(text, target string) string {
 }
 
 // stateOf returns in words whether a target is listed.
-func stateOf(h *publish.EntryHistory, now time.Time) string {
+func stateOf(h *publish.EntryHistory, now time.Time, w *words.Words) string {
 	switch e, err := blocklist.ParseEntry(h.Entry); {
 	case len(h.Events) == 0:
-		return "never listed itself"
+		return w.Text("report.neveritself")
 	case !h.Listed:
-		return "not listed"
+		return w.Text("notlistednow")
 	case err == nil && !e.Expires.IsZero() && !e.Expires.After(now):
-		return "listed, but expired on " + when(e.Expires)
+		return w.Text("report.expired", w.Second(e.Expires.UTC()))
 	case err == nil && e.Monitor:
-		return "listed, to be counted and not blocked"
+		return w.Text("report.monitored")
 	}
-	return "listed"
+	return w.Text("listed")
 }
 
 // span is a time during which a target was listed.
@@ -121,13 +122,15 @@ func closed(all []span, now time.Time) []span {
 // timeline is a chart of the times during which targets were listed.
 type timeline struct {
 	Width, Height, Left, Right, Bottom int
-	Ticks                              []timeTick
+	Ticks                              []timelineTick
+	Close                              bool // the labels of ticks need the time of the day
 	Rows                               []timelineRow
 }
 
-// timeTick is a tick of the time axis, with its label placed inside the chart.
-type timeTick struct {
-	Tick
+// timelineTick is a tick of the time axis, with its label placed inside the chart.
+type timelineTick struct {
+	At     float64
+	Time   time.Time
 	Anchor string
 }
 
@@ -177,10 +180,7 @@ func newTimeline(all []*publish.EntryHistory, now time.Time) timeline {
 	}
 	t.Bottom = 8 + 28*len(t.Rows)
 	t.Height = t.Bottom + 22
-	form := "2006-01-02"
-	if now.Sub(first) < 72*time.Hour {
-		form = "02 Jan 15:04"
-	}
+	t.Close = now.Sub(first) < 72*time.Hour
 	const parts = 4
 	for i := range parts + 1 {
 		at := first.Add(now.Sub(first) / parts * time.Duration(i))
@@ -188,7 +188,7 @@ func newTimeline(all []*publish.EntryHistory, now time.Time) timeline {
 		if i == parts {
 			anchor = "end"
 		}
-		t.Ticks = append(t.Ticks, timeTick{Tick{scale(at), at.UTC().Format(form)}, anchor})
+		t.Ticks = append(t.Ticks, timelineTick{scale(at), at.UTC(), anchor})
 	}
 	return t
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
+	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
 // monthPage is the page about one month.
@@ -26,7 +27,7 @@ type monthPage struct {
 	Operations    []publish.LoggedOperation
 	Enforced      Enforcement
 	Proposals     proposal.Activity
-	Persons       string // how many decide on a proposal
+	Rules         publish.Rules
 }
 
 // Share returns a number as a share of the largest number of any category, in percent.
@@ -62,7 +63,7 @@ func Month(ctx context.Context, w io.Writer, l *publish.Ledger, month time.Time,
 	if p.head, err = newHead(ctx, l, o); err != nil {
 		return err
 	}
-	p.Title, p.Subtitle = from.Format("January 2006"), "What was listed and delisted, by whom and why, who signed it, and how fast it was enforced"
+	p.Title, p.Subtitle = p.words.Month(from), p.words.Text("report.month.how")
 	if err := p.fill(ctx, l, from, from.AddDate(0, 1, 0)); err != nil {
 		return err
 	}
@@ -72,16 +73,20 @@ func Month(ctx context.Context, w io.Writer, l *publish.Ledger, month time.Time,
 	if p.Proposals, err = proposal.ReadActivity(ctx, l, from, from.AddDate(0, 1, 0)); err != nil {
 		return err
 	}
-	rules, err := l.Rules(ctx)
-	if err != nil {
+	if p.Rules, err = l.Rules(ctx); err != nil {
 		return err
 	}
-	p.Persons = rules.Persons()
-	return write(w, "month.tmpl", p)
+	return p.write(w, "month.tmpl", p)
 }
 
 func newHead(ctx context.Context, l *publish.Ledger, o Options) (h head, err error) {
-	h = head{List: l.List(), Made: time.Now(), Program: o.Program, Confidential: l.Confidential()}
+	h = head{
+		List: l.List(), Made: time.Now(), Program: o.Program, Confidential: l.Confidential(),
+		Language: cmp.Or(o.Language, words.Languages()[0]),
+	}
+	if h.words, err = words.Read(h.Language); err != nil {
+		return h, err
+	}
 	h.Last, err = last(ctx, l, publish.LogFilter{})
 	return h, err
 }

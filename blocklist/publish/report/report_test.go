@@ -206,7 +206,7 @@ func TestMonth(t *testing.T) {
 	assert.True(t, p.row("late.example", "3 of 3", "0", "9 h", "9 h (serial "), p.text)
 	assert.True(t, p.row("never.example", "0 of 3", "0", "-", "-", "none"))
 	assert.Contains(t, p.text, "|differs.example|0 of 3|0|-|-|none another content than was signed: serial 1, 2, 3")
-	assert.Contains(t, p.text, "annex A of the regulator's decision; guards overridden: the guards know no test [order 2026/18]+casino0.example+casino1.example+casino2.example and 337 more lines")
+	assert.Contains(t, p.text, "annex A of the regulator's decision; guards overridden: the guards know no test [order 2026/18]+casino0.example+casino1.example+casino2.example and 337 more")
 	assert.NotContains(t, p.text, "Confidential")
 
 	before := read(t, func(w io.Writer) error {

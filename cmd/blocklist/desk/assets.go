@@ -2,12 +2,16 @@ package desk
 
 import (
 	"crypto/sha256"
+	"embed"
 	"encoding/hex"
 	"io/fs"
 	"mime"
 	"net/http"
 	"path"
 )
+
+//go:embed templates assets
+var files embed.FS
 
 // assets are the style sheet and the script, by their URL, which has the hash of the content. So a browser keeps them
 // for good, and never takes one of another version.

@@ -48,7 +48,7 @@ type Options struct {
 type Desk struct {
 	Options
 	ledger    opened
-	words     words
+	languages languages
 	assets    assets
 	views     *views
 	sessions  *sessions

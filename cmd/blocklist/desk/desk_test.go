@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -115,6 +116,10 @@ func TestPreferences(t *testing.T) {
 	p := b.post(t, "/preferences", url.Values{"language": {"it"}, "back": {"/history?kind=add"}})
 	assert.Equal(t, "/history?kind=add", p.path)
 	assert.Contains(t, p.text, "Nessuna operazione corrisponde")
+	month := b.getAny(t, "/reports/"+time.Now().UTC().Format("2006-01"))
+	assert.Contains(t, month.text, "Nessuna voce è stata inserita, rimossa o modificata.")
+	assert.Equal(t, "it", month.header.Get("Content-Language"))
+	assert.Contains(t, b.getAny(t, "/entry/page?of=example.org").text, "mai in lista di per sé")
 	p = b.post(t, "/preferences", url.Values{"zone": {"Europe/Rome"}, "back": {"//evil.example/"}})
 	assert.Equal(t, "/", p.path)
 	assert.NotContains(t, p.text, " UTC")

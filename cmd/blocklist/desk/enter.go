@@ -57,7 +57,7 @@ func (d *Desk) setPreferences(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for name, value := range map[string]string{languageCookie: r.PostForm.Get("language"), zoneCookie: r.PostForm.Get("zone")} {
-		if valid := name == languageCookie && d.words.index(value) >= 0 || name == zoneCookie && zoneOf(value) != nil; valid {
+		if valid := name == languageCookie && d.languages.all[value] != nil || name == zoneCookie && zoneOf(value) != nil; valid {
 			http.SetCookie(w, &http.Cookie{ //nolint:gosec // it is no secret
 				Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: 400 * 24 * 3600,
 			})

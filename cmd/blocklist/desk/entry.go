@@ -59,12 +59,13 @@ func (v *visit) entryPage() error {
 	if err := report.Entry(v.r.Context(), &b, v.ledger, v.r.URL.Query().Get("of"), o); err != nil {
 		return err
 	}
-	return v.showReport(b.Bytes())
+	return v.showReport(b.Bytes(), o.Language)
 }
 
 // reportOptions are the data of pages to print.
 func (v *visit) reportOptions() (report.Options, error) {
-	o := report.Options{Program: v.Program, Deadline: v.Deadline}
+	language, _ := v.view()
+	o := report.Options{Language: language.Language, Program: v.Program, Deadline: v.Deadline}
 	if v.Receipts == nil {
 		return o, nil
 	}
@@ -74,14 +75,14 @@ func (v *visit) reportOptions() (report.Options, error) {
 }
 
 // showReport shows a page of package report. It has its style sheet in it, which the policy allows by its hash.
-func (v *visit) showReport(page []byte) error {
+func (v *visit) showReport(page []byte, language string) error {
 	_, rest, _ := bytes.Cut(page, []byte("<style>"))
 	style, _, _ := bytes.Cut(rest, []byte("</style>"))
 	sum := sha256.Sum256(style)
 	v.give(&answer{http.StatusOK, http.Header{
 		"Content-Security-Policy": {fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 			base64.StdEncoding.EncodeToString(sum[:]))},
-		"Content-Type": {"text/html; charset=utf-8"},
+		"Content-Type": {"text/html; charset=utf-8"}, "Content-Language": {language},
 	}, page, fresh})
 	return nil
 }

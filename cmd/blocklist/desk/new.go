@@ -6,13 +6,13 @@ import "html/template"
 func New(o Options) (*Desk, error) {
 	d := &Desk{Options: o, ledger: opened{dir: o.Dir, prepare: o.Prepare}, busy: make(chan struct{}, atOnce)}
 	var err error
-	if d.words, err = readWords(); err != nil {
+	if d.languages, err = readLanguages(); err != nil {
 		return nil, err
 	}
 	if d.assets, err = readAssets(); err != nil {
 		return nil, err
 	}
-	if d.views, err = newViews(d.words, d.assets, pageFuncs()); err != nil {
+	if d.views, err = newViews(d.languages, d.assets, pageFuncs()); err != nil {
 		return nil, err
 	}
 	if o.UserHeader == "" {

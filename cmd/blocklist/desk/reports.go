@@ -51,7 +51,7 @@ func (v *visit) report() error {
 	if err := report.Month(v.r.Context(), &b, v.ledger, month, o); err != nil {
 		return err
 	}
-	return v.showReport(b.Bytes())
+	return v.showReport(b.Bytes(), o.Language)
 }
 
 // peoplePage has who has which role.

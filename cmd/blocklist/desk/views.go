@@ -12,11 +12,11 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
 // views are the templates of all pages, with the functions of a language and a time zone.
 type views struct {
-	words  words
 	assets assets
 	pages  template.FuncMap // functions of single pages
 
@@ -25,17 +25,16 @@ type views struct {
 }
 
 type viewKey struct {
-	lang int
-	zone string
+	language, zone string
 }
 
 // maxViews is how many combinations of languages and zones are kept.
 const maxViews = 64
 
-func newViews(w words, a assets, pages template.FuncMap) (*views, error) {
-	v := &views{words: w, assets: a, pages: pages, made: map[viewKey]map[string]*template.Template{}}
-	for lang := range languages() {
-		if _, err := v.get(lang, time.UTC); err != nil {
+func newViews(l languages, a assets, pages template.FuncMap) (*views, error) {
+	v := &views{assets: a, pages: pages, made: map[viewKey]map[string]*template.Template{}}
+	for _, w := range l.all {
+		if _, err := v.get(w, time.UTC); err != nil {
 			return nil, err
 		}
 	}
@@ -43,14 +42,14 @@ func newViews(w words, a assets, pages template.FuncMap) (*views, error) {
 }
 
 // get returns the templates of all pages.
-func (v *views) get(lang int, zone *time.Location) (map[string]*template.Template, error) {
+func (v *views) get(w *words.Words, zone *time.Location) (map[string]*template.Template, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	key := viewKey{lang, zone.String()}
+	key := viewKey{w.Language, zone.String()}
 	if pages := v.made[key]; pages != nil {
 		return pages, nil
 	}
-	pages, err := v.parse(lang, zone)
+	pages, err := v.parse(w, zone)
 	if err != nil {
 		return nil, err
 	}
@@ -61,9 +60,9 @@ func (v *views) get(lang int, zone *time.Location) (map[string]*template.Templat
 	return pages, nil
 }
 
-func (v *views) parse(lang int, zone *time.Location) (map[string]*template.Template, error) {
-	shared := template.New("").Funcs(v.pages).Funcs(v.funcs(lang, zone))
-	if err := v.parseInto(shared, lang, "templates/shared/*.html"); err != nil {
+func (v *views) parse(w *words.Words, zone *time.Location) (map[string]*template.Template, error) {
+	shared := template.New("").Funcs(v.pages).Funcs(v.funcs(w, zone))
+	if err := parseInto(shared, w, "templates/shared/*.html"); err != nil {
 		return nil, err
 	}
 	names, err := fs.Glob(files, "templates/*.html")
@@ -74,7 +73,7 @@ func (v *views) parse(lang int, zone *time.Location) (map[string]*template.Templ
 	for _, name := range names {
 		page, err := shared.Clone()
 		if err == nil {
-			err = v.parseInto(page, lang, name)
+			err = parseInto(page, w, name)
 		}
 		if err != nil {
 			return nil, err
@@ -89,7 +88,7 @@ var fixedText = regexp.MustCompile(`{{t "([^"]+)"}}`)
 
 // parseInto parses files into a template. Fixed texts are put in their places here, once for each language, and not in
 // each row of each page.
-func (v *views) parseInto(t *template.Template, lang int, pattern string) error {
+func parseInto(t *template.Template, w *words.Words, pattern string) error {
 	names, err := fs.Glob(files, pattern)
 	if err != nil {
 		return err
@@ -100,7 +99,7 @@ func (v *views) parseInto(t *template.Template, lang int, pattern string) error 
 			return err
 		}
 		text = fixedText.ReplaceAllFunc(text, func(action []byte) []byte {
-			return []byte(template.HTMLEscapeString(v.words.text(lang, string(fixedText.FindSubmatch(action)[1]))))
+			return []byte(template.HTMLEscapeString(w.Text(string(fixedText.FindSubmatch(action)[1]))))
 		})
 		if _, err := t.New(path.Base(name)).Parse(string(text)); err != nil {
 			return err
@@ -110,15 +109,14 @@ func (v *views) parseInto(t *template.Template, lang int, pattern string) error 
 }
 
 // funcs are the functions of all templates.
-func (v *views) funcs(lang int, zone *time.Location) template.FuncMap {
-	t := func(key string, args ...any) string { return v.words.text(lang, key, args...) }
+func (v *views) funcs(w *words.Words, zone *time.Location) template.FuncMap {
 	return template.FuncMap{
-		"t": t, "asset": v.assets.url, "languages": languages, "attributes": attributes, "reference": publish.StatedReference,
-		"count": func(key string, n any) string { return v.words.count(lang, key, whole(n)) },
-		"num":   func(n any) string { return number(lang, whole(n)) },
-		"time":  func(at time.Time) template.HTML { return timeElement(at, zone, time.DateOnly+" 15:04") },
-		"day":   func(at time.Time) template.HTML { return timeElement(at, time.UTC, time.DateOnly) },
-		"clock": clock, "took": took, "join": func(texts []string) string { return strings.Join(texts, ", ") },
+		"t": w.Text, "asset": v.assets.url, "languages": words.Languages, "attributes": attributes, "reference": publish.StatedReference,
+		"count": func(key string, n any) string { return w.Count(key, whole(n)) },
+		"num":   func(n any) string { return w.Number(whole(n)) },
+		"time":  func(at time.Time) template.HTML { return timeElement(at, w, zone) },
+		"day":   func(at time.Time) template.HTML { return dayElement(at, w) },
+		"clock": func(until, now time.Time) template.HTML { return clock(until, now, w) }, "took": w.Took, "join": func(texts []string) string { return strings.Join(texts, ", ") },
 		"short": func(text string) string { return text[:min(len(text), 12)] },
 	}
 }
@@ -137,19 +135,25 @@ func whole(n any) uint64 {
 }
 
 // timeElement returns a time as an element, which the script of the page writes in the zone of the reader unless they
-// have chosen one. Days are those of UTC, as in entries.
-func timeElement(at time.Time, zone *time.Location, layout string) template.HTML {
+// have chosen one.
+func timeElement(at time.Time, w *words.Words, zone *time.Location) template.HTML {
 	if at.IsZero() {
 		return "–"
 	}
-	shown := at.In(zone).Format(layout)
-	if layout == time.DateOnly {
-		return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, shown, shown)) //nolint:gosec // digits
-	}
+	shown := w.Minute(at.In(zone))
 	if zone == time.UTC {
 		shown += " UTC"
 	}
-	return template.HTML(fmt.Sprintf(`<time class="at" datetime="%s">%s</time>`, at.UTC().Format(time.RFC3339), shown)) //nolint:gosec // as above
+	return template.HTML(fmt.Sprintf(`<time class="at" datetime="%s">%s</time>`, at.UTC().Format(time.RFC3339), shown)) //nolint:gosec // digits
+}
+
+// dayElement returns a day as an element. Days are those of UTC, as in entries.
+func dayElement(at time.Time, w *words.Words) template.HTML {
+	if at.IsZero() {
+		return "–"
+	}
+	at = at.UTC()
+	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, at.Format(time.DateOnly), w.Day(at))) //nolint:gosec // as above
 }
 
 // attributes returns what the line of an entry has beside the target.
@@ -158,26 +162,7 @@ func attributes(e blocklist.Entry) string {
 }
 
 // clock returns the time until a moment, as an element that the script of the page counts down.
-func clock(until, now time.Time) template.HTML {
+func clock(until, now time.Time, w *words.Words) template.HTML {
 	left := max(until.Sub(now), 0)
-	return template.HTML(fmt.Sprintf(`<time data-until="%s">%s</time>`, until.UTC().Format(time.RFC3339), took(left))) //nolint:gosec // digits
-}
-
-// took returns a duration in at most two units.
-func took(d time.Duration) string {
-	s := int64(d.Round(time.Second) / time.Second)
-	for _, unit := range []struct {
-		name, next string
-		size, part int64
-	}{{"d", "h", 86400, 3600}, {"h", "min", 3600, 60}, {"min", "s", 60, 1}} {
-		if s < unit.size {
-			continue
-		}
-		text := fmt.Sprintf("%d %s", s/unit.size, unit.name)
-		if rest := s % unit.size / unit.part; rest > 0 {
-			text += fmt.Sprintf(" %d %s", rest, unit.next)
-		}
-		return text
-	}
-	return fmt.Sprintf("%d s", s)
+	return template.HTML(fmt.Sprintf(`<time data-until="%s">%s</time>`, until.UTC().Format(time.RFC3339), w.Took(left))) //nolint:gosec // digits
 }

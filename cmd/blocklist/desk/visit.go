@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
 // visit is one request of a person whose right to it was checked.
@@ -116,12 +117,12 @@ func (d *Desk) inTurn(ctx context.Context, do func() error) error {
 // showKept shows a page that all people with the same role, language and time zone share. It is made without the name
 // of any of them, unless it asks what belongs to one.
 func (v *visit) showKept(of state, show func(*visit) error) error {
-	lang, zone := v.view()
+	spoken, zone := v.view()
 	shared := visit{Desk: v.Desk, r: v.r, ledger: v.ledger, now: v.now, person: person{Role: v.person.Role}}
 	if v.r.URL.Query().Has(ownQuery) {
 		shared.person.Name = v.person.Name
 	}
-	key := strings.Join([]string{shared.person.Role, shared.person.Name, languages()[lang], zone.String(), v.r.URL.RequestURI()}, "\n")
+	key := strings.Join([]string{shared.person.Role, shared.person.Name, spoken.Language, zone.String(), v.r.URL.RequestURI()}, "\n")
 	page, err := v.kept.get(v.r.Context(), of, key, func(ctx context.Context) (*answer, error) {
 		shared.r = v.r.WithContext(ctx)
 		err := v.inTurn(ctx, func() error { return show(&shared) })
@@ -141,11 +142,11 @@ func (v *visit) give(a *answer) {
 }
 
 // view returns the language and the time zone of a request.
-func (v *visit) view() (lang int, zone *time.Location) {
+func (v *visit) view() (spoken *words.Words, zone *time.Location) {
 	if cookie, err := v.r.Cookie(zoneCookie); err == nil {
 		zone = zoneOf(cookie.Value)
 	}
-	return v.words.language(v.r), cmp.Or(zone, time.UTC)
+	return v.languages.of(v.r), cmp.Or(zone, time.UTC)
 }
 
 // show writes a page.
@@ -154,10 +155,10 @@ func (v *visit) show(view, title string, data any) error {
 }
 
 func (v *visit) write(status int, view, title string, data any) error {
-	lang, zone := v.view()
+	spoken, zone := v.view()
 	c := content{
-		Lang: languages()[lang], Role: v.person.Role, Who: nameMark, CanLeave: v.sessions != nil, SignOut: v.SignOut,
-		At: v.r.URL.Path, Back: v.r.URL.RequestURI(), Title: v.words.text(lang, title), Query: v.r.URL.Query().Get("q"), Data: data,
+		Lang: spoken.Language, Role: v.person.Role, Who: nameMark, CanLeave: v.sessions != nil, SignOut: v.SignOut,
+		At: v.r.URL.Path, Back: v.r.URL.RequestURI(), Title: spoken.Text(title), Query: v.r.URL.Query().Get("q"), Data: data,
 	}
 	if v.r.Method != http.MethodGet {
 		c.Back = "/"
@@ -168,7 +169,7 @@ func (v *visit) write(status int, view, title string, data any) error {
 	if zone != time.UTC {
 		c.Zone = zone.String()
 	}
-	pages, err := v.views.get(lang, zone)
+	pages, err := v.views.get(spoken, zone)
 	if err != nil {
 		return err
 	}

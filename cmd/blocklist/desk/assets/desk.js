@@ -6,7 +6,8 @@ function local(t) {
   const at = new Date(t.dateTime);
   if (isNaN(at)) return;
   t.title = t.textContent;
-  t.textContent = new Intl.DateTimeFormat('sv-SE', {dateStyle: 'short', timeStyle: 'short'}).format(at);
+  const two = '2-digit', form = {year: 'numeric', month: two, day: two, hour: two, minute: two};
+  t.textContent = new Intl.DateTimeFormat(root.lang === 'it' ? 'it-IT' : 'sv-SE', form).format(at).replace(',', '');
 }
 if (!root.dataset.zone) document.querySelectorAll('time.at').forEach(local);
 const clocks = document.querySelectorAll('time[data-until]');

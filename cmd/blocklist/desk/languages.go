@@ -1,0 +1,49 @@
+package desk
+
+import (
+	"net/http"
+
+	"golang.org/x/text/language"
+
+	"github.com/argine-dns/argine/blocklist/publish/words"
+)
+
+// languages are those in which the desk speaks.
+type languages struct {
+	all     map[string]*words.Words
+	matcher language.Matcher
+}
+
+func readLanguages() (languages, error) {
+	l := languages{all: map[string]*words.Words{}}
+	var tags []language.Tag
+	for _, name := range words.Languages() {
+		w, err := words.Read(name)
+		if err != nil {
+			return l, err
+		}
+		l.all[name] = w
+		tags = append(tags, language.Make(name))
+	}
+	l.matcher = language.NewMatcher(tags)
+	return l, nil
+}
+
+// of returns the language of a request: the one that was chosen, or else what the browser asks for.
+func (l languages) of(r *http.Request) *words.Words {
+	if c, err := r.Cookie(languageCookie); err == nil && l.all[c.Value] != nil {
+		return l.all[c.Value]
+	}
+	wanted, _, err := language.ParseAcceptLanguage(r.Header.Get("Accept-Language"))
+	if err != nil {
+		wanted = nil
+	}
+	_, i, _ := l.matcher.Match(wanted...) // the first one if none fits
+	return l.all[words.Languages()[i]]
+}
+
+// Cookies with preferences.
+const (
+	languageCookie = "desk-language"
+	zoneCookie     = "desk-zone"
+)
