@@ -2,7 +2,6 @@ package desk_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -24,6 +23,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
 // newChromium starts Chromium without a window, and returns the context of its tabs. The test is skipped where it is not
@@ -70,7 +71,7 @@ type window struct {
 	t     testing.TB
 	ctx   context.Context
 	base  string
-	words map[string][]string
+	words *words.Words
 
 	mu      sync.Mutex
 	trouble []string // dialogs, violations of the policy, errors of scripts
@@ -81,10 +82,9 @@ func openWindow(chromium context.Context, t testing.TB, base, user string, v vie
 	t.Helper()
 	ctx, _ := chromedp.NewContext(chromium, chromedp.WithNewBrowserContext())
 	t.Cleanup(func() { assert.NoError(t, chromedp.Cancel(ctx)) })
-	w := &window{view: v, t: t, ctx: ctx, base: base}
-	text, err := os.ReadFile("words.json")
+	texts, err := words.Read(v.lang)
 	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(text, &w.words))
+	w := &window{view: v, t: t, ctx: ctx, base: base, words: texts}
 	require.NoError(t, chromedp.Listen(ctx, w.listen))
 	headers := network.Headers{"Accept-Language": v.lang}
 	if user != "" {
@@ -166,10 +166,8 @@ func evaluate[T any](w *window, expression string) T {
 // word returns a text of the catalogue in the language of the window.
 func (w *window) word(key string, args ...any) string {
 	w.t.Helper()
-	texts := w.words[key]
-	require.NotEmpty(w.t, texts, key)
-	text := texts[map[string]int{"en": 0, "it": 1}[w.lang]]
-	text, _, _ = strings.Cut(text, "|") // the singular
+	text, _, _ := strings.Cut(w.words.Text(key), "|") // the singular
+	require.NotEqual(w.t, key, text)
 	if strings.Contains(text, "%") {
 		text = fmt.Sprintf(text, args...)
 	}
