@@ -55,7 +55,7 @@ func (z *Zone) update(ctx context.Context) error {
 			c.Log.Info("the zone has changed", b.next.attrs()...)
 		}
 	}
-	return errors.Join(append(b.errs, z.writeFile())...)
+	return errors.Join(b.errs...)
 }
 
 func (b *build) close() {

@@ -106,14 +106,15 @@ func (z *Zone) Run(ctx context.Context, watch func() <-chan struct{}) {
 		lists := watch()
 		before := z.current.Load()
 		err := z.update(ctx)
-		if z.setError(err) && err != nil && ctx.Err() == nil && !errors.Is(err, errChanging) {
-			z.log().Error("the zone is not up to date", slog.Any("error", err))
-		}
 		if now := z.current.Load(); now != nil && (first || before == nil || now.Serial != before.Serial) {
 			told()
 			notify, cancel := context.WithCancel(ctx)
 			told = cancel
 			notices.Go(func() { z.notify(notify, now) })
+		}
+		err = errors.Join(err, z.writeFile())
+		if z.setError(err) && err != nil && ctx.Err() == nil && !errors.Is(err, errChanging) {
+			z.log().Error("the zone is not up to date", slog.Any("error", err))
 		}
 		z.wait(ctx, lists, err != nil)
 	}

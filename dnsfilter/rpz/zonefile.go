@@ -18,8 +18,11 @@ import (
 // writeFile writes the zone file of the configuration, if it is not that of the current serial.
 func (z *Zone) writeFile() error {
 	c, s := z.config.Load(), z.current.Load()
+	if c.File == "" || s == nil {
+		return nil
+	}
 	key := c.File + " " + strconv.FormatUint(uint64(s.Serial), 10)
-	if c.File == "" || z.written == key {
+	if z.written == key {
 		return nil
 	}
 	if err := replaceFile(c.File, s.writeText); err != nil {
