@@ -11,7 +11,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// errChanging is returned if a file changes while it is read. It is read again after it has settled.
+// errChanging is returned if a file changes while it is read. It is read again after it has settled, see whileChanging.
 var errChanging = errors.New("the file changed while it was read")
 
 // heldFile reports whether the store has the list, and whether it has the current content of the file. A file that was

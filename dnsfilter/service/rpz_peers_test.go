@@ -236,7 +236,10 @@ func follow(t *testing.T, a *agency, p peer, loads time.Duration) peerFollower {
 		place.primary, place.cert = r.listenTLS(t, settings+"}\n"), filepath.Join(r.dir, "cert.pem")
 	}
 	r.start(t)
-	require.Eventually(t, func() bool { return zoneOf(t, r).Serial > 0 }, time.Minute, 10*time.Millisecond, r.log)
+	require.True(t, peers.Wait(t, time.Minute, func() bool {
+		_, err := os.Stat(place.file) // Knot does not start without it
+		return err == nil && zoneOf(t, r).Serial > 0
+	}), r.log)
 	place.forward = r.upstreamPort(t)
 	program := p.program
 	if p.ours {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -25,7 +26,7 @@ const busyEvery = 2 * time.Millisecond
 //
 // Lists in the store are enforced from the first answer on, even if a file has changed or an origin is not reachable;
 // updates follow meanwhile. A local list that is not in the store is loaded before the first answer. If that fails, the
-// service does not start. A list of another server that was never fetched does not delay the start: it is logged, and
+// service does not start; a file that changes meanwhile is read again. A list of another server that was never fetched does not delay the start: it is logged, and
 // enforced once its server answers.
 type Service struct {
 	running
@@ -58,39 +59,74 @@ func New(read func() (*config.Settings, error), log *slog.Logger) (*Service, err
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	settings, err := read()
-	if err != nil {
-		return nil, err
-	}
-	store, err := awaitStore(settings)
-	if err != nil {
-		return nil, err
-	}
 	s := &Service{
-		running: running{log: log, store: store, started: time.Now()},
-		read:    read, settings: settings, reloads: make(chan chan<- error),
+		running: running{log: log, started: time.Now()},
+		read:    read, watch: watcher{}, reloads: make(chan chan<- error),
 		successors: make(chan *net.UnixConn), released: make(chan struct{}),
 	}
-	if err := s.certificate.load(settings, log); err != nil {
+	if err := whileChanging(log, filesOf, s.readSettings); err != nil {
+		return nil, err
+	}
+	store, err := awaitStore(s.settings)
+	if err != nil {
+		return nil, err
+	}
+	s.store = store
+	if err := whileChanging(log, s.ownFiles, s.prepare); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	s.local = &localLists{store: store, log: log, held: readLocalHolds(settings.State)}
+	return s, nil
+}
+
+// readSettings reads the settings, and again once the states of their files are known, so that no change after this is
+// missed.
+func (s *Service) readSettings() error {
+	settings, err := s.read()
+	if err != nil {
+		return err
+	}
+	clear(s.watch)
+	s.watch.baseline(settings.OwnFiles(), settings.Certificate)
+	s.settings, err = s.read()
+	return err
+}
+
+// filesOf returns the settings files that an error is about.
+func filesOf(err error) (paths []string) {
+	all, _ := errors.AsType[config.Errors](err)
+	for _, e := range all {
+		paths = append(paths, e.File)
+	}
+	return paths
+}
+
+func (s *Service) ownFiles(error) []string {
+	return slices.Concat(s.settings.OwnFiles(), s.settings.Certificate.Files())
+}
+
+// prepare makes what answers queries, from the settings and their files.
+func (s *Service) prepare() error {
+	if err := s.certificate.load(s.settings, s.log); err != nil {
+		return err
+	}
+	s.local = &localLists{store: s.store, log: s.log, held: readLocalHolds(s.settings.State)}
 	s.zoneLists = &zoneLists{
-		log: log, dir: zoneCopies(settings.State), held: s.local.held, states: map[*dnsfilter.PolicyZone]zoneState{},
+		log: s.log, dir: zoneCopies(s.settings.State), held: s.local.held, states: map[*dnsfilter.PolicyZone]zoneState{},
 	}
-	s.logs = newLogs(settings, log)
-	if s.zones, err = s.newPolicyZones(settings, nil); err != nil {
-		return nil, errors.Join(err, store.Close())
+	s.logs = newLogs(s.settings, s.log)
+	var err error
+	if s.zones, err = s.newPolicyZones(s.settings, nil); err != nil {
+		return err
 	}
 	if s.server, err = s.newServer(); err != nil {
-		return nil, errors.Join(err, store.Close())
+		return err
 	}
-	page, err := settings.StopPage.Load()
+	page, err := s.settings.StopPage.Load()
 	if err != nil {
-		return nil, errors.Join(err, store.Close())
+		return err
 	}
 	s.stopPage = stoppage.New(s.server.Decide, page)
-	return s, nil
+	return nil
 }
 
 // awaitStore opens the store. It waits a moment if the previous process is still ending.
@@ -117,7 +153,8 @@ func (s *Service) newServer() (*dnsfilter.Server, error) {
 // the process, but no client is waiting yet.
 func (s *Service) loadMissing() error {
 	var err error
-	if s.guards, err = s.guards.next(s.settings); err != nil {
+	next := func() error { s.guards, err = s.guards.next(s.settings); return err }
+	if err := whileChanging(s.log, s.ownFiles, next); err != nil {
 		return err
 	}
 	if err := s.loadZones(); err != nil {
@@ -143,7 +180,7 @@ func (s *Service) loadMissing() error {
 // or if it is in force as it was before.
 func (s *Service) loadZones() error {
 	for _, l := range s.settings.ZoneLists() {
-		err := s.zoneLists.load(l, s.guards, "")
+		err := s.zoneLists.loadSettled(l, s.guards)
 		which := []any{slog.String("list", l.Rule.List), slog.Any("error", err)}
 		switch {
 		case err == nil:

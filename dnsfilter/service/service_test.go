@@ -74,13 +74,19 @@ func (r *running) start(t *testing.T) *service.Service {
 	t.Helper()
 	s, err := service.New(r.read, slog.New(slog.NewTextHandler(r.log, nil)))
 	require.NoError(t, err)
+	r.run(t, s)
+	return s
+}
+
+// run runs a service that New has made.
+func (r *running) run(t *testing.T, s *service.Service) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx, r.reload) }()
 	r.stop = sync.OnceValue(func() error { cancel(); return <-done })
 	t.Cleanup(func() { assert.NoError(t, r.stop()) })
 	require.Eventually(t, func() bool { return strings.Contains(r.log.String(), "msg=serving") }, 10*time.Second, 5*time.Millisecond, r.log)
-	return s
 }
 
 func (r *running) rcode(t *testing.T, name string) int {

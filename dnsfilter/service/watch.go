@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -32,8 +33,6 @@ func (w watcher) baseline(own []string, certificate config.Certificate) {
 // watchFiles loads changed files until ctx ends. A failure is logged once. After it, the file is loaded again when it
 // changes, or on a requested reload.
 func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
-	s.watch = watcher{}
-	s.watch.baseline(s.settings.OwnFiles(), s.settings.Certificate)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -81,7 +80,10 @@ func (s *Service) reloadChangedLists() {
 		if err == nil {
 			err = s.local.load(l, s.guards, "")
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, errChanging):
+			s.log.Info("a list changes while it is read; it is read again once it has settled", slog.String("list", l.List))
+		case err != nil:
 			s.local.fail(l, err)
 		}
 	}

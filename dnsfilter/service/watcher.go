@@ -1,6 +1,13 @@
 package service
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+)
 
 // Files are polled at the interval watchEvery. A change counts once the file has had the same state for settleFor, so
 // that a file that is still being written is not read. The file must also have this state after reading.
@@ -8,6 +15,34 @@ const (
 	watchEvery = 50 * time.Millisecond
 	settleFor  = 100 * time.Millisecond
 )
+
+// readTries is how often a file is read that changes each time.
+const readTries = 20
+
+// whileChanging calls read, and again if it fails while one of its files is changing: what was read may be half of what
+// someone writes. The files may depend on the error.
+func whileChanging(log *slog.Logger, files func(error) []string, read func() error) error {
+	var err error
+	for try := range readTries {
+		if err = read(); err == nil || !errors.Is(err, errChanging) && !slices.ContainsFunc(files(err), isChanging) {
+			return err
+		}
+		if try == 0 {
+			log.Warn("a file changes while it is read; it is read again", slog.Any("error", err))
+		}
+		time.Sleep(settleFor)
+	}
+	return fmt.Errorf("%w, %d times: write a new file beside it, and rename it", err, readTries)
+}
+
+// only returns the files of whileChanging where there is one.
+func only(path string) func(error) []string { return func(error) []string { return []string{path} } }
+
+// isChanging reports whether a file has changed within settleFor.
+func isChanging(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && time.Since(info.ModTime()).Abs() < settleFor
+}
 
 // watcher detects changed files that have settled.
 type watcher map[string]*watched

@@ -102,6 +102,11 @@ func (z *zoneLists) load(l *config.List, by guards, accepted string) error {
 	return errors.Join(z.keepCopy(f), z.held.set(f.List, nil))
 }
 
+// loadSettled is load, again if the file changes meanwhile.
+func (z *zoneLists) loadSettled(l *config.List, by guards) error {
+	return whileChanging(z.log, only(l.File), func() error { return z.load(l, by, "") })
+}
+
 // readZone reads the file of a policy zone into next, unless it is the one in force, and has the guards compare it with
 // the zone before, which has the state had.
 func (g guards) readZone(f config.LocalFile, next, before *dnsfilter.PolicyZone,
@@ -202,7 +207,7 @@ func (z *zoneLists) logLoaded(f config.LocalFile, r dnsfilter.ZoneReport, took t
 // loadAll loads all policy zones of the settings whose files are not in force.
 func (z *zoneLists) loadAll(s *config.Settings, by guards) error {
 	for _, l := range s.ZoneLists() {
-		if err := z.load(l, by, ""); err != nil && !l.Fetch.IsSet() {
+		if err := z.loadSettled(l, by); err != nil && !l.Fetch.IsSet() {
 			return err
 		}
 	}
@@ -259,7 +264,7 @@ func (s *Service) reloadChangedZones() {
 		if known || !s.watch.settled(f.List, source) {
 			continue
 		}
-		if err := s.zoneLists.load(l, s.guards, ""); err != nil {
+		if err := s.zoneLists.load(l, s.guards, ""); err != nil && !errors.Is(err, errChanging) {
 			s.log.Error(badZone, slog.String("list", f.List), slog.Any("error", err))
 		}
 	}
