@@ -38,7 +38,7 @@ func TestForms(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 1, 9, 5, 7, 0, time.UTC)
 	for language, want := range map[string][]string{
-		"en": {"1,234,567", "2026-03-01", "2026-03-01 09:05", "2026-03-01 09:05:07", "March 2026", "2 d 3 h", "1 order has expired", "1,200 orders have expired", "A release is signed, and waits to be pushed"},
+		"en": {"1,234,567", "2026-03-01", "2026-03-01 09:05", "2026-03-01 09:05:07", "March 2026", "2 d 3 h", "1 order has expired", "1,200 orders have expired", "A release is signed, and waits to be published"},
 		"it": {"1.234.567", "01/03/2026", "01/03/2026 09:05", "01/03/2026 09:05:07", "marzo 2026", "2 g 3 h", "1 ordine è scaduto", "1.200 ordini sono scaduti", "Una versione è firmata e attende la pubblicazione"},
 	} {
 		w, err := Read(language)

@@ -18,7 +18,7 @@ func TestReading(t *testing.T) {
 	a.open(t)
 	b := a.enter(t)
 	for path, want := range map[string][]string{
-		"/":                                {"What waits", "entries4", "+4 −0", "4 changed lines are in no release yet"},
+		"/":                                {"What waits", "entries4", "+4 −0", "4 changed entries are in no release yet"},
 		"/entries":                         {"=www.example.net|||–|–", `example.org|test|order 17|2099-05-01|–`},
 		"/entries?scope=url":               {"https://social.example/user/7"},
 		"/entries?prefix=sub":              {"sub.example.org"},
@@ -29,7 +29,7 @@ func TestReading(t *testing.T) {
 		"/entry?of=http://example.org:80/": {"What covers it", "order 17|test|blocks|2099-05-01|–", "Listed · ", "as ordered"},
 		"/history?author=c*":               {"|carla|as ordered; guards overridden: the guards know no test"},
 		"/history?kind=push":               {"No operation fits"},
-		"/operation/2":                     {"Operation 2", "+|example.org|", "Hash before it"},
+		"/operation/2":                     {"Operation 2", "+|example.org|", "Hash of the operation before"},
 		"/entry/page?of=example.org":       {"example.org: listed"},
 	} {
 		p := b.getAny(t, path)
@@ -117,9 +117,9 @@ func TestPreferences(t *testing.T) {
 	assert.Equal(t, "/history?kind=add", p.path)
 	assert.Contains(t, p.text, "Nessuna operazione corrisponde")
 	month := b.getAny(t, "/reports/"+time.Now().UTC().Format("2006-01"))
-	assert.Contains(t, month.text, "Nessuna voce è stata inserita, rimossa o modificata.")
+	assert.Contains(t, month.text, "Nessuna voce è stata inserita, ritirata o modificata.")
 	assert.Equal(t, "it", month.header.Get("Content-Language"))
-	assert.Contains(t, b.getAny(t, "/entry/page?of=example.org").text, "mai in lista di per sé")
+	assert.Contains(t, b.getAny(t, "/entry/page?of=example.org").text, "mai inserita direttamente")
 	p = b.post(t, "/preferences", url.Values{"zone": {"Europe/Rome"}, "back": {"//evil.example/"}})
 	assert.Equal(t, "/", p.path)
 	assert.NotContains(t, p.text, " UTC")

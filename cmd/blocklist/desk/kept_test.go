@@ -41,7 +41,7 @@ func TestSharedPages(t *testing.T) {
 	assert.Equal(t, http.StatusForbidden, a.as(t, "dora").get(t, "/entries").status)
 	_, _, err := a.Release(t.Context(), "anna")
 	require.NoError(t, err)
-	assert.Contains(t, a.as(t, "rita").get(t, "/pending").text, "anna missing")
+	assert.Contains(t, a.as(t, "rita").get(t, "/pending").text, "anna not signed yet")
 	a.sign(t)
 	assert.Contains(t, a.as(t, "rita").get(t, "/pending").text, "anna signed")
 }

@@ -65,12 +65,12 @@ func TestRelease(t *testing.T) {
 	})
 	b := a.enter(t)
 	p := b.get(t, "/pending")
-	assert.Contains(t, p.text, "Nothing is pending.")
-	assert.Contains(t, p.text, "2 lines come, 0 lines go")
+	assert.Contains(t, p.text, "No release is being prepared.")
+	assert.Contains(t, p.text, "2 entries added, 0 entries removed")
 	p = b.post(t, "/release", nil)
 	assert.Equal(t, "/pending", p.path)
 	assert.Contains(t, p.text, "it.example/test serial 1")
-	assert.Contains(t, p.text, "Signatures: 0 of 1 anna missing")
+	assert.Contains(t, p.text, "Signatures: 0 of 1 anna not signed yet")
 	assert.Contains(t, p.text, "+bad.example+worse.example")
 	request := b.post(t, "/request", fields("what", ""))
 	assert.Contains(t, request.header.Get("Content-Disposition"), `filename="it.example-test-serial-1.tar"`)
@@ -81,7 +81,7 @@ func TestRelease(t *testing.T) {
 	assert.Equal(t, http.StatusUnprocessableEntity, b.post(t, "/push", nil).status, "no one has signed")
 	p = b.upload(t, a.signed(t, request.raw))
 	assert.Contains(t, p.text, "Signatures: 1 of 1 anna signed")
-	assert.Contains(t, b.get(t, "/").text, "A release is signed, and waits to be pushed")
+	assert.Contains(t, b.get(t, "/").text, "A release is signed, and waits to be published")
 	assert.Equal(t, "/", b.post(t, "/push", nil).path)
 	assert.Equal(t, 1, pushed)
 	assert.Equal(t, http.StatusConflict, b.post(t, "/release", nil).status, "nothing has changed")
@@ -98,7 +98,7 @@ func TestHeldRelease(t *testing.T) {
 	assert.Equal(t, http.StatusUnprocessableEntity, p.status)
 	assert.Contains(t, p.text, "public-suffix")
 	p = b.post(t, "/release", fields("override", "a test"))
-	assert.Contains(t, p.text, "Guards overriddena test")
+	assert.Contains(t, p.text, "Safety check overriddena test")
 }
 
 // An officer's terminal has a code, which lets it read the request and bring one signature.
@@ -152,6 +152,6 @@ func TestUrgent(t *testing.T) {
 	b.upload(t, a.signed(t, request.raw))
 	p = b.get(t, "/urgent")
 	assert.Contains(t, p.text, "worse.example|night 3|")
-	assert.Contains(t, p.text, "may still list 4 targets")
+	assert.Contains(t, p.text, "may still list 4 entries")
 	assert.Equal(t, http.StatusUnprocessableEntity, b.post(t, "/urgent", fields("entries", "co.uk")).status)
 }
