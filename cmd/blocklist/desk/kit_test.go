@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -259,6 +260,25 @@ func checkElement(t testing.TB, n *html.Node) {
 	}
 	if n.Data == "script" {
 		assert.Nil(t, n.FirstChild)
+	}
+	if n.Data == "form" {
+		checkDefault(t, n)
+	}
+}
+
+// checkDefault fails if Enter in a field of a form takes one of several decisions: a browser presses the first button.
+func checkDefault(t testing.TB, form *html.Node) {
+	t.Helper()
+	var buttons []*html.Node
+	for n := range form.Descendants() {
+		if n.Data == "button" {
+			buttons = append(buttons, n)
+		}
+	}
+	decides := func(n *html.Node) bool { return attribute(n, "name") == "verb" }
+	if slices.ContainsFunc(buttons, decides) {
+		disabled := slices.ContainsFunc(buttons[0].Attr, func(a html.Attribute) bool { return a.Key == "disabled" })
+		assert.True(t, disabled, "Enter takes the decision %q", attribute(buttons[0], "value"))
 	}
 }
 
