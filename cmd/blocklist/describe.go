@@ -90,9 +90,14 @@ func (a *app) printOperations(operations iter.Seq2[publish.Operation, error], li
 func (a *app) printChanges(changes iter.Seq2[blocklist.Change, error], all string) error {
 	var added, removed uint64
 	var shown []string
+	show, done := a.progress("reading the changes: %s")
 	for c, err := range changes {
 		if err != nil {
+			done()
 			return err
+		}
+		if n := added + removed; show != nil && n > 0 && n%4096 == 0 {
+			show(n)
 		}
 		if c.Removed {
 			removed++
@@ -103,6 +108,7 @@ func (a *app) printChanges(changes iter.Seq2[blocklist.Change, error], all strin
 			shown = append(shown, changeLine(c))
 		}
 	}
+	done()
 	a.printf("  changes      %s, %s", plural(added, "line comes", "lines come"), plural(removed, "line goes", "lines go"))
 	for _, line := range shown {
 		a.printf("    %s", line)

@@ -71,7 +71,10 @@ func (a *app) runPull(ctx context.Context, c subscribe.Config, dir string) (err 
 	if err != nil {
 		return err
 	}
-	if _, err := s.Refresh(ctx); err != nil {
+	done := a.during("fetching and verifying")
+	_, err = s.Refresh(ctx)
+	done()
+	if err != nil {
 		return err
 	}
 	if hold := s.Status().Hold; hold != nil { // nothing is enforced here, so a message is enough
@@ -82,7 +85,10 @@ func (a *app) runPull(ctx context.Context, c subscribe.Config, dir string) (err 
 		}
 	}
 	path := filepath.Join(dir, pulledFile)
-	if err := writeFile(path, func(w io.Writer) error { return writeEntries(w, s.Entries()) }); err != nil {
+	done = a.during("writing the entries")
+	err = writeFile(path, func(w io.Writer) error { return writeEntries(w, s.Entries()) })
+	done()
+	if err != nil {
 		return err
 	}
 	urgentPath := filepath.Join(dir, urgentFile)

@@ -28,13 +28,17 @@ still hold the release until each subscriber accepts it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				if override != "" {
+					done := a.during("asking the guards")
 					r, err := l.Override(cmd.Context(), publish.Audit{Author: author, Reason: override})
+					done()
 					if err != nil {
 						return err
 					}
 					a.printFindings(*r, maxShown)
 				}
+				done := a.during("making the release")
 				p, replaced, err := l.Release(cmd.Context(), author)
+				done()
 				if err != nil {
 					return err
 				}

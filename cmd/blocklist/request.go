@@ -346,7 +346,10 @@ func (a *app) checkSeen(ctx context.Context, m memory, p *publish.Pending,
 	if err != nil {
 		return nil, err
 	}
-	if err := m.CheckSeen(ctx, p, all); err != nil {
+	done := a.during("comparing with what was signed")
+	err = m.CheckSeen(ctx, p, all)
+	done()
+	if err != nil {
 		if !again && !errors.Is(err, publish.ErrMadeAgain) {
 			return nil, withHint(err, "ask the other officers for the digest that they have signed; blocklist recover brings a ledger up to date that is behind; if %s was made again before it was pushed, --again signs it", p.What())
 		}

@@ -100,7 +100,9 @@ func (a *app) runSign(cmd *cobra.Command, l *publish.Ledger, s signFlags) error 
 	if err != nil {
 		return err
 	}
+	done := a.during("signing")
 	signed, err := l.Sign(cmd.Context(), p, officer)
+	done()
 	if err != nil {
 		return err
 	}

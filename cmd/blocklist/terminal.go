@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -119,6 +121,34 @@ func (a *app) progress(text string) (show func(uint64), done func()) {
 		}
 	}
 	return show, func() { fmt.Fprint(a.stderr, "\r\033[K") }
+}
+
+// during shows a text with the seconds that have passed on a terminal, until done is called. It is for long work that
+// has no counts, and prints nothing.
+func (a *app) during(text string) (done func()) {
+	show, clear := a.progress(text + ": %s s")
+	if show == nil {
+		return clear
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var shown sync.WaitGroup
+	shown.Go(func() {
+		begin, tick := time.Now(), time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case now := <-tick.C:
+				show(uint64(now.Sub(begin).Round(time.Second).Seconds()))
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return func() {
+		cancel()
+		shown.Wait()
+		clear()
+	}
 }
 
 // visible escapes control characters and characters that change the writing direction. A terminal then shows these

@@ -26,8 +26,8 @@ const busyEvery = 2 * time.Millisecond
 //
 // Lists in the store are enforced from the first answer on, even if a file has changed or an origin is not reachable;
 // updates follow meanwhile. A local list that is not in the store is loaded before the first answer. If that fails, the
-// service does not start; a file that changes meanwhile is read again. A list of another server that was never fetched does not delay the start: it is logged, and
-// enforced once its server answers.
+// service does not start; a file that changes meanwhile is read again. A list of another server that was never fetched
+// does not delay the start: it is logged, and enforced once its server answers.
 type Service struct {
 	running
 
