@@ -1,5 +1,4 @@
-// Package rpz_test runs a fleet of real BIND servers that follow a signed list from dnsfilter.
-package rpz_test
+package examples_test
 
 import (
 	"fmt"
@@ -19,7 +18,7 @@ func TestFleet(t *testing.T) {
 	agency := peers.NewAgency(t, peers.Build(t, "blocklist"), "it.example/csam")
 	agency.Publish("one.example")
 	primary, told, asks := freeport.Addr(t), freeport.Addr(t), freeport.Addr(t)
-	settings := peers.Exchanged(t, "dnsfilter.yaml", "192.0.2.1:53", primary, "/etc/dnsfilter/csam.root.json", agency.Root, "https://origin.example", agency.URL,
+	settings := peers.Exchanged(t, "rpz/dnsfilter.yaml", "192.0.2.1:53", primary, "/etc/dnsfilter/csam.root.json", agency.Root, "https://origin.example", agency.URL,
 		"/etc/dnsfilter/transfer.key", peers.Write(t, dir, "transfer.key", secret), "/var/lib/dnsfilter", dir+"/state",
 		"allow: [192.0.2.53, 192.0.2.54, 192.0.2.56]", "allow: [127.0.0.1]", "notify: [192.0.2.53]", `notify: ["`+told+`"]`,
 		"zone_files: http://192.0.2.1:8053", `upstream: ["`+upstream+`"]`)
@@ -28,7 +27,7 @@ func TestFleet(t *testing.T) {
 
 	secondary := func(addr, transfers string) {
 		own := t.TempDir()
-		conf := "controls { };\n" + peers.Exchanged(t, "named.conf", `include "/etc/bind/transfer.key";`, secret,
+		conf := "controls { };\n" + peers.Exchanged(t, "rpz/named.conf", `include "/etc/bind/transfer.key";`, secret,
 			"options {", fmt.Sprintf("options { directory %q; listen-on port %s { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none; lock-file none;\n"+
 				"forward only; forwarders port %s { 127.0.0.1; }; dnssec-validation no; empty-zones-enable no;", own, peers.Port(addr), peers.Port(upstream)),
 			"192.0.2.1 key", "127.0.0.1 port "+peers.Port(primary)+" key", "allow-notify { key transfer.example; };", transfers)

@@ -1,4 +1,4 @@
-package squid_test
+package examples_test
 
 import (
 	"bytes"
@@ -57,10 +57,7 @@ func newProxy(t *testing.T) *proxy {
 	if _, err := os.Stat(certgen); err != nil {
 		t.Skip("this squid does not decrypt (Debian: squid-openssl)")
 	}
-	dir, err := os.MkdirTemp("", "squid-") //nolint:usetesting // what t.TempDir makes is closed to the user of Squid
-	require.NoError(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	require.NoError(t, os.Chmod(dir, 0o755))
+	dir := folder(t)
 	p := &proxy{t: t, dir: dir, command: filepath.Join(dir, "blocklist"), list: filepath.Join(dir, "list.txt"), address: freeport.Addr(t)}
 	require.NoError(t, os.Rename(peers.Build(t, "blocklist"), p.command))
 	p.makeCA()
@@ -136,16 +133,16 @@ func portOf(text string) string {
 	return port
 }
 
-// start starts Squid with the configuration of this folder that includes listed-KIND.conf. Only paths, addresses and,
+// start starts Squid with the configuration of squid/ that includes listed-KIND.conf. Only paths, addresses and,
 // where said, other texts are exchanged, in pairs; behind it come names and places of this test.
 func (p *proxy) start(kind string, exchange ...string) {
 	p.t.Helper()
-	conf := p.exchanged("squid.conf", "127.0.0.1:3128", p.address, "/etc/squid/ca.pem", p.path("ca.pem"), "/var/lib/squid/ssl_db", p.path("ssl_db"),
+	conf := peers.Exchanged(p.t, "squid/squid.conf", "127.0.0.1:3128", p.address, "/etc/squid/ca.pem", p.path("ca.pem"), "/var/lib/squid/ssl_db", p.path("ssl_db"),
 		"include /etc/squid/listed-acl.conf", "include "+p.path("listed.conf"))
 	if kind != "icap" {
 		exchange = append(exchange, "/usr/local/bin/blocklist", p.command)
 	}
-	p.write("listed.conf", p.exchanged("listed-"+kind+".conf", exchange...))
+	p.write("listed.conf", peers.Exchanged(p.t, "squid/listed-"+kind+".conf", exchange...))
 	p.write("squid.conf", conf+fmt.Sprintf(`
 hosts_file %[1]s/hosts
 tls_outgoing_options cafile=%[1]s/ca.crt
@@ -166,17 +163,6 @@ shutdown_lifetime 0 seconds
 	}
 	p.run("squid", "squid", "-N", "-f", p.path("squid.conf"))
 	p.waitFor(p.address)
-}
-
-// exchanged returns a file of this folder with texts exchanged, each of which must be in it.
-func (p *proxy) exchanged(name string, pairs ...string) string {
-	p.t.Helper()
-	b, err := os.ReadFile(name)
-	require.NoError(p.t, err)
-	for i := 0; i+1 < len(pairs); i += 2 {
-		require.Contains(p.t, string(b), pairs[i])
-	}
-	return strings.NewReplacer(pairs...).Replace(string(b))
 }
 
 // giveTo makes folders those of the user that Squid becomes.

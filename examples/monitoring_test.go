@@ -1,5 +1,4 @@
-// Package monitoring_test tests the alert rules and the dashboard.
-package monitoring_test
+package examples_test
 
 import (
 	"encoding/json"
@@ -17,9 +16,10 @@ import (
 	"github.com/argine-dns/argine/testdata/peers"
 )
 
-func read(t *testing.T, path string) string {
+// monitoring returns the text of a file of monitoring/.
+func monitoring(t *testing.T, name string) string {
 	t.Helper()
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(filepath.Join("monitoring", name))
 	require.NoError(t, err)
 	return string(text)
 }
@@ -29,7 +29,7 @@ var metric = regexp.MustCompile(`dnsfilter_[a-z_]+`)
 // metrics returns the metrics of the handbook, which a test of dnsfilter/service compares with the source.
 func metrics(t *testing.T) map[string]bool {
 	t.Helper()
-	_, text, found := strings.Cut(read(t, "../../cmd/dnsfilter/README.md"), "\n## Metrics\n")
+	_, text, found := strings.Cut(monitoring(t, "../../cmd/dnsfilter/README.md"), "\n## Metrics\n")
 	require.True(t, found)
 	text, _, _ = strings.Cut(text, "\n## ")
 	known := map[string]bool{}
@@ -47,7 +47,7 @@ func TestEveryMetricExists(t *testing.T) {
 	known := metrics(t)
 	histogram := regexp.MustCompile(`_(bucket|sum|count)$`)
 	for _, file := range []string{"alerts.yaml", "alerts_test.yaml", "dashboard.json", "README.md"} {
-		names := metric.FindAllString(read(t, file), -1)
+		names := metric.FindAllString(monitoring(t, file), -1)
 		require.NotEmpty(t, names, file)
 		for _, name := range names {
 			assert.True(t, known[name] || known[histogram.ReplaceAllString(name, "")], "%s: there is no metric %s", file, name)
@@ -57,12 +57,12 @@ func TestEveryMetricExists(t *testing.T) {
 
 func TestEveryAlertHasARunbookAndATest(t *testing.T) {
 	t.Parallel()
-	alerts := regexp.MustCompile(`(?m)^ +- alert: (\S+)$`).FindAllStringSubmatch(read(t, "alerts.yaml"), -1)
+	alerts := regexp.MustCompile(`(?m)^ +- alert: (\S+)$`).FindAllStringSubmatch(monitoring(t, "alerts.yaml"), -1)
 	require.NotEmpty(t, alerts)
-	runbook, tests := read(t, "README.md"), read(t, "alerts_test.yaml")
+	runbook, tests := monitoring(t, "README.md"), monitoring(t, "alerts_test.yaml")
 	for _, a := range alerts {
 		assert.Regexp(t, `(?m)^### `+a[1]+`\n\n\S`, runbook)
-		assert.Contains(t, read(t, "alerts.yaml"), "runbook: 'README.md#"+strings.ToLower(a[1])+"'")
+		assert.Contains(t, monitoring(t, "alerts.yaml"), "runbook: 'README.md#"+strings.ToLower(a[1])+"'")
 		assert.Regexp(t, `alertname: `+a[1]+`\n +exp_alerts:\n`, tests, "it fires")
 		assert.Contains(t, tests, "alertname: "+a[1]+", exp_alerts: []", "it does not fire where all is well")
 	}
@@ -77,8 +77,8 @@ func promtool(t *testing.T, args ...string) {
 
 func TestAlerts(t *testing.T) {
 	t.Parallel()
-	promtool(t, "check", "rules", "alerts.yaml")
-	promtool(t, "test", "rules", "alerts_test.yaml")
+	promtool(t, "check", "rules", "monitoring/alerts.yaml")
+	promtool(t, "test", "rules", "monitoring/alerts_test.yaml")
 }
 
 // dashboard is what the test needs to know of Grafana's format.
@@ -100,7 +100,7 @@ type dashboard struct {
 func TestDashboard(t *testing.T) {
 	t.Parallel()
 	var d dashboard
-	require.NoError(t, json.Unmarshal([]byte(read(t, "dashboard.json")), &d))
+	require.NoError(t, json.Unmarshal([]byte(monitoring(t, "dashboard.json")), &d))
 	assert.Equal(t, []any{"dnsfilter", "dnsfilter", 39}, []any{d.Title, d.UID, d.SchemaVersion})
 	var names []string
 	for _, v := range d.Templating.List {

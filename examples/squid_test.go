@@ -1,5 +1,4 @@
-// Package squid_test runs the configurations of this folder with a real Squid.
-package squid_test
+package examples_test
 
 import (
 	"context"

@@ -1,6 +1,4 @@
-// Package desk_test runs a desk behind real proxies that know the people: nginx with client certificates, and two that
-// ask an identity provider.
-package desk_test
+package examples_test
 
 import (
 	"crypto/tls"
@@ -36,10 +34,7 @@ type house struct {
 
 func newHouse(t *testing.T, header, domain string, args ...string) *house {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "desk-") //nolint:usetesting // what t.TempDir makes is closed to workers of proxies
-	require.NoError(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	require.NoError(t, os.Chmod(dir, 0o755)) //nolint:gosec // as above; keys in it are closed
+	dir := folder(t)
 	h := &house{t: t, dir: dir, desk: freeport.Addr(t), front: freeport.Addr(t), header: header, domain: domain, blocklist: peers.Build(t, "blocklist")}
 	h.agency = peers.NewAgency(t, h.blocklist, "it.example/test")
 	h.agency.Publish("bad.example")
@@ -62,12 +57,12 @@ func (h *house) certificate(name, extension string, args ...string) (cert, key s
 	return cert, key
 }
 
-func TestNginx(t *testing.T) {
+func TestDeskWithNginx(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "nginx", "openssl")
 	h := newHouse(t, "X-Remote-User", "")
 	authority, authorityKey := h.certificate("authority", "keyUsage=keyCertSign", "-x509")
-	server := peers.Exchanged(t, "nginx.conf", "192.0.2.10:443", h.front, "127.0.0.1:8471", h.desk, "/etc/nginx/desk.pem", h.cert, "/etc/nginx/desk.key", h.key,
+	server := peers.Exchanged(t, "desk/nginx.conf", "192.0.2.10:443", h.front, "127.0.0.1:8471", h.desk, "/etc/nginx/desk.pem", h.cert, "/etc/nginx/desk.key", h.key,
 		"/etc/nginx/people-ca.pem", authority)
 	conf := peers.Write(t, h.dir, "nginx.conf", fmt.Sprintf("daemon off; pid %[1]s/pid; error_log stderr; events {} http { access_log off; "+
 		"client_body_temp_path %[1]s/t1; proxy_temp_path %[1]s/t2; fastcgi_temp_path %[1]s/t3; uwsgi_temp_path %[1]s/t4; scgi_temp_path %[1]s/t5;\n%[2]s}\n",
@@ -86,7 +81,7 @@ func TestNginx(t *testing.T) {
 	h.check()
 }
 
-func TestApache(t *testing.T) {
+func TestDeskWithApache(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "apache2", "openssl")
 	const modules = "/usr/lib/apache2/modules/"
@@ -95,7 +90,7 @@ func TestApache(t *testing.T) {
 	}
 	p := newProvider(t)
 	h := newHouse(t, "X-Remote-User", "@agency.example", "--sign-out", "/oidc/back?logout=/signed-out")
-	site := peers.Exchanged(t, "apache.conf", "192.0.2.10:443", h.front, "127.0.0.1:8471", h.desk, "/etc/apache2/desk.pem", h.cert, "/etc/apache2/desk.key", h.key,
+	site := peers.Exchanged(t, "desk/apache.conf", "192.0.2.10:443", h.front, "127.0.0.1:8471", h.desk, "/etc/apache2/desk.pem", h.cert, "/etc/apache2/desk.key", h.key,
 		"https://login.agency.example", p.URL, "https://desk.example/", h.base()+"/", "CLIENT-SECRET", clientSecret, "RANDOM-TEXT", "a-random-text")
 	var conf strings.Builder
 	for _, module := range []string{"mpm_event", "authn_core", "authz_core", "authz_user", "auth_openidc", "headers", "proxy", "proxy_http", "ssl", "socache_shmcb"} {
@@ -107,12 +102,12 @@ func TestApache(t *testing.T) {
 	h.checkOpenID(p, "/", "Your session has ended")
 }
 
-func TestOAuth2Proxy(t *testing.T) {
+func TestDeskWithOAuth2Proxy(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "oauth2-proxy", "openssl")
 	p := newProvider(t)
 	h := newHouse(t, "X-Forwarded-Email", "@agency.example", "--sign-out", "/oauth2/sign_out")
-	settings := peers.Exchanged(t, "oauth2-proxy.cfg", "192.0.2.10:443", h.front, "127.0.0.1:8471", h.desk, "/etc/oauth2-proxy/desk.pem", h.cert,
+	settings := peers.Exchanged(t, "desk/oauth2-proxy.cfg", "192.0.2.10:443", h.front, "127.0.0.1:8471", h.desk, "/etc/oauth2-proxy/desk.pem", h.cert,
 		"/etc/oauth2-proxy/desk.key", h.key, "https://login.agency.example", p.URL, "https://desk.example/", h.base()+"/", "/etc/oauth2-proxy/secret", peers.Write(t, h.dir, "secret", clientSecret),
 		"/etc/oauth2-proxy/cookie", peers.Write(t, h.dir, "cookie", strings.Repeat("x", 32)))
 	peers.Start(t, h.dir, "oauth2-proxy", "--config", peers.Write(t, h.dir, "oauth2-proxy.cfg", settings))

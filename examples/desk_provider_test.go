@@ -1,4 +1,4 @@
-package desk_test
+package examples_test
 
 import (
 	"crypto"

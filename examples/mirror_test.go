@@ -1,6 +1,4 @@
-// Package mirror_test runs the configurations of a mirror: a real nginx that serves the folder, and a real rclone that
-// copies it on.
-package mirror_test
+package examples_test
 
 import (
 	"fmt"
@@ -17,16 +15,6 @@ import (
 	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/peers"
 )
-
-// folder returns a folder that nginx's workers can read, whatever account they have.
-func folder(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "mirror-") //nolint:usetesting // what t.TempDir makes is closed to others
-	require.NoError(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	require.NoError(t, os.Chmod(dir, 0o755))
-	return dir
-}
 
 // mirrored is an agency with a mirror of its list.
 type mirrored struct {
@@ -60,12 +48,12 @@ func (m *mirrored) pulled(t *testing.T, from string) string {
 	return string(b)
 }
 
-func TestNginx(t *testing.T) {
+func TestMirrorWithNginx(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "nginx")
 	m := newMirror(t)
 	addr := freeport.Addr(t)
-	server := peers.Exchanged(t, "nginx.conf", "127.0.0.1:8080", addr, "/var/lib/blocklist-mirror", m.copied)
+	server := peers.Exchanged(t, "mirror/nginx.conf", "127.0.0.1:8080", addr, "/var/lib/blocklist-mirror", m.copied)
 	conf := peers.Write(t, m.dir, "nginx.conf", fmt.Sprintf("daemon off; pid %[1]s/pid; error_log stderr; events {} http { access_log off;"+
 		"client_body_temp_path %[1]s/t1; proxy_temp_path %[1]s/t2; fastcgi_temp_path %[1]s/t3; uwsgi_temp_path %[1]s/t4; scgi_temp_path %[1]s/t5;\n%[2]s}\n",
 		m.dir, server))
@@ -96,8 +84,8 @@ func TestNginx(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, code)
 }
 
-// TestToBucket copies a mirror on to a server that is no file system, with WebDAV in place of S3.
-func TestToBucket(t *testing.T) {
+// TestMirrorToBucket copies a mirror on to a server that is no file system, with WebDAV in place of S3.
+func TestMirrorToBucket(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "rclone")
 	m := newMirror(t)
@@ -108,7 +96,7 @@ func TestToBucket(t *testing.T) {
 		resp, err := http.Get("http://" + addr)
 		return err == nil && resp.Body.Close() == nil
 	}, 10*time.Second, 20*time.Millisecond)
-	script, err := filepath.Abs("to-bucket.sh")
+	script, err := filepath.Abs("mirror/to-bucket.sh")
 	require.NoError(t, err)
 	for _, want := range []string{"one.example\n", "one.example\ntwo.example\n"} {
 		if want != "one.example\n" {
@@ -128,9 +116,9 @@ func TestToBucket(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(bucket, old), "what the mirror has removed")
 }
 
-// TestUnit rates the sandbox of the unit: 0 is the best, 100 the worst.
-func TestUnit(t *testing.T) {
+// TestMirrorUnit rates the sandbox of the unit: 0 is the best, 100 the worst.
+func TestMirrorUnit(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "systemd-analyze")
-	peers.Run(t, ".", "systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", "./blocklist-mirror.service")
+	peers.Run(t, ".", "systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", "mirror/blocklist-mirror.service")
 }

@@ -1,14 +1,11 @@
-// Package doh_test runs dnsfilter behind a real nginx, and asks it with a real kdig.
-package doh_test
+package examples_test
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/testdata/freeport"
 	"github.com/argine-dns/argine/testdata/peers"
@@ -23,20 +20,18 @@ func certificate(t *testing.T, dir, name string) (cert, key string) {
 	return cert, key
 }
 
-func TestNginx(t *testing.T) {
+func TestDoHWithNginx(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "nginx", "kdig", "openssl")
-	dir, err := os.MkdirTemp("", "doh-") //nolint:usetesting // what t.TempDir makes is closed to nginx's workers
-	require.NoError(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := folder(t)
 	inner, innerKey := certificate(t, dir, "dnsfilter")
 	outer, outerKey := certificate(t, dir, "dns.example")
 	plain, https, front := freeport.Addr(t), freeport.Addr(t), freeport.Addr(t)
-	settings := peers.Exchanged(t, "dnsfilter.yaml", "192.0.2.1:53", plain, "127.0.0.1:8443", https, "/etc/dnsfilter/cert.pem", inner,
+	settings := peers.Exchanged(t, "doh/dnsfilter.yaml", "192.0.2.1:53", plain, "127.0.0.1:8443", https, "/etc/dnsfilter/cert.pem", inner,
 		"/etc/dnsfilter/key.pem", innerKey, "[192.0.2.53]", `["`+peers.Upstream(t)+`"]`, "/var/lib/dnsfilter", dir+"/state",
 		"/etc/dnsfilter/local.txt", peers.Write(t, dir, "local.txt", "listed.example\n"))
 	peers.Resolver(t, peers.Build(t, "dnsfilter"), dir, settings, plain)
-	server := peers.Exchanged(t, "nginx.conf", "127.0.0.1:8443", https, "192.0.2.1:443", front, "/etc/nginx/dns.example.pem", outer,
+	server := peers.Exchanged(t, "doh/nginx.conf", "127.0.0.1:8443", https, "192.0.2.1:443", front, "/etc/nginx/dns.example.pem", outer,
 		"/etc/nginx/dns.example.key", outerKey, "/etc/dnsfilter/cert.pem", inner)
 	conf := peers.Write(t, dir, "nginx.conf", fmt.Sprintf("daemon off; pid %[1]s/pid; error_log stderr; events {} http {"+
 		"client_body_temp_path %[1]s/t1; proxy_temp_path %[1]s/t2; fastcgi_temp_path %[1]s/t3; uwsgi_temp_path %[1]s/t4; scgi_temp_path %[1]s/t5;\n%[2]s}\n",

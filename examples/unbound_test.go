@@ -1,5 +1,4 @@
-// Package unbound_test runs dnsfilter in front of a real Unbound that validates.
-package unbound_test
+package examples_test
 
 import (
 	"crypto"
@@ -17,7 +16,7 @@ import (
 	"github.com/argine-dns/argine/testdata/peers"
 )
 
-const zone = "signed.example."
+const signedZone = "signed.example."
 
 // signer signs the records of a zone with its only key.
 type signer struct {
@@ -29,7 +28,7 @@ type signer struct {
 func newSigner(t *testing.T) *signer {
 	t.Helper()
 	key := &dns.DNSKEY{
-		Hdr:   dns.RR_Header{Name: zone, Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 300},
+		Hdr:   dns.RR_Header{Name: signedZone, Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET, Ttl: 300},
 		Flags: 257, Protocol: 3, Algorithm: dns.ECDSAP256SHA256,
 	}
 	private, err := key.Generate(256)
@@ -40,7 +39,7 @@ func newSigner(t *testing.T) *signer {
 func (s *signer) sign(rr dns.RR) dns.RR {
 	sig := &dns.RRSIG{
 		Hdr:       dns.RR_Header{Name: rr.Header().Name, Rrtype: dns.TypeRRSIG, Class: dns.ClassINET, Ttl: 300},
-		Algorithm: s.key.Algorithm, SignerName: zone, KeyTag: s.key.KeyTag(),
+		Algorithm: s.key.Algorithm, SignerName: signedZone, KeyTag: s.key.KeyTag(),
 		Inception: uint32(time.Now().Add(-time.Hour).Unix()), Expiration: uint32(time.Now().Add(time.Hour).Unix()),
 	}
 	assert.NoError(s.t, sig.Sign(s.private, []dns.RR{rr}))
@@ -53,11 +52,11 @@ func (s *signer) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 	reply.RecursionAvailable = true
 	address := &dns.A{Hdr: dns.RR_Header{Name: q.Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 300}, A: net.IPv4(192, 0, 2, 1)}
 	switch {
-	case q.Name == zone && q.Qtype == dns.TypeDNSKEY:
+	case q.Name == signedZone && q.Qtype == dns.TypeDNSKEY:
 		reply.Answer = []dns.RR{s.key, s.sign(s.key)}
-	case q.Qtype == dns.TypeA && strings.HasSuffix(q.Name, "."+zone):
+	case q.Qtype == dns.TypeA && strings.HasSuffix(q.Name, "."+signedZone):
 		reply.Answer = []dns.RR{s.sign(address), address}
-		if q.Name == "bogus."+zone {
+		if q.Name == "bogus."+signedZone {
 			address.A = net.IPv4(192, 0, 2, 66)
 		}
 	case q.Qtype == dns.TypeA:
@@ -71,7 +70,7 @@ func TestUnbound(t *testing.T) {
 	peers.Need(t, "unbound")
 	s, dir := newSigner(t), t.TempDir()
 	world, behind, addr := peers.Server(t, s.ServeDNS), freeport.Addr(t), freeport.Addr(t)
-	conf := peers.Exchanged(t, "unbound.conf", "port: 5335", "port: "+peers.Port(behind),
+	conf := peers.Exchanged(t, "unbound/unbound.conf", "port: 5335", "port: "+peers.Port(behind),
 		`auto-trust-anchor-file: "/var/lib/unbound/root.key"`, fmt.Sprintf("trust-anchor: %q", strings.ReplaceAll(s.key.ToDS(dns.SHA256).String(), "\t", " ")))
 	conf += fmt.Sprintf(" username: \"\"\n chroot: \"\"\n directory: %q\n pidfile: \"\"\n use-syslog: no\n do-daemonize: no\n do-not-query-localhost: no\n"+
 		"remote-control:\n control-enable: no\nforward-zone:\n name: \".\"\n forward-addr: 127.0.0.1@%s\n", dir, peers.Port(world))
@@ -79,7 +78,7 @@ func TestUnbound(t *testing.T) {
 	peers.Await(t, behind, "www.signed.example", "NOERROR 192.0.2.1")
 
 	list := peers.Write(t, dir, "local.txt", "blocked.signed.example\n")
-	settings := peers.Exchanged(t, "dnsfilter.yaml", "192.0.2.1:53", addr, "127.0.0.1:5335", behind, "/var/lib/dnsfilter", dir+"/state",
+	settings := peers.Exchanged(t, "unbound/dnsfilter.yaml", "192.0.2.1:53", addr, "127.0.0.1:5335", behind, "/var/lib/dnsfilter", dir+"/state",
 		"/etc/dnsfilter/local.txt", list)
 	peers.Resolver(t, peers.Build(t, "dnsfilter"), dir, settings, addr)
 
