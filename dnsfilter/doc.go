@@ -103,10 +103,14 @@
 //	... when half are open                 8, 2 and 2; edns-tcp-keepalive is 0
 //	write                                  2 seconds
 //	PROXY header of a connection           2 seconds, 2 KiB
-//	QUIC                                   5 seconds for the handshake, 100 streams at once, 32 KiB not yet read
+//	QUIC handshakes                        5 seconds; 4000 at once, 50 of one client; beyond 500, and 500 in a second,
+//	                                       the address is verified first
+//	QUIC connection                        100 streams at once, 32 KiB not yet read
+//	DNS over QUIC                          10 seconds for a query; 1000 at once that do not come with one packet
 //	HTTP requests                          5 seconds and 8 KiB for the header, 10 seconds in all; 100 at once of a connection
 //
 // A client is an IPv4 address, or an IPv6 /56 network. When there is no room for another connection, one of the client
-// with the most connections is closed. The limits are not settings, since they need no tuning: they limit the memory
-// and the open files that a flood can take, far above ordinary use. The time limits suit clients everywhere.
+// with the most connections is closed. A QUIC connection that moves to another address keeps its client, with its view
+// and its limits. The limits are not settings, since they need no tuning: they limit the memory and the open files that
+// a flood can take, far above ordinary use. The time limits suit clients everywhere.
 package dnsfilter

@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -27,6 +26,8 @@ const (
 	port         = 5571
 	upstreamPort = 5572
 	echoPort     = 5573
+	tlsPort      = 5575 // and QUIC
+	httpsPort    = 5576
 )
 
 // bench is one comparison.
@@ -37,6 +38,7 @@ type bench struct {
 	secs   float64
 	binary string
 	agency string // the program blocklist
+	self   string // this program
 	out    io.Writer
 }
 
@@ -55,18 +57,22 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags.Float64Var(&b.secs, "secs", 2, "seconds of a run")
 	flags.StringVar(&b.binary, "dnsfilter", "dnsfilter", "the program to compare")
 	flags.StringVar(&b.agency, "blocklist", "", "the program that publishes signed lists, to measure deltas of them")
-	chosen := flags.String("peers", strings.Join(peerNames(), ","),
-		"programs to run, as far as they are installed; none: measure changes alone")
+	chosen := flags.String("peers", strings.Join(peerNames(), ","), "programs to run, as far as they are installed")
+	parts := flags.String("parts", "udp,kept,idle,changes", "what to measure")
 	echoes := flags.Bool("echo", false, "be the yardstick")
+	sends := flags.String("send", "", "send the queries of a file over the protocol of this name")
 	if flags.Parse(args) != nil {
 		return 2
 	}
 	var err error
-	if *echoes {
+	switch {
+	case *echoes:
 		stop() // signals end it
 		err = echo()
-	} else {
-		err = b.compare(ctx, strings.Split(*chosen, ","))
+	case *sends != "":
+		err = b.send(ctx, *sends, flags.Arg(0))
+	default:
+		err = b.compare(ctx, strings.Split(*parts, ","), strings.Split(*chosen, ","))
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "bench: error: %v\n", err)
@@ -94,8 +100,8 @@ func echo() error {
 	}
 }
 
-func (b *bench) compare(ctx context.Context, names []string) (err error) {
-	for _, tool := range []string{"dnsperf", "nsd", "taskset"} {
+func (b *bench) compare(ctx context.Context, parts, names []string) (err error) {
+	for _, tool := range []string{"dnsperf", "h2load", "nsd", "openssl", "taskset"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return fmt.Errorf("%s is needed: %w", tool, err)
 		}
@@ -107,31 +113,46 @@ func (b *bench) compare(ctx context.Context, names []string) (err error) {
 	if err := b.writeData(); err != nil {
 		return err
 	}
+	if err := b.certificate(ctx); err != nil {
+		return err
+	}
 	upstream, err := b.start(ctx, "1", b.nsd()...)
 	if err != nil {
 		return err
 	}
 	defer upstream.stop()
-	self, err := os.Executable()
-	if err != nil {
+	if b.self, err = os.Executable(); err != nil {
 		return err
 	}
-	yardstick, err := b.start(ctx, "0", self, "-echo")
+	yardstick, err := b.start(ctx, "0", b.self, "-echo")
 	if err != nil {
 		return err
 	}
 	defer yardstick.stop()
-	if err := b.compareAll(ctx, names, yardstick); err != nil {
-		return err
+	for _, part := range parts {
+		if err := b.measure(ctx, part, names, yardstick); err != nil {
+			return err
+		}
 	}
-	return b.changes(ctx)
+	return nil
+}
+
+func (b *bench) measure(ctx context.Context, part string, names []string, yardstick *process) error {
+	switch part {
+	case "udp":
+		return b.compareAll(ctx, names, yardstick)
+	case "kept":
+		return b.kept(ctx, names, yardstick)
+	case "idle":
+		return b.idle(ctx)
+	case "changes":
+		return b.changes(ctx)
+	}
+	return fmt.Errorf("there is no part %q", part)
 }
 
 // compareAll prints one row per program.
 func (b *bench) compareAll(ctx context.Context, names []string, yardstick *process) error {
-	if len(names) == 1 && names[0] == "" {
-		return nil
-	}
 	fmt.Fprintf(b.out, "CPU time of a query, as a multiple of the yardstick's at the same moment (lost queries in brackets)\n\n")
 	fmt.Fprintf(b.out, "| | W1 cached | W2 mixed | W3 blocked | W4 not cached | W1 again | MB before | after |\n|---|---|---|---|---|---|---|---|\n")
 	for _, name := range names {
@@ -142,27 +163,37 @@ func (b *bench) compareAll(ctx context.Context, names []string, yardstick *proce
 	return ctx.Err()
 }
 
-// comparePeer prints one row.
-func (b *bench) comparePeer(ctx context.Context, name string, yardstick *process) error {
+// startPeer starts a program on some processors, and waits until it blocks names.
+func (b *bench) startPeer(ctx context.Context, name, cpus string) (*process, error) {
 	configure := peers()[name]
 	if configure == nil {
-		return errors.New("unknown")
+		return nil, errors.New("unknown")
 	}
 	command, err := configure(b)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if _, err := exec.LookPath(command[0]); err != nil {
-		return errors.New("not installed")
+		return nil, errors.New("not installed")
 	}
-	p, err := b.start(ctx, "0", command...)
+	p, err := b.start(ctx, cpus, command...)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.waitBlocked(p); err != nil {
+		p.stop()
+		return nil, err
+	}
+	return p, nil
+}
+
+// comparePeer prints one row.
+func (b *bench) comparePeer(ctx context.Context, name string, yardstick *process) error {
+	p, err := b.startPeer(ctx, name, "0")
 	if err != nil {
 		return err
 	}
 	defer p.stop()
-	if err := b.waitBlocked(p); err != nil {
-		return err
-	}
 	before := p.memory()
 	row := []string{name}
 	for _, workload := range []string{"w1", "w2", "w3", "w4", "w1"} {
@@ -176,36 +207,48 @@ func (b *bench) comparePeer(ctx context.Context, name string, yardstick *process
 	return nil
 }
 
-// ratio measures a workload several times, with the baseline before and after each, and returns the median ratio.
+// ratio measures a workload over UDP, and returns the cell of the table.
 func (b *bench) ratio(ctx context.Context, workload string, p, yardstick *process) (string, error) {
-	file := filepath.Join(b.dir, workload)
-	if workload == "w1" || workload == "w2" {
-		if _, err := b.load(ctx, p, port, file, b.secs); err != nil { // to warm it up
-			return "", err
-		}
-	}
-	var ratios []float64
-	lost := 0
-	for i := range b.runs {
-		name := file
+	file := func(run int) string {
 		if workload == "w4" {
-			name = fmt.Sprint(file, ".", i)
+			return b.path(fmt.Sprint(workload, ".", run))
 		}
-		first, err1 := b.load(ctx, yardstick, echoPort, filepath.Join(b.dir, "w1"), 0.5)
-		got, err2 := b.load(ctx, p, port, name, b.secs)
-		second, err3 := b.load(ctx, yardstick, echoPort, filepath.Join(b.dir, "w1"), 0.5)
-		if err := cmp.Or(err1, err2, err3); err != nil {
+		return b.path(workload)
+	}
+	if workload == "w1" || workload == "w2" {
+		if _, err := b.load(ctx, p, overUDP(port), file(0), b.secs); err != nil { // to warm it up
 			return "", err
 		}
-		ratios = append(ratios, 2*got.cost/(first.cost+second.cost))
+	}
+	got, err := b.median(ctx, overUDP(port), file, p, yardstick)
+	cell := fmt.Sprintf("%.2f", got.ratio)
+	if got.lost > 0 {
+		cell += fmt.Sprintf(" (%.0f)", got.lost)
+	}
+	return cell, err
+}
+
+// median measures a load several times, with the yardstick before and after each. It returns the run with the median
+// ratio, and what all of them lost.
+func (b *bench) median(ctx context.Context, by protocol, file func(run int) string, p, yardstick *process,
+) (result, error) {
+	var runs []result
+	lost := 0.0
+	for i := range b.runs {
+		first, err1 := b.load(ctx, yardstick, overUDP(echoPort), b.path("w1"), 0.5)
+		got, err2 := b.load(ctx, p, by, file(i), b.secs)
+		second, err3 := b.load(ctx, yardstick, overUDP(echoPort), b.path("w1"), 0.5)
+		if err := cmp.Or(err1, err2, err3); err != nil {
+			return result{}, err
+		}
+		got.ratio = 2 * got.cost / (first.cost + second.cost)
 		lost += got.lost
+		runs = append(runs, got)
 	}
-	slices.Sort(ratios)
-	cell := fmt.Sprintf("%.2f", ratios[len(ratios)/2])
-	if lost > 0 {
-		cell += fmt.Sprintf(" (%d)", lost)
-	}
-	return cell, nil
+	slices.SortFunc(runs, func(a, b result) int { return cmp.Compare(a.ratio, b.ratio) })
+	middle := runs[len(runs)/2]
+	middle.lost = lost
+	return middle, nil
 }
 
 // waitBlocked waits until a listed name is blocked.
@@ -215,7 +258,6 @@ func (b *bench) waitBlocked(p *process) error {
 			return errors.New("it ended at once")
 		}
 		if blocked(blockedName(0)) {
-			time.Sleep(time.Second)
 			return nil
 		}
 	}

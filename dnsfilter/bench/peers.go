@@ -4,9 +4,11 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 )
@@ -25,22 +27,33 @@ func peerNames() []string { return slices.Sorted(maps.Keys(peers())) }
 func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
 
 func (b *bench) dnsfilter() ([]string, error) {
-	config := fmt.Sprintf("state: %s\nlisten: [udp://%s:%d]\nupstream: [%s:%d]\nlists: [{name: list, file: list}]\n",
-		b.path("state"), host, port, host, upstreamPort)
+	config := fmt.Sprintf(`state: state
+listen: [udp://%[1]s:%[2]d, tls://%[1]s:%[3]d, https://%[1]s:%[4]d, quic://%[1]s:%[3]d]
+certificate: {cert: cert.pem, key: key.pem}
+upstream: [%[1]s:%[5]d]
+lists: [{name: list, file: list}]
+`, host, port, tlsPort, httpsPort, upstreamPort)
 	return []string{b.binary, "serve", "-c", b.path("dnsfilter.yaml")}, b.text("dnsfilter.yaml", config)
 }
 
 func (b *bench) unbound() ([]string, error) {
 	head := fmt.Sprintf(`server:
   num-threads: 1
-  interface: %s
-  port: %d
+  interface: %[1]s
+  interface: %[1]s@%[5]d
+  interface: %[1]s@%[6]d
+  port: %[2]d
+  tls-port: %[5]d
+  https-port: %[6]d
+  tls-service-pem: cert.pem
+  tls-service-key: key.pem
+  incoming-num-tcp: 1000
   do-daemonize: no
   do-not-query-localhost: no
   use-syslog: no
   chroot: ""
   username: ""
-  directory: "%s"
+  directory: "%[3]s"
   pidfile: ""
   module-config: "iterator"
   msg-cache-size: 128m
@@ -49,22 +62,25 @@ func (b *bench) unbound() ([]string, error) {
   num-queries-per-thread: 2048
 forward-zone:
   name: "."
-  forward-addr: %s@%d
+  forward-addr: %[1]s@%[4]d
 server:
-`, host, port, b.dir, host, upstreamPort)
+`, host, port, b.dir, upstreamPort, tlsPort, httpsPort)
 	return []string{"unbound", "-d", "-c", b.path("unbound.conf")},
 		b.list("unbound.conf", head, "  local-zone: \"%s.\" always_nxdomain\n")
 }
 
 func (b *bench) dnsdist() ([]string, error) {
-	head := fmt.Sprintf(`setLocal("%s:%d", {reusePort=false})
-newServer({address="%s:%d", sockets=4, checkInterval=60})
+	head := fmt.Sprintf(`setLocal("%[1]s:%[2]d", {reusePort=false})
+setMaxTCPClientThreads(1)
+addTLSLocal("%[1]s:%[5]d", "%[4]s/cert.pem", "%[4]s/key.pem")
+addDOHLocal("%[1]s:%[6]d", "%[4]s/cert.pem", "%[4]s/key.pem", "/dns-query")
+newServer({address="%[1]s:%[3]d", sockets=4, checkInterval=60})
 setSecurityPollSuffix("")
 getPool(""):setCache(newPacketCache(1500000, {maxTTL=86400}))
 local blocked = newSuffixMatchNode()
-for line in io.lines("%s") do blocked:add(newDNSName(line)) end
+for line in io.lines("%[4]s/list") do blocked:add(newDNSName(line)) end
 addAction(SuffixMatchNodeRule(blocked), RCodeAction(DNSRCode.NXDOMAIN))
-`, host, port, host, upstreamPort, b.path("list"))
+`, host, port, upstreamPort, b.dir, tlsPort, httpsPort)
 	return []string{"dnsdist", "--supervised", "-C", b.path("dnsdist.conf")}, b.text("dnsdist.conf", head)
 }
 
@@ -92,6 +108,16 @@ func (b *bench) nsd() []string {
 }
 
 func (b *bench) text(name, text string) error { return os.WriteFile(b.path(name), []byte(text), 0o600) }
+
+// certificate makes the certificate of the encrypted transports.
+func (b *bench) certificate(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", //nolint:gosec // our own words
+		"-subj", "/CN=resolver.example", "-addext", "subjectAltName=IP:"+host, "-keyout", b.path("key.pem"), "-out", b.path("cert.pem")).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("making a certificate: %w: %s", err, out)
+	}
+	return nil
+}
 
 // list writes a configuration with one line per name of the list.
 func (b *bench) list(name, head, format string) error {

@@ -72,47 +72,51 @@ func (p *process) cpu() (time.Duration, error) {
 // memory returns the resident memory in MB.
 func (p *process) memory() int {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	return number(`VmRSS:\s+(\d+)`, string(text)) / 1024
+	return int(number(`VmRSS:\s+(\d+)`, string(text))) / 1024
 }
 
-// result is the cost of a load of queries.
+// result is what a load of queries has shown.
 type result struct {
-	cost float64 // CPU microseconds per query
-	lost int
+	cost         float64 // CPU microseconds per query
+	ratio        float64 // ... as a multiple of the yardstick's
+	lost         float64
+	rate         float64 // queries a second
+	median, late float64 // half and 99 % of the answers take at most so many milliseconds; 0: unknown
 }
 
 // load sends queries for some seconds, and measures their cost for the process.
-func (b *bench) load(ctx context.Context, p *process, port int, file string, secs float64) (result, error) {
+func (b *bench) load(ctx context.Context, p *process, by protocol, file string, secs float64) (result, error) {
 	before, err := p.cpu()
 	if err != nil {
 		return result{}, err
 	}
-	out, err := exec.CommandContext(ctx, "taskset", "-c", "1", "dnsperf", "-s", host, "-p", strconv.Itoa(port), "-d", file, //nolint:gosec // our own words
-		"-c", "8", "-T", "1", "-t", "2", "-l", fmt.Sprint(secs)).Output()
+	command := append([]string{"-c", "1"}, by.tool(b, by, file, fmt.Sprint(secs))...)
+	out, err := exec.CommandContext(ctx, "taskset", command...).Output() //nolint:gosec // our own words
 	if err != nil {
-		return result{}, fmt.Errorf("running dnsperf: %w", err)
+		return result{}, fmt.Errorf("running %s: %w", command[2], err)
 	}
 	after, err := p.cpu()
 	if err != nil {
 		return result{}, err
 	}
-	answered := number(`Queries completed:\s+(\d+)`, string(out))
+	answered := number(`(?:Queries completed:\s+|done, )(\d+)`, string(out))
 	if answered == 0 {
 		return result{}, fmt.Errorf("no query was answered")
 	}
 	return result{
-		float64((after - before).Microseconds()) / float64(answered),
-		number(`Queries lost:\s+(\d+)`, string(out)),
+		cost: float64((after - before).Microseconds()) / answered, rate: answered / secs,
+		lost:   number(`(?:Queries lost:\s+|succeeded, )(\d+)`, string(out)),
+		median: number(`Median \(ms\): ([\d.]+)`, string(out)), late: number(`99 % \(ms\): ([\d.]+)`, string(out)),
 	}, nil
 }
 
 // number returns the number that a pattern matches in a text, or 0.
-func number(pattern, text string) int {
+func number(pattern, text string) float64 {
 	m := regexp.MustCompile(pattern).FindStringSubmatch(text)
 	if m == nil {
 		return 0
 	}
-	n, _ := strconv.Atoi(m[1])
+	n, _ := strconv.ParseFloat(m[1], 64)
 	return n
 }
 

@@ -3,10 +3,9 @@ package secure
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
@@ -15,30 +14,37 @@ import (
 )
 
 // serveHTTP3 answers requests over HTTP/3 on a socket until ctx ends. Then it closes the socket.
-func serveHTTP3(ctx context.Context, s *dnsfilter.Server, conn *net.UDPConn, config *tls.Config) error {
-	l, closeAll, err := listenQUIC(conn, http3.ConfigureTLSConfig(config), quicConfig(maxOneWay))
-	if err != nil {
-		return err
-	}
-	defer closeAll()
-	h := http3.Server{
-		Handler: http.HandlerFunc(serveRequest), MaxHeaderBytes: maxHeaderBytes, IdleTimeout: idleTimeout,
-		ConnContext: func(ctx context.Context, conn *quic.Conn) context.Context {
-			return context.WithValue(ctx, admittedKey{}, admitQUIC(s, conn, dnsfilter.HTTPS))
-		},
-	}
-	stop := context.AfterFunc(ctx, func() {
-		end, cancel := context.WithTimeout(context.Background(), dnsfilter.GracePeriod)
-		defer cancel()
-		_ = h.Shutdown(end) // the requests that are left are cut off
-		_ = h.Close()
-		_ = l.Close()
+func serveHTTP3(ctx context.Context, engine *dnsfilter.Server, conn *net.UDPConn, config *tls.Config) error {
+	s := quicServer{engine: engine, how: dnsfilter.HTTPS}
+	config = http3.ConfigureTLSConfig(config)
+	return s.serve(ctx, conn, config, quicConfig(maxOneWay), func(conn *quic.Conn, c *dnsfilter.Conn) {
+		h := http3.Server{
+			Handler: http.HandlerFunc(serveRequest), MaxHeaderBytes: maxHeaderBytes, IdleTimeout: idleTimeout,
+			ConnContext: func(ctx context.Context, _ *quic.Conn) context.Context {
+				return context.WithValue(ctx, admittedKey{}, c)
+			},
+		}
+		server, err := h.NewRawServerConn(conn)
+		if err != nil {
+			return // it has ended
+		}
+		go serveOneWay(conn, server)
+		serveStreams(ctx, conn, quic.ApplicationErrorCode(http3.ErrCodeNoError), func(stream *quic.Stream) func() {
+			_ = stream.SetDeadline(time.Now().Add(requestTimeout)) // it can't fail
+			return func() { server.HandleRequestStream(stream) }
+		})
 	})
-	defer stop()
-	if err := h.ServeListener(l); ctx.Err() == nil && !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving HTTP/3: %w", err)
+}
+
+// serveOneWay reads the streams in one direction of a connection, until it ends.
+func serveOneWay(conn *quic.Conn, server *http3.RawServerConn) {
+	for {
+		stream, err := conn.AcceptUniStream(context.Background())
+		if err != nil {
+			return
+		}
+		go server.HandleUnidirectionalStream(stream)
 	}
-	return nil
 }
 
 // maxOneWay is the number of streams in one direction that a client of HTTP/3 may open: control, and the tables of

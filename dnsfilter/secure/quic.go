@@ -9,8 +9,8 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -31,10 +31,10 @@ const (
 
 // Limits of QUIC. The windows hold some queries of the usual size; a longer one needs more round trips.
 const (
-	quicWindow       = 4 << 10  // bytes of a stream that are not read yet
-	quicConnWindow   = 32 << 10 // ... of a connection
-	handshakeTimeout = 5 * time.Second
-	maxUnverified    = 500 // handshakes in a second from addresses that may be forged
+	quicWindow     = 4 << 10  // bytes of a stream that are not read yet
+	quicConnWindow = 32 << 10 // ... of a connection
+	maxPartial     = 1000     // streams whose query takes longer than atOnce
+	atOnce         = time.Millisecond
 )
 
 // quicConfig returns the limits of a connection. HTTP/3 needs a few streams from the client in one direction.
@@ -47,26 +47,42 @@ func quicConfig(oneWay int64) *quic.Config {
 	}
 }
 
-// listenQUIC listens for QUIC connections on a socket. When many come, their addresses are verified first (RFC 9000,
-// section 8.1.2).
-func listenQUIC(conn *net.UDPConn, config *tls.Config, limits *quic.Config) (*quic.Listener, func(), error) {
-	var n handshakes
-	t := &quic.Transport{Conn: conn, VerifySourceAddress: func(net.Addr) bool { return n.add(time.Now()) > maxUnverified }}
-	l, err := t.Listen(config, limits)
-	if err != nil {
-		return nil, nil, fmt.Errorf("serving QUIC: %w", errors.Join(err, conn.Close()))
-	}
-	return l, func() { _ = l.Close(); _ = t.Close(); _ = conn.Close() }, nil
+// quicServer serves the QUIC connections of a socket.
+type quicServer struct {
+	engine     *dnsfilter.Server
+	how        dnsfilter.Transport
+	handshakes handshakes
+	open       sync.WaitGroup // connections
+	partial    chan struct{}  // semaphore: one slot per stream whose query is not complete
 }
 
-// handshakes counts what begins within a second.
-type handshakes struct{ second, n atomic.Int64 }
-
-func (h *handshakes) add(now time.Time) int64 {
-	if second := now.Unix(); h.second.Swap(second) != second {
-		h.n.Store(0)
+// serve accepts the connections of a socket until ctx ends, and calls handle for each one that is admitted. It closes
+// the socket after them.
+func (s *quicServer) serve(ctx context.Context, conn *net.UDPConn, config *tls.Config, limits *quic.Config,
+	handle func(*quic.Conn, *dnsfilter.Conn),
+) error {
+	defer conn.Close() //nolint:errcheck // nothing is written any more
+	t := &quic.Transport{Conn: conn, VerifySourceAddress: s.handshakes.mustVerify, ConnContext: s.handshakes.begin}
+	defer t.Close() //nolint:errcheck // as above
+	l, err := t.Listen(config, limits)
+	if err != nil {
+		return fmt.Errorf("serving QUIC: %w", err)
 	}
-	return h.n.Add(1)
+	defer l.Close() //nolint:errcheck // as above
+	for {
+		conn, err := l.Accept(ctx)
+		switch {
+		case ctx.Err() != nil:
+			grace.Wait(&s.open, 2*dnsfilter.GracePeriod)
+			return nil
+		case err != nil:
+			return fmt.Errorf("serving QUIC: %w", err)
+		}
+		s.handshakes.complete(conn)
+		if c := s.admit(conn); c != nil {
+			s.open.Go(func() { handle(conn, c) })
+		}
+	}
 }
 
 // quicConn closes a QUIC connection to make room.
@@ -74,11 +90,11 @@ type quicConn struct{ *quic.Conn }
 
 func (c quicConn) Close() error { return c.CloseWithError(errExcessiveLoad, "") }
 
-// admitQUIC admits a QUIC connection, and releases it when it ends. It returns nil, and closes the connection, if there
-// is no room.
-func admitQUIC(s *dnsfilter.Server, conn *quic.Conn, how dnsfilter.Transport) *dnsfilter.Conn {
+// admit admits a connection, and releases it when it ends. It returns nil, and closes the connection, if there is no
+// room.
+func (s *quicServer) admit(conn *quic.Conn) *dnsfilter.Conn {
 	at, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
-	c := s.Admit(quicConn{conn}, at.Addr(), how)
+	c := s.engine.Admit(quicConn{conn}, at.Addr(), s.how)
 	if c == nil {
 		_ = quicConn{conn}.Close()
 		return nil
@@ -87,90 +103,162 @@ func admitQUIC(s *dnsfilter.Server, conn *quic.Conn, how dnsfilter.Transport) *d
 	return c
 }
 
-// serveQUIC answers on the connections of a socket until ctx ends. Then it closes the socket.
-func serveQUIC(ctx context.Context, s *dnsfilter.Server, conn *net.UDPConn, config *tls.Config) error {
-	l, closeAll, err := listenQUIC(conn, config, quicConfig(-1))
-	if err != nil {
-		return err
-	}
-	defer closeAll()
-	var open sync.WaitGroup
-	for {
-		conn, err := l.Accept(ctx)
-		switch {
-		case ctx.Err() != nil:
-			grace.Wait(&open, 2*dnsfilter.GracePeriod)
-			return nil
-		case err != nil:
-			return fmt.Errorf("serving QUIC: %w", err)
-		}
-		if c := admitQUIC(s, conn, dnsfilter.QUIC); c != nil {
-			open.Go(func() { serveStreams(ctx, conn, c) })
-		}
-	}
+// serveQUIC answers DNS over QUIC on a socket until ctx ends. Then it closes the socket.
+func serveQUIC(ctx context.Context, engine *dnsfilter.Server, conn *net.UDPConn, config *tls.Config) error {
+	s := quicServer{engine: engine, how: dnsfilter.QUIC, partial: make(chan struct{}, maxPartial)}
+	return s.serve(ctx, conn, config, quicConfig(-1), func(conn *quic.Conn, c *dnsfilter.Conn) {
+		idle := time.AfterFunc(idleTimeout, func() { _ = conn.CloseWithError(errNone, "") })
+		defer idle.Stop()
+		serveStreams(ctx, conn, errNone, (&doqConn{&s, conn, c, idle}).serve)
+	})
 }
 
-// serveStreams answers one query on each stream of a connection. When ctx ends, it closes the connection after the
-// queries that wait, within the grace period.
-func serveStreams(ctx context.Context, conn *quic.Conn, c *dnsfilter.Conn) {
+// serveStreams serves the streams of a connection. The function serve returns what goes on in a goroutine, or nil. When
+// ctx ends, serveStreams closes the connection after the queries that wait, within the grace period.
+func serveStreams(ctx context.Context, conn *quic.Conn, code quic.ApplicationErrorCode,
+	serve func(*quic.Stream) func(),
+) {
 	var streams sync.WaitGroup
 	for {
 		stream, err := conn.AcceptStream(ctx)
 		if err != nil {
 			break
 		}
-		streams.Go(func() {
-			if code := serveStream(stream, c); code == errProtocol {
-				_ = conn.CloseWithError(errProtocol, "")
-			} else if code != errNone {
-				stream.CancelRead(code)
-				stream.CancelWrite(code)
-			}
-		})
+		if late := serve(stream); late != nil {
+			streams.Go(late)
+		}
 	}
-	end := time.AfterFunc(dnsfilter.GracePeriod, func() { _ = conn.CloseWithError(errNone, "") })
+	end := time.AfterFunc(dnsfilter.GracePeriod, func() { _ = conn.CloseWithError(code, "") })
 	defer end.Stop()
 	streams.Wait() // a closed connection ends them
-	_ = conn.CloseWithError(errNone, "")
+	_ = conn.CloseWithError(code, "")
 }
 
-// serveStream answers the query on a stream (RFC 9250, section 4.2). It returns an error code.
-func serveStream(stream *quic.Stream, c *dnsfilter.Conn) quic.StreamErrorCode {
+// doqConn is a connection of DNS over QUIC.
+type doqConn struct {
+	server *quicServer
+	conn   *quic.Conn
+	client *dnsfilter.Conn
+	idle   *time.Timer // closes it: MaxIdleTimeout counts packets that only keep it open, too
+}
+
+// serve answers the query on a stream (RFC 9250, section 4.2). Nearly all queries are there with the first packet of
+// their stream, and most can be answered at once. For others, serve returns a function that goes on, in a goroutine of
+// its own: one for each stream costs a fifth more. Few may wait for the rest of their query at a time, so that streams
+// which never end take little memory.
+func (d *doqConn) serve(stream *quic.Stream) func() {
 	b, _ := pool.Get().(*buffers)
-	defer pool.Put(b)
-	if err := stream.SetDeadline(time.Now().Add(requestTimeout)); err != nil {
-		return errUnspecified
+	b.query = b.query[:0]
+	d.idle.Reset(idleTimeout)
+	_ = stream.SetReadDeadline(time.Now().Add(atOnce)) // it can't fail, nor below
+	err := b.readStream(stream)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return d.answer(stream, b, err)
 	}
-	if code := b.readStream(stream); code != errNone {
-		return code
+	select {
+	case d.server.partial <- struct{}{}:
+	default:
+		d.end(stream, b, errExcessiveLoad)
+		return nil
 	}
-	m := c.Answer(b.answer[2:2], b.query)
-	if len(m) == 0 {
-		return errUnspecified // no answer is sent: the policy says so, or there is no room
+	return func() {
+		_ = stream.SetReadDeadline(time.Now().Add(requestTimeout))
+		err := b.readStream(stream)
+		<-d.server.partial
+		if late := d.answer(stream, b, err); late != nil {
+			late()
+		}
 	}
-	framed := binary.BigEndian.AppendUint16(b.answer[:0], uint16(len(m)))
-	_, errWrite := stream.Write(append(framed, m...)) // mostly, m is there already
-	if err := errors.Join(errWrite, stream.Close()); err != nil {
-		return errUnspecified
-	}
-	return errNone
 }
 
-// readStream reads a query to the end of its stream. What follows the query, an ID other than 0 and the option
+// answer answers a query that was read, or failed with an error. It may return a function that goes on.
+func (d *doqConn) answer(stream *quic.Stream, b *buffers, err error) func() {
+	if !errors.Is(err, io.EOF) {
+		d.end(stream, b, errUnspecified) // it was cut off, took too long, or is too long
+		return nil
+	}
+	query, ok := parseStream(b.query)
+	if !ok {
+		d.end(stream, b, errProtocol)
+		return nil
+	}
+	m, wait := d.client.AnswerNow(b.answer[2:2], query)
+	if wait != nil {
+		return func() { d.write(stream, b, wait()) }
+	}
+	framed, ok := b.frame(m)
+	if !ok {
+		d.end(stream, b, errUnspecified)
+		return nil
+	}
+	if err = stream.TryWriteAll(framed); errors.Is(err, quic.ErrWouldBlock) {
+		return func() { d.write(stream, b, m) }
+	}
+	d.finish(stream, b, err)
+	return nil
+}
+
+// write writes an answer, if there is one. It waits for the client if its windows are full.
+func (d *doqConn) write(stream *quic.Stream, b *buffers, m []byte) {
+	framed, ok := b.frame(m)
+	if !ok {
+		d.end(stream, b, errUnspecified)
+		return
+	}
+	_ = stream.SetWriteDeadline(time.Now().Add(requestTimeout))
+	_, err := stream.Write(framed)
+	d.finish(stream, b, err)
+}
+
+// frame puts the length before an answer; mostly, that is in the buffer already. It returns false if there is none:
+// the policy says so, or there is no room.
+func (b *buffers) frame(m []byte) ([]byte, bool) {
+	if len(m) == 0 {
+		return nil, false
+	}
+	return append(binary.BigEndian.AppendUint16(b.answer[:0], uint16(len(m))), m...), true
+}
+
+// finish ends a stream whose answer was written, unless that failed.
+func (d *doqConn) finish(stream *quic.Stream, b *buffers, err error) {
+	if err != nil || stream.Close() != nil {
+		d.end(stream, b, errUnspecified)
+		return
+	}
+	pool.Put(b)
+}
+
+// end ends a stream, or for an error of protocol the connection (RFC 9250, section 4.3.3).
+func (d *doqConn) end(stream *quic.Stream, b *buffers, code quic.StreamErrorCode) {
+	pool.Put(b)
+	if code == errProtocol {
+		_ = d.conn.CloseWithError(errProtocol, "")
+		return
+	}
+	stream.CancelRead(code)
+	stream.CancelWrite(code)
+}
+
+// readStream reads more of a query. At the end of the stream, it returns io.EOF.
+func (b *buffers) readStream(stream io.Reader) error {
+	for len(b.query) < cap(b.query) {
+		n, err := stream.Read(b.query[len(b.query):cap(b.query)])
+		b.query = b.query[:len(b.query)+n]
+		if err != nil {
+			return err
+		}
+	}
+	return io.ErrShortBuffer
+}
+
+// parseStream returns the query on a stream. What follows the query, an ID other than 0 and the option
 // edns-tcp-keepalive are errors (RFC 9250, sections 4.3.3 and 5.5.2).
-func (b *buffers) readStream(stream io.Reader) quic.StreamErrorCode {
-	n, err := io.ReadFull(stream, b.query[:cap(b.query)])
-	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return errUnspecified // it was cut off, took too long, or is too long
+func parseStream(sent []byte) (query []byte, ok bool) {
+	if len(sent) < 2+minQuery || int(binary.BigEndian.Uint16(sent)) != len(sent)-2 {
+		return nil, false
 	}
-	if n < 2 || n < 2+minQuery || int(binary.BigEndian.Uint16(b.query[:2])) != n-2 {
-		return errProtocol
-	}
-	b.query = append(b.query[:0], b.query[2:n]...)
-	if dnswire.Uint16(b.query, 0) != 0 || hasKeepalive(b.query) {
-		return errProtocol
-	}
-	return errNone
+	query = sent[2:]
+	return query, dnswire.Uint16(query, 0) == 0 && !hasKeepalive(query)
 }
 
 func hasKeepalive(m []byte) bool {

@@ -1,0 +1,192 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
+	"golang.org/x/net/http2"
+)
+
+// protocol is a transport, with what sends queries over it, for some seconds.
+type protocol struct {
+	name string
+	port int
+	tool func(b *bench, by protocol, file, secs string) (command []string)
+	dial func(ctx context.Context, from *quic.Transport, port int) (exchange, error)
+}
+
+// exchange sends a query on a connection that stays open, and waits for the answer. The answer uses the memory of buf.
+type exchange func(ctx context.Context, query, buf []byte) error
+
+// encrypted returns the encrypted transports.
+func encrypted() []protocol {
+	return []protocol{
+		{"DoT", tlsPort, dnsperf("dot"), dialTLS},
+		{"DoH, HTTP/2", httpsPort, h2load, dialHTTP2},
+		{"DoH, HTTP/3", httpsPort, self, dialHTTP3},
+		{"DoQ", tlsPort, self, dialQUIC},
+	}
+}
+
+func overUDP(port int) protocol { return protocol{name: "UDP", port: port, tool: dnsperf("udp")} }
+
+func dnsperf(mode string) func(*bench, protocol, string, string) []string {
+	return func(_ *bench, by protocol, file, secs string) []string {
+		return []string{
+			"dnsperf", "-m", mode, "-s", host, "-p", strconv.Itoa(by.port), "-d", file, "-c", strconv.Itoa(keptConns),
+			"-q", strconv.Itoa(outstanding), "-T", "1", "-t", "2", "-l", secs,
+		}
+	}
+}
+
+// h2load sends requests by GET: dnsperf does not take the answers of dnsdist, whose ID is 0.
+func h2load(_ *bench, _ protocol, file, secs string) []string {
+	return []string{"h2load", "-c", strconv.Itoa(keptConns), "-m", strconv.Itoa(outstanding / keptConns), "-D", secs, "-i", file + ".urls"}
+}
+
+// self is this program, since none of the distribution sends queries over QUIC.
+func self(b *bench, by protocol, file, secs string) []string {
+	return []string{b.self, "-send", by.name, "-secs", secs, file}
+}
+
+const exchangeTimeout = 5 * time.Second
+
+// socket opens a UDP socket, whose connections come from an address.
+func socket(from net.IP) (*quic.Transport, error) {
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: from})
+	if err != nil {
+		return nil, err
+	}
+	_ = conn.SetReadBuffer(4 << 20) // as far as the system lets us
+	return &quic.Transport{Conn: conn}, nil
+}
+
+func clientTLS(protocol string) *tls.Config {
+	return &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol}} //nolint:gosec // it is our own server
+}
+
+// dialStream connects over TCP and TLS, from the address of a socket.
+func dialStream(ctx context.Context, from *quic.Transport, port int, protocol string) (net.Conn, error) {
+	at, _ := from.Conn.LocalAddr().(*net.UDPAddr)
+	d := tls.Dialer{NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: at.IP}}, Config: clientTLS(protocol)}
+	return d.DialContext(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+}
+
+// dialTLS connects for DNS over TLS, with one query at a time.
+func dialTLS(ctx context.Context, from *quic.Transport, port int) (exchange, error) {
+	conn, err := dialStream(ctx, from, port, "dot")
+	if err != nil {
+		return nil, err
+	}
+	return func(_ context.Context, query, buf []byte) error {
+		if err := conn.SetDeadline(time.Now().Add(exchangeTimeout)); err != nil {
+			return err
+		}
+		if _, err := conn.Write(framed(query)); err != nil {
+			return err
+		}
+		if _, err := io.ReadFull(conn, buf[:2]); err != nil {
+			return err
+		}
+		m := buf[:binary.BigEndian.Uint16(buf)]
+		_, err := io.ReadFull(conn, m)
+		return errors.Join(err, check(m))
+	}, nil
+}
+
+func dialHTTP2(ctx context.Context, from *quic.Transport, port int) (exchange, error) {
+	conn, err := dialStream(ctx, from, port, http2.NextProtoTLS)
+	if err != nil {
+		return nil, err
+	}
+	c, err := (&http2.Transport{}).NewClientConn(conn)
+	if err != nil {
+		return nil, err
+	}
+	return overHTTP(c, port), nil
+}
+
+func dialHTTP3(ctx context.Context, from *quic.Transport, port int) (exchange, error) {
+	conn, err := dialUDP(ctx, from, port, http3.NextProtoH3)
+	if err != nil {
+		return nil, err
+	}
+	return overHTTP((&http3.Transport{}).NewClientConn(conn), port), nil
+}
+
+func dialUDP(ctx context.Context, from *quic.Transport, port int, protocol string) (*quic.Conn, error) {
+	return from.Dial(ctx, &net.UDPAddr{IP: net.ParseIP(host), Port: port}, clientTLS(protocol),
+		&quic.Config{KeepAlivePeriod: 10 * time.Second})
+}
+
+// dialQUIC connects for DNS over QUIC. Each query has a stream (RFC 9250, section 4.2).
+func dialQUIC(ctx context.Context, from *quic.Transport, port int) (exchange, error) {
+	conn, err := dialUDP(ctx, from, port, "doq")
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, query, buf []byte) error {
+		stream, err := conn.OpenStreamSync(ctx)
+		if err != nil {
+			return err
+		}
+		_ = stream.SetDeadline(time.Now().Add(exchangeTimeout)) // it fails on closed streams only
+		_, errWrite := stream.Write(framed(query))
+		if err := errors.Join(errWrite, stream.Close()); err != nil {
+			return err
+		}
+		n, err := io.ReadFull(stream, buf)
+		if !errors.Is(err, io.ErrUnexpectedEOF) {
+			return fmt.Errorf("reading an answer: %w", err)
+		}
+		return check(buf[2:max(n, 2)])
+	}, nil
+}
+
+// overHTTP sends queries by POST (RFC 8484).
+func overHTTP(c http.RoundTripper, port int) exchange {
+	url := fmt.Sprintf("https://%s/dns-query", net.JoinHostPort(host, strconv.Itoa(port)))
+	return func(ctx context.Context, query, buf []byte) error {
+		ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+		defer cancel()
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(query))
+		if err != nil {
+			return err
+		}
+		r.Header.Set("Content-Type", "application/dns-message")
+		resp, err := c.RoundTrip(r)
+		if err != nil {
+			return err
+		}
+		n, err := io.ReadFull(resp.Body, buf)
+		_ = resp.Body.Close() // all is read
+		if resp.StatusCode != http.StatusOK || !errors.Is(err, io.ErrUnexpectedEOF) {
+			return fmt.Errorf("%s: %w", resp.Status, err)
+		}
+		return check(buf[:n])
+	}
+}
+
+// framed returns a message with its length before it.
+func framed(m []byte) []byte { return append(binary.BigEndian.AppendUint16(nil, uint16(len(m))), m...) }
+
+// check checks that a message is an answer without an error.
+func check(m []byte) error {
+	if len(m) < 12 || m[2]&0x80 == 0 || m[3]&15 != 0 {
+		return errors.New("it is no answer")
+	}
+	return nil
+}

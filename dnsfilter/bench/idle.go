@@ -1,0 +1,119 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Idle connections: as many as a client may have, from several addresses.
+const (
+	idleClients = 100
+	idleConns   = 100 // of each
+	keepEvery   = 5 * time.Second
+)
+
+// idle prints the memory of dnsfilter with connections on which nothing is asked.
+func (b *bench) idle(ctx context.Context) error {
+	fmt.Fprintf(b.out, "\n%d idle connections\n\n| | MB before | with them | KB of each |\n|---|---|---|---|\n", idleClients*idleConns)
+	for _, by := range encrypted() {
+		if err := b.idleOver(ctx, by); err != nil {
+			return fmt.Errorf("%s: %w", by.name, err)
+		}
+	}
+	return nil
+}
+
+func (b *bench) idleOver(ctx context.Context, by protocol) error {
+	p, err := b.startPeer(ctx, "dnsfilter", "0,1")
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	before, clients := p.memory(), make([]idleClient, idleClients)
+	var opening sync.WaitGroup
+	opening.Add(idleClients)
+	g, within := errgroup.WithContext(ctx)
+	for i := range clients {
+		g.Go(func() error {
+			err := clients[i].open(within, net.IPv4(127, 1, 0, byte(i+1)), by)
+			opening.Done()
+			return errors.Join(err, clients[i].keep(within, &opening))
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	time.Sleep(5 * time.Second) // the connections come to rest
+	after := p.memory()
+	for _, c := range clients {
+		if err := c.ask(ctx); err != nil {
+			return fmt.Errorf("a connection did not stay open: %w", err)
+		}
+	}
+	fmt.Fprintf(b.out, "| %s | %d | %d | %.1f |\n", by.name, before, after, float64(after-before)*1024/(idleClients*idleConns))
+	return nil
+}
+
+// idleClient has the connections from one address.
+type idleClient struct {
+	conns []exchange
+	asked time.Time // on all of them
+}
+
+// open opens connections. When that takes long, it asks on those that are open, so that they stay it.
+func (c *idleClient) open(ctx context.Context, from net.IP, by protocol) error {
+	at, err := socket(from)
+	if err != nil {
+		return err
+	}
+	c.asked = time.Now()
+	for range idleConns {
+		conn, err := by.dial(ctx, at, by.port)
+		if err != nil {
+			return err
+		}
+		c.conns = append(c.conns, conn)
+		if time.Since(c.asked) > keepEvery {
+			if err := c.ask(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return c.ask(ctx)
+}
+
+// keep keeps the connections open until those of all clients are.
+func (c *idleClient) keep(ctx context.Context, opening *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() { opening.Wait(); close(done) }()
+	for {
+		select {
+		case <-done:
+			return c.ask(ctx)
+		case <-time.After(keepEvery):
+			if err := c.ask(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// ask asks a query on each connection.
+func (c *idleClient) ask(ctx context.Context) error {
+	c.asked = time.Now()
+	buf := make([]byte, 4096)
+	for _, conn := range c.conns {
+		if err := conn(ctx, packQuery(allowedName(0)), buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
