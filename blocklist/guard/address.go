@@ -23,14 +23,14 @@ func wide(p netip.Prefix) string {
 	return fmt.Sprintf("a /%d covers too many addresses: the limit is a /%d; list the addresses that are meant", p.Bits(), least)
 }
 
-// special returns which special-purpose addresses a prefix covers, or "" if it covers none.
-func (g *Guard) special(p netip.Prefix) string {
+// special returns which special-purpose addresses a prefix covers, if it covers any.
+func (g *Guard) special(p netip.Prefix) (none reason) {
 	for _, s := range g.specials {
 		if s.prefix.Overlaps(p) {
-			return fmt.Sprintf("it covers addresses of %s: %s", s.prefix, s.use)
+			return reason{text: fmt.Sprintf("it covers addresses of %s: %s", s.prefix, s.use), example: s.prefix.String()}
 		}
 	}
-	return ""
+	return none
 }
 
 type special struct {

@@ -41,16 +41,16 @@ func (l *confusables) add(name blocklist.Name) {
 	}
 }
 
-// why returns which known site a site looks like, or "" if it looks like none.
-func (l *confusables) why(site string) string {
+// why returns which known site a site looks like, if it looks like one.
+func (l *confusables) why(site string) (none reason) {
 	if len(l.sites) == 0 || site == "" || l.others[site] {
-		return ""
+		return none
 	}
 	known := l.sites[l.skeleton(site)]
 	if known == "" || known == site {
-		return ""
+		return none
 	}
-	return fmt.Sprintf("%s looks like %s; check which of them is meant", displayed(site), known)
+	return reason{text: fmt.Sprintf("%s looks like %s; check which of them is meant", displayed(site), known), example: known}
 }
 
 // displayed returns a site as a browser may display it, followed by its A-label form if that differs.

@@ -147,13 +147,13 @@ func (g *Guard) Entry(e blocklist.Entry) (found []Finding) {
 	if e.Monitor {
 		severity = SeverityReport
 	}
-	report := func(check Check, severity Severity, why string) {
-		if why != "" {
-			found = append(found, Finding{Check: check, Severity: severity, Entry: e.Target(), Why: why})
+	report := func(check Check, severity Severity, why reason) {
+		if why.text != "" {
+			found = append(found, Finding{check, severity, e.Target(), why.text, why.example, why.others})
 		}
 	}
 	if prefix, ok := e.Prefix(); ok {
-		report(CheckWide, severity, wide(prefix))
+		report(CheckWide, severity, reason{text: wide(prefix)})
 		report(CheckSpecial, severity, g.special(prefix))
 		report(CheckProtect, severity, g.protected.overlapping(prefix))
 		return found
@@ -164,16 +164,16 @@ func (g *Guard) Entry(e blocklist.Entry) (found []Finding) {
 	}
 	suffix, protected, builtIn := locate(c.name), g.protected.why(c), g.builtIn.why(c)
 	check, why := suffix.why(c)
-	if g.own && isPrivateUse(suffix.text) || check == CheckPrivate && builtIn != "" { // the latter says more
+	if g.own && isPrivateUse(suffix.text) || check == CheckPrivate && builtIn.text != "" { // the latter says more
 		why = ""
 	}
-	if why == "" && protected == "" { // one reason is enough
+	if why == "" && protected.text == "" { // one reason is enough
 		protected = builtIn
 	}
 	if suffix.wild || !c.below && (check == CheckSuffix || check == CheckPrivate) {
-		report(check, SeverityReport, why)
+		report(check, SeverityReport, reason{text: why})
 	} else {
-		report(check, severity, why)
+		report(check, severity, reason{text: why})
 	}
 	report(CheckProtect, severity, protected)
 	report(CheckPopular, severity, g.popular.why(c))

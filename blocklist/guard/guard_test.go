@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -282,8 +283,11 @@ func TestParents(t *testing.T) {
 			continue
 		}
 		require.Len(t, r.Findings, 1, added)
+		_, example, _ := strings.Cut(want, "such as ")
+		n, err := strconv.ParseUint(strings.Fields(want)[0], 10, 64)
+		require.NoError(t, err)
 		assert.Equal(t, guard.Finding{
-			Check: guard.CheckParent, Severity: guard.SeverityHold, Entry: parse(t, added).Target(), Why: want,
+			Check: guard.CheckParent, Severity: guard.SeverityHold, Entry: parse(t, added).Target(), Why: want, Example: example, Others: n - 1,
 		}, r.Findings[0])
 	}
 	// The entries are not asked for what can't be a parent.
@@ -379,7 +383,7 @@ func TestReport(t *testing.T) {
 	b, err := json.Marshal(report("paypa1.test"))
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"findings": [{"check": "lookalike", "severity": "report", "entry": "paypa1.test",
-		"why": "paypa1.test looks like paypal.test; check which of them is meant"}],
+		"why": "paypa1.test looks like paypal.test; check which of them is meant", "example": "paypal.test"}],
 		"held": 0, "reported": 1, "counts": {"lookalike": 1}, "digest": ""}`, string(b))
 	b, err = json.Marshal(report("bad.example"))
 	require.NoError(t, err)

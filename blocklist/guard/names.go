@@ -105,31 +105,31 @@ func protectable(e blocklist.Entry) error {
 	return nil
 }
 
-// why returns which protected name c touches, or "" if it touches none.
-func (p *protected) why(c coverage) string {
+// why returns which protected name c touches, if it touches one.
+func (p *protected) why(c coverage) (none reason) {
 	if !p.names.near(c.name) {
-		return ""
+		return none
 	}
 	for s := range c.name.Suffixes() {
 		if p.domains[s] {
-			return fmt.Sprintf("%s is protected, with all names below it%s", s, p.because[s])
+			return reason{text: fmt.Sprintf("%s is protected, with all names below it%s", s, p.because[s]), example: s.String()}
 		}
 	}
 	first, n := p.names.covered(c)
 	if n == 0 {
-		return ""
+		return none
 	}
 	name := p.names.list[first-1]
-	return fmt.Sprintf("it covers %s, which is protected%s%s", name, p.because[name], more(n))
+	return reason{fmt.Sprintf("it covers %s, which is protected%s%s", name, p.because[name], more(n)), name.String(), uint64(n - 1)}
 }
 
-func (p *protected) overlapping(prefix netip.Prefix) string {
+func (p *protected) overlapping(prefix netip.Prefix) (none reason) {
 	for _, q := range p.prefixes {
 		if q.Overlaps(prefix) {
-			return fmt.Sprintf("it covers addresses of %s, which are protected", q)
+			return reason{text: fmt.Sprintf("it covers addresses of %s, which are protected", q), example: q.String()}
 		}
 	}
-	return ""
+	return none
 }
 
 // popular is the list of popular names, most popular first.
@@ -152,18 +152,19 @@ func newPopular(list []Popular) popular {
 // www is the label www in wire form. A site and its www name count as the same popular name.
 const www = "\x03www"
 
-// why returns which popular names c covers, or "" if it covers none. Lists of popular names often leave out www.
-func (p *popular) why(c coverage) string {
+// why returns which popular names c covers, if it covers any. Lists of popular names often leave out www.
+func (p *popular) why(c coverage) (none reason) {
 	if first, n := p.names.covered(c); n > 0 {
-		return fmt.Sprintf("it covers %s, popular at rank %d%s", p.names.list[first-1], p.ranks[first-1], more(n))
+		name := p.names.list[first-1]
+		return reason{fmt.Sprintf("it covers %s, popular at rank %d%s", name, p.ranks[first-1], more(n)), name.String(), uint64(n - 1)}
 	}
 	if len(c.name) > len(www) && c.name[:len(www)] == www {
 		site := c.name[len(www):]
 		if at := p.names.subtree[site].at; at > 0 {
-			return fmt.Sprintf("it is the web site of %s, popular at rank %d", site, p.ranks[at-1])
+			return reason{text: fmt.Sprintf("it is the web site of %s, popular at rank %d", site, p.ranks[at-1]), example: site.String()}
 		}
 	}
-	return ""
+	return none
 }
 
 // more returns a text about the number of further names, "" if there are none.

@@ -103,7 +103,9 @@ func (p *parents) findings(found *collector) {
 			n, what = p.hosts.counts[c.hash], "entries are for single URLs on it"
 		}
 		why := fmt.Sprintf("%d %s, such as %s", n, what, c.example)
-		out = append(out, Finding{Check: CheckParent, Severity: SeverityHold, Entry: e.Target(), Why: why})
+		out = append(out, Finding{
+			Check: CheckParent, Severity: SeverityHold, Entry: e.Target(), Why: why, Example: c.example, Others: uint64(n - 1),
+		})
 	}
 	slices.SortFunc(out, func(a, b Finding) int { return strings.Compare(a.Entry, b.Entry) })
 	for _, f := range out {

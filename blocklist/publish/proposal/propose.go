@@ -25,7 +25,8 @@ const (
 type Result struct {
 	Proposal
 	Outcome Outcome `json:"outcome"`
-	Why     string  `json:"why,omitempty"` // of a rejected one
+	Err     error   `json:"-"`             // why it is rejected; nil: it is not
+	Why     string  `json:"why,omitempty"` // the same as text
 	Findings
 }
 
@@ -109,12 +110,12 @@ func propose(ctx context.Context, t *ledger.StepTx, p Proposal, rules publish.Ru
 		_, err = order(p)
 	}
 	if err != nil {
-		return Result{Proposal: p, Outcome: Rejected, Why: err.Error()}, nil
+		return Result{Proposal: p, Outcome: Rejected, Err: err, Why: err.Error()}, nil
 	}
 	before, again, err := repeated(ctx, t, p)
 	switch {
 	case errors.Is(err, errKeyTaken):
-		return Result{Proposal: p, Outcome: Rejected, Why: err.Error()}, nil
+		return Result{Proposal: p, Outcome: Rejected, Err: err, Why: err.Error()}, nil
 	case err != nil:
 		return Result{}, err
 	case again:

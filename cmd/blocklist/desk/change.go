@@ -32,7 +32,7 @@ type changeForm struct {
 type changePage struct {
 	Form    changeForm
 	Rules   publish.Rules
-	Problem string // why it can't be done; empty: nothing is wrong, or it was not tried
+	Problem error // why it can't be done; nil: nothing is wrong, or it was not tried
 	Tried   bool
 	Head    string // the last operation when it was tried
 	Seen    []seenEntry
@@ -44,7 +44,7 @@ type changePage struct {
 // Counts reports whether a change was tried, and would do something.
 func (p changePage) Counts() bool {
 	r := p.Result
-	return p.Tried && p.Problem == "" && p.Held == nil && r.Added+r.Joined+r.Changed+r.Removed+r.Withdrawn > 0
+	return p.Tried && p.Problem == nil && p.Held == nil && r.Added+r.Joined+r.Changed+r.Removed+r.Withdrawn > 0
 }
 
 // seenEntry is an entry as it was typed and as it is stored.
@@ -143,7 +143,7 @@ func (v *visit) tryChange(status int, p changePage) error {
 		return err
 	}
 	if err != nil {
-		p.Problem, status = err.Error(), max(status, failureOf(err).status)
+		p.Problem, status = err, max(status, failureOf(err).status)
 	}
 	return v.showChange(status, p)
 }

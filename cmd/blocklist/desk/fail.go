@@ -22,8 +22,8 @@ var (
 
 // failure is what a page says about an error.
 type failure struct {
-	Key  string // of the text that says what kind of failure it is, and what to do
-	Text string // of the error
+	Key string // of the text that says what kind of failure it is, and what to do
+	Err error
 }
 
 // kind is a kind of errors, with the status of the answer.
@@ -72,7 +72,7 @@ func (d *Desk) fail(v *visit, err error) {
 	case http.StatusServiceUnavailable:
 		v.w.Header().Set("Retry-After", "5")
 	}
-	if err := v.write(k.status, "fail", k.key, failure{k.key, err.Error()}); err != nil {
+	if err := v.write(k.status, "fail", k.key, failure{k.key, err}); err != nil {
 		d.Log.ErrorContext(v.r.Context(), "page failed", slog.Any("error", err))
 		http.Error(v.w, "the page can't be made", http.StatusInternalServerError)
 	}

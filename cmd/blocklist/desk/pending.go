@@ -23,7 +23,7 @@ type pendingPage struct {
 	Code       *code // a code that was just made
 	CanPush    bool
 	PushTo     string
-	Damaged    string // why what is pending can't be read
+	Damaged    error // why what is pending can't be read
 }
 
 // officer is one who may sign, and whether they have.
@@ -49,7 +49,7 @@ func (v *visit) pendingPage() (p pendingPage, err error) {
 	case errors.Is(err, publish.ErrNothingPending):
 		err = nil
 	case errors.As(err, &part):
-		p.Damaged, err = part.Error(), nil
+		p.Damaged, err = part, nil
 	case err != nil:
 		return p, err
 	default:

@@ -12,7 +12,7 @@ func (v *visit) review(p *publish.Pending) (*review, error) {
 		r := &review{}
 		for o, err := range v.ledger.PendingOperations(ctx, p) {
 			if err != nil {
-				r.Problem = err.Error()
+				r.Problem = err
 				break
 			}
 			if len(r.Operations) < shownChanges {
@@ -23,7 +23,7 @@ func (v *visit) review(p *publish.Pending) (*review, error) {
 		}
 		err := r.Changes.fill(v.ledger.Review(p))
 		if err != nil && ctx.Err() == nil {
-			r.Problem, err = err.Error(), nil
+			r.Problem, err = err, nil
 		}
 		return r, err
 	})

@@ -64,5 +64,5 @@ type review struct {
 	Operations []publish.Operation // the first ones
 	More       uint64              // how many others there are
 	Changes    changes
-	Problem    string // why an officer must not sign it
+	Problem    error // why an officer must not sign it
 }

@@ -17,7 +17,7 @@ type subscribersPage struct {
 	Deadline time.Duration
 	Times    report.Enforcement
 	Readers  []publish.Subscriber // of a confidential list
-	Problem  string               // why receipts can't be read
+	Problem  error                // why receipts can't be read
 }
 
 func (v *visit) subscribers() error {
@@ -32,7 +32,7 @@ func (v *visit) subscribers() error {
 	if p.Given {
 		b, err := v.board()
 		if err != nil {
-			p.Problem = err.Error()
+			p.Problem = err
 		} else {
 			p.From, p.Times, standings = b.from, b.times, b.standings
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/words"
 )
@@ -116,7 +117,9 @@ func (v *views) funcs(w *words.Words, zone *time.Location) template.FuncMap {
 		"num":   func(n any) string { return w.Number(whole(n)) },
 		"time":  func(at time.Time) template.HTML { return timeElement(at, w, zone) },
 		"day":   func(at time.Time) template.HTML { return dayElement(at, w) },
-		"clock": func(until, now time.Time) template.HTML { return clock(until, now, w) }, "took": w.Took, "join": func(texts []string) string { return strings.Join(texts, ", ") },
+		"clock": func(until, now time.Time) template.HTML { return clock(until, now, w) }, "took": w.Took,
+		"why": func(err error) string { return whyText(w, err) }, "finding": func(f guard.Finding) string { return findingText(w, f) },
+		"join":  func(texts []string) string { return strings.Join(texts, ", ") },
 		"short": func(text string) string { return text[:min(len(text), 12)] },
 	}
 }

@@ -1,0 +1,76 @@
+package desk
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/guard"
+	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
+	"github.com/argine-dns/argine/blocklist/publish/words"
+)
+
+// why is a kind of errors with the key of a text about them.
+type why struct {
+	err error
+	key string
+}
+
+// whys are the errors that people meet, the more special ones first.
+func whys() []why {
+	return []why{
+		{proposal.ErrSecondPerson, "why.second"},
+		{proposal.ErrChanged, "why.changed"},
+		{proposal.ErrState, "why.state"},
+		{proposal.ErrNotFound, "why.noproposal"},
+		{publish.ErrRules, "why.rules"},
+		{publish.ErrNotListed, "why.notlisted"},
+		{publish.ErrNoOrder, "why.noorder"},
+		{publish.ErrListed, "why.listed"},
+		{publish.ErrMoved, "why.moved"},
+		{publish.ErrUnchanged, "why.unchanged"},
+		{publish.ErrPending, "why.pending"},
+		{publish.ErrNothingPending, "why.nothingpending"},
+		{publish.ErrNoOperation, "why.nooperation"},
+		{blocklist.ErrHeld, "why.held"},
+		{blocklist.ErrSignatures, "why.signatures"},
+		{blocklist.ErrUntrusted, "why.untrusted"},
+		{blocklist.ErrExpired, "why.expired"},
+		{blocklist.ErrNoKey, "why.nokey"},
+		{blocklist.ErrClock, "why.clock"},
+		{blocklist.ErrBusy, "why.busy"},
+		{blocklist.ErrTooLarge, "why.toolarge"},
+		{blocklist.ErrMalformed, "why.malformed"},
+		{errNoPage, "why.nopage"},
+		{errForbidden, "why.forbidden"},
+		{errNoRole, "why.norole"},
+		{errNoForm, "why.noform"},
+	}
+}
+
+// whyText says in words what kind of error it is, for a person who does not know the program.
+func whyText(w *words.Words, err error) string {
+	if entry := (*blocklist.EntryError)(nil); errors.As(err, &entry) {
+		return w.Text("why.entry", entry.Text)
+	}
+	for _, y := range whys() {
+		if errors.Is(err, y.err) {
+			return w.Text(y.key)
+		}
+	}
+	return w.Text(failureOf(err).key)
+}
+
+// findingText says in words what a check has found.
+func findingText(w *words.Words, f guard.Finding) string {
+	text, several, _ := strings.Cut(w.Text("guard."+string(f.Check)), "|")
+	if f.Others > 0 && several != "" {
+		text = several
+	}
+	if !strings.Contains(text, "%") {
+		return text
+	}
+	return fmt.Sprintf(text, f.Entry, f.Example, w.Number(f.Others+1))
+}
