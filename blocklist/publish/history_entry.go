@@ -3,6 +3,7 @@ package publish
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +15,8 @@ import (
 type EntryHistory struct {
 	Target string `json:"target"`
 	Covers bool   `json:"covers,omitempty"` // it is broader than what was asked for, and covers it
-	Listed bool   `json:"listed"`           // it is on the list now
+	Listed bool   `json:"listed"`           // the ledger lists it now
+	Effect Effect `json:"effect"`           // what subscribers make of it
 	Entry  string `json:"entry,omitempty"`  // its published line, if it is listed
 	// Orders are the lines of the target's orders, oldest first.
 	Orders []string `json:"orders,omitempty"`
@@ -78,7 +80,19 @@ func (l *Ledger) EntryHistory(ctx context.Context, text string) ([]*EntryHistory
 	if err := h.addChecks(ctx, s.own); err != nil {
 		return nil, err
 	}
-	return h.sorted(s), h.addOrders(ctx)
+	all := h.sorted(s)
+	if err := h.addEffects(ctx, changes); err != nil {
+		return nil, err
+	}
+	return all, h.addOrders(ctx)
+}
+
+func (h *histories) addEffects(ctx context.Context, changes []ledger.TargetChange) error {
+	all, err := h.effectsOf(ctx, slices.Collect(maps.Keys(h.by)), changes, time.Now())
+	for target, of := range h.by {
+		of.Effect = all[target]
+	}
+	return err
 }
 
 // addOrders adds the orders that the listed targets rest on.

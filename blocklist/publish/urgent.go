@@ -397,7 +397,7 @@ func (l *Ledger) adoptOrders(ctx context.Context, from *trust.OrdersError, c Aud
 	if err != nil {
 		return err
 	}
-	c.Reason = fmt.Sprintf("urgent orders %d on serial %d, which %s signed, found at %s", spec.Number(), spec.Serial, strings.Join(names(signed.Signed), ", "), c.Reason)
+	c.Reason = fmt.Sprintf("urgent orders %d on serial %d, which %s signed, "+foundAt+"%s", spec.Number(), spec.Serial, strings.Join(names(signed.Signed), ", "), c.Reason)
 	if err := l.history.Record(ctx, KindUrgent, c, nil); err != nil {
 		return err
 	}
@@ -407,3 +407,6 @@ func (l *Ledger) adoptOrders(ctx context.Context, from *trust.OrdersError, c Aud
 	return fmt.Errorf("%w: the origin had %s; they are in %s now: look at them with blocklist urgent list, order or withdraw again, and push again",
 		from, c.Reason, l.path(urgentDir))
 }
+
+// foundAt is part of the reason of orders that were taken over from an origin. They were in force already.
+const foundAt = "found at "

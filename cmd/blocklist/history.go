@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
@@ -18,16 +17,19 @@ func (a *app) history() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "history NAME|URL|ADDRESS",
-		Short: "Show who listed something, when, why, in which release, and what covers it",
-		Long: `Show who listed something, when and why: each operation that changed the entry, the first release after it, the officers who
+		Short: "Show whether something is in force, who listed it, when, why, in which release, and what covers it",
+		Long: `Show whether subscribers enforce something, since when, and what is missing if they don't yet: a release, signatures, or a push.
+Then show who listed it, when and why: each operation that changed the entry, the first release after it, the officers who
 signed the release, and the time of the push; also urgent orders, and checks of a page. The same follows for every entry that
 covers it now or did so before: domains above it, broader paths, networks. The argument may have a scheme, a port or letters
 of any script; =NAME asks for that name alone.
 
 Signatures are verified with the roots of the list. The exit code is 0 even if nothing was ever listed.
 
-With --json: one value for each entry: the one asked for, then those that cover it. Fields: target, covers, listed, entry,
-orders, events, checks.
+With --json: one value for each entry: the one asked for, then those that cover it. Fields: target, covers, listed (in the ledger),
+effect, entry, orders, events, checks.
+The effect has state (never, decided, in-force, leaving, expired, ended, dropped), since, until, serial, waits (release, signatures,
+push), pending (serial), urgent, monitor.
 An event has change (added, removed, changed, orders, ordered, withdrawn), before and after (lines), given and withdrawn (orders),
 operation, proposals that it has confirmed, and release or pending.`,
 		Example: `  blocklist -C DIR history www.example.com
@@ -61,7 +63,7 @@ func (a *app) printHistory(all []*publish.EntryHistory) error {
 		if h.Covers {
 			covers = "covered by "
 		}
-		fmt.Fprintf(w, "%s%s: %s\n", covers, oneLine(h.Target), standingText(h, time.Now()))
+		fmt.Fprintf(w, "%s%s: %s\n", covers, oneLine(h.Target), effectText(h.Effect))
 		if len(h.Orders) > 1 {
 			for _, order := range h.Orders {
 				fmt.Fprintf(w, "  rests on %s\n", oneLine(order))
@@ -78,28 +80,62 @@ func (a *app) printHistory(all []*publish.EntryHistory) error {
 	return nil
 }
 
-// standingText says in words whether an entry is listed.
-func standingText(h *publish.EntryHistory, now time.Time) string {
-	if len(h.Events) == 0 {
+// effectText says in words what subscribers make of an entry.
+func effectText(e publish.Effect) string {
+	what := "in force"
+	if e.Monitor {
+		what = "monitored only"
+	}
+	since := " since " + e.Since.Format(time.RFC3339)
+	switch e.State {
+	case publish.EffectNever:
 		return "never listed itself"
-	}
-	var since time.Time
-	for _, event := range h.Events {
-		if event.Change == publish.ChangeAdded || event.Change == publish.ChangeRemoved {
-			since = event.Operation.Time
+	case publish.EffectDropped:
+		return "not listed, and never was in force"
+	case publish.EffectExpired:
+		return "expired, not in force" + since
+	case publish.EffectEnded:
+		return "no longer in force" + since + effectBy(e)
+	case publish.EffectDecided:
+		if e.Monitor {
+			return "decided, not monitored yet" + waitsText(e)
 		}
+		return "decided, not in force yet" + waitsText(e)
+	case publish.EffectLeaving:
+		return "withdrawn, still " + what + since + effectBy(e) + waitsText(e)
 	}
-	if since.IsZero() {
-		return "never on the list, only in urgent orders"
+	text := what + since + effectBy(e)
+	if !e.Until.IsZero() {
+		text += ", until " + e.Until.Format(time.RFC3339)
 	}
-	at := since.Format(time.RFC3339)
-	if !h.Listed {
-		return "not listed since " + at
+	if e.Waits != "" {
+		text += "; what is decided now" + strings.TrimPrefix(waitsText(e), ":")
 	}
-	if e, err := blocklist.ParseEntry(h.Entry); err == nil && !e.Expires.IsZero() && !e.Expires.After(now) {
-		return fmt.Sprintf("listed since %s, expired %s", at, e.Expires.Format(time.RFC3339))
+	return text
+}
+
+// effectBy names what has brought a state about.
+func effectBy(e publish.Effect) string {
+	switch {
+	case e.Urgent:
+		return " (urgent order)"
+	case e.Serial > 0:
+		return fmt.Sprintf(" (serial %d)", e.Serial)
 	}
-	return "listed since " + at
+	return ""
+}
+
+// waitsText says what is missing until a decision counts.
+func waitsText(e publish.Effect) string {
+	switch {
+	case e.Waits == publish.WaitsRelease:
+		return ": waits for a release"
+	case e.Waits == publish.WaitsSignatures:
+		return fmt.Sprintf(": waits for signatures on serial %d", e.Pending)
+	case e.Pending > 0:
+		return fmt.Sprintf(": waits for the push of serial %d", e.Pending)
+	}
+	return ": waits for the push of the urgent orders"
 }
 
 func printEvent(w io.Writer, e publish.EntryEvent) {

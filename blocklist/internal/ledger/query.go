@@ -158,27 +158,33 @@ FROM (` + changesOf + `SELECT value FROM json_each(?)` + changesEnd + `) AS c OR
 
 // History returns the changes of targets, sorted by target, each target's oldest first.
 func (v View) History(ctx context.Context, targets []string) (all []TargetChange, err error) {
+	known := map[int64]Operation{}
 	for row, err := range query(ctx, v.q, scanTargetLine, targetChanges, jsonArray(targets)) {
 		if err != nil {
 			return nil, err
 		}
-		if all, err = v.addLine(ctx, all, row); err != nil {
+		if all, err = v.addLine(ctx, all, row, known); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
 }
 
-// addLine adds a line to the last change, or to a new one if it is of another target or operation.
-func (v View) addLine(ctx context.Context, all []TargetChange, l targetLine) ([]TargetChange, error) {
+// addLine adds a line to the last change, or to a new one if it is of another target or operation. Known are the
+// operations that were read before.
+func (v View) addLine(ctx context.Context, all []TargetChange, l targetLine, known map[int64]Operation) ([]TargetChange, error) {
 	before := ""
 	if n := len(all); n > 0 && all[n-1].Target == l.Target {
 		before = all[n-1].After
 	}
 	if n := len(all); n == 0 || all[n-1].Target != l.Target || all[n-1].Operation.ID != l.operation {
-		o, err := v.OperationByID(ctx, l.operation)
-		if err != nil {
-			return nil, Damaged("a change of %.80q belongs to no operation: %v", l.Target, err)
+		o, is := known[l.operation]
+		if !is {
+			var err error
+			if o, err = v.OperationByID(ctx, l.operation); err != nil {
+				return nil, Damaged("a change of %.80q belongs to no operation: %v", l.Target, err)
+			}
+			known[l.operation] = o
 		}
 		all = append(all, TargetChange{Target: l.Target, Before: before, After: before, Operation: o})
 	}
@@ -273,6 +279,11 @@ func (v View) ReleaseWith(ctx context.Context, operation int64) (ReleaseLines, e
 		return r, err
 	}
 	return ReleaseLines{}, nil
+}
+
+// ReleaseOf is [View.ReleaseWith] without the lines.
+func (v View) ReleaseOf(ctx context.Context, operation int64) (ReleaseRecord, error) {
+	return v.oneRelease(ctx, `SELECT `+releaseColumns+` FROM releases AS r `+with, operation)
 }
 
 func scanReleaseLines(row scanner) (r ReleaseLines, err error) {

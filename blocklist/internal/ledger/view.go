@@ -200,8 +200,17 @@ func (v View) LastRelease(ctx context.Context) (ReleaseRecord, error) {
 
 // ReleaseBefore returns the last pushed release before a serial, with serial 0 if there is none.
 func (v View) ReleaseBefore(ctx context.Context, serial uint64) (ReleaseRecord, error) {
-	r, err := scanRelease(v.q.QueryRowContext(ctx,
-		`SELECT `+releaseColumns+` FROM releases WHERE serial < ? ORDER BY serial DESC LIMIT 1`, serial))
+	return v.oneRelease(ctx, `SELECT `+releaseColumns+` FROM releases WHERE serial < ? ORDER BY serial DESC LIMIT 1`, serial)
+}
+
+// ReleaseAfter returns the first pushed release after a serial, with serial 0 if there is none.
+func (v View) ReleaseAfter(ctx context.Context, serial uint64) (ReleaseRecord, error) {
+	return v.oneRelease(ctx, `SELECT `+releaseColumns+` FROM releases WHERE serial > ? ORDER BY serial LIMIT 1`, serial)
+}
+
+// oneRelease returns the release that a statement selects, with serial 0 if it selects none.
+func (v View) oneRelease(ctx context.Context, text string, args ...any) (ReleaseRecord, error) {
+	r, err := scanRelease(v.q.QueryRowContext(ctx, text, args...))
 	if errors.Is(err, sql.ErrNoRows) {
 		return ReleaseRecord{}, nil
 	}

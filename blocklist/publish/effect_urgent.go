@@ -1,0 +1,147 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// issued is a document with urgent orders.
+type issued struct {
+	entries []blocklist.Entry
+	pushed  time.Time // zero: not yet
+	ended   time.Time // when the next release was pushed; zero: not yet
+}
+
+// issuedOrders returns the documents with urgent orders that were signed since a release was made, oldest first. Those that
+// can't be read, such as those under a key that is gone, are left out.
+func (l *Ledger) issuedOrders(ctx context.Context, since ReleaseRecord) (all []issued, err error) {
+	versions, err := l.orderVersions()
+	if len(versions) == 0 || err != nil {
+		return nil, err
+	}
+	for o, err := range l.history.Operations(ctx, ledger.Range{After: since.Operation, Kinds: []string{KindUrgent, KindPush}}) {
+		if err != nil {
+			return nil, err
+		}
+		var number int64
+		var serial uint64
+		n := len(all)
+		if o.Kind == KindPush {
+			if n > 0 && all[n-1].pushed.IsZero() {
+				all[n-1].pushed = o.Time
+			}
+			continue
+		}
+		if _, err := fmt.Sscanf(o.Reason, "urgent orders %d on serial %d", &number, &serial); err != nil {
+			continue
+		}
+		if doc, ok := l.readIssued(ctx, trust.UrgentVersion(serial, number)); ok {
+			if strings.Contains(o.Reason, foundAt) {
+				doc.pushed = o.Time
+			}
+			next, err := l.history.ReleaseAfter(ctx, serial)
+			if err != nil {
+				return nil, err
+			}
+			doc.ended = next.Pushed
+			all = append(all, doc)
+		}
+	}
+	return all, nil
+}
+
+func (l *Ledger) readIssued(ctx context.Context, version int64) (doc issued, ok bool) {
+	spec, err := l.readOrders(version)
+	if err != nil {
+		return doc, false
+	}
+	r, err := l.history.Release(ctx, spec.Serial)
+	if err != nil {
+		return doc, false
+	}
+	key, err := l.listKeyOf(r)
+	if err == nil {
+		err = spec.Open(key)
+	}
+	return issued{entries: spec.Entries}, err == nil
+}
+
+// ordered is what urgent orders make of a target.
+type ordered struct {
+	from, until time.Time // in force; zero: it never was
+	waits       bool      // a signed document that was not pushed orders it
+	withdrawn   bool      // a signed document that was not pushed withdraws it
+}
+
+// orderedBy returns what documents make of a target.
+func orderedBy(docs []issued, target string, now time.Time) (o ordered) {
+	for _, doc := range docs {
+		i := indexTarget(doc.entries, target)
+		switch {
+		case doc.pushed.IsZero():
+			o.waits, o.withdrawn = i >= 0 && doc.entries[i].Expires.After(now), i < 0
+			continue
+		case i < 0:
+			if o.until.After(doc.pushed) {
+				o.until = doc.pushed
+			}
+		default:
+			if !o.until.After(doc.pushed) {
+				o.from = doc.pushed
+			}
+			if o.until = doc.entries[i].Expires; !doc.ended.IsZero() && doc.ended.Before(o.until) {
+				o.until = doc.ended
+			}
+		}
+		o.waits, o.withdrawn = false, false
+	}
+	return o
+}
+
+// withOrders adds urgent orders to the effect of a target.
+func (f *effects) withOrders(ctx context.Context, e Effect, target string) (Effect, error) {
+	o := orderedBy(f.issued, target, f.now)
+	switch {
+	case o.until.After(f.now) && (!e.InForce() || e.Monitor):
+		in := Effect{State: EffectInForce, Urgent: true, Since: o.from, Until: o.until, Waits: e.Waits, Pending: e.Pending}
+		if o.withdrawn && e.State != EffectDecided {
+			in.State, in.Waits = EffectLeaving, WaitsPush
+		}
+		return in, nil
+	case o.waits && e.State != EffectDecided && !e.InForce():
+		return Effect{State: EffectDecided, Urgent: true, Waits: WaitsPush}, nil
+	case e.State != EffectNever && e.State != EffectDropped && e.State != EffectEnded:
+		return e, nil
+	}
+	return f.ended(ctx, e, target)
+}
+
+// ended adds the end of an urgent order to the effect of a target that is not in force.
+func (f *effects) ended(ctx context.Context, e Effect, target string) (Effect, error) {
+	was, err := f.wasOrdered(ctx, target)
+	if !was || err != nil {
+		return e, err
+	}
+	past, err := f.issuedOrders(ctx, ReleaseRecord{})
+	if o := orderedBy(past, target, f.now); o.until.After(e.Since) {
+		return Effect{State: EffectEnded, Urgent: true, Since: o.until}, err
+	}
+	return e, err
+}
+
+// wasOrdered reports whether an urgent order about a target was ever signed.
+func (f *effects) wasOrdered(ctx context.Context, target string) (bool, error) {
+	for o, err := range f.history.Operations(ctx, ledger.Range{Kinds: []string{KindUrgent}}) {
+		if err != nil || slices.Contains(urgentLines(o), "+"+target) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
