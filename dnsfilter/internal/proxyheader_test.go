@@ -1,4 +1,4 @@
-package proxyheader_test
+package internal_test
 
 import (
 	"bytes"

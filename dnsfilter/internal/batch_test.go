@@ -1,4 +1,4 @@
-package batch_test
+package internal_test
 
 import (
 	"fmt"

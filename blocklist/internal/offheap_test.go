@@ -1,4 +1,4 @@
-package offheap_test
+package internal_test
 
 import (
 	"sync/atomic"

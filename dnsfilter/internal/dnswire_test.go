@@ -1,4 +1,4 @@
-package dnswire_test
+package internal_test
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package disk_test
+package internal_test
 
 import (
 	"context"

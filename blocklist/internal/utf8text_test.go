@@ -1,4 +1,4 @@
-package utf8text_test
+package internal_test
 
 import (
 	"testing"
