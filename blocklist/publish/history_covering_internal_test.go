@@ -95,3 +95,13 @@ func TestKinds(t *testing.T) {
 	}
 	assert.ElementsMatch(t, kinds, Kinds())
 }
+
+// A person needs no 64 digits of a hash; a text that only looks like one stays.
+func TestStatedReference(t *testing.T) {
+	t.Parallel()
+	hash := strings.Repeat("0123456789abcdef", 4)
+	assert.Equal(t, "step 5 0123456789ab", StatedReference(Operation{Kind: KindProposals, Reference: "step 5 " + hash}))
+	assert.Equal(t, "findings 0123456789ab", StatedReference(Operation{Kind: KindOverride, Reference: "findings " + hash}))
+	assert.Equal(t, "evidence "+hash, StatedReference(Operation{Kind: KindAdd, Reference: "evidence " + hash}))
+	assert.Equal(t, "x"+hash, StatedReference(Operation{Kind: KindProposals, Reference: "x" + hash}))
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,8 +103,12 @@ func Kinds() []string {
 	}
 }
 
-// StatedReference returns the reference of an operation as its author gave it. For a refusal, it leaves out the proof.
-// For a subscriber, it is the name and the fingerprint.
+// longHash is a SHA-256 at the end of a text.
+var longHash = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{52}$`)
+
+// StatedReference returns the reference of an operation as a person needs it. For a refusal, it leaves out the proof.
+// For a subscriber, it is the name and the fingerprint. Of the hash of findings, or of the last step of the proposals, it
+// has the first 12 digits.
 func StatedReference(o Operation) string {
 	switch o.Kind {
 	case KindRefuse:
@@ -113,6 +118,8 @@ func StatedReference(o Operation) string {
 		name, recipient, _ := strings.Cut(o.Reference, " ")
 		fingerprint, _ := Fingerprint([]byte(recipient)) // empty for one that was altered
 		return strings.TrimSpace(name + " " + fingerprint)
+	case KindProposals, KindOverride:
+		return longHash.ReplaceAllString(o.Reference, "$1")
 	}
 	return o.Reference
 }

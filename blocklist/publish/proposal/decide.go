@@ -189,7 +189,7 @@ func (d Decision) Allowed(p Proposal, person string, rules publish.Rules) error 
 	case p.State != Checked:
 		return fmt.Errorf("proposal %d: %w: it is %s; a first person checks it, then another confirms", p.ID, ErrSecondPerson, p.State)
 	case samePerson(p.Checker, person):
-		return fmt.Errorf("proposal %d: %w: %s has checked it", p.ID, ErrSecondPerson, p.Checker)
+		return fmt.Errorf("proposal %d: %w: %s has checked it; ask a colleague to confirm it", p.ID, ErrSecondPerson, p.Checker)
 	}
 	return nil
 }

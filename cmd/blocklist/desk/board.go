@@ -11,13 +11,13 @@ import (
 // chartReleases is how many releases the plot has.
 const chartReleases = 20
 
-// board reads the receipts, at most once a minute for each state of the list.
+// board judges the receipts, once each time they are read.
 func (v *visit) board() (*board, error) {
-	return v.boards.get(v.r.Context(), v.now.Head.Hash, func(ctx context.Context) (*board, error) {
-		said, err := v.readReceipts(ctx)
-		if err != nil {
-			return nil, err
-		}
+	said, err := v.readReceipts(v.r.Context())
+	if err != nil {
+		return nil, err
+	}
+	return v.boards.get(v.r.Context(), said.at.String()+v.now.Head.Hash, func(ctx context.Context) (*board, error) {
 		var releases []receipt.Release
 		for r, err := range v.ledger.Releases(ctx, 0) {
 			if err != nil {
@@ -28,10 +28,11 @@ func (v *visit) board() (*board, error) {
 			}
 		}
 		b := &board{
-			from:      said.From,
+			read:      said,
 			standings: receipt.Judge(releases, said.Subscribers, said.Statements, v.Deadline, time.Now()),
 		}
-		b.times, err = report.Enforced(ctx, v.ledger, chartReleases, report.Options{Deadline: v.Deadline, Receipts: said})
+		var err error
+		b.times, err = report.Enforced(ctx, v.ledger, chartReleases, report.Options{Deadline: v.Deadline, Receipts: said.Receipts})
 		return b, err
 	})
 }

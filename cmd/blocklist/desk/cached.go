@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -14,8 +15,10 @@ const fresh = time.Minute
 const fillWithin = 10 * time.Minute
 
 // cached is a value that is made once for a key. A value older than [fresh] is made again beside the requests, which
-// get the old one meanwhile.
+// get the old one meanwhile, unless there is a limit.
 type cached[T any] struct {
+	limit time.Duration // a value older than this is given to no one; 0: there is no limit
+
 	mu    sync.Mutex
 	last  *filling[T] // nil: there is no value
 	since time.Time   // when the last one was made
@@ -51,11 +54,12 @@ func (c *cached[T]) find(ctx context.Context, key string, do func(context.Contex
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	has := c.last != nil && c.last.key == key
-	if c.now == nil && (!has || time.Since(c.since) >= fresh) {
+	old := time.Since(c.since) >= cmp.Or(c.limit, fresh)
+	if c.now == nil && (!has || old) {
 		c.now = &filling[T]{key: key, done: make(chan struct{})}
 		go c.fill(context.WithoutCancel(ctx), c.now, do)
 	}
-	if has {
+	if has && (!old || c.limit == 0) {
 		return c.last
 	}
 	return c.now

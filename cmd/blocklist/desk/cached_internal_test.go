@@ -11,6 +11,32 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// A value with a limit is not given when it is older; those who ask together wait for the same new one.
+func TestCachedLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, n := cached[int]{limit: 10 * time.Second}, 0
+		expect := func(want int) {
+			t.Helper()
+			got, err := c.get(t.Context(), "a", func(context.Context) (int, error) {
+				n++
+				now := n
+				time.Sleep(time.Second)
+				return now, nil
+			})
+			require.NoError(t, err)
+			assert.Equal(t, want, got)
+		}
+		expect(1)
+		time.Sleep(9 * time.Second)
+		expect(1)
+		time.Sleep(time.Second)
+		go expect(2)
+		expect(2)
+		synctest.Wait()
+	})
+}
+
 // A value is made once for a key. An old one is given while it is made again, and one that takes longer than a request is
 // there for the next one.
 func TestCached(t *testing.T) {

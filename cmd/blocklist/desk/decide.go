@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -85,6 +86,31 @@ func (v *visit) showDecide(status int, ids []int64, results []proposal.Decided) 
 	}
 	p.Verbs = v.verbs(all)
 	return v.write(status, "decide", "decide.title", p)
+}
+
+// Checkers returns the persons who have checked proposals that another one must confirm.
+func (p decidePage) Checkers() (names []string) {
+	for _, one := range p.Proposals {
+		if one.State == proposal.Checked && p.Rules.NeedsTwo(one.Category) {
+			names = append(names, one.Checker)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// AllChecked reports whether another one must confirm each of the proposals.
+func (p decidePage) AllChecked() bool {
+	return !slices.ContainsFunc(p.Proposals, func(one examined) bool {
+		return one.State != proposal.Checked || !p.Rules.NeedsTwo(one.Category)
+	})
+}
+
+// Alone reports whether the person has tried to confirm what they have checked.
+func (p decidePage) Alone() bool {
+	return slices.ContainsFunc(p.Results, func(r proposal.Decided) bool {
+		return errors.Is(r.Err, proposal.ErrSecondPerson) && r.State == proposal.Checked
+	})
 }
 
 // verbs returns the decisions that somebody with the person's role may take on at least one of some proposals.

@@ -54,7 +54,7 @@ type Desk struct {
 	sessions  *sessions
 	kept      kept
 	overview  cached[*overview]
-	receipts  cached[*report.Receipts]
+	receipts  cached[read]
 	reviews   cached[*review]
 	unsigned  cached[*changes]
 	orders    cached[[]blocklist.Entry]

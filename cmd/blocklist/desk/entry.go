@@ -69,8 +69,8 @@ func (v *visit) reportOptions() (report.Options, error) {
 	if v.Receipts == nil {
 		return o, nil
 	}
-	var err error
-	o.Receipts, err = v.readReceipts(v.r.Context())
+	said, err := v.readReceipts(v.r.Context())
+	o.Receipts = said.Receipts
 	return o, err
 }
 

@@ -5,6 +5,7 @@ import "html/template"
 // New opens the agency's folder for a desk.
 func New(o Options) (*Desk, error) {
 	d := &Desk{Options: o, ledger: opened{dir: o.Dir, prepare: o.Prepare}, busy: make(chan struct{}, atOnce)}
+	d.receipts.limit = receiptsFor
 	var err error
 	if d.languages, err = readLanguages(); err != nil {
 		return nil, err

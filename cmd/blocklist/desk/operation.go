@@ -14,6 +14,14 @@ type operationPage struct {
 	Back, More  string
 }
 
+// WholeReference returns the reference with the whole hash, where it has one.
+func (p operationPage) WholeReference() string {
+	if p.Kind == publish.KindProposals || p.Kind == publish.KindOverride {
+		return p.Reference
+	}
+	return publish.StatedReference(p.Operation)
+}
+
 // linesLength is how many lines of an operation a page has.
 const linesLength = 200
 

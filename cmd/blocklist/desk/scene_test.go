@@ -77,6 +77,7 @@ func (a *agency) play(t *testing.T) {
 		p := carla.post(t, "/proposals/decide", fields("seen", seen, "verb", "check", "reason", "I have looked at it"))
 		require.Contains(t, p.text, "done checked")
 	}
+	rita.post(t, "/proposals/decide", fields("seen", rita.get(t, "/proposal/6").values["seen"], "verb", "check", "reason", "seen"))
 	rita.post(t, "/urgent", fields("entries", "parcel.example", "reference", "night 3", "category", "phishing", "reason", "people lose money now"))
 	request := rita.post(t, "/request", fields("what", "urgent"))
 	rita.upload(t, a.signed(t, request.raw))
@@ -107,6 +108,7 @@ func stills() []still {
 		{name: "start", path: "/"},
 		{name: "proposals", path: "/proposals"},
 		{name: "proposal", path: "/proposal/3"},
+		{name: "own", path: "/proposal/6"},
 		{name: "review", path: "/proposals/review?id=1&id=4"},
 		{name: "propose", path: "/propose"},
 		{name: "list", path: "/entries"},

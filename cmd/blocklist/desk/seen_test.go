@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/testdata/longtest"
 )
 
@@ -35,6 +36,25 @@ func TestSeen(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A person who has checked a proposal is told so, and can't press the button; for others the page is the same but for that.
+func TestOwnCheck(t *testing.T) {
+	longtest.Only(t, "a browser looks at a page")
+	chromium, a := newChromium(t), newScene(t)
+	w := openWindow(chromium, t, a.server.URL, "Rita", view{width: 1440, lang: "it"}) // in other letters
+	require.NoError(t, a.SetRole(t.Context(), "Rita", publish.RoleReviewer, audit))
+	disabled := func() bool { return evaluate[bool](w, `document.querySelector('button[value=confirm]').disabled`) }
+	w.open("/proposal/6")
+	w.sees(w.word("decide.own"))
+	assert.True(t, disabled())
+	w.open("/proposals/review?id=4&id=6")
+	w.sees(w.word("decide.own"))
+	w.sees(w.word("decide.checker", "carla"))
+	assert.False(t, disabled(), "the other one may be confirmed")
+	w.open("/proposal/4")
+	w.sees(w.word("decide.checker", "carla"))
+	assert.False(t, disabled())
 }
 
 // readAxe returns the script of axe-core, an empty text where it is not there.

@@ -24,7 +24,7 @@ type state struct {
 
 // board is what the receipts say together.
 type board struct {
-	from      string
+	read      read
 	times     report.Enforcement
 	standings []receipt.Standing
 }

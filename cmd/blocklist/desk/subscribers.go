@@ -14,6 +14,7 @@ type subscribersPage struct {
 	table[receipt.Standing]
 	Given    bool // receipts are read
 	From     string
+	Read     time.Time // when the receipts were read
 	Deadline time.Duration
 	Times    report.Enforcement
 	Readers  []publish.Subscriber // of a confidential list
@@ -34,7 +35,7 @@ func (v *visit) subscribers() error {
 		if err != nil {
 			p.Problem = err
 		} else {
-			p.From, p.Times, standings = b.from, b.times, b.standings
+			p.From, p.Read, p.Times, standings = b.read.From, b.read.at, b.times, b.standings
 		}
 	}
 	p.table, err = newTable(v.r.URL, standings, "state", map[string]column[receipt.Standing]{
@@ -47,7 +48,10 @@ func (v *visit) subscribers() error {
 	if err != nil {
 		return err
 	}
-	return v.show("subscribers", "subscribers.title", p)
+	if err = v.show("subscribers", "subscribers.title", p); err == nil {
+		v.answer.lasts = clockFor
+	}
+	return err
 }
 
 // rank sorts states: those that need a person come first.

@@ -113,11 +113,12 @@ func parseInto(t *template.Template, w *words.Words, pattern string) error {
 func (v *views) funcs(w *words.Words, zone *time.Location) template.FuncMap {
 	return template.FuncMap{
 		"t": w.Text, "asset": v.assets.url, "languages": words.Languages, "attributes": attributes, "reference": publish.StatedReference,
-		"count": func(key string, n any) string { return w.Count(key, whole(n)) },
-		"num":   func(n any) string { return w.Number(whole(n)) },
-		"time":  func(at time.Time) template.HTML { return timeElement(at, w, zone) },
-		"day":   func(at time.Time) template.HTML { return dayElement(at, w) },
-		"clock": func(until, now time.Time) template.HTML { return clock(until, now, w) }, "took": w.Took,
+		"count":  func(key string, n any) string { return w.Count(key, whole(n)) },
+		"num":    func(n any) string { return w.Number(whole(n)) },
+		"time":   func(at time.Time) template.HTML { return timeElement(at, w.Minute, "at", zone) },
+		"second": func(at time.Time) template.HTML { return timeElement(at, w.Second, "at second", zone) },
+		"day":    func(at time.Time) template.HTML { return dayElement(at, w) },
+		"clock":  func(until, now time.Time) template.HTML { return clock(until, now, w) }, "took": w.Took,
 		"why": func(err error) string { return whyText(w, err) }, "finding": func(f guard.Finding) string { return findingText(w, f) },
 		"join":  func(texts []string) string { return strings.Join(texts, ", ") },
 		"short": func(text string) string { return text[:min(len(text), 12)] },
@@ -139,15 +140,15 @@ func whole(n any) uint64 {
 
 // timeElement returns a time as an element, which the script of the page writes in the zone of the reader unless they
 // have chosen one.
-func timeElement(at time.Time, w *words.Words, zone *time.Location) template.HTML {
+func timeElement(at time.Time, write func(time.Time) string, class string, zone *time.Location) template.HTML {
 	if at.IsZero() {
 		return "–"
 	}
-	shown := w.Minute(at.In(zone))
+	shown := write(at.In(zone))
 	if zone == time.UTC {
 		shown += " UTC"
 	}
-	return template.HTML(fmt.Sprintf(`<time class="at" datetime="%s">%s</time>`, at.UTC().Format(time.RFC3339), shown)) //nolint:gosec // digits
+	return template.HTML(fmt.Sprintf(`<time class="%s" datetime="%s">%s</time>`, class, at.UTC().Format(time.RFC3339), shown)) //nolint:gosec // digits
 }
 
 // dayElement returns a day as an element. Days are those of UTC, as in entries.

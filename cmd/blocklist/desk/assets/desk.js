@@ -1,12 +1,14 @@
 'use strict';
 // Everything works without this script. It writes times in the reader's zone, unless they have chosen one; counts down;
-// makes "/" go to the search; and shows where the page is in a narrow navigation.
+// makes "/" go to the search; shows where the page is in a narrow navigation; and tells those who have checked a proposal
+// that another one must confirm it: the page is the same for all, but for the name at its top.
 const root = document.documentElement;
 function local(t) {
   const at = new Date(t.dateTime);
   if (isNaN(at)) return;
   t.title = t.textContent;
   const two = '2-digit', form = {year: 'numeric', month: two, day: two, hour: two, minute: two};
+  if (t.classList.contains('second')) form.second = two;
   t.textContent = new Intl.DateTimeFormat(root.lang === 'it' ? 'it-IT' : 'sv-SE', form).format(at).replace(',', '');
 }
 if (!root.dataset.zone) document.querySelectorAll('time.at').forEach(local);
@@ -21,6 +23,14 @@ function tick() {
 if (clocks.length) { tick(); setInterval(tick, 1000); }
 const here = document.querySelector('nav [aria-current]');
 if (here) here.closest('ul').scrollLeft = here.offsetLeft - 60;
+const fold = s => s.trim().split(/\s+/).join(' ').toLowerCase();
+const name = document.querySelector('.who .name');
+if (name) document.querySelectorAll('[data-checker]').forEach(p => {
+  if (fold(p.dataset.checker) !== fold(name.textContent)) return;
+  p.textContent = p.dataset.own;
+  p.className = 'box warn';
+  if (p.dataset.every === 'true') p.closest('form').querySelectorAll('button[value=confirm]').forEach(b => b.disabled = true);
+});
 document.addEventListener('keydown', e => {
   if (e.key !== '/' || e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(e.target.tagName)) return;
   const box = document.getElementById('search');
