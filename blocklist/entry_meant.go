@@ -23,7 +23,11 @@ func meant(text, why string) string {
 		}
 		return before + target + after
 	}
-	if real := refang.Replace(text); real != text {
+	real := refang.Replace(text)
+	if rest, ok := cutMisspeltScheme(real); ok {
+		return guess("a URL begins with https:// or http://; do you mean ", "https://"+rest, "?")
+	}
+	if real != text {
 		return guess("it is written so that no one clicks on it; do you mean ", real, "?")
 	}
 	if i := strings.LastIndexByte(text, '@'); i >= 0 && !strings.Contains(text, "/") {
@@ -42,6 +46,22 @@ func meant(text, why string) string {
 		return "there is a comma in it; entries stand on lines of their own, or are arguments of their own"
 	}
 	return why
+}
+
+// cutMisspeltScheme removes what was probably meant as the scheme of a URL, such as htps:/ and http//. It returns false
+// if the text does not begin so.
+func cutMisspeltScheme(text string) (rest string, ok bool) {
+	after := strings.TrimLeft(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ*_")
+	rest = strings.TrimLeft(after, `:;/\`)
+	scheme, mark := text[:len(text)-len(after)], after[:len(after)-len(rest)]
+	switch {
+	case scheme == "" || rest == "" || strings.Contains(rest, "@"): // an e-mail address
+	case mark == "://" && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https")):
+	case mark == ":" && '0' <= rest[0] && rest[0] <= '9': // a port
+	default:
+		return rest, strings.HasPrefix(mark, ":") || strings.HasPrefix(mark, ";") || strings.HasPrefix(mark, "//")
+	}
+	return "", false
 }
 
 // meantPrefix suggests the network that was probably meant. The address of p has bits outside its prefix. A short

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -201,7 +202,7 @@ func (a *app) proposalsInTable(in io.Reader, o *proposing) (all []proposal.Propo
 
 func (a *app) proposalsInText(in io.Reader, _ *proposing) (all []proposal.Proposal, bad uint64, err error) {
 	found, err := proposal.FindTargets(in)
-	if err == nil && len(found) == 0 {
+	if err == nil && !slices.ContainsFunc(found, func(f proposal.Found) bool { return f.Sure }) {
 		err = errors.New("nothing in it is clearly a URL, a name or an address")
 	}
 	if err != nil {
@@ -211,6 +212,10 @@ func (a *app) proposalsInText(in io.Reader, _ *proposing) (all []proposal.Propos
 		if f.Target == "" {
 			bad++
 			a.printf("line %d: %s: left out: %s", f.Line, f.Text, f.Why)
+			continue
+		}
+		if !f.Sure {
+			a.printf("line %d: %s: left out: it may not be meant; name it to propose it", f.Line, f.Target)
 			continue
 		}
 		a.printf("line %d: %s", f.Line, f.Target)

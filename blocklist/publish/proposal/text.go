@@ -1,6 +1,7 @@
 package proposal
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/netip"
@@ -18,6 +19,7 @@ type Found struct {
 	Text   string `json:"text"`             // as it stands there
 	Target string `json:"target,omitempty"` // canonical; empty: it can't be proposed
 	Why    string `json:"why,omitempty"`    // why not
+	Sure   bool   `json:"sure"`             // it is clearly meant; otherwise a person must decide
 }
 
 // Limits of a text.
@@ -27,9 +29,11 @@ const (
 )
 
 // FindTargets finds URLs, names and addresses in the text of an e-mail, in the order of the text, each target once. It
-// takes only what is clearly meant as one: a URL with a scheme, a name that begins with www, whatever was defanged
-// (hxxp, [.], (.), [:]//), and what stands alone on its line. It never takes the domain of an e-mail address, or a name
-// in the middle of a sentence. What looks like one of these and can't be proposed is returned with the reason.
+// is sure of what is clearly meant as one: a URL with a scheme, a name that begins with www, whatever was defanged
+// (hxxp, [.], (.), [:]//), and what stands alone on its line. It is not sure of a name in the middle of a sentence, nor
+// of what follows the closing words of a letter. It takes nothing from the header of the e-mail but its subject, nothing
+// from a signature below "--", and never the domain of an e-mail address. What looks like a target and can't be proposed
+// is returned with the reason.
 //
 // It fails with [blocklist.ErrTooLarge] beyond [MaxText] or 10,000 targets.
 func FindTargets(r io.Reader) (all []Found, err error) {
@@ -40,15 +44,19 @@ func FindTargets(r io.Reader) (all []Found, err error) {
 	if len(text) > MaxText {
 		return nil, fmt.Errorf("the text: %w: at most %d bytes are read", blocklist.ErrTooLarge, MaxText)
 	}
-	seen := map[string]bool{}
-	n := 0
+	at := map[string]int{} // where a target, or a text that is none, is in all
+	n, m := 0, mail{}
 	for line := range strings.Lines(strings.ToValidUTF8(string(text), " ")) {
 		n++
-		for _, f := range findInLine(line) {
-			if f.Line = n; seen[f.Text] || f.Target != "" && seen[f.Target] {
+		read, sure := m.read(line)
+		for _, f := range findInLine(read) {
+			f.Line, f.Sure = n, f.Sure && sure
+			key := cmp.Or(f.Target, "?"+f.Text)
+			if i, again := at[key]; again {
+				all[i].Sure = all[i].Sure || f.Sure
 				continue
 			}
-			seen[f.Text], seen[f.Target] = true, f.Target != ""
+			at[key] = len(all)
 			if all = append(all, f); len(all) > maxFound {
 				return nil, fmt.Errorf("the text: %w: more than %d targets", blocklist.ErrTooLarge, maxFound)
 			}
@@ -64,6 +72,7 @@ var (
 	blanks      = regexp.MustCompile("[\\s<>\"`|«»“”]+")
 	nextURL     = regexp.MustCompile(`(?i)[,;](h(?:tt|xx|\*\*|__)ps?)`)
 	scheme      = regexp.MustCompile(`(?i)^https?:/`)
+	misspelt    = regexp.MustCompile(`(?i)^h?t{1,3}ps?(?:[:;]?/{1,3}|[:;])[^\s/:;@]+\.[^\s@]+$`) // htps:/, http//
 	hostShape   = regexp.MustCompile(`^(?i)[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*\.[\p{L}][\p{L}\p{N}-]*\.?(:\d{1,5})?(/\S*)?$`)
 )
 
@@ -107,7 +116,7 @@ func splitWords(line string) (words []string) {
 	return words
 }
 
-// findInWord returns the target that a word is, and false if it is not clearly one.
+// findInWord returns the target that a word is, and false if it can't be meant as one.
 func findInWord(word string, alone bool) (f Found, ok bool) {
 	f.Text = trimPunctuation(word)
 	plain := Refang(f.Text)
@@ -115,13 +124,14 @@ func findInWord(word string, alone bool) (f Found, ok bool) {
 		plain = trimPunctuation(plain[at:]) // "URL:https://...", "[here](https://...)"
 	}
 	defanged := plain != f.Text && !strings.HasSuffix(f.Text, plain)
-	if !scheme.MatchString(plain) && !isHost(plain, defanged, alone) {
+	f.Sure = scheme.MatchString(plain) || misspelt.MatchString(plain) || isHost(plain, defanged, alone)
+	if !f.Sure && !mayBeHost(plain) {
 		return f, false
 	}
 	e, err := ParseTarget(plain)
 	if err != nil {
 		f.Why = err.Error()
-		return f, true
+		return f, f.Sure
 	}
 	f.Target = e.Target()
 	return f, true
@@ -139,6 +149,12 @@ func isHost(text string, defanged, alone bool) bool {
 		return false
 	}
 	return defanged || strings.HasPrefix(strings.ToLower(text), "www.") || alone && knownTop(host)
+}
+
+// mayBeHost reports whether a text in a sentence may be meant as a host, with a path or not.
+func mayBeHost(text string) bool {
+	host, _, _ := strings.Cut(text, "/")
+	return isAddress(host) || hostShape.MatchString(text) && knownTop(host)
 }
 
 // trimPunctuation removes what a sentence puts around a word.
@@ -177,12 +193,20 @@ func knownTop(host string) bool {
 }
 
 // ParseTarget parses a target in the forms in which people report it: an entry, a URL of any spelling with or without
-// its scheme, a name or an address, defanged or not. It widens nothing: a URL stays that page.
+// its scheme, a name or an address, defanged or not. It widens nothing: a URL stays that page. Attributes may follow, as
+// in [blocklist.ParseEntry].
 func ParseTarget(text string) (blocklist.Entry, error) {
-	text = Refang(strings.TrimSpace(text))
-	e, err := blocklist.ParseEntry(text)
-	if err != nil && strings.Contains(text, "/") && !strings.Contains(text, "://") {
-		if page, err := blocklist.ParseEntry("https://" + text); err == nil {
+	text = strings.TrimSpace(text)
+	target, rest := text, ""
+	if i := strings.IndexAny(text, " \t"); i >= 0 {
+		target, rest = text[:i], text[i:]
+	}
+	target = Refang(target)
+	e, err := blocklist.ParseEntry(target + rest)
+	host, _, isPage := strings.Cut(target, "/")
+	name, _, _ := strings.Cut(host, ":") // htps:/x and http:x are no hosts
+	if err != nil && isPage && !strings.Contains(target, "://") && strings.ContainsAny(name, ".[") {
+		if page, err := blocklist.ParseEntry("https://" + target + rest); err == nil {
 			return page, nil
 		}
 	}

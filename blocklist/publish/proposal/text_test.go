@@ -1,6 +1,7 @@
 package proposal_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -16,13 +17,80 @@ func targets(t testing.TB, text string) (all []string) {
 	found, err := proposal.FindTargets(strings.NewReader(text))
 	require.NoError(t, err)
 	for _, f := range found {
-		if f.Target != "" {
-			all = append(all, f.Target)
-		} else {
+		switch {
+		case f.Target == "":
 			all = append(all, "?"+f.Text)
+		case f.Sure:
+			all = append(all, f.Target)
 		}
 	}
 	return all
+}
+
+// An e-mail as it is pasted: what may be meant is found, too, and waits for a person. Header and signature are left out.
+func TestFindInMail(t *testing.T) {
+	t.Parallel()
+	found, err := proposal.FindTargets(strings.NewReader(`Return-Path: <bounce@mailer.example>
+Received: from mx.citizen.example (mx.citizen.example [192.0.2.9])
+	by mx.agency.example; Mon, 30 Nov 2026 09:00:00 +0100
+From: Ada <ada@citizen.example>
+Subject: hxxp://subject[.]example
+List-Unsubscribe: <https://mailer.example/u/1>
+
+Good morning, please look at hxxp://worse[.]example/page and shop2.bad-shop.test.
+Also shop2(dot)bad-shop(dot)test; htps:/typo.example/x, report.pdf and 198.51.100.7!
+
+Best regards,
+Ada
+www.citizen.example
+Other hxxp://worse[.]example/page
+-- 
+https://signature.example/
+Tel. 06.555
+> From: Bob <bob@other.example>
+> A: the.first.example
+> see https://quoted.example/
+`))
+	require.NoError(t, err)
+	var all []string
+	for _, f := range found {
+		all = append(all, fmt.Sprintf("%d %s %s %t", f.Line, f.Text, f.Target, f.Sure))
+		assert.Equal(t, f.Target == "", f.Why != "", f.Text)
+	}
+	assert.Equal(t, []string{
+		"5 hxxp://subject[.]example https://subject.example/ true",
+		"8 hxxp://worse[.]example/page https://worse.example/page true",
+		"8 shop2.bad-shop.test shop2.bad-shop.test true",
+		"9 htps:/typo.example/x  true",
+		"9 198.51.100.7 198.51.100.7 false",
+		"13 www.citizen.example www.citizen.example false",
+		"19 the.first.example the.first.example false",
+		"20 https://quoted.example/ https://quoted.example/ true",
+	}, all)
+	assert.Contains(t, found[3].Why, "do you mean https://typo.example/x?")
+}
+
+// One parser reads what people type: what was meant is said, and nothing is guessed in silence.
+func TestParseTarget(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"hxxps://bad[.]example/a ref=hxxp": "https://bad.example/a ref=hxxp", "bad.example/a ref=7": "https://bad.example/a ref=7",
+		"bad[.]example": "bad.example", "[2001:db8::1]/x": "https://[2001:db8::1]/x", "bad.example//a": "https://bad.example/a",
+		"bad.example:8080/x": "https://bad.example/x", "host": "host",
+	} {
+		e, err := proposal.ParseTarget(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, e.String())
+	}
+	for text, meant := range map[string]string{
+		"htps:/bad.example/page": "https://bad.example/page", "http//bad.example": "https://bad.example", "http:bad.example": "https://bad.example",
+		"http:bad.example/page": "https://bad.example/page", "hxxps:/bad[.]example/x": "https://bad.example/x", "https;//bad.example/x": "https://bad.example/x",
+		`http:\\bad.example`: "https://bad.example", "hhtps://bad.example/x": "https://bad.example/x",
+	} {
+		_, err := proposal.ParseTarget(text)
+		require.ErrorIs(t, err, blocklist.ErrMalformed, text)
+		assert.Contains(t, err.Error(), "do you mean "+meant+"?", text)
+	}
 }
 
 func TestFindTargets(t *testing.T) {
@@ -71,6 +139,7 @@ func TestFindTargets(t *testing.T) {
 
 func FuzzFindTargets(f *testing.F) {
 	f.Add("see hxxps://bad[.]example/a, and\n> bad(.)example")
+	f.Add("From: a@b.example\nx-y: z\n\nhtps:/bad.example http//bad.example x.example\n-- \nx.example\n> y.example")
 	f.Add("[here](https://bad.example/a_(b)) h**p[:]//x[dot]y")
 	f.Fuzz(func(t *testing.T, text string) {
 		found, err := proposal.FindTargets(strings.NewReader(text))

@@ -1,0 +1,52 @@
+package proposal
+
+import (
+	"regexp"
+	"strings"
+)
+
+// mail is where the lines of an e-mail belong.
+type mail struct {
+	begun  bool // a line was read that is not empty
+	header bool // in the header, up to the first empty line
+	signed bool // in a signature
+	closed bool // after the closing words of a letter
+}
+
+// Lines of an e-mail, in the languages in which they are common.
+var (
+	headerLine = regexp.MustCompile(`(?i)^(from|to|cc|bcc|reply-to|sent|date|subject|received|return-path|delivered-to|message-id|` +
+		`mime-version|content-[a-z-]+|x-[a-z-]+|dkim-signature|list-[a-z-]+|da|a|inviato|data|oggetto)\s*:(.*)`)
+	subject = regexp.MustCompile(`(?i)^(subject|oggetto)$`)
+	address = regexp.MustCompile(`\S@\S`)
+	closing = regexp.MustCompile(`(?i)^((best|kind|warm|many|with) )*(regards|wishes|thanks|sincerely|yours|thank you|(cordiali |distinti |un )?saluti?|` +
+		`cordialmente|grazie|mit freundlichen grüßen|cordialement)(?: (a tutti|mille|faithfully|sincerely|again|so much|und))*[\s,.!–-]*$`)
+)
+
+// read returns what of a line may have targets, and whether they are clearly meant.
+func (m *mail) read(line string) (text string, sure bool) {
+	text = strings.TrimSpace(line)
+	quoted := strings.HasPrefix(text, ">")
+	text = strings.TrimLeft(text, "> ")
+	named := headerLine.FindStringSubmatch(text)
+	switch {
+	case text == "":
+		m.header = false
+	case !m.begun && named != nil:
+		m.header = true
+	case quoted || named != nil || strings.HasPrefix(text, "-----"):
+		m.signed, m.closed = false, false // the e-mail that is answered or forwarded
+	case text == "--":
+		m.signed = true
+	case closing.MatchString(text):
+		m.closed = true
+	}
+	m.begun = m.begun || text != ""
+	switch {
+	case named != nil && subject.MatchString(named[1]):
+		return named[2], true
+	case m.header, m.signed, named != nil && (address.MatchString(text) || len(named[1]) > 1):
+		return "", false
+	}
+	return line, !m.closed
+}
