@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
 // changeForm has the fields of a change as they were typed. The names of its fields in the form are those of the
@@ -39,6 +41,7 @@ type changePage struct {
 	Result  publish.ChangeResult
 	Held    *guard.Report             // nil: the guards hold nothing
 	Since   []publish.LoggedOperation // what others have done since it was tried before
+	Edit    string                    // URL of the form with what was typed
 }
 
 // Counts reports whether a change was tried, and would do something.
@@ -46,6 +49,9 @@ func (p changePage) Counts() bool {
 	r := p.Result
 	return p.Tried && p.Problem == nil && p.Held == nil && r.Added+r.Joined+r.Changed+r.Removed+r.Withdrawn > 0
 }
+
+// IsForm reports whether the page has the form itself.
+func (p changePage) IsForm() bool { return !p.Counts() }
 
 // seenEntry is an entry as it was typed and as it is stored.
 type seenEntry struct {
@@ -60,20 +66,30 @@ const maxEntries = 1000
 func (v *visit) addForm() error      { return v.showForm("add") }
 func (v *visit) withdrawForm() error { return v.showForm("withdraw") }
 
+// showForm shows a form, or what the one that was sent would do.
 func (v *visit) showForm(verb string) error {
-	return v.showChange(http.StatusOK, changePage{Form: v.changeForm(verb)})
+	p, d := changePage{Form: v.changeForm(verb)}, v.draft()
+	if d.fields == nil || v.r.URL.Query().Has(editQuery) {
+		return v.showChange(http.StatusOK, p)
+	}
+	status := http.StatusOK
+	if seen, err := v.ledger.Operation(v.r.Context(), d.fields.Get("head")); err == nil {
+		if p.Since, err = v.since(seen.ID); err != nil {
+			return err
+		}
+		status = http.StatusConflict
+	}
+	return v.tryChange(status, p)
 }
 
 func (v *visit) showChange(status int, p changePage) error {
-	p.Rules = v.now.Rules
+	p.Rules, p.Edit = v.now.Rules, withQuery(v.r.URL, editQuery, "1")
 	return v.write(status, "change", p.Form.Verb+".title", p)
 }
 
 // changeForm reads the form of a change, or what a link fills in.
 func (v *visit) changeForm(verb string) changeForm {
-	get := func(key string) string { // a browser ends lines with CR and LF
-		return strings.TrimSpace(strings.ReplaceAll(v.r.FormValue(key), "\r\n", "\n"))
-	}
+	get := v.value
 	return changeForm{
 		Verb: verb, Entries: get("entries"), Category: get("category"), Reference: get("reference"), Decision: get("decision"),
 		Reason: get("reason"), Expires: get("expires"), Review: get("review"), Monitor: get("status") == "monitor", Override: get("override"),
@@ -93,9 +109,10 @@ func (v *visit) makeChange(verb string) error {
 	if p.Form.Override != "" && !v.person.may(decide) {
 		return errForbidden
 	}
+	page := v.r.URL.Path
 	seen := v.r.PostForm.Get("head")
 	if seen == "" {
-		return v.tryChange(http.StatusOK, p)
+		return v.leadTo(page, notice{}, nil)
 	}
 	before, err := v.ledger.Operation(v.r.Context(), seen)
 	if err != nil {
@@ -104,10 +121,7 @@ func (v *visit) makeChange(verb string) error {
 	_, err = p.Form.apply(v.r.Context(), v.ledger.After(seen), v.person.Name)
 	switch {
 	case errors.Is(err, publish.ErrMoved):
-		if p.Since, err = v.since(before.ID); err != nil {
-			return err
-		}
-		return v.tryChange(http.StatusConflict, p)
+		return v.leadTo(page, notice{}, nil)
 	case err != nil:
 		return err
 	}
@@ -190,20 +204,28 @@ func (f changeForm) apply(ctx context.Context, l *publish.Ledger, author string)
 	return l.Withdraw(ctx, f.Reference, entries, by)
 }
 
+// dayToCome reads a day that is not over. It returns the zero time for the empty text.
+func dayToCome(text string) (day time.Time, err error) {
+	if day, err = dayOf(text, 0); err == nil && text != "" && day.AddDate(0, 0, 1).Before(time.Now()) {
+		err = fmt.Errorf("day %s: %w: it is over; give one that is to come", text, blocklist.ErrMalformed)
+	}
+	return day, err
+}
+
 // parse reads the entries, with the attributes of the form where they have none of their own.
 func (f changeForm) parse() (lines []string, entries []blocklist.Entry, err error) {
 	rest := blocklist.Attributes{Category: f.Category, Reference: f.Reference}
-	if rest.Expires, err = dayOf(f.Expires, 0); err != nil {
+	if rest.Expires, err = dayToCome(f.Expires); err != nil {
 		return nil, nil, err
 	}
-	if rest.Review, err = dayOf(f.Review, 0); err != nil {
+	if rest.Review, err = dayToCome(f.Review); err != nil {
 		return nil, nil, err
 	}
 	for line := range strings.Lines(f.Entries) {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
-		e, err := blocklist.ParseEntry(line)
+		e, err := proposal.ParseTarget(line)
 		if err == nil && f.Verb == "add" {
 			e.Attributes, e.Monitor = e.Or(rest), e.Monitor || f.Monitor
 			e, err = blocklist.ParseEntry(e.String()) // the attributes must be readable as a line, too

@@ -61,6 +61,7 @@ type Desk struct {
 	boards    cached[*board]
 	takedowns cached[[]takedown.PlatformStatus]
 	codes     codes
+	drafts    drafts
 	busy      chan struct{} // one place for each page that is being made
 	handler   http.Handler
 }

@@ -50,6 +50,9 @@ func (d *Desk) showDoor(w http.ResponseWriter, r *http.Request, notice string) {
 	d.plain(w, r, http.StatusUnauthorized, "door", notice)
 }
 
+// unknownZone has, in a URL, a time zone that there is not.
+const unknownZone = "zone"
+
 // setPreferences keeps the language and the time zone that a person has chosen.
 func (d *Desk) setPreferences(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
@@ -63,7 +66,13 @@ func (d *Desk) setPreferences(w http.ResponseWriter, r *http.Request) {
 			})
 		}
 	}
-	http.Redirect(w, r, local(r.PostForm.Get("back")), http.StatusSeeOther) //nolint:gosec // local makes it a path of this desk
+	back := d.keepTyped(r, local(r.Form.Get("back")))
+	zone := r.PostForm.Get("zone")
+	if zoneOf(zone) != nil {
+		zone = ""
+	}
+	back = withQuery(parsed(back), unknownZone, zone)
+	http.Redirect(w, r, back, http.StatusSeeOther) //nolint:gosec // local makes it a path of this desk
 }
 
 // local returns a path of this desk, "/" for anything else.

@@ -31,6 +31,7 @@ type visit struct {
 // content is the data of a page.
 type content struct {
 	Lang, Zone   string // of the person; Zone is empty if none was chosen
+	NoZone       string // a time zone that was asked for, and that there is not
 	List         string
 	Confidential bool
 	Status       *publish.Status // nil without a session
@@ -40,6 +41,7 @@ type content struct {
 	SignOut      string
 	At           string // path of the page
 	Back         string // path and query
+	Typed        bool   // the page may have a form that is kept when it is left
 	Title        string // key of a text, or a text
 	Query        string // of the search
 	Data         any
@@ -119,7 +121,7 @@ func (d *Desk) inTurn(ctx context.Context, do func() error) error {
 func (v *visit) showKept(of state, show func(*visit) error) error {
 	spoken, zone := v.view()
 	shared := visit{Desk: v.Desk, r: v.r, ledger: v.ledger, now: v.now, person: person{Role: v.person.Role}}
-	if v.r.URL.Query().Has(ownQuery) {
+	if q := v.r.URL.Query(); q.Has(ownQuery) || q.Has(draftQuery) {
 		shared.person.Name = v.person.Name
 	}
 	key := strings.Join([]string{shared.person.Role, shared.person.Name, spoken.Language, zone.String(), v.r.URL.RequestURI()}, "\n")
@@ -162,6 +164,12 @@ func (v *visit) write(status int, view, title string, data any) error {
 	}
 	if v.r.Method != http.MethodGet {
 		c.Back = "/"
+	}
+	if form, ok := data.(interface{ IsForm() bool }); ok {
+		c.Typed = form.IsForm()
+	}
+	if c.NoZone = v.r.URL.Query().Get(unknownZone); zoneOf(c.NoZone) != nil {
+		c.NoZone = ""
 	}
 	if v.now != nil {
 		c.List, c.Status, c.Confidential = v.ledger.List(), &v.now.Status, v.now.confidential
