@@ -101,6 +101,23 @@ func TestSubscribers(t *testing.T) {
 	assert.Contains(t, p.text, "the origin is away")
 }
 
+// While the pages of a long list are counted, readers are asked to wait, and the page comes by itself.
+func TestPlatformsAreCounted(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.list(t, "https://social.example/user/7")
+	a.open(t)
+	b, done := a.enter(t), a.desk.Counting()
+	p := b.get(t, "/platforms")
+	assert.Equal(t, http.StatusOK, p.status)
+	assert.Contains(t, p.text, "The pages of the list are being counted.")
+	assert.NotEmpty(t, p.header.Get("Refresh"))
+	done()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		assert.Contains(c, b.get(t, "/platforms").text, "social.example")
+	}, time.Minute, 100*time.Millisecond)
+}
+
 func TestPlatforms(t *testing.T) {
 	t.Parallel()
 	a := newAgency(t)

@@ -3,6 +3,8 @@ package desk
 import (
 	"cmp"
 	"context"
+	"errors"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist/publish/takedown"
 )
@@ -11,17 +13,32 @@ import (
 type platformsPage struct {
 	table[takedown.PlatformStatus]
 	Together takedown.PlatformStatus
+	Counting bool // there are no numbers yet
 }
+
+// countedWithin is how long a page waits for the numbers: each page of the list is read for them, which for a long list
+// on a busy machine takes longer than a request may.
+const countedWithin = 2 * time.Second
 
 func (v *visit) platforms() error {
 	summary := func(ctx context.Context) ([]takedown.PlatformStatus, error) {
 		return takedown.Summary(ctx, v.ledger, v.Platforms)
 	}
-	all, err := v.takedowns.get(v.r.Context(), v.now.Head.Hash, summary)
+	ctx, cancel := context.WithTimeout(v.r.Context(), countedWithin)
+	defer cancel()
+	all, err := v.takedowns.get(ctx, v.now.Head.Hash, summary)
+	var p platformsPage
+	if p.Counting = ctx.Err() != nil && errors.Is(err, ctx.Err()); p.Counting {
+		err = v.show("platforms", "platforms.title", p)
+		if err == nil {
+			v.answer.lasts = clockFor
+			v.answer.header.Set("Refresh", "3")
+		}
+		return err
+	}
 	if err != nil {
 		return err
 	}
-	var p platformsPage
 	for _, s := range all {
 		p.Together = p.Together.Add(s)
 	}

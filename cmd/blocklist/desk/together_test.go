@@ -52,7 +52,8 @@ func TestTwoPeople(t *testing.T) {
 	a.openBehindProxy(t, func(o *desk.Options) {
 		o.Prepare = func(l *publish.Ledger) { l.SetWait(time.Minute, nil) }
 	})
-	rounds := longtest.Rounds(5, 30)
+	rounds, met := longtest.Rounds(5, 30), make(chan struct{})
+	verbs := map[string]string{"carla": "check", "dora": "refer"} // either may follow the other, once it was seen
 	var mu sync.Mutex
 	moved, decided := 0, map[string][]string{}
 	var both sync.WaitGroup
@@ -66,7 +67,7 @@ func TestTwoPeople(t *testing.T) {
 				}
 				target := fmt.Sprintf("proposed%d.example", i)
 				assert.Equal(t, http.StatusOK, b.post(t, "/propose", fields("entries", target, "source", "hotline")).status)
-				done := b.check(t, target)
+				done := b.decide(t, target, verbs[name], met)
 				mu.Lock()
 				if moved += times; done {
 					decided[target] = append(decided[target], name)
@@ -96,7 +97,9 @@ func TestTwoPeople(t *testing.T) {
 		found, err := proposal.List(t.Context(), a.Ledger, proposal.Filter{Target: target, Limit: 3})
 		require.NoError(t, err)
 		require.Len(t, found, 1)
-		assert.Equal(t, []string{found[0].Checker}, decided[target])
+		checked := slices.Equal(decided[target], []string{"carla"})
+		assert.Equal(t, map[bool]string{true: proposal.Checked, false: proposal.Referred}[checked], found[0].State)
+		assert.Equal(t, map[bool]string{true: "carla"}[checked], found[0].Checker)
 	}
 	for o, err := range a.Operations(t.Context()) {
 		require.NoError(t, err)
@@ -106,8 +109,8 @@ func TestTwoPeople(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// check checks a proposal, and reports whether this person was the first.
-func (b *browser) check(t *testing.T, target string) bool {
+// decide decides on a proposal that both have seen, and reports whether this person was the first.
+func (b *browser) decide(t *testing.T, target, verb string, met chan struct{}) bool {
 	t.Helper()
 	list := b.get(t, "/proposals?state=all&target="+target)
 	at := ""
@@ -117,7 +120,13 @@ func (b *browser) check(t *testing.T, target string) bool {
 		}
 	}
 	seen := b.get(t, at).values["seen"]
-	p := b.post(t, "/proposals/decide", fields("seen", seen, "verb", "check"))
+	select { // the other one has the page, too
+	case met <- struct{}{}:
+	case <-met:
+	case <-time.After(time.Minute):
+		t.Error("the other person does not come")
+	}
+	p := b.post(t, "/proposals/decide", fields("seen", seen, "verb", verb))
 	assert.Contains(t, []int{http.StatusOK, http.StatusConflict}, p.status)
 	return p.status == http.StatusOK
 }
