@@ -19,11 +19,25 @@ import (
 	"github.com/argine-dns/argine/testdata/longtest"
 )
 
-// change tries a change and confirms it, as often as others have changed the list meanwhile. It returns how often that
-// was.
-func (b *browser) change(t *testing.T, path string, f url.Values) (moved int) {
+// meeting is where two people wait for each other.
+type meeting chan struct{}
+
+func (m meeting) wait(t *testing.T) {
+	t.Helper()
+	select {
+	case m <- struct{}{}:
+	case <-m:
+	case <-time.After(time.Minute):
+		t.Error("the other person does not come")
+	}
+}
+
+// change tries a change, and then confirms it, as often as others have changed the list meanwhile. It returns how often
+// that was.
+func (b *browser) change(t *testing.T, path string, f url.Values, tried func()) (moved int) {
 	t.Helper()
 	p := b.post(t, path, f)
+	tried()
 	for range 100 {
 		if strings.HasPrefix(p.path, "/operation/") {
 			return moved
@@ -52,7 +66,7 @@ func TestTwoPeople(t *testing.T) {
 	a.openBehindProxy(t, func(o *desk.Options) {
 		o.Prepare = func(l *publish.Ledger) { l.SetWait(time.Minute, nil) }
 	})
-	rounds, met := longtest.Rounds(5, 30), make(chan struct{})
+	rounds, met := longtest.Rounds(5, 30), make(meeting)
 	verbs := map[string]string{"carla": "check", "dora": "refer"} // either may follow the other, once it was seen
 	var mu sync.Mutex
 	moved, decided := 0, map[string][]string{}
@@ -61,9 +75,9 @@ func TestTwoPeople(t *testing.T) {
 		b := a.as(t, name)
 		both.Go(func() {
 			for i := range rounds {
-				times := b.change(t, "/add", fields("entries", fmt.Sprintf("%s%d.example\nboth%d.example", name, i, i), "reference", name))
+				times := b.change(t, "/add", fields("entries", fmt.Sprintf("%s%d.example\nboth%d.example", name, i, i), "reference", name), func() { met.wait(t) })
 				if i%2 == 1 {
-					times += b.change(t, "/withdraw", fields("entries", fmt.Sprintf("%s%d.example", name, i-1)))
+					times += b.change(t, "/withdraw", fields("entries", fmt.Sprintf("%s%d.example", name, i-1)), func() {})
 				}
 				target := fmt.Sprintf("proposed%d.example", i)
 				assert.Equal(t, http.StatusOK, b.post(t, "/propose", fields("entries", target, "source", "hotline")).status)
@@ -77,7 +91,7 @@ func TestTwoPeople(t *testing.T) {
 		})
 	}
 	both.Wait()
-	t.Logf("%d forms were out of date", moved)
+	assert.GreaterOrEqual(t, moved, rounds, "of two forms that were tried on the same list, one is out of date")
 	assert.Equal(t, int64(1+2+2*rounds+2*(rounds/2)), a.head(t).ID, "each change is one operation")
 	for i := range rounds {
 		orders, err := a.Orders(t.Context(), fmt.Sprintf("both%d.example", i))
@@ -110,7 +124,7 @@ func TestTwoPeople(t *testing.T) {
 }
 
 // decide decides on a proposal that both have seen, and reports whether this person was the first.
-func (b *browser) decide(t *testing.T, target, verb string, met chan struct{}) bool {
+func (b *browser) decide(t *testing.T, target, verb string, met meeting) bool {
 	t.Helper()
 	list := b.get(t, "/proposals?state=all&target="+target)
 	at := ""
@@ -120,12 +134,7 @@ func (b *browser) decide(t *testing.T, target, verb string, met chan struct{}) b
 		}
 	}
 	seen := b.get(t, at).values["seen"]
-	select { // the other one has the page, too
-	case met <- struct{}{}:
-	case <-met:
-	case <-time.After(time.Minute):
-		t.Error("the other person does not come")
-	}
+	met.wait(t) // the other one has the page, too
 	p := b.post(t, "/proposals/decide", fields("seen", seen, "verb", verb))
 	assert.Contains(t, []int{http.StatusOK, http.StatusConflict}, p.status)
 	return p.status == http.StatusOK
