@@ -26,7 +26,7 @@ type Rules struct {
 	// order.
 	Reference string `json:"reference,omitempty"`
 	// TwoPersons are the categories whose proposals two persons decide on: one checks, another confirms. Empty: every
-	// category; [NoCategory] alone: none.
+	// category; [NoCategory] alone: none. Orders of a category that is named here come from proposals only.
 	TwoPersons []string `json:"two_persons,omitempty"`
 	Reporters  bool     `json:"reporters,omitempty"` // proposals may say who has reported
 }
@@ -55,6 +55,10 @@ func (r Rules) Persons() string {
 
 // ErrRules is returned if an order breaks the rules of the list.
 var ErrRules = errors.New("against the rules of the list")
+
+// ErrTwoPersons is returned for an order that one person gives alone in a category of [Rules.TwoPersons]. It wraps
+// [ErrRules].
+var ErrTwoPersons = fmt.Errorf("%w: two persons decide on its category", ErrRules)
 
 // isZero reports whether the rules demand nothing.
 func (r Rules) isZero() bool {
@@ -177,6 +181,14 @@ func (c *checker) check(e blocklist.Entry) error {
 	return nil
 }
 
+// checkDirect fails with [ErrRules] if an order that comes from no proposal breaks a rule.
+func (c *checker) checkDirect(e blocklist.Entry) error {
+	if e.Category != NoCategory && slices.Contains(c.TwoPersons, e.Category) {
+		return fmt.Errorf("%.80s: %w; blocklist propose makes a proposal", e.Target(), ErrTwoPersons)
+	}
+	return c.check(e)
+}
+
 // otherCategory returns a hint: a category with a similar name, or else all categories.
 func (c *checker) otherCategory(given string) string {
 	what := fmt.Sprintf("category %.80q is not in its vocabulary", given)
@@ -195,7 +207,7 @@ func (c *checker) strict(entries iter.Seq2[blocklist.Entry, error]) iter.Seq2[bl
 	return func(yield func(blocklist.Entry, error) bool) {
 		for e, err := range entries {
 			if err == nil {
-				err = c.check(e)
+				err = c.checkDirect(e)
 			}
 			if !yield(e, err) {
 				return
@@ -209,7 +221,7 @@ func (c *checker) lenient(entries iter.Seq2[blocklist.Entry, error]) iter.Seq2[b
 	return func(yield func(blocklist.Entry, error) bool) {
 		for e, err := range entries {
 			if err == nil {
-				if breach := c.check(e); breach != nil {
+				if breach := c.checkDirect(e); breach != nil {
 					if c.broken++; len(c.breaches) < maxFindings {
 						c.breaches = append(c.breaches, breach.Error())
 					}

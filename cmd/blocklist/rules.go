@@ -39,7 +39,8 @@ func (a *app) rules() *cobra.Command {
 		Short: "Show or change the rules that new orders and proposals keep to",
 		Long: `Show or change the rules for new orders. Rules without a flag stay the same; an empty value ends a rule.
 
-add refuses an order that breaks a rule; import leaves it out and counts it. Rules do not apply to existing orders.`,
+add refuses an order that breaks a rule; import leaves it out and counts it. Rules do not apply to existing orders.
+Orders of a category that --two-persons names come from confirmed proposals only.`,
 		Example: `  blocklist -C DIR rules --need-ref --categories csam,gambling --ref-pattern 'order [0-9]{4}/[0-9]+'
   blocklist -C DIR rules --need-ref=false --ref-pattern ''
   blocklist -C DIR rules`,

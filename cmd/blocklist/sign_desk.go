@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,7 +37,7 @@ func (a *app) signAtDesk(ctx context.Context, base string, s signFlags) error {
 		return err
 	}
 	defer os.RemoveAll(folder) //nolint:errcheck // a temporary folder
-	d := deskClient{strings.TrimSuffix(base, "/"), s.code}
+	d := deskClient{deskOf(base), s.code}
 	path := filepath.Join(folder, "request")
 	if err := d.fetch(ctx, path); err != nil {
 		return err
@@ -50,6 +52,15 @@ func (a *app) signAtDesk(ctx context.Context, base string, s signFlags) error {
 		a.result(fields{"desk": base, "signed": what})
 		return nil
 	})
+}
+
+// deskOf returns the address of a desk from that of any of its pages.
+func deskOf(page string) string {
+	u, err := url.Parse(page)
+	if err != nil {
+		return page
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
 }
 
 // deskClient is an officer's terminal, at a desk.
@@ -83,10 +94,16 @@ func (d deskClient) send(ctx context.Context, method, path string, body []byte) 
 	if err != nil {
 		return nil, fmt.Errorf("asking the desk: %w", err)
 	}
-	if answer.StatusCode == http.StatusOK {
+	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
+	if answer.StatusCode == http.StatusOK && kind != "text/html" {
 		return answer.Body, nil
 	}
 	defer answer.Body.Close() //nolint:errcheck // it was only read
+	if kind == "text/html" || answer.StatusCode/100 == 3 {
+		return nil, withHint(fmt.Errorf("asking the desk: %w: the answer is %s with a page for people, and no signing request",
+			blocklist.ErrMalformed, answer.Status),
+			"check the address; the proxy in front of a desk must let %s/terminal/ through without a sign-in", d.base)
+	}
 	why, _ := io.ReadAll(io.LimitReader(answer.Body, 400))
 	err = fmt.Errorf("asking the desk: the answer is %s: %s", answer.Status, strings.TrimSpace(string(why)))
 	if answer.StatusCode == http.StatusUnauthorized {

@@ -126,6 +126,12 @@ func TestRulesSayFromWhichCategory(t *testing.T) {
 	t.Parallel()
 	l, _ := newLedger(t)
 	require.NoError(t, l.SetRules(t.Context(), publish.Rules{TwoPersons: []string{"csam"}}, anna))
+	for line, want := range map[string]error{"direct1.example category=csam": publish.ErrTwoPersons, "direct2.example category=fraud": nil} {
+		e, err := blocklist.ParseEntry(line)
+		require.NoError(t, err)
+		_, err = l.Add(t.Context(), []blocklist.Entry{e}, anna)
+		require.ErrorIs(t, err, want, "what needs two persons comes from proposals only")
+	}
 	other, csam := about("a.example"), about("b.example")
 	csam.Category = "csam"
 	propose(t, l, other, csam)

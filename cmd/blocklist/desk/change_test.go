@@ -69,7 +69,7 @@ func TestAddAndWithdraw(t *testing.T) {
 	b.post(t, "/withdraw", f)
 	assert.Equal(t, "revocation 3", a.head(t).Reference)
 	p = b.post(t, "/withdraw", fields("reference", "other"))
-	assert.Contains(t, p.text, "1 leave the list")
+	assert.Contains(t, p.text, "1 entry leaves the list")
 	assert.NotEmpty(t, p.values["head"])
 
 	for _, wrong := range []url.Values{
@@ -121,8 +121,8 @@ func TestConflict(t *testing.T) {
 	p := dora.post(t, "/add", d)
 	assert.Equal(t, http.StatusConflict, p.status)
 	assert.Contains(t, p.text, "The list has changed meanwhile")
-	assert.Contains(t, p.text, "|carla| order 1|+bad.example")
-	assert.Contains(t, p.text, "1 new, 1 further orders")
+	assert.Contains(t, p.text, "|carla|order 1|+bad.example")
+	assert.Contains(t, p.text, "1 further order on an entry that is listed")
 	assert.Equal(t, "carla", a.head(t).Author, "nothing of hers was done")
 	d.Set("head", p.values["head"])
 	assert.Equal(t, http.StatusOK, dora.post(t, "/add", d).status)

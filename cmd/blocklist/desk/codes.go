@@ -16,15 +16,22 @@ const (
 
 // code lets an officer's terminal read one request, and bring one signature.
 type code struct {
-	Text       string
+	ID         string // in the URL of its page
+	Text       string // the secret
 	Until      time.Time
 	Urgent     bool
+	At         string // address of the desk, as its author reaches it
+	Used       bool
+	Signer     string // the officer who has signed with it; empty: it was refused, or not used yet
 	what       string // that is pending
 	recipients []string
 	author     string
 }
 
-// codes are those that have not been used.
+// Path returns the path of the page about it.
+func (c code) Path() string { return newSigning(c.Urgent, false).Back + "/code/" + c.ID }
+
+// codes are those whose time is not over.
 type codes struct {
 	mu  sync.Mutex
 	all map[string]*code
@@ -40,6 +47,7 @@ func (c *codes) add(made code) *code {
 		}
 	}
 	text := rand.Text()[:20]
+	made.ID = rand.Text()
 	made.Text, made.Until = text[:5]+"-"+text[5:10]+"-"+text[10:15]+"-"+text[15:], time.Now().Add(codeLasts)
 	if c.all == nil {
 		c.all = map[string]*code{}
@@ -54,15 +62,27 @@ func (c *codes) find(r *http.Request) *code {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	one := c.all[strings.ToUpper(text)]
-	if !ok || one == nil || time.Now().After(one.Until) {
+	if !ok || one == nil || one.Used || time.Now().After(one.Until) {
 		return nil
 	}
 	return one
 }
 
-// use ends a code.
-func (c *codes) use(one *code) {
+// use ends a code. Its page says who has signed with it.
+func (c *codes) use(one *code, signer string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.all, one.Text)
+	one.Used, one.Signer = true, signer
+}
+
+// of returns the code of a page, as its author may see it.
+func (c *codes) of(id, author string) (one code, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, one := range c.all {
+		if one.ID == id && one.author == author {
+			return *one, nil
+		}
+	}
+	return one, errNoPage
 }

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"errors"
-	"io"
 	"slices"
 	"strings"
 
@@ -20,7 +19,7 @@ type pendingPage struct {
 	Unreleased bool     // the list has changed since
 	Changes    *changes // these changes
 	Held       *guard.Report
-	Code       *code // a code that was just made
+	Reviewers  []string // who can make and publish a release
 	CanPush    bool
 	PushTo     string
 	Damaged    error // why what is pending can't be read
@@ -41,7 +40,7 @@ func (v *visit) pending() error {
 }
 
 func (v *visit) pendingPage() (p pendingPage, err error) {
-	p.CanPush, p.PushTo = v.Push != nil, v.PushTo
+	p.CanPush, p.PushTo, p.Reviewers = v.Push != nil, v.PushTo, v.reviewers()
 	p.Unreleased = v.now.Root != nil && v.unreleased()
 	part := (*publish.PartError)(nil)
 	p.Pending, err = v.ledger.Pending()
@@ -66,6 +65,17 @@ func (v *visit) pendingPage() (p pendingPage, err error) {
 	}
 	p.Changes, err = v.unreleasedChanges()
 	return p, err
+}
+
+// reviewers returns the people who can decide as the second person, and make and publish a release.
+func (v *visit) reviewers() (all []string) {
+	for name, role := range v.now.roles {
+		if role == publish.RoleReviewer {
+			all = append(all, name)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 func officers(s *publish.Signatures) (all []officer) {
@@ -111,32 +121,4 @@ func (v *visit) then(err error, path string) error {
 		return err
 	}
 	return v.redirect(path, nil)
-}
-
-// makeCode shows a one-time code for an officer's terminal.
-func (v *visit) makeCode() error {
-	asked, err := v.asked()
-	if err != nil {
-		return err
-	}
-	if err := writeRequest(v.r.Context(), io.Discard, v.ledger, asked, v.recipients()); err != nil {
-		return err // rather here than in the officer's terminal
-	}
-	made := v.codes.add(code{
-		Urgent: asked.Number > 0, what: asked.What(), recipients: v.recipients(), author: v.person.Name,
-	})
-	if made.Urgent {
-		p, err := v.urgentPage()
-		if err != nil {
-			return err
-		}
-		p.Code = made
-		return v.show("urgent", "urgent.title", p)
-	}
-	p, err := v.pendingPage()
-	if err != nil {
-		return err
-	}
-	p.Code = made
-	return v.show("pending", "pending.title", p)
 }

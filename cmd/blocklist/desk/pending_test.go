@@ -66,10 +66,11 @@ func TestRelease(t *testing.T) {
 	b := a.enter(t)
 	p := b.get(t, "/pending")
 	assert.Contains(t, p.text, "No release is being prepared.")
-	assert.Contains(t, p.text, "2 entries added, 0 entries removed")
+	assert.Contains(t, p.text, "2 entries added, none removed")
 	p = b.post(t, "/release", nil)
 	assert.Equal(t, "/pending", p.path)
-	assert.Contains(t, p.text, "it.example/test serial 1")
+	assert.Contains(t, p.text, "In preparationRelease 1")
+	assert.Contains(t, p.text, "it.example/test serial 1", "under details")
 	assert.Contains(t, p.text, "Signatures: 0 of 1 anna not signed yet")
 	assert.Contains(t, p.text, "+bad.example+worse.example")
 	request := b.post(t, "/request", fields("what", ""))
@@ -110,6 +111,15 @@ func TestTerminal(t *testing.T) {
 	b := a.enter(t)
 	b.post(t, "/release", nil)
 	p := b.post(t, "/code", nil)
+	assert.Contains(t, p.text, "blocklist sign "+a.server.URL+" --code ")
+	assert.Contains(t, p.text, " --root root.json --key anna.key")
+	root, err := os.ReadFile(filepath.Join(a.dir, "root.json"))
+	require.NoError(t, err)
+	assert.Equal(t, string(root), b.get(t, "/root.json").raw)
+	shown := p.path
+	assert.Regexp(t, `^/pending/code/`, shown)
+	assert.Equal(t, http.StatusNotFound, b.get(t, "/pending/code/x?mine=1").status)
+	assert.Equal(t, http.StatusNotFound, b.get(t, strings.TrimSuffix(shown, "?mine=1")).status, "such a page is shared")
 	_, rest, _ := strings.Cut(p.text, "--code ")
 	code, _, _ := strings.Cut(rest, " ")
 	terminal := func(method, path, code, body string) page {
@@ -127,6 +137,9 @@ func TestTerminal(t *testing.T) {
 	assert.Equal(t, http.StatusOK, terminal(http.MethodPost, "/terminal/signature", code, a.signed(t, request.raw)).status)
 	assert.Equal(t, http.StatusUnauthorized, terminal(http.MethodGet, "/terminal/request", code, "").status, "it was used")
 	assert.Contains(t, b.get(t, "/pending").text, "anna signed")
+	p = b.get(t, shown)
+	assert.Contains(t, p.text, "anna has signed with this code.")
+	assert.NotContains(t, p.text, code)
 }
 
 // Urgent orders are asked for at the desk, and count with an officer's signature.

@@ -50,7 +50,7 @@ func (v *visit) bringSignatures() error {
 		}
 		text, err := io.ReadAll(io.LimitReader(f, publish.MaxSignature+1))
 		if err = errors.Join(err, f.Close()); err == nil {
-			err = bring(v.r.Context(), v.ledger, text)
+			_, err = bring(v.r.Context(), v.ledger, text)
 		}
 		if err != nil {
 			return fmt.Errorf("%.80q: %w", header.Filename, err)
@@ -59,18 +59,20 @@ func (v *visit) bringSignatures() error {
 	return v.redirect(local(v.r.FormValue("back")), nil)
 }
 
-// bring adds an officer's signature or refusal.
-func bring(ctx context.Context, l *publish.Ledger, text []byte) error {
+// bring adds an officer's signature or refusal. It returns the officer who has signed.
+func bring(ctx context.Context, l *publish.Ledger, text []byte) (signer string, err error) {
 	if len(text) > publish.MaxSignature {
-		return fmt.Errorf("%w: it is no signature", blocklist.ErrTooLarge)
+		return "", fmt.Errorf("%w: it is no signature", blocklist.ErrTooLarge)
 	}
-	var err error
 	if strings.Contains(string(text), `"argine-refusal"`) {
 		_, err = l.AddRefusal(ctx, text)
-	} else {
-		_, err = l.AddSignature(ctx, text)
+		return "", err
 	}
-	return err
+	p, err := l.AddSignature(ctx, text)
+	if err != nil {
+		return "", err
+	}
+	return p.Signer, nil
 }
 
 // signing is what the forms for signatures need.
@@ -79,11 +81,11 @@ type signing struct {
 	Confidential bool
 }
 
-func newSigning(what string, confidential bool) signing {
-	if what == "urgent" {
-		return signing{what, "/urgent", confidential}
+func newSigning(urgent, confidential bool) signing {
+	if urgent {
+		return signing{"urgent", "/urgent", confidential}
 	}
-	return signing{what, "/pending", confidential}
+	return signing{"", "/pending", confidential}
 }
 
 // writeRequest writes a signing request, by way of memory, so that an error is an answer of its own. If w is an answer,

@@ -61,10 +61,11 @@ func (d *Desk) terminalSignature(w http.ResponseWriter, r *http.Request, l *publ
 	if err != nil {
 		return fmt.Errorf("reading the signature: %w: %w", blocklist.ErrMalformed, err)
 	}
-	if err := bring(r.Context(), l, text); err != nil {
+	signer, err := bring(r.Context(), l, text)
+	if err != nil {
 		return err
 	}
-	d.codes.use(one)
+	d.codes.use(one, signer)
 	d.Log.InfoContext(r.Context(), "signature brought by a terminal", slog.String("for", one.what), slog.String("code_of", one.author))
 	_, err = fmt.Fprintf(w, "%s: the signature is there\n", one.what)
 	return err

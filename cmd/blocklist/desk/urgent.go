@@ -12,7 +12,6 @@ type urgentPage struct {
 	publish.UrgentList
 	Waiting *publish.Pending
 	Now     time.Time
-	Code    *code
 }
 
 func (v *visit) urgent() error {

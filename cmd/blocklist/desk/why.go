@@ -25,6 +25,7 @@ func whys() []why {
 		{proposal.ErrChanged, "why.changed"},
 		{proposal.ErrState, "why.state"},
 		{proposal.ErrNotFound, "why.noproposal"},
+		{publish.ErrTwoPersons, "why.two"},
 		{publish.ErrRules, "why.rules"},
 		{publish.ErrNotListed, "why.notlisted"},
 		{publish.ErrNoOrder, "why.noorder"},

@@ -1,7 +1,7 @@
 'use strict';
 // Everything works without this script. It writes times in the reader's zone, unless they have chosen one; counts down;
-// makes "/" go to the search; shows where the page is in a narrow navigation; and tells those who have checked a proposal
-// that another one must confirm it: the page is the same for all, but for the name at its top.
+// makes "/" go to the search; looks again at a page that waits; shows where the page is in a narrow navigation; and tells those
+// who have checked a proposal that another one must confirm it: the page is the same for all, but for the name at its top.
 const root = document.documentElement;
 function local(t) {
   const at = new Date(t.dateTime);
@@ -21,6 +21,8 @@ function tick() {
   });
 }
 if (clocks.length) { tick(); setInterval(tick, 1000); }
+const waits = document.querySelector('[data-reload]');
+if (waits) setTimeout(() => location.reload(), 1000 * waits.dataset.reload);
 const here = document.querySelector('nav [aria-current]');
 if (here) here.closest('ul').scrollLeft = here.offsetLeft - 60;
 const fold = s => s.trim().split(/\s+/).join(' ').toLowerCase();

@@ -1,0 +1,108 @@
+package desk
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// codePage has a one-time code, and says when it was used.
+type codePage struct {
+	code
+	Over         bool // its time is over
+	Root         bool // the list has a root that officers' terminals need
+	Confidential bool
+	Officers     []officer
+	Keys         []string // names of the key files of officers who have not signed yet
+	Back         string
+}
+
+// makeCode makes a one-time code for an officer's terminal.
+func (v *visit) makeCode() error {
+	asked, err := v.asked()
+	if err != nil {
+		return err
+	}
+	if err := writeRequest(v.r.Context(), io.Discard, v.ledger, asked, v.recipients()); err != nil {
+		return err // rather here than in the officer's terminal
+	}
+	made := v.codes.add(code{
+		Urgent: asked.Number > 0, At: v.address(), what: asked.What(), recipients: v.recipients(), author: v.person.Name,
+	})
+	return v.redirect(made.Path(), url.Values{ownQuery: {"1"}})
+}
+
+// isOrigin is the address of a web server as browsers state it, without anything that a shell would read as a command.
+var isOrigin = regexp.MustCompile(`^https?://[a-zA-Z0-9.:\[\]-]+$`)
+
+// address returns the address of this desk as the person's browser states it: a proxy may have another one for itself.
+func (v *visit) address() string {
+	if origin := v.r.Header.Get("Origin"); isOrigin.MatchString(origin) {
+		return origin
+	}
+	if v.sessions != nil {
+		return "http://" + v.r.Host
+	}
+	return "https://" + v.r.Host
+}
+
+// code is the page of a code. Its author alone may see it.
+func (v *visit) code() error {
+	one, err := v.codes.of(v.r.PathValue("id"), v.person.Name)
+	if err != nil {
+		return err
+	}
+	p := codePage{code: one, Over: time.Now().After(one.Until), Root: v.now.Root != nil, Confidential: v.now.confidential}
+	p.Back = newSigning(one.Urgent, false).Back
+	waiting := v.now.Pending
+	if one.Urgent {
+		waiting = v.now.Ordered
+	}
+	if waiting != nil && waiting.What() == one.what {
+		p.Officers = officers(&waiting.Signatures)
+		p.Keys = keyFiles(waiting)
+	}
+	err = v.show("code", "code.title", p)
+	if err == nil {
+		v.answer.lasts = clockFor
+	}
+	return err
+}
+
+// plainName is a name that can be that of a file, and needs no quotes in a shell.
+var plainName = regexp.MustCompile(`^[\pL\pN][\pL\pN._-]*$`)
+
+// keyFiles returns the files in which "blocklist keygen" keeps the keys of the officers who have not signed yet.
+func keyFiles(p *publish.Pending) (all []string) {
+	missing := slices.Clone(p.Missing)
+	if p.Before != nil {
+		missing = append(missing, p.Before.Missing...)
+	}
+	slices.Sort(missing)
+	for _, name := range slices.Compact(missing) {
+		if !plainName.MatchString(name) {
+			name = "OFFICER"
+		}
+		all = append(all, name+".key")
+	}
+	return slices.Compact(all)
+}
+
+// root sends the root that officers' terminals need.
+func (v *visit) root() error {
+	text, err := os.ReadFile(filepath.Join(v.Dir, "root.json"))
+	if err != nil {
+		return errNoPage
+	}
+	v.give(&answer{http.StatusOK, http.Header{
+		"Content-Type": {"application/json"}, "Content-Disposition": {`attachment; filename="root.json"`},
+	}, text, fresh})
+	return nil
+}
