@@ -129,7 +129,7 @@ func (o *oracle) verifyUpdate(ctx context.Context, from source, u *trust.Updater
 // compare fails the tests, in the end, where go-tuf comes to another verdict than err, and no rule of ours explains it.
 // Go-tuf takes longer than all the rest. So of what is accepted it is asked for a sample, unless the long tests run.
 func (o *oracle) compare(c tuftest.Chain, err error) {
-	if err == nil && o.accepted.Add(1)%int64(longtest.Rounds(5, 1)) != 0 {
+	if err == nil && o.accepted.Add(1)%int64(longtest.Rounds(25, 1)) != 0 {
 		return
 	}
 	theirs := c.Verdict(func([]byte) error { return nil })

@@ -1,6 +1,6 @@
 //go:build linux
 
-package packaging_test
+package main_test
 
 import (
 	"os"
@@ -22,9 +22,9 @@ import (
 func TestPackages(t *testing.T) {
 	longtest.Only(t, "it compiles both commands and the programs that make packages")
 	dist := t.TempDir()
-	run(t, "../../../.ci/package", dist, "linux/"+runtime.GOARCH)
+	run(t, "../../.ci/package", dist, "linux/"+runtime.GOARCH)
 	t.Run("dpkg", func(t *testing.T) {
-		needs(t, "dpkg", "dpkg-deb")
+		peers.Installed(t, "dpkg", "dpkg-deb")
 		root := t.TempDir()
 		for _, dir := range []string{"updates", "info"} {
 			require.NoError(t, os.MkdirAll(filepath.Join(root, "var/lib/dpkg", dir), 0o755))
@@ -45,7 +45,7 @@ func TestPackages(t *testing.T) {
 		assert.NoFileExists(t, settings)
 	})
 	t.Run("rpm", func(t *testing.T) {
-		needs(t, "rpm")
+		peers.Installed(t, "rpm")
 		root := t.TempDir()
 		rpm := []string{"rpm", "--root", root, "--nodeps", "--noscripts"}
 		install := append(append(rpm, "-U", "--replacepkgs"), packages(t, dist, "*.rpm")...)
@@ -59,10 +59,10 @@ func TestPackages(t *testing.T) {
 	})
 }
 
-// TestUnit rates the sandbox of the unit: 0 is the best, 100 the worst.
-func TestUnit(t *testing.T) {
-	needs(t, "systemd-analyze")
-	run(t, "systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", "dnsfilter.service")
+// TestSandboxOfTheUnit rates the sandbox of the unit: 0 is the best, 100 the worst.
+func TestSandboxOfTheUnit(t *testing.T) {
+	peers.Installed(t, "systemd-analyze")
+	run(t, "systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", "packaging/dnsfilter.service")
 }
 
 // installed looks at what is in the folder root after an installation, and changes the settings there. It returns their
@@ -102,15 +102,6 @@ func packages(t *testing.T, dist, pattern string) []string {
 	require.NoError(t, err)
 	require.Len(t, found, 2)
 	return found
-}
-
-func needs(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, program := range programs {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skip(program + " is not installed")
-		}
-	}
 }
 
 func run(t *testing.T, command ...string) {

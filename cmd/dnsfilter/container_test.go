@@ -1,6 +1,6 @@
 //go:build linux
 
-package packaging_test
+package main_test
 
 import (
 	"debug/elf"
@@ -19,7 +19,7 @@ import (
 	"github.com/argine-dns/argine/testdata/peers"
 )
 
-const repository = "../../.."
+const repository = "../.."
 
 // TestContainerfile checks what needs no engine: the files that are copied are there, the images run as a user with a
 // number, since there is no /etc/passwd, and the Go of the build is that of the module.
@@ -41,7 +41,7 @@ func TestContainerfile(t *testing.T) {
 		assert.Contains(t, image, "COPY --from=build /out/"+name+" /usr/bin/"+name+"\n", name)
 		assert.Contains(t, image, "ENTRYPOINT [\"/usr/bin/"+name+"\"]\n", name)
 	}
-	s, err := config.Read("container.yaml")
+	s, err := config.Read("packaging/container.yaml")
 	require.NoError(t, err)
 	assert.Len(t, s.Listen, 2)
 }
@@ -62,7 +62,7 @@ func TestStatic(t *testing.T) {
 		require.NoError(t, f.Close())
 	}
 	addr := freeport.Addr(t)
-	settings := strings.ReplaceAll(read(t, "container.yaml"), "0.0.0.0:5353", addr)
+	settings := strings.ReplaceAll(read(t, "packaging/container.yaml"), "0.0.0.0:5353", addr)
 	settings = strings.ReplaceAll(settings, "/var/lib/dnsfilter", dir+"/state") + "upstream: ['" + peers.Upstream(t) + "']\n"
 	require.NoError(t, os.Mkdir(dir+"/state", 0o700))
 	peers.Resolver(t, filepath.Join(dir, "dnsfilter"), dir, settings, addr)
