@@ -161,8 +161,10 @@ func newForwarder(t *testing.T, handle dns.HandlerFunc) *upstream.Forwarder {
 func TestForwardingOverSockets(t *testing.T) {
 	t.Parallel()
 	up := wrapped{asked: new(atomic.Int64), exchanged: new(atomic.Int64)}
+	var names sync.Map
 	up.AsyncUpstream = newForwarder(t, func(w dns.ResponseWriter, q *dns.Msg) {
 		name := strings.ToLower(q.Question[0].Name)
+		names.Store(name, true)
 		time.Sleep(20 * time.Millisecond) // for others to join; those who come later are answered from the cache
 		m := new(dns.Msg).SetReply(q)
 		m.Answer = []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 60}, Txt: []string{name}}}
@@ -186,8 +188,12 @@ func TestForwardingOverSockets(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	// Once for each name. A query that misses the cache just before the answer comes, and joins none after it, is rare.
-	assert.InDelta(t, 82, up.asked.Load(), 2)
+	asked := 0
+	names.Range(func(_, _ any) bool { asked++; return true })
+	assert.Equal(t, 80, asked)
+	// Once for each name. A query that misses the cache just before the answer comes, and looks for the query in flight
+	// just after it, asks again. That is rare, and how often depends on the scheduler.
+	assert.LessOrEqual(t, up.asked.Load(), int64(84))
 }
 
 // wrapped is an upstream around another one, which counts what goes through.
