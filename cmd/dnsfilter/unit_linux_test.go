@@ -32,6 +32,13 @@ for i in 1 2 3 4 5 6 7 8; do ask "n$i.listed.example"; done > /root/asked &
 systemctl restart dnsfilter; wait
 echo "answered: $(grep -c NOERROR /root/asked)"
 stat -c '%a %F' /var/lib/private/dnsfilter
+systemctl disable --now dnsfilter.socket 2> /dev/null; systemctl restart dnsfilter
+systemctl enable --now dnsfilter.socket 2> /dev/null; echo "sockets of a running service: $?"
+systemctl stop dnsfilter 2> /dev/null
+systemctl enable --now dnsfilter.socket 2> /dev/null
+systemctl start dnsfilter
+systemctl is-active dnsfilter.socket
+ask listed.example
 `
 
 // TestUnit: a real systemd runs the unit and its sockets in a container without a network. A reload is in force when it
@@ -67,6 +74,9 @@ bad reload: 1
 listed.example: status: NOERROR
 answered: 8
 700 directory
+sockets of a running service: 1
+active
+listed.example: status: NOERROR
 `, string(out))
 }
 

@@ -24,7 +24,7 @@ import (
 type protocol struct {
 	name string
 	port int
-	tool func(b *bench, by protocol, file, secs string) (command []string)
+	tool func(b *bench, by protocol, file string, secs float64) (command []string)
 	dial func(ctx context.Context, from *quic.Transport, port int) (exchange, error)
 }
 
@@ -43,23 +43,24 @@ func encrypted() []protocol {
 
 func overUDP(port int) protocol { return protocol{name: "UDP", port: port, tool: dnsperf("udp")} }
 
-func dnsperf(mode string) func(*bench, protocol, string, string) []string {
-	return func(_ *bench, by protocol, file, secs string) []string {
+func dnsperf(mode string) func(*bench, protocol, string, float64) []string {
+	return func(_ *bench, by protocol, file string, secs float64) []string {
 		return []string{
 			"dnsperf", "-m", mode, "-s", host, "-p", strconv.Itoa(by.port), "-d", file, "-c", strconv.Itoa(keptConns),
-			"-q", strconv.Itoa(outstanding), "-T", "1", "-t", "2", "-l", secs,
+			"-q", strconv.Itoa(outstanding), "-T", "1", "-t", "2", "-l", fmt.Sprint(secs),
 		}
 	}
 }
 
 // h2load sends requests by GET: dnsperf does not take the answers of dnsdist, whose ID is 0.
-func h2load(_ *bench, _ protocol, file, secs string) []string {
-	return []string{"h2load", "-c", strconv.Itoa(keptConns), "-m", strconv.Itoa(outstanding / keptConns), "-D", secs, "-i", file + ".urls"}
+func h2load(_ *bench, _ protocol, file string, secs float64) []string {
+	duration := fmt.Sprintf("%.0fms", 1000*secs) // no fractions of a second
+	return []string{"h2load", "-c", strconv.Itoa(keptConns), "-m", strconv.Itoa(outstanding / keptConns), "-D", duration, "-i", file + ".urls"}
 }
 
 // self is this program, since none of the distribution sends queries over QUIC.
-func self(b *bench, by protocol, file, secs string) []string {
-	return []string{b.self, "-send", by.name, "-secs", secs, file}
+func self(b *bench, by protocol, file string, secs float64) []string {
+	return []string{b.self, "-send", by.name, "-secs", fmt.Sprint(secs), file}
 }
 
 const exchangeTimeout = 5 * time.Second

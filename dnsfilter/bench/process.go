@@ -90,7 +90,7 @@ func (b *bench) load(ctx context.Context, p *process, by protocol, file string, 
 	if err != nil {
 		return result{}, err
 	}
-	command := append([]string{"-c", "1"}, by.tool(b, by, file, fmt.Sprint(secs))...)
+	command := append([]string{"-c", "1"}, by.tool(b, by, file, secs)...)
 	out, err := exec.CommandContext(ctx, "taskset", command...).Output() //nolint:gosec // our own words
 	if err != nil {
 		return result{}, fmt.Errorf("running %s: %w", command[2], err)
