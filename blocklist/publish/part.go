@@ -36,12 +36,13 @@ func (e *PartError) Pending() bool {
 	return filepath.Dir(filepath.Dir(e.Part)) == pendingDir || filepath.Dir(e.Part) == pendingDir
 }
 
-// damaged returns err as the error of a part of the folder. Errors of the system and of missing keys stay as they are.
+// damaged returns err as the error of a part of the folder. Errors of the system, of missing keys and of a root
+// that waits for its signatures stay as they are.
 func (d folder) damaged(err error, names ...string) error {
 	part := (*PartError)(nil)
 	system := (*os.PathError)(nil)
 	switch name := filepath.Join(names...); {
-	case err == nil, errors.As(err, &part), errors.Is(err, blocklist.ErrNoKey):
+	case err == nil, errors.As(err, &part), errors.Is(err, blocklist.ErrNoKey), errors.Is(err, errRootWaits):
 		return err
 	case errors.Is(err, os.ErrNotExist):
 		return &PartError{Part: name}

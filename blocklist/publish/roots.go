@@ -26,6 +26,9 @@ func (d folder) newestRoot() (int64, error) {
 	}
 }
 
+// errRootWaits says that a list has no root in force yet.
+var errRootWaits = fmt.Errorf("%w: the list's root waits for the officers' signatures; run blocklist sign first", blocklist.ErrSignatures)
+
 // root returns the root in force: the newest one with enough signatures.
 func (d folder) root() (*trust.Root, error) {
 	b, err := os.ReadFile(d.path(rootFile))
@@ -33,7 +36,7 @@ func (d folder) root() (*trust.Root, error) {
 		return nil, d.damaged(err, rootFile)
 	}
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w: the list's root waits for the officers' signatures; run blocklist sign first", blocklist.ErrSignatures)
+		return nil, errRootWaits
 	}
 	if err != nil {
 		return nil, err

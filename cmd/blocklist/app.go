@@ -34,7 +34,7 @@ func (a *app) waiting(h publish.Holder) { a.printf("waiting up to %s for %s", a.
 func (a *app) withLedger(do func(*publish.Ledger) error) (err error) {
 	l, err := publish.Open(a.dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return withHint(err, "-C DIR names the agency's folder; blocklist init makes one")
+		return withHint(err, "-C DIR names the agency's folder")
 	}
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -284,8 +285,13 @@ func (a *app) printNext(ctx context.Context, l *publish.Ledger, p *publish.Pendi
 	for _, warning := range s.Warnings {
 		a.printf("warning: %s", warning)
 	}
-	if p.Serial > 0 || s.Released != nil {
+	switch {
+	case s.Pending != nil && !s.Pending.Enough():
+		a.next("blocklist -C %s sign --key OFFICER.key", a.dir)
+	case p.Serial > 0 || s.Released != nil:
 		a.next("blocklist -C %s push ORIGIN", a.dir)
+	default:
+		a.next("the origin's operator runs blocklist origin trust ORIGIN %s", filepath.Join(a.dir, "root.json"))
 	}
 	return nil
 }

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
+
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/publish"
@@ -27,7 +30,10 @@ With --confidential the list is encrypted to its subscribers ("subscriber add"):
 			if err := completeUrgent(cmd, &o.Urgent); err != nil {
 				return err
 			}
-			if o.OriginKey, err = readKeyFile(origin); err != nil {
+			if o.OriginKey, err = readKeyFile(origin); errors.Is(err, fs.ErrNotExist) {
+				return withHint(err, "blocklist origin init ORIGIN makes the origin's folder, with the key ORIGIN/online.pub")
+			}
+			if err != nil {
 				return err
 			}
 			if o.Officers, err = readKeyFiles(officers); err != nil {

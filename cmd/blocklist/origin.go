@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -87,6 +88,9 @@ officers in the root decide what is accepted.`,
 		Args:    args(cobra.ExactArgs(2)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			root, err := readAtMost(args[1], maxRoot)
+			if errors.Is(err, fs.ErrNotExist) {
+				return withHint(err, "the agency has DIR/root.json once enough officers have signed it")
+			}
 			if err != nil {
 				return err
 			}

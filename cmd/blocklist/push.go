@@ -40,12 +40,21 @@ any part. Without a pending release, the newest release is pushed again, for exa
 				}
 				a.result(fields{"origin": args[0], "pushed": p})
 				a.printf("pushed %s, %s, to %s", p.What(), plural(p.Entries, "entry", "entries"), args[0])
-				return nil
+				return a.nextAfterPush(cmd.Context(), l, p)
 			})
 		},
 	}
 	authorFlag(cmd, &author)
 	return cmd
+}
+
+// nextAfterPush says what is to be done if the list has changed since the release that was pushed.
+func (a *app) nextAfterPush(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
+	head, err := l.History().Head(ctx)
+	if err == nil && head.Digest != p.Digest {
+		a.next("blocklist -C %s release: the list has changed since serial %d was made", a.dir, p.Serial)
+	}
+	return err
 }
 
 // deliverTo returns the transport to an origin: a base URL or a folder.
@@ -96,6 +105,9 @@ func (a *app) compare(ctx context.Context, l *publish.Ledger, from string) (c pu
 func (a *app) explainPush(ctx context.Context, l *publish.Ledger, to string, pushed error) error {
 	if errors.Is(pushed, blocklist.ErrBusy) || errors.Is(pushed, publish.ErrNothingPending) {
 		return pushed
+	}
+	if p, err := l.Pending(); err == nil && !p.Enough() {
+		return withHint(pushed, "officers run blocklist -C %s sign --key OFFICER.key", a.dir)
 	}
 	c, err := a.compare(ctx, l, to)
 	if err != nil || !c.Behind() {

@@ -120,6 +120,9 @@ func (a *app) order(cmd *cobra.Command, o order) error {
 		} else {
 			err = a.signOrder(cmd.Context(), l, o)
 		}
+		if errors.Is(err, publish.ErrNotListed) {
+			return withHint(err, "blocklist urgent list shows the urgent orders in force")
+		}
 		if errors.Is(err, blocklist.ErrHeld) {
 			return withHint(err, "one officer alone can't override the guards: add it with a reason to override them, and release it with the quorum")
 		}

@@ -194,6 +194,9 @@ func readKeyFile(path string) ([]byte, error) {
 func parsePrivate(path string, content []byte) (crypto.Signer, error) {
 	_, key, err := notekey.ParsePrivate(string(content))
 	if err != nil {
+		if _, public := notekey.Parse(strings.TrimSpace(string(content))); public == nil {
+			err = fmt.Errorf("%w: it is a public key, and the private one is in another file", blocklist.ErrMalformed)
+		}
 		return nil, fmt.Errorf("reading the key %s: %w", path, err)
 	}
 	return key, nil
