@@ -32,8 +32,9 @@ type agency struct {
 	base      string
 	book      *book
 	officers  []string
-	stale     map[string]bool   // whether what an officer has signed last was made again
-	seen      map[string]uint64 // the serial that an officer has signed last
+	stale     map[string][]string // what an officer has signed last, if that was not pushed
+	pending   []string            // the release, as an officer signs it
+	seen      map[string]uint64   // the serial that an officer has signed last
 	released  state
 	serial    uint64
 	skipped   uint64            // serials after it that were signed and refused
@@ -79,7 +80,7 @@ func (a *agency) walk(toBackup, toLoss, toOfficer, after int) {
 func openAgency(t *testing.T, confidential bool) *agency {
 	a := &agency{
 		t: t, confidential: confidential, random: rand.New(rand.NewPCG(2026, 12)), base: t.TempDir(),
-		officers: []string{"anna", "bruno", "carla"}, seen: map[string]uint64{}, stale: map[string]bool{},
+		officers: []string{"anna", "bruno", "carla"}, seen: map[string]uint64{}, stale: map[string][]string{},
 		book:     &book{orders: state{}, events: map[string][]event{}},
 		released: state{}, digests: map[uint64]string{},
 	}
@@ -276,11 +277,21 @@ func (a *agency) sign(code int, officer string, flags ...string) (signature stri
 func (a *agency) signRelease(officer string) (signature string) {
 	a.t.Helper()
 	var flags []string
-	if a.stale[officer] {
+	serial := a.serial + a.skipped + 1
+	was, differs := a.stale[officer]
+	switch a.seen[officer] {
+	case serial:
+		differs = differs && !slices.Equal(was, a.pending)
+	case a.serial: // what is pending rests on it
+		differs = differs && !slices.Equal(was, a.released.lines())
+	default:
+		differs = false
+	}
+	if differs {
 		a.sign(exitRefused, officer)
 		flags = []string{"--again"}
 	}
-	a.seen[officer], a.stale[officer] = a.serial+a.skipped+1, true
+	a.seen[officer], a.stale[officer] = serial, a.pending
 	return a.sign(exitDone, officer, flags...)
 }
 
@@ -329,7 +340,8 @@ func (a *agency) publish() bool {
 	}
 	a.ledger(0, "sign", "--signature", first, "--signature", second, "--signature", first)
 	a.push()
-	a.stale[two[0]], a.stale[two[1]] = false, false
+	delete(a.stale, two[0])
+	delete(a.stale, two[1])
 	return true
 }
 
@@ -344,6 +356,7 @@ func (a *agency) release() (unchanged bool) {
 		return true
 	}
 	a.change(exitDone, next, "", "release")
+	a.pending = next.lines()
 	a.request()
 	return false
 }
