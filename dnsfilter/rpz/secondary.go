@@ -25,7 +25,7 @@ type Secondary struct {
 	Primaries []upstream.Endpoint // they are asked in this order, until one has the zone
 	Key       *Key                // signs requests, and has to sign all of the answers; nil: no signatures
 	File      string              // its folder must exist, and is for this file alone
-	// Review reads a new zone file before it replaces the old one, which stays after an error. Nil: no review.
+	// Review reads a whole new zone file before it replaces the old one, which stays after an error. Nil: no review.
 	Review func(file io.Reader) error
 
 	limits transferLimits
@@ -145,17 +145,18 @@ func (s *Secondary) full(c *primaryConn) (Update, error) {
 		return Update{}, err
 	}
 	t := &transfer{zone: c.zone, limits: s.limit()}
-	err := s.replace(func(w io.Writer) error { return t.copyTo(w, c) })
+	err := s.replace(t, func(w io.Writer) error { return t.copyTo(w, c) })
 	if err != nil {
 		return Update{}, err
 	}
 	return Update{Copy: newCopy(t.soa), Replaced: true, Foreign: t.foreign}, nil
 }
 
-// replace replaces the file by what fill writes, if the review agrees.
-func (s *Secondary) replace(fill func(io.Writer) error) error {
+// replace replaces the file by what fill writes. If it is a whole zone, the review has to agree; changes, record by
+// record, do not make something else of a zone.
+func (s *Secondary) replace(t *transfer, fill func(io.Writer) error) error {
 	return replaceFile(s.File, func(w io.Writer) error {
-		if err := fill(w); err != nil || s.Review == nil {
+		if err := fill(w); err != nil || s.Review == nil || t.changes != nil {
 			return err
 		}
 		f, err := os.Open(w.(*os.File).Name()) //nolint:forcetypeassert // replaceFile calls it with the new file
@@ -174,7 +175,7 @@ func (s *Secondary) incremental(c *primaryConn, have *dns.SOA) (Update, error) {
 		return Update{}, err
 	}
 	t := &transfer{zone: c.zone, limits: s.limit(), have: have}
-	err := s.replace(func(w io.Writer) error {
+	err := s.replace(t, func(w io.Writer) error {
 		if err := t.copyTo(w, c); err != nil || t.changes == nil {
 			return err
 		}
