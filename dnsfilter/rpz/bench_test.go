@@ -1,17 +1,27 @@
 package rpz_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"iter"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/blocktest"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/rpz"
+	"github.com/argine-dns/argine/testdata/freeport"
+	"github.com/argine-dns/argine/testdata/peers"
 )
 
 // million is a zone of a million names, and one more in every other version.
@@ -76,5 +86,93 @@ func BenchmarkTransfer(b *testing.B) {
 		size := 0
 		z.Transfer(packet, netip.MustParseAddr("192.0.2.1"), true, func(m []byte) error { size += len(m); return nil })
 		b.SetBytes(int64(size))
+	}
+}
+
+// BenchmarkTransfers transfers a zone of a million names over TCP, to one secondary and to 50 at once, beside BIND as its
+// primary.
+func BenchmarkTransfers(b *testing.B) {
+	peers.Need(b, "named")
+	z, _ := million(b, false)
+	addrs := map[string]string{"dnsfilter": serveZone(b, z), "bind": startPrimary(b, z)}
+	for _, at := range []int{1, 50} {
+		for name, addr := range addrs {
+			b.Run(fmt.Sprintf("%s/%d", name, at), func(b *testing.B) {
+				for b.Loop() {
+					failed := make(chan error, at)
+					for range at {
+						go func() { failed <- copyZone(addr, z.Status().Serial) }()
+					}
+					for range at {
+						require.NoError(b, <-failed)
+					}
+				}
+			})
+		}
+	}
+}
+
+// serveZone serves a zone over TCP.
+func serveZone(b *testing.B, z *rpz.Zone) (addr string) {
+	b.Helper()
+	name, err := blocklist.ParseName(zoneName)
+	require.NoError(b, err)
+	s, err := dnsfilter.New(dnsfilter.Config{
+		Store: blocktest.NewStore(b), Upstream: refusing{}, Primary: map[blocklist.Name]dnsfilter.PrimaryZone{name: z},
+	})
+	require.NoError(b, err)
+	addr = freeport.Addr(b)
+	l, err := dnsfilter.Listen(b.Context(), "tcp://"+addr)
+	require.NoError(b, err)
+	go func() { _ = s.Serve(b.Context(), l) }() // it ends with the benchmark
+	return addr
+}
+
+// startPrimary starts a named that is the primary of a zone.
+func startPrimary(b *testing.B, z *rpz.Zone) (addr string) {
+	b.Helper()
+	dir, zone := b.TempDir(), httptest.NewRecorder()
+	z.ServeHTTP(zone, httptest.NewRequest(http.MethodGet, "/", nil))
+	peers.Write(b, dir, "zone", zone.Body.String())
+	addr = freeport.Addr(b)
+	peers.Start(b, dir, "named", "-g", "-c", peers.Write(b, dir, "named.conf", fmt.Sprintf(`controls { };
+options { directory %q; listen-on port %s { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none; lock-file none;
+ recursion no; dnssec-validation no; notify no; transfers-out 100; tcp-listen-queue 100; };
+zone %q { type primary; file "zone"; allow-transfer { 127.0.0.1; }; };
+`, dir, peers.Port(addr), zoneName)))
+	require.True(b, peers.Wait(b, 2*time.Minute, func() bool {
+		m, err := dns.Exchange(new(dns.Msg).SetQuestion(zoneName, dns.TypeSOA), addr)
+		return err == nil && len(m.Answer) == 1
+	}))
+	return addr
+}
+
+// copyZone asks for a whole zone and reads it to its end, which is the end of its SOA record.
+func copyZone(addr string, serial uint32) error {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer c.Close() //nolint:errcheck // it was only read
+	query, err := new(dns.Msg).SetAxfr(zoneName).Pack()
+	if err != nil {
+		return err
+	}
+	if _, err := c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(query))), query...)); err != nil {
+		return err
+	}
+	var end []byte
+	for _, n := range []uint32{serial, 60, 30, 28 * 24 * 3600, 30} {
+		end = binary.BigEndian.AppendUint32(end, n)
+	}
+	size, message := make([]byte, 2), make([]byte, 1<<16)
+	for {
+		if _, err := io.ReadFull(c, size); err != nil {
+			return err
+		}
+		m := message[:binary.BigEndian.Uint16(size)]
+		if _, err := io.ReadFull(c, m); err != nil || bytes.HasSuffix(m, end) {
+			return err
+		}
 	}
 }
