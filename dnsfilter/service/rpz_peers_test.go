@@ -274,7 +274,7 @@ type steps struct{ served, sent, enforced time.Duration }
 func (f peerFollower) followsChanges(t *testing.T, a *agency, rounds int, within time.Duration) (longest steps) {
 	t.Helper()
 	for round := range rounds {
-		name := fmt.Sprintf("new%d.test", round)
+		name := fmt.Sprintf("new%d-%s.test", round, peers.Port(f.addr)) // the list may be that of other peers, too
 		for _, want := range []string{"NXDOMAIN ", "NOERROR 192.0.2.3"} {
 			before := zoneOf(t, f.running)
 			if want == "NXDOMAIN " {
