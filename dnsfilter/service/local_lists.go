@@ -44,8 +44,8 @@ func logHold(log *slog.Logger, f config.LocalFile, held *localHold, enforced boo
 		slog.Any("checks", held.Report.Counts))
 }
 
-// loadSettled loads a file, again if it changes meanwhile. If one that was fetched can't be loaded, the old state stays,
-// and there is no error: it can't be corrected here.
+// loadSettled loads a file, again if it changes meanwhile. If one that was fetched can't be loaded, the old state
+// stays, and there is no error: it can't be corrected here.
 func (ls *localLists) loadSettled(f config.LocalFile, by guards) error {
 	err := whileChanging(ls.log, only(f.Path), func() error { return ls.load(f, by, "") })
 	if err == nil || !f.Fetched {
