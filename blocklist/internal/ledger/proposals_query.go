@@ -186,15 +186,18 @@ type ProposalAbout struct {
 	Index         int // of the target
 	ID            int64
 	Source, State string
+	Reason        string // why it was refused
 }
 
 func scanProposalAbout(row scanner) (p ProposalAbout, err error) {
-	return p, row.Scan(&p.Index, &p.ID, &p.Source, &p.State)
+	return p, row.Scan(&p.Index, &p.ID, &p.Source, &p.State, &p.Reason)
 }
 
 // ProposalsAboutEach yields the newest proposals about each of some targets, at most limit about each.
 func (v View) ProposalsAboutEach(ctx context.Context, targets []string, limit int) iter.Seq2[ProposalAbout, error] {
-	return query(ctx, v.q, scanProposalAbout, `SELECT t.key, p.id, p.source, p.state FROM json_each(?) AS t
+	return query(ctx, v.q, scanProposalAbout, `SELECT t.key, p.id, p.source, p.state,
+		CASE p.state WHEN '`+StateRefused+`' THEN (SELECT reason FROM steps WHERE id = json_extract(p.current, '$.step')) ELSE '' END
+		FROM json_each(?) AS t
 		CROSS JOIN proposals AS p ON p.id IN (SELECT id FROM proposals WHERE target = t.value ORDER BY id DESC LIMIT ?)
 		ORDER BY t.key, p.id DESC`, jsonArray(targets), limit)
 }

@@ -31,7 +31,7 @@ func (r *ruling) confirm(ctx context.Context, e *publish.Edit) error {
 		done[p.ID] = true
 		p = r.with(p)
 		if p.Withdraw {
-			r.results[i].Err, err = decision(p, withdraw(ctx, e, p))
+			r.results[i].Err, err = decision(p, r.withdraw(ctx, e, p))
 		} else {
 			var o blocklist.Entry
 			if o, err = order(p); err == nil {
@@ -70,9 +70,12 @@ func decision(p Proposal, err error) (own, fatal error) {
 	return nil, err
 }
 
-// withdraw withdraws the order that a proposal to withdraw is about: the one with its reference, or else those that
-// came from its source.
-func withdraw(ctx context.Context, e *publish.Edit, p Proposal) error {
+// withdraw withdraws the order that a proposal to withdraw is about: the one that was chosen, the one with its
+// reference, or else those that came from its source.
+func (r *ruling) withdraw(ctx context.Context, e *publish.Edit, p Proposal) error {
+	if chosen, ok := r.Orders[p.ID]; ok {
+		return e.Withdraw(ctx, p.Target, chosen)
+	}
 	if p.Reference != "" {
 		return e.Withdraw(ctx, p.Target, p.Reference)
 	}

@@ -35,6 +35,10 @@ type Decision struct {
 	// Of check and confirm: what the order has in place of what was proposed, if it is not zero.
 	Category, Reference string
 	Expires, Review     time.Time
+	// Orders has, of confirm, the reference of the order that a proposal to withdraw is about; the empty text is that of
+	// an order without one. A proposal without a value is about the order with its own reference, or else about those that
+	// came from its source.
+	Orders map[int64]string
 	// Seen has the Step of proposals as the person has seen them. If one was changed since, the decision about it fails
 	// with [ErrChanged]. A proposal without a value is decided on as it is.
 	Seen map[int64]int64
@@ -51,6 +55,11 @@ type Decided struct {
 var (
 	// ErrState is returned for a decision that a proposal in its state does not take.
 	ErrState = errors.New("not in this state")
+	// ErrAlready is returned if the person has decided since they have seen it. It wraps [ErrState].
+	ErrAlready = fmt.Errorf("%w: you have decided on it already", ErrState)
+	// ErrOver is returned if an order would have expired, or if its review would be due. It wraps
+	// [blocklist.ErrMalformed].
+	ErrOver = fmt.Errorf("%w: the day is over", blocklist.ErrMalformed)
 	// ErrSecondPerson is returned if a person confirms alone where two decide.
 	ErrSecondPerson = errors.New("another person must confirm")
 	// ErrChanged is returned if a proposal was changed since it was seen.
@@ -61,7 +70,7 @@ var (
 const MaxDecided = 100_000
 
 // Decide decides on proposals as one step, and returns a result for each, in the order of the IDs. What can't be
-// decided has an error ([ErrState], [ErrSecondPerson], [ErrChanged], [ErrNotFound], [publish.ErrRules], a
+// decided has an error ([ErrState], [ErrAlready], [ErrSecondPerson], [ErrChanged], [ErrNotFound], [publish.ErrRules], a
 // [*guard.HeldError], or for a proposal to withdraw [publish.ErrNotListed] or [publish.ErrNoOrder]); the others are
 // decided.
 //
@@ -163,10 +172,17 @@ func (r *ruling) find(ctx context.Context, v ledger.View, i int) (Proposal, erro
 	}
 	seen, given := r.Seen[p.ID]
 	if given && seen != p.Step {
+		last, err := lastStep(ctx, v, p.ID)
 		result.Err = fmt.Errorf("proposal %d: %w: it is %s", p.ID, ErrChanged, stateText(p))
-		return p, nil
+		if samePerson(last.Author, r.by.Author) {
+			result.Err = fmt.Errorf("proposal %d: %w: it is %s", p.ID, ErrAlready, p.State)
+		}
+		return p, err
 	}
 	result.Err = r.Allowed(p, r.by.Author, r.rules)
+	if result.Err == nil && (r.Verb == Check || r.Verb == Confirm) && !p.Withdraw {
+		result.Err = r.checkDays(p, time.Now())
+	}
 	if result.Err == nil && r.Verb == Check {
 		after := r.with(p)
 		if _, err := order(after); err != nil {
@@ -176,6 +192,29 @@ func (r *ruling) find(ctx context.Context, v ledger.View, i int) (Proposal, erro
 		}
 	}
 	return p, nil
+}
+
+// checkDays fails if the order would have expired, or if the day of its review was given and is over.
+func (d Decision) checkDays(p Proposal, now time.Time) error {
+	expires := d.with(p).Expires
+	switch {
+	case !expires.IsZero() && !expires.After(now):
+		return fmt.Errorf("proposal %d: it would expire on %s: %w; give a later one", p.ID, expires.Format(time.DateOnly), ErrOver)
+	case !d.Review.IsZero() && !d.Review.After(now):
+		return fmt.Errorf("proposal %d: its review would be on %s: %w; give a later one", p.ID, d.Review.Format(time.DateOnly), ErrOver)
+	}
+	return nil
+}
+
+// lastStep returns the last step of a proposal.
+func lastStep(ctx context.Context, v ledger.View, id int64) (last ledger.ProposalStep, err error) {
+	for s, err := range v.StepsOf(ctx, id) {
+		if err != nil {
+			return last, err
+		}
+		last = s
+	}
+	return last, nil
 }
 
 // Allowed fails unless a proposal is in a state for the decision, and a person may take it: what needs two persons is

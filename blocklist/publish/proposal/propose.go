@@ -41,6 +41,7 @@ type Other struct {
 	ID     int64  `json:"id"`
 	Source string `json:"source"`
 	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"` // why it was refused
 }
 
 // maxSame limits the other proposals in [Findings].
@@ -216,7 +217,7 @@ func examineSome(ctx context.Context, l *publish.Ledger, x *publish.Examiner, al
 			return nil, err
 		}
 		if f := &found[other.Index]; other.ID != all[other.Index].ID && len(f.Same) < maxSame {
-			f.Same = append(f.Same, Other{other.ID, other.Source, other.State})
+			f.Same = append(f.Same, Other{other.ID, other.Source, other.State, other.Reason})
 		}
 	}
 	return found, nil

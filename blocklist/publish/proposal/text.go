@@ -19,6 +19,7 @@ type Found struct {
 	Text   string `json:"text"`             // as it stands there
 	Target string `json:"target,omitempty"` // canonical; empty: it can't be proposed
 	Why    string `json:"why,omitempty"`    // why not
+	Err    error  `json:"-"`                // the same as an error
 	Sure   bool   `json:"sure"`             // it is clearly meant; otherwise a person must decide
 }
 
@@ -130,7 +131,7 @@ func findInWord(word string, alone bool) (f Found, ok bool) {
 	}
 	e, err := ParseTarget(plain)
 	if err != nil {
-		f.Why = err.Error()
+		f.Err, f.Why = err, err.Error()
 		return f, f.Sure
 	}
 	f.Target = e.Target()

@@ -204,10 +204,10 @@ func (f changeForm) apply(ctx context.Context, l *publish.Ledger, author string)
 	return l.Withdraw(ctx, f.Reference, entries, by)
 }
 
-// dayToCome reads a day that is not over. It returns the zero time for the empty text.
+// dayToCome reads a day after today. It returns the zero time for the empty text.
 func dayToCome(text string) (day time.Time, err error) {
-	if day, err = dayOf(text, 0); err == nil && text != "" && day.AddDate(0, 0, 1).Before(time.Now()) {
-		err = fmt.Errorf("day %s: %w: it is over; give one that is to come", text, blocklist.ErrMalformed)
+	if day, err = dayOf(text, 0); err == nil && text != "" && !day.After(time.Now()) {
+		err = fmt.Errorf("day %s: %w; give a later one", text, proposal.ErrOver)
 	}
 	return day, err
 }

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
@@ -19,74 +21,19 @@ type decidePage struct {
 	Steps     []proposal.DetailedStep // of a single one, newest first
 	Rules     publish.Rules
 	Results   []proposal.Decided // of a decision; none: there was none yet
+	Notice    notice
+	Form      changeForm
 	Verbs     []proposal.Verb
+	Withdraw  bool // all of them are proposals to withdraw
+	Held      bool // the guards hold one of them
+	Failed    bool // one of them was not decided on
 }
 
-// examined is a proposal with what stands against it now.
-type examined struct {
-	proposal.Proposal
-	proposal.Findings
-}
+// IsForm reports whether the page has the form of a decision.
+func (p decidePage) IsForm() bool { return len(p.Verbs) > 0 && (len(p.Results) == 0 || p.Failed) }
 
-// maxAtOnce is how many proposals one page decides on.
-const maxAtOnce = 200
-
-// proposal is the page of one proposal.
-func (v *visit) proposal() error {
-	id, err := numberOf(v.r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	return v.showDecide(http.StatusOK, []int64{id}, nil)
-}
-
-// review is the page of several proposals.
-func (v *visit) reviewProposals() error {
-	ids, err := v.ids(v.r.URL.Query()["id"])
-	if err != nil {
-		return err
-	}
-	return v.showDecide(http.StatusOK, ids, nil)
-}
-
-// ids reads the numbers of proposals.
-func (v *visit) ids(texts []string) (ids []int64, err error) {
-	if len(texts) == 0 || len(texts) > maxAtOnce {
-		return nil, fmt.Errorf("%w: choose 1 to %d proposals", blocklist.ErrMalformed, maxAtOnce)
-	}
-	for _, text := range texts {
-		id, err := numberOf(text)
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
-}
-
-func (v *visit) showDecide(status int, ids []int64, results []proposal.Decided) error {
-	p := decidePage{Rules: v.now.Rules, Results: results}
-	var all []proposal.Proposal
-	for _, id := range ids {
-		one, steps, err := proposal.Get(v.r.Context(), v.ledger, id)
-		if err != nil {
-			return err
-		}
-		if all = append(all, one); len(ids) == 1 {
-			slices.Reverse(steps)
-			p.Steps = steps
-		}
-	}
-	findings, err := proposal.Examine(v.r.Context(), v.ledger, all)
-	if err != nil {
-		return err
-	}
-	for i, one := range all {
-		p.Proposals = append(p.Proposals, examined{one, findings[i]})
-	}
-	p.Verbs = v.verbs(all)
-	return v.write(status, "decide", "decide.title", p)
-}
+// Confirms reports whether the person may confirm.
+func (p decidePage) Confirms() bool { return slices.Contains(p.Verbs, proposal.Confirm) }
 
 // Checkers returns the persons who have checked proposals that another one must confirm.
 func (p decidePage) Checkers() (names []string) {
@@ -113,10 +60,190 @@ func (p decidePage) Alone() bool {
 	})
 }
 
+// examined is a proposal with what stands against it now.
+type examined struct {
+	proposal.Proposal
+	proposal.Findings
+	Proposed proposal.Proposal     // as it was recorded
+	Check    proposal.DetailedStep // the first decision, if there is one
+	Orders   []blocklist.Entry     // of a proposal to withdraw: those that stand
+	Order    string                // the reference of the one that is chosen
+	Chosen   bool
+}
+
+// Again returns the URL of a form that proposes the same again.
+func (e examined) Again() string {
+	p := url.Values{"entries": {e.Target}, "source": {e.Source}, "category": {e.Category}, "reference": {e.Reference}, "note": {e.Note}, "evidence": {e.Evidence}}
+	if e.Withdraw {
+		p.Set("withdraw", "1")
+	}
+	return "/propose?" + p.Encode()
+}
+
+// maxAtOnce is how many proposals one page decides on.
+const maxAtOnce = 200
+
+// proposal is the page of one proposal.
+func (v *visit) proposal() error {
+	id, err := numberOf(v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return v.showDecide([]int64{id})
+}
+
+// reviewProposals is the page of several proposals.
+func (v *visit) reviewProposals() error {
+	q := v.r.URL.Query()
+	if from := q.Get("from"); from != "" && !q.Has("id") {
+		back := withQuery(parsed(local(from)), noneQuery, "1")
+		v.give(&answer{http.StatusSeeOther, http.Header{"Location": {back}}, nil, fresh})
+		return nil
+	}
+	ids, err := v.ids(q["id"])
+	if err != nil {
+		return err
+	}
+	return v.showDecide(ids)
+}
+
+// noneQuery says, in the URL of the proposals, that a form came without any.
+const noneQuery = "none"
+
+// ids reads the numbers of proposals.
+func (v *visit) ids(texts []string) (ids []int64, err error) {
+	if len(texts) == 0 || len(texts) > maxAtOnce {
+		return nil, fmt.Errorf("%w: choose 1 to %d proposals", blocklist.ErrMalformed, maxAtOnce)
+	}
+	for _, text := range texts {
+		id, err := numberOf(text)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func (v *visit) showDecide(ids []int64) error {
+	d := v.draft()
+	p := decidePage{Rules: v.now.Rules, Notice: d.notice, Withdraw: true}
+	p.Results, _ = d.result.([]proposal.Decided)
+	all := make([]proposal.Proposal, len(ids))
+	p.Proposals = make([]examined, len(ids))
+	for i, id := range ids {
+		steps, err := p.Proposals[i].read(v, id)
+		if err != nil {
+			return err
+		}
+		if all[i] = p.Proposals[i].Proposal; len(ids) == 1 {
+			p.Steps = steps
+		}
+		p.Withdraw = p.Withdraw && all[i].Withdraw
+	}
+	findings, err := proposal.Examine(v.r.Context(), v.ledger, all)
+	if err != nil {
+		return err
+	}
+	for i, found := range findings {
+		p.Proposals[i].Findings = found
+	}
+	p.Verbs = v.verbs(all)
+	status := p.fill(v)
+	return v.write(status, "decide", "decide.title", p)
+}
+
+// fill fills in the form: with what was typed, if that was not done, or else with what the proposals have. It returns
+// the status of the page.
+func (p *decidePage) fill(v *visit) int {
+	for _, r := range p.Results {
+		p.Failed = p.Failed || r.Err != nil
+		p.Held = p.Held || errors.Is(r.Err, blocklist.ErrHeld)
+	}
+	if p.Form = common(p.Proposals); len(p.Results) == 0 || p.Failed {
+		if v.draft().fields != nil {
+			p.Form = v.changeForm("add")
+		}
+	}
+	switch {
+	case p.Failed:
+		return http.StatusConflict
+	case p.Notice.Key != "":
+		return http.StatusBadRequest
+	}
+	return http.StatusOK
+}
+
+// read reads a proposal with its steps, newest first.
+func (e *examined) read(v *visit, id int64) (steps []proposal.DetailedStep, err error) {
+	if e.Proposal, steps, err = proposal.Get(v.r.Context(), v.ledger, id); err != nil {
+		return nil, err
+	}
+	for i, s := range steps {
+		if i == 0 {
+			e.Proposed = s.Change
+		}
+		if s.Kind == string(proposal.Check) {
+			e.Check = s
+		}
+	}
+	if e.Withdraw && e.IsOpen() {
+		if e.Orders, err = v.ledger.Orders(v.r.Context(), e.Target); err != nil {
+			return nil, err
+		}
+		e.choose(v.draft().fields)
+	}
+	slices.Reverse(steps)
+	return steps, nil
+}
+
+// choose finds out which order a proposal to withdraw is about.
+func (e *examined) choose(typed url.Values) {
+	named := "order:" + strconv.FormatInt(e.ID, 10)
+	own := slices.ContainsFunc(e.Orders, func(o blocklist.Entry) bool { return e.Reference != "" && o.Reference == e.Reference })
+	switch {
+	case typed.Has(named):
+		e.Order, e.Chosen = typed.Get(named), true
+	case own:
+		e.Order, e.Chosen = e.Reference, true
+	case len(e.Orders) == 1 && e.Serial == 0: // what another list withdraws is its own order
+		e.Order, e.Chosen = e.Orders[0].Reference, true
+	}
+}
+
+// common returns what all proposals have in the fields of a decision.
+func common(all []examined) (f changeForm) {
+	for i, p := range all {
+		for _, field := range []struct {
+			of   *string
+			here string
+		}{{&f.Category, p.Category}, {&f.Reference, p.Reference}, {&f.Expires, wholeDay(p.Expires)}, {&f.Review, wholeDay(p.Review)}} {
+			if i == 0 {
+				*field.of = field.here
+			}
+			if *field.of != field.here {
+				*field.of = ""
+			}
+		}
+	}
+	return f
+}
+
+// wholeDay returns a day as a field has it, an empty text for a time within a day.
+func wholeDay(at time.Time) string {
+	if at.IsZero() || !at.UTC().Truncate(24*time.Hour).Equal(at) {
+		return ""
+	}
+	return at.UTC().Format(time.DateOnly)
+}
+
+// canRefer reports whether a proposal can be referred to a platform: it asks for something to be listed.
+func canRefer(p proposal.Proposal) bool { return !p.Withdraw }
+
 // verbs returns the decisions that somebody with the person's role may take on at least one of some proposals.
 func (v *visit) verbs(all []proposal.Proposal) []proposal.Verb {
 	return slices.DeleteFunc(proposal.Verbs(), func(verb proposal.Verb) bool {
-		if verb == proposal.Confirm && !v.person.may(decide) {
+		if verb == proposal.Confirm && !v.person.may(decide) || verb == proposal.Refer && !slices.ContainsFunc(all, canRefer) {
 			return true
 		}
 		return !slices.ContainsFunc(all, func(one proposal.Proposal) bool {
@@ -132,7 +259,7 @@ func (v *visit) decideProposals() error {
 	}
 	f := v.changeForm("add")
 	d := proposal.Decision{
-		Verb: proposal.Verb(v.r.PostForm.Get("verb")), Category: f.Category, Reference: f.Reference, Seen: map[int64]int64{},
+		Verb: proposal.Verb(v.r.PostForm.Get("verb")), Category: f.Category, Reference: f.Reference, Seen: map[int64]int64{}, Orders: map[int64]string{},
 	}
 	if (d.Verb == proposal.Confirm || f.Override != "") && !v.person.may(decide) {
 		return errForbidden
@@ -141,22 +268,37 @@ func (v *visit) decideProposals() error {
 	if d.IDs, err = v.seen(&d); err != nil {
 		return err
 	}
-	if d.Expires, err = dayOf(f.Expires, 0); err != nil {
+	page := decidePath(d.IDs)
+	if d.Verb == proposal.Refuse && f.Reason == "" {
+		return v.leadTo(page, notice{Key: "decide.noreason"}, nil)
+	}
+	if d.Expires, err = dayToCome(f.Expires); err == nil {
+		d.Review, err = dayToCome(f.Review)
+	}
+	var results []proposal.Decided
+	if err == nil {
+		by := publish.Audit{Author: v.person.Name, Reason: f.Reason, Reference: f.Decision, Override: f.Override}
+		results, err = proposal.Decide(v.r.Context(), v.ledger, d, by)
+	}
+	if err != nil && failureOf(err).status == http.StatusInternalServerError {
 		return err
 	}
-	if d.Review, err = dayOf(f.Review, 0); err != nil {
-		return err
-	}
-	by := publish.Audit{Author: v.person.Name, Reason: f.Reason, Reference: f.Decision, Override: f.Override}
-	results, err := proposal.Decide(v.r.Context(), v.ledger, d, by)
 	if err != nil {
-		return err
+		return v.leadTo(page, notice{Key: "fail.unsent", Err: err}, nil)
 	}
-	status := http.StatusOK
-	if slices.ContainsFunc(results, func(r proposal.Decided) bool { return r.Err != nil }) {
-		status = http.StatusConflict
+	return v.leadTo(page, notice{}, results)
+}
+
+// decidePath returns the URL of the page of some proposals.
+func decidePath(ids []int64) string {
+	if len(ids) == 1 {
+		return "/proposal/" + strconv.FormatInt(ids[0], 10)
 	}
-	return v.showDecide(status, d.IDs, results)
+	q := url.Values{}
+	for _, id := range ids {
+		q.Add("id", strconv.FormatInt(id, 10))
+	}
+	return "/proposals/review?" + q.Encode()
 }
 
 // seen reads which proposals a form is about, each with the last step that its person has seen.
@@ -171,47 +313,12 @@ func (v *visit) seen(d *proposal.Decision) (ids []int64, err error) {
 		return nil, err
 	}
 	for _, id := range ids {
+		if order := "order:" + strconv.FormatInt(id, 10); v.r.PostForm.Has(order) {
+			d.Orders[id] = v.r.PostForm.Get(order)
+		}
 		if d.Seen[id], err = numberOf(steps[strconv.FormatInt(id, 10)]); err != nil {
 			return nil, err
 		}
 	}
 	return ids, nil
-}
-
-// proposePage is the form of new proposals, and what became of them.
-type proposePage struct {
-	Form    changeForm
-	Source  string
-	Note    string
-	Rules   publish.Rules
-	Results []proposal.Result
-}
-
-func (v *visit) proposeForm() error {
-	return v.show("propose", "propose.title", proposePage{Form: v.changeForm("add"), Rules: v.now.Rules})
-}
-
-// propose records proposals about the targets of a form.
-func (v *visit) propose() error {
-	p := proposePage{Form: v.changeForm("add"), Source: strings.TrimSpace(v.r.FormValue("source")), Note: strings.TrimSpace(v.r.FormValue("note")), Rules: v.now.Rules}
-	var all []proposal.Proposal
-	for line := range strings.Lines(p.Form.Entries) {
-		if line = strings.TrimSpace(line); line == "" {
-			continue
-		}
-		all = append(all, proposal.Proposal{
-			Target: line, Source: p.Source, Category: p.Form.Category, Reference: p.Form.Reference, Note: p.Note,
-			Evidence: strings.TrimSpace(v.r.FormValue("evidence")), Withdraw: v.r.FormValue("withdraw") != "",
-		})
-	}
-	if len(all) == 0 || len(all) > maxEntries {
-		return fmt.Errorf("%w: a form has 1 to %d targets", blocklist.ErrMalformed, maxEntries)
-	}
-	var err error
-	by := publish.Audit{Author: v.person.Name, Reason: p.Form.Reason}
-	p.Results, err = proposal.Propose(v.r.Context(), v.ledger, all, by, nil)
-	if err != nil {
-		return err
-	}
-	return v.show("propose", "propose.title", p)
 }

@@ -18,8 +18,8 @@ type draft struct {
 
 // notice is what a page says about a form.
 type notice struct {
-	Key    string // of a text; empty: there is nothing to say
-	Detail string // text of an error
+	Key string // of a text; empty: there is nothing to say
+	Err error  // why it is so; nil: the text says it
 }
 
 const (

@@ -21,7 +21,7 @@ func TestEnterDecidesNothing(t *testing.T) {
 	w.session(b)
 	w.open("/proposal/1")
 	evaluate[bool](w, `window.sent = 0, document.addEventListener('submit', () => window.sent++), true`)
-	w.write(w.word("col.reason"), "nothing unlawful found")
+	w.write(w.word("decide.reason"), "nothing unlawful found")
 	w.do(chromedp.KeyEvent("\r"))
 	assert.Zero(t, evaluate[int](w, `window.sent`))
 	p, _, err := proposal.Get(t.Context(), a.Ledger, 1)

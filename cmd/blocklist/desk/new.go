@@ -1,6 +1,11 @@
 package desk
 
-import "html/template"
+import (
+	"errors"
+	"html/template"
+
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
+)
 
 // New opens the agency's folder for a desk.
 func New(o Options) (*Desk, error) {
@@ -31,5 +36,5 @@ func New(o Options) (*Desk, error) {
 
 // pageFuncs are the functions of the templates of single pages.
 func pageFuncs() template.FuncMap {
-	return template.FuncMap{"nav": navigation, "signing": newSigning, "by": newHeader, "tabs": tabs, "proposaltabs": proposalTabs}
+	return template.FuncMap{"nav": navigation, "signing": newSigning, "by": newHeader, "tabs": tabs, "already": func(err error) bool { return errors.Is(err, proposal.ErrAlready) }, "proposaltabs": proposalTabs}
 }

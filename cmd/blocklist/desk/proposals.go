@@ -21,6 +21,7 @@ type proposalsPage struct {
 	Oldest                          bool
 	Turn, Next, First, Table        string // URLs
 	Open                            map[string]uint64
+	NoneChosen                      bool // the person has asked to look at none
 }
 
 // askedProposals returns the page that the query asks for, and the filter for at most limit proposals from its start.
@@ -28,7 +29,7 @@ func (v *visit) askedProposals(limit int) (p proposalsPage, f proposal.Filter) {
 	q := v.r.URL.Query()
 	p = proposalsPage{
 		States: proposal.States(), State: q.Get("state"), Source: q.Get("source"), Category: q.Get("category"), Target: q.Get("target"),
-		Mine: q.Get(ownQuery) != "", Oldest: q.Get("sort") == "received", Open: map[string]uint64{},
+		Mine: q.Get(ownQuery) != "", Oldest: q.Get("sort") == "received", Open: map[string]uint64{}, NoneChosen: q.Has(noneQuery),
 	}
 	f = proposal.Filter{Source: p.Source, Category: p.Category, Target: p.Target, Oldest: p.Oldest, Limit: limit}
 	switch {

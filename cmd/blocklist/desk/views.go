@@ -145,10 +145,7 @@ func timeElement(at time.Time, write func(time.Time) string, class string, zone 
 	if at.IsZero() {
 		return "–"
 	}
-	shown := write(at.In(zone))
-	if zone == time.UTC {
-		shown += " UTC"
-	}
+	shown := write(at.In(zone)) + at.In(zone).Format(" MST")
 	return template.HTML(fmt.Sprintf(`<time class="%s" datetime="%s">%s</time>`, class, at.UTC().Format(time.RFC3339), shown)) //nolint:gosec // digits
 }
 

@@ -135,7 +135,7 @@ func (h *house) propose(w *window, name string) {
 	w.press("link", w.word("pstate.new")+" 1")
 	w.press("link", evaluate[string](w, `document.querySelector('a[href^="/proposal/"]').textContent`))
 	w.sees(name)
-	w.write(w.word("col.reason"), "I have looked at it")
+	w.write(w.word("decide.reason"), "I have looked at it")
 	w.press("button", w.word("verb.check"))
 	w.sees(w.word("decide.done"))
 }
@@ -148,7 +148,7 @@ func (h *house) confirm(w *window, name string) {
 	w.tick(w.word("proposals.choose.one", evaluate[int](w, `+document.querySelector('input[name=id]').value`)))
 	w.press("button", w.word("proposals.review"))
 	w.sees(name)
-	w.write(w.word("col.reason"), "so have I")
+	w.write(w.word("decide.reason"), "so have I")
 	w.press("button", w.word("verb.confirm"))
 	w.sees(w.word("pstate.listed"))
 }

@@ -23,6 +23,8 @@ func whys() []why {
 	return []why{
 		{proposal.ErrSecondPerson, "why.second"},
 		{proposal.ErrChanged, "why.changed"},
+		{proposal.ErrAlready, "decide.already"},
+		{proposal.ErrOver, "why.over"},
 		{proposal.ErrState, "why.state"},
 		{proposal.ErrNotFound, "why.noproposal"},
 		{publish.ErrTwoPersons, "why.two"},
@@ -54,6 +56,9 @@ func whys() []why {
 // whyText says in words what kind of error it is, for a person who does not know the program.
 func whyText(w *words.Words, err error) string {
 	if entry := (*blocklist.EntryError)(nil); errors.As(err, &entry) {
+		if _, meant, ok := strings.Cut(entry.Why, "do you mean "); ok {
+			return w.Text("why.meant", entry.Text, strings.TrimSuffix(meant, "?"))
+		}
 		return w.Text("why.entry", entry.Text)
 	}
 	for _, y := range whys() {

@@ -1,15 +1,17 @@
 'use strict';
 // Everything works without this script. It writes times in the reader's zone, unless they have chosen one; counts down;
-// makes "/" go to the search; looks again at a page that waits; shows where the page is in a narrow navigation; and tells those
-// who have checked a proposal that another one must confirm it: the page is the same for all, but for the name at its top.
+// makes "/" go to the search; looks again at a page that waits; sends a form once on a double click; shows where the page is
+// in a narrow navigation; and tells those who have checked a proposal that another one must confirm it: the page is the same
+// for all, but for the name at its top.
 const root = document.documentElement;
+const zoneName = at => new Intl.DateTimeFormat('en-GB', {timeZoneName: 'short'}).formatToParts(at).find(p => p.type === 'timeZoneName').value;
 function local(t) {
   const at = new Date(t.dateTime);
   if (isNaN(at)) return;
   t.title = t.textContent;
   const two = '2-digit', form = {year: 'numeric', month: two, day: two, hour: two, minute: two};
   if (t.classList.contains('second')) form.second = two;
-  t.textContent = new Intl.DateTimeFormat(root.lang === 'it' ? 'it-IT' : 'sv-SE', form).format(at).replace(',', '');
+  t.textContent = new Intl.DateTimeFormat(root.lang === 'it' ? 'it-IT' : 'sv-SE', form).format(at).replace(',', '') + ' ' + zoneName(at);
 }
 if (!root.dataset.zone) document.querySelectorAll('time.at').forEach(local);
 const clocks = document.querySelectorAll('time[data-until]');
@@ -23,6 +25,11 @@ function tick() {
 if (clocks.length) { tick(); setInterval(tick, 1000); }
 const waits = document.querySelector('[data-reload]');
 if (waits) setTimeout(() => location.reload(), 1000 * waits.dataset.reload);
+document.addEventListener('submit', e => { // a double click sends a form once
+  if (e.target.sent) e.preventDefault();
+  e.target.sent = true;
+  setTimeout(() => { e.target.sent = false; }, 1000);
+});
 const here = document.querySelector('nav [aria-current]');
 if (here) here.closest('ul').scrollLeft = here.offsetLeft - 60;
 const fold = s => s.trim().split(/\s+/).join(' ').toLowerCase();
