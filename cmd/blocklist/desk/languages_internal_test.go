@@ -12,6 +12,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
 	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
@@ -32,6 +33,9 @@ func TestWords(t *testing.T) {
 	}
 	for _, f := range kinds() {
 		made = append(made, f.key, f.key+".how")
+	}
+	for _, state := range proposal.States() {
+		made = append(made, "pstate."+state, "pstates."+state)
 	}
 	for _, y := range whys() {
 		made = append(made, y.key)
@@ -69,6 +73,24 @@ func TestWhy(t *testing.T) {
 	assert.Equal(t, "“no name” non è un nome, un indirizzo IP o un URL che può stare in lista.", whyText(w, err))
 	assert.Equal(t, "Non è in lista.", whyText(w, fmt.Errorf("x.example: %w", publish.ErrNotListed)))
 	assert.Equal(t, "Qualcosa non ha funzionato", whyText(w, errNotMade))
+}
+
+// What programs write into the ledger is said in the language of the reader, and what is for proofs is left out.
+func TestSaid(t *testing.T) {
+	t.Parallel()
+	w, err := words.Read("it")
+	require.NoError(t, err)
+	for want, o := range map[string]publish.Operation{
+		"versione 6, su https://origin.example|": {Kind: publish.KindPush, Reason: "it.example/test serial 6 to https://origin.example"},
+		"as ordered|order 17":                    {Kind: publish.KindAdd, Reason: "as ordered", Reference: "order 17"},
+		"|":                                      {Kind: publish.KindInit, Reason: "it.example/test, signed by 1 of 1 officers"},
+		"so have I|proposte: 3-9, 12":            {Kind: publish.KindConfirm, Reason: "so have I", Reference: "proposals 3-9, 12"},
+		"new|carla: addetto":                     {Kind: publish.KindRole, Reason: "new", Reference: "carla clerk"},
+		"left|carla: nessun ruolo":               {Kind: publish.KindRole, Reason: "left", Reference: "carla none"},
+		"a test|":                                {Kind: publish.KindOverride, Reason: "a test", Reference: "findings 0123"},
+	} {
+		assert.Equal(t, want, reason(w, o)+"|"+stated(w, o))
+	}
 }
 
 // namedKeys returns the keys that templates and code name, and where.

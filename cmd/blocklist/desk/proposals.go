@@ -115,7 +115,7 @@ func (p *proposalsPage) count(v *visit) error {
 func proposalTabs(state string, mine bool, number map[string]uint64) []tab {
 	all := []tab{{"/proposals", "proposals.open", state == "" && !mine, 0}, {"/proposals?mine=1", "proposals.mine", mine, 0}}
 	for _, s := range proposal.States() {
-		all = append(all, tab{"/proposals?state=" + s, "pstate." + s, state == s, number[s]})
+		all = append(all, tab{"/proposals?state=" + s, "pstates." + s, state == s, number[s]})
 	}
 	return append(all, tab{"/proposals?state=all", "proposals.all", state == "all", 0})
 }

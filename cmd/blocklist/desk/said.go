@@ -16,9 +16,9 @@ func reason(w *words.Words, o publish.Operation) string {
 	case publish.KindInit, publish.KindExpire, publish.KindProposals:
 		return ""
 	case publish.KindPush, publish.KindBundle:
+		var list, to string
 		var serial uint64
-		var to string
-		if _, err := fmt.Sscanf(o.Reason, "serial %d to %s", &serial, &to); err == nil {
+		if _, err := fmt.Sscanf(o.Reason, "%s serial %d to %s", &list, &serial, &to); err == nil {
 			return w.Text("said.push", serial, to)
 		}
 	}

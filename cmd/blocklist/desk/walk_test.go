@@ -132,7 +132,7 @@ func (h *house) propose(w *window, name string) {
 	w.press("button", w.word("propose.do"))
 	w.sees(w.word("outcome.recorded"))
 	w.press("link", w.word("proposals.title"))
-	w.press("link", w.word("pstate.new")+" 1")
+	w.press("link", w.word("pstates.new")+" 1")
 	w.press("link", evaluate[string](w, `document.querySelector('a[href^="/proposal/"]').textContent`))
 	w.sees(name)
 	w.write(w.word("decide.reason"), "I have looked at it")
