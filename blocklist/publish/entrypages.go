@@ -16,6 +16,11 @@ func (l *Ledger) EntriesIn(ctx context.Context, r EntryRange) iter.Seq2[blocklis
 	return l.history.EntriesIn(ctx, r)
 }
 
+// WithdrawnIn yields the targets in a range that were listed and are not any more. The last value may be an error.
+func (l *Ledger) WithdrawnIn(ctx context.Context, r EntryRange) iter.Seq2[string, error] {
+	return l.history.WithdrawnIn(ctx, r)
+}
+
 // EntriesUnder yields at most that many current entries about hosts below a name: names and URLs. The last value may be
 // an error.
 func (l *Ledger) EntriesUnder(ctx context.Context, name blocklist.Name, most int) iter.Seq2[blocklist.Entry, error] {

@@ -34,8 +34,9 @@ type EntryEvent struct {
 	Given     []string  `json:"given,omitempty"`
 	Withdrawn []string  `json:"withdrawn,omitempty"`
 	Operation Operation `json:"operation"`
-	// Proposals are those that the operation has confirmed.
+	// Proposals are those that the operation has confirmed, and Checked are the steps by which a first person checked them.
 	Proposals []Proposal `json:"proposals,omitempty"`
+	Checked   []Step     `json:"checked,omitempty"`
 	Publication
 }
 
@@ -142,6 +143,9 @@ func (h *histories) add(ctx context.Context, c ledger.TargetChange) (err error) 
 	if event.Proposals, err = h.proposals(ctx, c); err != nil {
 		return err
 	}
+	if event.Checked, err = h.checked(ctx, event.Proposals); err != nil {
+		return err
+	}
 	event.Publication, err = h.find(ctx, c.Operation.ID)
 	of.Events = append(of.Events, event)
 	return err
@@ -161,6 +165,25 @@ func (h *histories) proposals(ctx context.Context, c ledger.TargetChange) (all [
 		}
 	}
 	return all, nil
+}
+
+// checked returns the steps by which proposals were checked last, each once.
+func (h *histories) checked(ctx context.Context, all []Proposal) (steps []Step, err error) {
+	for _, p := range all {
+		var last Step
+		for s, err := range h.history.StepsOf(ctx, p.ID) {
+			if err != nil {
+				return nil, err
+			}
+			if s.Kind == ledger.StepCheck {
+				last = s.Step
+			}
+		}
+		if last.ID > 0 && !slices.Contains(steps, last) {
+			steps = append(steps, last)
+		}
+	}
+	return steps, nil
 }
 
 // maxBehind is how many proposals about a target are looked through for those that an operation has confirmed.

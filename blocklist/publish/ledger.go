@@ -30,6 +30,9 @@ type Operation = ledger.Operation
 // Proposal is something to be decided on, see package proposal.
 type Proposal = ledger.Proposal
 
+// Step is one operation about proposals, see package proposal.
+type Step = ledger.Step
+
 // ReleaseRecord records a pushed release: the number (Operation) and hash (Head) of its last operation, its Serial, and
 // the time of the push (Pushed).
 type ReleaseRecord = ledger.ReleaseRecord

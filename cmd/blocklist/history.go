@@ -31,7 +31,7 @@ effect, entry, orders, events, checks.
 The effect has state (never, decided, in-force, leaving, expired, ended, dropped), since, until, serial, waits (release, signatures,
 push), pending (serial), urgent, monitor.
 An event has change (added, removed, changed, orders, ordered, withdrawn), before and after (lines), given and withdrawn (orders),
-operation, proposals that it has confirmed, and release or pending.`,
+operation, proposals that it has confirmed, checked (the steps of who checked them), and release or pending.`,
 		Example: `  blocklist -C DIR history www.example.com
   blocklist -C DIR history https://host.example:8080/path --json`,
 		Args: args(cobra.ExactArgs(1)),
@@ -145,6 +145,9 @@ func printEvent(w io.Writer, e publish.EntryEvent) {
 	}
 	for _, p := range e.Proposals {
 		fmt.Fprintf(w, "      proposal %s\n", oneLine(proposalLine(p)))
+	}
+	for _, s := range e.Checked {
+		fmt.Fprintf(w, "      checked %s by %s\n", s.Time.Format(time.RFC3339), causeText(publish.Operation{Author: s.Author, Reason: s.Reason, Reference: s.Reference}))
 	}
 	fmt.Fprintf(w, "      operation %d", e.Operation.ID)
 	if e.Change != publish.ChangeOrdered && e.Change != publish.ChangeWithdrawn {

@@ -17,7 +17,13 @@ type EntryRange struct {
 
 // EntriesIn yields the entries in a range. It reads no others.
 func (v View) EntriesIn(ctx context.Context, r EntryRange) iter.Seq2[blocklist.Entry, error] {
-	text, args := `SELECT target, attributes FROM entries WHERE target >= ?`, []any{r.From}
+	text, args := r.query(`SELECT target, attributes FROM entries`)
+	return query(ctx, v.q, scanEntry, text, args...)
+}
+
+// query returns the statement for a range of a table.
+func (r EntryRange) query(selected string) (text string, args []any) {
+	text, args = selected+` WHERE target >= ?`, []any{r.From}
 	if r.Before != "" {
 		text, args = text+` AND target < ?`, append(args, r.Before)
 	}
@@ -28,7 +34,13 @@ func (v View) EntriesIn(ctx context.Context, r EntryRange) iter.Seq2[blocklist.E
 	if r.Most > 0 {
 		text, args = text+` LIMIT ?`, append(args, r.Most)
 	}
-	return query(ctx, v.q, scanEntry, text, args...)
+	return text, args
+}
+
+// WithdrawnIn yields the targets in a range that were listed and are not any more.
+func (v View) WithdrawnIn(ctx context.Context, r EntryRange) iter.Seq2[string, error] {
+	text, args := r.query(`SELECT target FROM gone`)
+	return query(ctx, v.q, func(row scanner) (target string, err error) { return target, row.Scan(&target) }, text, args...)
 }
 
 // EntriesUnder yields at most that many entries whose host lies below a name, and is not the name itself: names and

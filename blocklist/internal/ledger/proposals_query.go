@@ -23,6 +23,7 @@ type ProposalFilter struct {
 	Target       string    // only about this target; for a name, also about everything on that host
 	NotChecker   string    // only proposals that this author has not checked
 	Since, Until time.Time // received: the first moment, and the first moment after it; zero: no limit
+	IDs          []int64   // only these; nil: all
 	After        int64     // only those behind the proposal with this ID in the order: the next page; 0: the first page
 	Oldest       bool      // the oldest received first
 	Limit        int       // at most that many; 0: all
@@ -131,6 +132,11 @@ func (f ProposalFilter) query(ctx context.Context, v View) (text string, args []
 	if err != nil {
 		return "", nil, err
 	}
+	if f.IDs != nil {
+		c.all, c.args = append(c.all, groups.all...), append(c.args, groups.args...)
+		return `SELECT current FROM (SELECT value AS of FROM json_each(?)) CROSS JOIN proposals ON id = of` + c.where() +
+			` ORDER BY place` + direction + ` LIMIT ?`, slices.Concat([]any{jsonArray(f.IDs)}, c.args, []any{cmp.Or(f.Limit, math.MaxInt)}), nil
+	}
 	if len(groups.all) == 0 || f.Target != "" || f.Limit == 0 {
 		c.all, c.args = append(c.all, groups.all...), append(c.args, groups.args...)
 		return `SELECT current FROM proposals` + c.where() + ` ORDER BY place` + direction + ` LIMIT ?`,
@@ -179,6 +185,21 @@ func (v View) Proposal(ctx context.Context, id int64) (Proposal, error) {
 // ProposalsAbout yields the newest proposals about a target, at most limit.
 func (v View) ProposalsAbout(ctx context.Context, target string, limit int) iter.Seq2[Proposal, error] {
 	return query(ctx, v.q, scanProposal, `SELECT current FROM proposals WHERE target = ? ORDER BY id DESC LIMIT ?`, target, limit)
+}
+
+// ProposalTarget is what a proposal is about.
+type ProposalTarget struct {
+	ID     int64
+	Target string
+}
+
+func scanProposalTarget(row scanner) (t ProposalTarget, err error) {
+	return t, row.Scan(&t.ID, &t.Target)
+}
+
+// ProposalTargets yields the targets of the proposals after one, oldest first.
+func (v View) ProposalTargets(ctx context.Context, after int64) iter.Seq2[ProposalTarget, error] {
+	return query(ctx, v.q, scanProposalTarget, `SELECT id, target FROM proposals WHERE id > ? ORDER BY id`, after)
 }
 
 // ProposalAbout is a proposal about one of several targets.

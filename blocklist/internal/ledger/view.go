@@ -228,10 +228,10 @@ func scanRelease(row scanner) (r ReleaseRecord, err error) {
 	return r, nil
 }
 
-func jsonArray(texts []string) string {
-	b, err := json.Marshal(texts)
+func jsonArray[T string | int64](values []T) string {
+	b, err := json.Marshal(values)
 	if err != nil {
-		panic(err) // can't happen: strings always encode
+		panic(err) // can't happen: strings and numbers always encode
 	}
 	return string(b)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -121,16 +122,46 @@ func (r *ruling) recordConfirmed(ctx context.Context, e *publish.Edit, confirmed
 		return nil
 	})
 	e.SetReference(idsText(ids))
+	if err == nil && r.by.Reason == "" {
+		err = adoptReason(ctx, e, ids)
+	}
 	return err
+}
+
+// adoptReason gives the operation the reason of the first person, if all the proposals were checked with the same one.
+// Who confirms without a reason agrees with it.
+func adoptReason(ctx context.Context, e *publish.Edit, ids []int64) error {
+	reasons := map[string]bool{}
+	for _, id := range ids {
+		reason := ""
+		for s, err := range e.StepsOf(ctx, id) {
+			if err != nil {
+				return err
+			}
+			if s.Kind == ledger.StepCheck {
+				reason = s.Reason
+			}
+		}
+		if reasons[reason] = true; len(reasons) > 1 {
+			return nil
+		}
+	}
+	for reason := range reasons {
+		e.SetReason(reason)
+	}
+	return nil
 }
 
 // maxIDs limits the text about confirmed proposals in an operation, in bytes.
 const maxIDs = 1 << 10
 
-// idsText names proposals, as in "proposals 3-9, 12".
+// idsText names proposals, as in "proposals 3-9, 12" and "proposal 15".
 func idsText(ids []int64) string {
 	slices.Sort(ids)
 	text := "proposals "
+	if len(ids) == 1 {
+		text = "proposal "
+	}
 	for i := 0; i < len(ids); {
 		n := i + 1
 		for n < len(ids) && ids[n] == ids[n-1]+1 {
@@ -147,4 +178,31 @@ func idsText(ids []int64) string {
 		}
 	}
 	return text
+}
+
+// Confirmed returns the first proposals that an operation has confirmed, at most that many, and whether it has more.
+func Confirmed(o publish.Operation, most int) (ids []int64, more bool) {
+	_, list, _ := strings.Cut(o.Reference, " ")
+	if o.Kind != publish.KindConfirm {
+		return nil, false
+	}
+	list, _, more = strings.Cut(list, " and ")
+	for part := range strings.SplitSeq(list, ", ") {
+		first, last, isRange := strings.Cut(part, "-")
+		from, err := strconv.ParseInt(first, 10, 64)
+		to := from
+		if err == nil && isRange {
+			to, err = strconv.ParseInt(last, 10, 64)
+		}
+		if err != nil {
+			return ids, more // an altered text names no more
+		}
+		for id := from; id <= to; id++ {
+			if len(ids) == most {
+				return ids, true
+			}
+			ids = append(ids, id)
+		}
+	}
+	return ids, more
 }

@@ -84,6 +84,14 @@ func All(ctx context.Context, l *publish.Ledger, f Filter) iter.Seq2[Proposal, e
 	}
 }
 
+// Target is what a proposal is about.
+type Target = ledger.ProposalTarget
+
+// Targets yields the targets of the proposals after one, oldest first. The last value may be an error.
+func Targets(ctx context.Context, l *publish.Ledger, after int64) iter.Seq2[Target, error] {
+	return l.History().ProposalTargets(ctx, after)
+}
+
 // Counts returns the number of proposals by source, category and state, without those that have none.
 func Counts(ctx context.Context, l *publish.Ledger) ([]Count, error) {
 	return l.History().ProposalCounts(ctx)

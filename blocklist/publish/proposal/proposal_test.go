@@ -115,7 +115,7 @@ func TestTwoPersonsListAnEntry(t *testing.T) {
 	for o, err := range l.Operations(t.Context()) {
 		require.NoError(t, err)
 		if o.ID == done.Operation {
-			assert.Equal(t, []any{publish.KindConfirm, "bruno", "proposals 1", uint64(1)}, []any{o.Kind, o.Author, o.Reference, o.Added})
+			assert.Equal(t, []any{publish.KindConfirm, "bruno", "proposal 1", uint64(1)}, []any{o.Kind, o.Author, o.Reference, o.Added})
 		}
 	}
 	assert.ErrorIs(t, decide(t, l, proposal.Refuse, bruno, 1)[0].Err, proposal.ErrState)

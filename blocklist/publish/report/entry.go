@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/words"
 )
@@ -41,7 +40,7 @@ func Entry(ctx context.Context, w io.Writer, l *publish.Ledger, text string, o O
 	var releases []publish.ReleaseInfo
 	seen := map[uint64]bool{}
 	for _, h := range all {
-		part := entryPart{EntryHistory: h, State: stateOf(h, p.Made, p.words)}
+		part := entryPart{EntryHistory: h, State: effectText(h.Effect, p.words)}
 		if h.Covers {
 			p.Covers = append(p.Covers, part)
 		} else {
@@ -70,19 +69,24 @@ func titleOf(text, target string) string {
 	return strings.TrimPrefix(target, "=")
 }
 
-// stateOf returns in words whether a target is listed.
-func stateOf(h *publish.EntryHistory, now time.Time, w *words.Words) string {
-	switch e, err := blocklist.ParseEntry(h.Entry); {
-	case len(h.Events) == 0:
+// effectText says in words what subscribers make of a target.
+func effectText(e publish.Effect, w *words.Words) string {
+	since := " " + w.Second(e.Since.UTC())
+	switch {
+	case e.State == publish.EffectNever:
 		return w.Text("report.neveritself")
-	case !h.Listed:
-		return w.Text("notlistednow")
-	case err == nil && !e.Expires.IsZero() && !e.Expires.After(now):
-		return w.Text("report.expired", w.Second(e.Expires.UTC()))
-	case err == nil && e.Monitor:
-		return w.Text("report.monitored")
+	case e.State == publish.EffectInForce && e.Monitor:
+		return w.Text("effect.monitored") + since
+	case e.State == publish.EffectInForce:
+		return w.Text("effect.inforce") + since
+	case e.State == publish.EffectLeaving && e.Urgent:
+		return w.Text("effect.leaving.urgent")
+	case e.State == publish.EffectLeaving && e.Monitor:
+		return w.Text("effect.leaving.monitor")
+	case e.State == publish.EffectExpired, e.State == publish.EffectEnded:
+		return w.Text("effect."+e.State) + since
 	}
-	return w.Text("listed")
+	return w.Text("effect." + e.State)
 }
 
 // span is a time during which a target was listed.

@@ -224,7 +224,7 @@ func TestEntry(t *testing.T) {
 		return report.Entry(t.Context(), w, a.Ledger, "http://WWW.example.org:80/x", report.Options{Deadline: time.Hour, Receipts: receipts(t, a)})
 	})
 	assert.Contains(t, p.text, "hxxps://www.example.org/x: never listed itself")
-	assert.Contains(t, p.text, "=www.example.org: not listed")
+	assert.Contains(t, p.text, "=www.example.org: no longer in force since ")
 	assert.Contains(t, p.text, "site cleaned [revocation 2026/51]−=www.example.org|release 3 of ")
 	assert.Contains(t, p.text, `order given: example.org category=csam ref="order 2026/30" expires=2030-05-01`)
 	assert.Contains(t, p.text, "signed by anna, published ")

@@ -12,12 +12,12 @@ import (
 const chartReleases = 20
 
 // board judges the receipts, once each time they are read.
-func (v *visit) board() (*board, error) {
-	said, err := v.readReceipts(v.r.Context())
+func (v *visit) board(ctx context.Context) (*board, error) {
+	said, err := v.readReceipts(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return v.boards.get(v.r.Context(), said.at.String()+v.now.Head.Hash, func(ctx context.Context) (*board, error) {
+	return v.boards.get(ctx, said.at.String()+v.now.Head.Hash, func(ctx context.Context) (*board, error) {
 		var releases []receipt.Release
 		for r, err := range v.ledger.Releases(ctx, 0) {
 			if err != nil {

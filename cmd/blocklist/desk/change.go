@@ -39,9 +39,9 @@ type changePage struct {
 	Head    string // the last operation when it was tried
 	Seen    []seenEntry
 	Result  publish.ChangeResult
-	Held    *guard.Report             // nil: the guards hold nothing
-	Since   []publish.LoggedOperation // what others have done since it was tried before
-	Edit    string                    // URL of the form with what was typed
+	Held    *guard.Report // nil: the guards hold nothing
+	Since   []logged      // what others have done since it was tried before
+	Edit    string        // URL of the form with what was typed
 }
 
 // Counts reports whether a change was tried, and would do something.
@@ -129,7 +129,7 @@ func (v *visit) makeChange(verb string) error {
 }
 
 // since returns what has happened after an operation, newest first.
-func (v *visit) since(id int64) (all []publish.LoggedOperation, err error) {
+func (v *visit) since(id int64) (all []logged, err error) {
 	newest, err := v.log(publish.LogFilter{Last: pageLength})
 	for _, o := range newest {
 		if o.ID > id {

@@ -59,6 +59,7 @@ type Desk struct {
 	unsigned  cached[*changes]
 	orders    cached[[]blocklist.Entry]
 	boards    cached[*board]
+	targets   haystack
 	takedowns cached[[]takedown.PlatformStatus]
 	codes     codes
 	drafts    drafts

@@ -19,10 +19,10 @@ func TestReading(t *testing.T) {
 	b := a.enter(t)
 	for path, want := range map[string][]string{
 		"/":                                {"What waits", "entries4", "+4 −0", "4 changed entries are in no release yet"},
-		"/entries":                         {"=www.example.net|||–|–", `example.org|test|order 17|2099-05-01|–`},
+		"/entries":                         {"=www.example.net|decided, not in force yet: a release must be made|||–|–", `|test|order 17|2099-05-01|–`},
 		"/entries?scope=url":               {"https://social.example/user/7"},
 		"/entries?prefix=sub":              {"sub.example.org"},
-		"/search?q=www.example.org":        {"example.org|listed · covers it"},
+		"/search?q=www.example.org":        {"example.org|decided, not in force yet: a release must be made · covers it"},
 		"/search?q=example.org":            {"Entries below it", "sub.example.org"},
 		"/search?q=%231":                   {"Operation 1", "list made"},
 		"/search?q=nothing.example":        {"Nothing was found"},
@@ -30,7 +30,7 @@ func TestReading(t *testing.T) {
 		"/history?author=c*":               {"|carla|as ordered; guards overridden: the guards know no test"},
 		"/history?kind=push":               {"No operation fits"},
 		"/operation/2":                     {"Operation 2", "+|example.org|", "Hash of the operation before"},
-		"/entry/page?of=example.org":       {"example.org: listed"},
+		"/entry/page?of=example.org":       {"example.org: decided, not in force yet"},
 	} {
 		p := b.getAny(t, path)
 		assert.Equal(t, http.StatusOK, p.status, path)
@@ -82,7 +82,7 @@ func TestPages(t *testing.T) {
 		first := b.get(t, "/entries?prefix=x"+order)
 		second := b.get(t, link(t, first, "next"))
 		third := b.get(t, link(t, second, "next"))
-		assert.Equal(t, []int{50, 50, 20}, []int{rows(first), rows(second), rows(third)})
+		assert.Equal(t, []int{50, 50, 20}, []int{rows(first, 6), rows(second, 6), rows(third, 6)})
 		assert.NotContains(t, third.raw, `rel="next"`)
 		back := b.get(t, link(t, third, "prev"))
 		assert.Equal(t, second.text, back.text)
@@ -92,7 +92,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-func rows(p page) int { return strings.Count(p.text, "|") / 5 }
+func rows(p page, columns int) int { return strings.Count(p.text, "|") / columns }
 
 // link returns the URL of a page's link to another page.
 func link(t *testing.T, p page, rel string) string {

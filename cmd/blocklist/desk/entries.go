@@ -3,13 +3,12 @@ package desk
 import (
 	"slices"
 
-	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
 // entriesPage has a part of the list.
 type entriesPage struct {
-	Entries        []blocklist.Entry
+	Entries        []listed
 	Prefix, Scope  string // what was asked for
 	Scopes         []string
 	Down           bool   // in reverse order
@@ -31,31 +30,29 @@ const afterAll = "\U0010ffff"
 func (v *visit) entries() error {
 	q := v.r.URL.Query()
 	p := entriesPage{Prefix: q.Get("prefix"), Scope: q.Get("scope"), Down: q.Get("sort") == "-target", Scopes: []string{"host", "url"}}
-	all := scopes()[p.Scope]
+	all := []publish.EntryRange{scopes()[p.Scope]}
 	if p.Prefix != "" {
-		all = publish.EntryRange{From: p.Prefix, Before: p.Prefix + afterAll}
+		all = beginnings(p.Prefix)
 	}
 	// A page is read from the row beside it, in the order of the page or against it.
 	after, before := q.Get("after"), q.Get("before")
-	part := all
-	part.Most, part.Last = pageLength+1, p.Down != (before != "")
+	part := publish.EntryRange{Most: pageLength + 1, Last: p.Down != (before != "")}
 	if at := after + before; at != "" && part.Last {
 		part.Before = at
 	} else if at != "" {
 		part.From = at + "\x00"
 	}
-	for e, err := range v.ledger.EntriesIn(v.r.Context(), part) {
-		if err != nil {
-			return err
-		}
-		p.Entries = append(p.Entries, e)
+	found, err := v.entriesIn(all, part)
+	if err != nil {
+		return err
 	}
-	more := len(p.Entries) > pageLength
-	if more {
-		p.Entries = p.Entries[:pageLength]
-	}
+	more := len(found) > pageLength
+	found = found[:min(len(found), pageLength)]
 	if before != "" {
-		slices.Reverse(p.Entries)
+		slices.Reverse(found)
+	}
+	if p.Entries, err = v.effects(found); err != nil {
+		return err
 	}
 	p.links(v, more, after, before)
 	return v.show("entries", "entries.title", p)

@@ -17,6 +17,7 @@ import (
 // entryPage is the whole history of what was asked for, and of what covers it.
 type entryPage struct {
 	Of         string
+	Verdict    verdict
 	Own, Cover []*entryState
 }
 
@@ -28,10 +29,11 @@ type entryState struct {
 
 func (v *visit) entry() error {
 	p := entryPage{Of: v.r.URL.Query().Get("of")}
-	all, err := v.ledger.EntryHistory(v.r.Context(), p.Of)
+	all, err := v.ledger.EntryHistory(v.r.Context(), canonical(p.Of))
 	if err != nil {
 		return err
 	}
+	p.Verdict = v.verdict(all)
 	for _, h := range all {
 		s := &entryState{EntryHistory: h}
 		slices.Reverse(h.Events)

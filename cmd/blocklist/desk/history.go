@@ -18,17 +18,27 @@ const pageLength = 50
 type historyPage struct {
 	Kinds                                         []string
 	Kind, Author, Reference, Target, Since, Until string // what was asked for
-	Operations                                    []publish.LoggedOperation
+	Operations                                    []logged
 	Older, Newest                                 string // URLs of other pages; empty: there are none
 }
 
+// logged is an operation in a table.
+type logged struct {
+	publish.LoggedOperation
+	Waits bool // it changes entries, and is in no pushed release yet
+}
+
 // log returns the operations of a filter, newest first.
-func (v *visit) log(f publish.LogFilter) (all []publish.LoggedOperation, err error) {
+func (v *visit) log(f publish.LogFilter) (all []logged, err error) {
+	inForce := int64(0)
+	if v.now.Released != nil {
+		inForce = v.now.Released.Operation
+	}
 	for o, err := range v.ledger.Log(v.r.Context(), f) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, o)
+		all = append(all, logged{o, o.ID > inForce && o.Added+o.Removed > 0})
 	}
 	slices.Reverse(all)
 	return all, nil

@@ -36,5 +36,9 @@ func New(o Options) (*Desk, error) {
 
 // pageFuncs are the functions of the templates of single pages.
 func pageFuncs() template.FuncMap {
-	return template.FuncMap{"nav": navigation, "signing": newSigning, "by": newHeader, "tabs": tabs, "already": func(err error) bool { return errors.Is(err, proposal.ErrAlready) }, "proposaltabs": proposalTabs}
+	return template.FuncMap{
+		"confirmed": confirmedBy, "multiple": confirmsMany,
+		"nav": navigation, "signing": newSigning, "by": newHeader, "tabs": tabs, "proposaltabs": proposalTabs,
+		"already": func(err error) bool { return errors.Is(err, proposal.ErrAlready) },
+	}
 }

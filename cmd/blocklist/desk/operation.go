@@ -4,11 +4,14 @@ import (
 	"strconv"
 
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
 // operationPage is one operation, with some of its lines.
 type operationPage struct {
 	publish.ShownOperation
+	Confirmed   []confirmed
+	MoreThese   bool // there are more of them
 	Lines       []publish.OperationLine
 	First, Last int64 // the numbers of the lines that are shown
 	Back, More  string
@@ -20,6 +23,49 @@ func (p operationPage) WholeReference() string {
 		return p.Reference
 	}
 	return publish.StatedReference(p.Operation)
+}
+
+// confirmed is a proposal that an operation has confirmed, with the step of the person who checked it.
+type confirmed struct {
+	proposal.Proposal
+	Check *proposal.DetailedStep // nil: no one did
+}
+
+// maxConfirmed is how many of them a page has.
+const maxConfirmed = 20
+
+// confirmed returns the first proposals that an operation has confirmed.
+func (v *visit) confirmed(o publish.Operation) (all []confirmed, more bool, err error) {
+	ids, more := proposal.Confirmed(o, maxConfirmed)
+	for _, id := range ids {
+		p, steps, err := proposal.Get(v.r.Context(), v.ledger, id)
+		if err != nil {
+			return nil, false, err
+		}
+		c := confirmed{Proposal: p}
+		for _, s := range steps {
+			if s.Kind == string(proposal.Check) {
+				c.Check = &s
+			}
+		}
+		all = append(all, c)
+	}
+	return all, more, nil
+}
+
+// confirmedBy returns the proposal that an operation has confirmed, if it is a single one.
+func confirmedBy(o publish.Operation) []int64 {
+	if confirmsMany(o) {
+		return nil
+	}
+	ids, _ := proposal.Confirmed(o, 1)
+	return ids
+}
+
+// confirmsMany reports whether an operation has confirmed several proposals.
+func confirmsMany(o publish.Operation) bool {
+	_, more := proposal.Confirmed(o, 1)
+	return more
 }
 
 // linesLength is how many lines of an operation a page has.
@@ -35,6 +81,9 @@ func (v *visit) operation() error {
 		return err
 	}
 	p := operationPage{ShownOperation: o}
+	if p.Confirmed, p.MoreThese, err = v.confirmed(o.Operation); err != nil {
+		return err
+	}
 	for line, err := range v.ledger.OperationPart(v.r.Context(), o.Operation, skip, linesLength+1) {
 		if err != nil {
 			return err

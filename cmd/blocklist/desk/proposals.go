@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
@@ -17,21 +18,24 @@ type proposalsPage struct {
 	Proposals                       []proposal.Proposal
 	States, Sources, Categories     []string
 	State, Source, Category, Target string // what was asked for
+	Since, Until                    string // days of reception
 	Mine                            bool   // only those that the person may confirm
+	More                            bool   // the text finds more proposals than were looked through
 	Oldest                          bool
-	Turn, Next, First, Table        string // URLs
+	Turn, Next, First, Table, Week  string // URLs
 	Open                            map[string]uint64
 	NoneChosen                      bool // the person has asked to look at none
 }
 
 // askedProposals returns the page that the query asks for, and the filter for at most limit proposals from its start.
-func (v *visit) askedProposals(limit int) (p proposalsPage, f proposal.Filter) {
+func (v *visit) askedProposals(limit int) (p proposalsPage, f proposal.Filter, err error) {
 	q := v.r.URL.Query()
 	p = proposalsPage{
 		States: proposal.States(), State: q.Get("state"), Source: q.Get("source"), Category: q.Get("category"), Target: q.Get("target"),
+		Since: q.Get("since"), Until: q.Get("until"),
 		Mine: q.Get(ownQuery) != "", Oldest: q.Get("sort") == "received", Open: map[string]uint64{}, NoneChosen: q.Has(noneQuery),
 	}
-	f = proposal.Filter{Source: p.Source, Category: p.Category, Target: p.Target, Oldest: p.Oldest, Limit: limit}
+	f = proposal.Filter{Source: p.Source, Category: p.Category, Oldest: p.Oldest, Limit: limit}
 	switch {
 	case p.Mine:
 		f.States, f.NotChecker = []string{proposal.Checked}, v.person.Name
@@ -40,12 +44,20 @@ func (v *visit) askedProposals(limit int) (p proposalsPage, f proposal.Filter) {
 	case p.State != "all":
 		f.States = []string{p.State}
 	}
-	return p, f
+	if f.Since, err = dayOf(p.Since, 0); err != nil {
+		return p, f, err
+	}
+	if f.Until, err = dayOf(p.Until, 1); err == nil && p.Target != "" {
+		p.More, err = v.fill(&f, p.Target)
+	}
+	return p, f, err
 }
 
 func (v *visit) proposals() error {
-	p, f := v.askedProposals(pageLength + 1)
-	var err error
+	p, f, err := v.askedProposals(pageLength + 1)
+	if err != nil {
+		return err
+	}
 	if f.After, err = numberOf(v.r.URL.Query().Get("after")); err != nil {
 		return err
 	}
@@ -63,6 +75,8 @@ func (v *visit) proposals() error {
 		p.Turn = withQuery(parsed(withQuery(v.r.URL, "after", "")), "sort", "")
 	}
 	p.Table = strings.Replace(withQuery(v.r.URL, "after", ""), "/proposals", "/proposals.csv", 1)
+	monday := time.Now().AddDate(0, 0, -int(time.Now().Weekday()+6)%7).Format(time.DateOnly)
+	p.Week = withQuery(parsed(withQuery(parsed(withQuery(v.r.URL, "after", "")), "until", "")), "since", monday)
 	if err := p.count(v); err != nil {
 		return err
 	}
@@ -74,7 +88,10 @@ const maxTable = 100_000
 
 // proposalTable gives the proposals as a file for a spreadsheet.
 func (v *visit) proposalTable() error {
-	_, f := v.askedProposals(maxTable + 1)
+	_, f, err := v.askedProposals(maxTable + 1)
+	if err != nil {
+		return err
+	}
 	rows := 0
 	limited := func(yield func(proposal.Proposal, error) bool) {
 		for p, err := range proposal.All(v.r.Context(), v.ledger, f) {

@@ -1,29 +1,41 @@
 package desk
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"iter"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
 // searchPage is what was found for a text, of each kind.
 type searchPage struct {
 	Text       string
+	Of         string                  // the target that it is, in canonical form, or the text
 	Operation  *publish.ShownOperation // with this number or hash
 	Targets    []*publish.EntryHistory // that say it, or cover it
-	Below      []blocklist.Entry
-	Begin      []blocklist.Entry // that begin with it
-	References []publish.LoggedOperation
-	Authors    []publish.LoggedOperation
+	Below      []listed
+	Begin      []listed // that begin with it
+	Withdrawn  []withdrawn
+	Proposals  []proposal.Proposal
+	References []logged
+	Authors    []logged
+}
+
+// withdrawn is a target that the ledger does not list any more.
+type withdrawn struct {
+	Target string
+	Effect publish.Effect
 }
 
 // Nothing reports whether nothing was found.
 func (p searchPage) Nothing() bool {
-	return p.Operation == nil && len(p.Targets)+len(p.Below)+len(p.Begin)+len(p.References)+len(p.Authors) == 0
+	return p.Operation == nil && len(p.Targets)+len(p.Below)+len(p.Begin)+len(p.Withdrawn)+len(p.Proposals)+len(p.References)+len(p.Authors) == 0
 }
 
 // foundLength is how many results of each kind a search has.
@@ -37,24 +49,19 @@ func (v *visit) search() error {
 	if p.Text == "" || len(p.Text) > maxSearch {
 		return v.show("search", "search.title", p)
 	}
-	for _, find := range []func(context.Context, *publish.Ledger) error{p.findOperation, p.findTargets, p.findBeginning} {
-		if err := find(v.r.Context(), v.ledger); err != nil {
+	p.Of = canonical(p.Text)
+	for _, find := range []func(*visit) error{
+		p.findOperation, p.findTargets, p.findBelow, p.findBeginning, p.findWithdrawn, p.findProposals, p.findLog,
+	} {
+		if err := find(v); err != nil {
 			return err
 		}
-	}
-	var err error
-	pattern := "*" + strings.ReplaceAll(p.Text, "*", "") + "*"
-	if p.References, err = v.log(publish.LogFilter{Reference: pattern, Last: foundLength}); err != nil {
-		return err
-	}
-	if p.Authors, err = v.log(publish.LogFilter{Author: p.Text, Last: foundLength}); err != nil {
-		return err
 	}
 	return v.show("search", "search.title", p)
 }
 
-func (p *searchPage) findOperation(ctx context.Context, l *publish.Ledger) error {
-	o, err := l.Operation(ctx, strings.TrimPrefix(p.Text, "#"))
+func (p *searchPage) findOperation(v *visit) error {
+	o, err := v.ledger.Operation(v.r.Context(), strings.TrimPrefix(p.Text, "#"))
 	switch {
 	case errors.Is(err, publish.ErrNoOperation), errors.Is(err, blocklist.ErrMalformed):
 		return nil
@@ -64,35 +71,125 @@ func (p *searchPage) findOperation(ctx context.Context, l *publish.Ledger) error
 	return err
 }
 
-// findTargets finds the targets that say the text, that cover it, and that lie below it.
-func (p *searchPage) findTargets(ctx context.Context, l *publish.Ledger) error {
-	all, err := l.EntryHistory(ctx, p.Text)
+// findTargets finds the targets that say the text, or cover it.
+func (p *searchPage) findTargets(v *visit) error {
+	all, err := v.ledger.EntryHistory(v.r.Context(), p.Of)
 	if errors.Is(err, blocklist.ErrMalformed) || errors.Is(err, blocklist.ErrTooLarge) {
 		return nil // it is no target
 	}
-	if err != nil {
-		return err
-	}
 	for _, h := range all {
-		if h.Listed || len(h.Events) > 0 {
+		if h.Effect.State != publish.EffectNever {
 			p.Targets = append(p.Targets, h)
 		}
 	}
-	name, addr, err := blocklist.ParseHost(strings.TrimPrefix(p.Text, "="))
+	return err
+}
+
+// has reports whether a target was found before.
+func (p *searchPage) has(target string) bool {
+	return slices.ContainsFunc(p.Targets, func(h *publish.EntryHistory) bool { return h.Target == target }) ||
+		slices.ContainsFunc(p.Below, func(e listed) bool { return e.Target() == target })
+}
+
+// findBelow finds the entries below a name.
+func (p *searchPage) findBelow(v *visit) error {
+	name, addr, err := blocklist.ParseHost(strings.TrimPrefix(p.Of, "="))
 	if err != nil || addr.IsValid() {
 		return nil //nolint:nilerr // nothing lies below it
 	}
-	p.Below, err = first(l.EntriesUnder(ctx, name, foundLength))
+	below, err := first(v.ledger.EntriesUnder(v.r.Context(), name, foundLength))
+	if err == nil {
+		p.Below, err = v.effects(below)
+	}
 	return err
 }
 
-func (p *searchPage) findBeginning(ctx context.Context, l *publish.Ledger) (err error) {
-	p.Begin, err = first(l.EntriesIn(ctx, publish.EntryRange{From: p.Text, Before: p.Text + afterAll, Most: foundLength}))
+// findBeginning finds the entries that begin with the text, such as the pages on a host.
+func (p *searchPage) findBeginning(v *visit) error {
+	found, err := v.entriesIn(beginnings(p.Text), publish.EntryRange{Most: foundLength})
+	if err != nil {
+		return err
+	}
+	found = slices.DeleteFunc(found, func(e blocklist.Entry) bool { return p.has(e.Target()) })
+	p.Begin, err = v.effects(found)
 	return err
+}
+
+// findWithdrawn finds what begins with the text and is not listed any more. Subscribers may still enforce it.
+func (p *searchPage) findWithdrawn(v *visit) error {
+	var targets []string
+	for _, r := range beginnings(p.Text) {
+		r.Most = foundLength
+		some, err := first(v.ledger.WithdrawnIn(v.r.Context(), r))
+		if err != nil {
+			return err
+		}
+		targets = append(targets, some...)
+	}
+	targets = slices.DeleteFunc(targets, p.has)
+	targets = targets[:min(len(targets), foundLength)]
+	effects, err := v.ledger.Effects(v.r.Context(), targets, time.Now())
+	for _, target := range targets {
+		p.Withdrawn = append(p.Withdrawn, withdrawn{target, effects[target]})
+	}
+	return err
+}
+
+// findProposals finds the proposals whose target has the text in it.
+func (p *searchPage) findProposals(v *visit) error {
+	f := proposal.Filter{Limit: foundLength}
+	_, err := v.fill(&f, p.Text)
+	if err == nil {
+		p.Proposals, err = proposal.List(v.r.Context(), v.ledger, f)
+	}
+	return err
+}
+
+// fill has a filter select the proposals whose target has a typed text in it. It reports whether there are more than it
+// selects.
+func (v *visit) fill(f *proposal.Filter, typed string) (more bool, err error) {
+	f.IDs, more, err = v.targets.find(v.r.Context(), v.ledger, partOf(typed))
+	if f.IDs == nil {
+		f.IDs = []int64{}
+	}
+	return more, err
+}
+
+// findLog finds the operations with the text as reference or author.
+func (p *searchPage) findLog(v *visit) (err error) {
+	pattern := "*" + strings.ReplaceAll(p.Text, "*", "") + "*"
+	if p.References, err = v.log(publish.LogFilter{Reference: pattern, Last: foundLength}); err != nil {
+		return err
+	}
+	p.Authors, err = v.log(publish.LogFilter{Author: p.Text, Last: foundLength})
+	return err
+}
+
+// entriesIn returns the entries in some ranges, in their order. Part says from where to where, how many, and from which
+// end.
+func (v *visit) entriesIn(ranges []publish.EntryRange, part publish.EntryRange) (all []blocklist.Entry, err error) {
+	for _, r := range ranges {
+		r.Most, r.Last, r.From = part.Most, part.Last, max(r.From, part.From)
+		if part.Before != "" && (r.Before == "" || part.Before < r.Before) {
+			r.Before = part.Before
+		}
+		some, err := first(v.ledger.EntriesIn(v.r.Context(), r))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	slices.SortFunc(all, func(a, b blocklist.Entry) int {
+		if part.Last {
+			a, b = b, a
+		}
+		return cmp.Compare(a.Target(), b.Target())
+	})
+	return all[:min(len(all), part.Most)], nil
 }
 
 // first returns the values of an iterator.
-func first(all iter.Seq2[blocklist.Entry, error]) (values []blocklist.Entry, err error) {
+func first[T any](all iter.Seq2[T, error]) (values []T, err error) {
 	for e, err := range all {
 		if err != nil {
 			return nil, err

@@ -17,7 +17,7 @@ type task struct {
 // startPage is what waits, and what has happened last.
 type startPage struct {
 	Tasks  []task
-	Recent []publish.LoggedOperation // newest first
+	Recent []logged // newest first
 }
 
 // maxRecent is how many operations the first page has.
@@ -86,7 +86,7 @@ func (v *visit) proposalTasks() (all []task, err error) {
 		all = append(all, task{Key: "task.new", N: n, Link: "/proposals?state=new"})
 	}
 	if n := number[proposal.Checked]; n > 0 {
-		all = append(all, task{Key: "task.checked", N: n, Link: "/proposals?mine=1"})
+		all = append(all, task{Key: "task.checked", N: n, Link: "/proposals?state=checked"})
 	}
 	return all, err
 }

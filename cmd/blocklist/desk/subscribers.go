@@ -31,7 +31,7 @@ func (v *visit) subscribers() error {
 	}
 	var standings []receipt.Standing
 	if p.Given {
-		b, err := v.board()
+		b, err := v.board(v.r.Context())
 		if err != nil {
 			p.Problem = err
 		} else {

@@ -112,7 +112,7 @@ func parseInto(t *template.Template, w *words.Words, pattern string) error {
 // funcs are the functions of all templates.
 func (v *views) funcs(w *words.Words, zone *time.Location) template.FuncMap {
 	return template.FuncMap{
-		"t": w.Text, "asset": v.assets.url, "languages": words.Languages, "attributes": attributes, "reference": publish.StatedReference, "reason": func(o publish.Operation) string { return reason(w, o) },
+		"t": w.Text, "asset": v.assets.url, "languages": words.Languages, "attributes": attributes, "reason": func(o publish.Operation) string { return reason(w, o) },
 		"stated": func(o publish.Operation) string { return stated(w, o) },
 		"count":  func(key string, n any) string { return w.Count(key, whole(n)) },
 		"num":    func(n any) string { return w.Number(whole(n)) },

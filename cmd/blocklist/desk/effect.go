@@ -1,0 +1,103 @@
+package desk
+
+import (
+	"context"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/receipt"
+)
+
+// listed is an entry with what subscribers make of it.
+type listed struct {
+	blocklist.Entry
+	Effect publish.Effect
+}
+
+// effects returns entries with what subscribers make of them.
+func (v *visit) effects(entries []blocklist.Entry) ([]listed, error) {
+	targets := make([]string, len(entries))
+	for i, e := range entries {
+		targets[i] = e.Target()
+	}
+	effects, err := v.ledger.Effects(v.r.Context(), targets, time.Now())
+	all := make([]listed, len(entries))
+	for i, e := range entries {
+		all[i] = listed{e, effects[targets[i]]}
+	}
+	return all, err
+}
+
+// verdict is the answer to the question whether something is blocked.
+type verdict struct {
+	Target string
+	Covers bool // it is broader than what was asked for
+	Effect publish.Effect
+	Enforced
+}
+
+// Enforced says which subscribers have confirmed the release with which a state began.
+type Enforced struct {
+	Given     bool // receipts are read
+	Confirmed []string
+	Missing   []string
+	Problem   string // why they can't be shown
+}
+
+// Total returns how many subscribers there are.
+func (e Enforced) Total() int { return len(e.Confirmed) + len(e.Missing) }
+
+// verdict returns the answer that the history of some targets gives: the most specific one that is in force, or else
+// the one that is nearest to it.
+func (v *visit) verdict(all []*publish.EntryHistory) verdict {
+	best := all[0]
+	for _, h := range all[1:] {
+		if weight(h.Effect) > weight(best.Effect) {
+			best = h
+		}
+	}
+	return verdict{best.Target, best.Covers, best.Effect, v.enforced(best.Effect)}
+}
+
+// weight says how much a state answers the question whether something is blocked.
+func weight(e publish.Effect) int {
+	switch {
+	case e.InForce() && !e.Monitor:
+		return 5
+	case e.InForce():
+		return 4
+	case e.State == publish.EffectDecided:
+		return 3
+	case e.State == publish.EffectEnded, e.State == publish.EffectExpired:
+		return 2
+	case e.State == publish.EffectDropped:
+		return 1
+	}
+	return 0
+}
+
+// patience is how long a page waits for receipts. They are read on, for the next reader.
+const patience = time.Second
+
+// enforced returns which subscribers have confirmed the release with which a state began.
+func (v *visit) enforced(of publish.Effect) (e Enforced) {
+	if e.Given = v.Receipts != nil; !e.Given || of.Serial == 0 {
+		return e
+	}
+	ctx, cancel := context.WithTimeout(v.r.Context(), patience)
+	defer cancel()
+	b, err := v.board(ctx)
+	if err != nil {
+		e.Problem = err.Error()
+		return e
+	}
+	for _, s := range b.standings {
+		if s.Serial >= of.Serial && s.State != receipt.Differs {
+			e.Confirmed = append(e.Confirmed, s.Subscriber)
+		} else {
+			e.Missing = append(e.Missing, s.Subscriber)
+		}
+	}
+	return e
+}
