@@ -111,6 +111,11 @@ func stills() []still {
 		{name: "own", path: "/proposal/6"},
 		{name: "review", path: "/proposals/review?id=1&id=4"},
 		{name: "propose", path: "/propose"},
+		{name: "propose-found", path: "/propose", code: 200, then: func(w *window) chromedp.Action[chromedp.Void] {
+			w.write(w.word("propose.targets"), "Please look at hxxp://worse[.]example/page, and shop.bad.test. htps:/typo.example/x casino1.example")
+			w.write(w.word("propose.source"), "a mail")
+			return w.pressing("button", w.word("propose.do"))
+		}},
 		{name: "list", path: "/entries"},
 		{name: "entry", path: "/entry?of=casino1.example"},
 		{name: "entry-print", path: "/entry/page?of=casino1.example"},
