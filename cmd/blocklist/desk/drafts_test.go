@@ -82,3 +82,17 @@ func TestPreferencesKeepForm(t *testing.T) {
 	assert.Contains(t, p.text, "There is no time zone “Rome”")
 	assert.NotContains(t, b.post(t, "/preferences", fields("back", p.path, "zone", "Europe/Rome")).text, "There is no time zone")
 }
+
+// A mistake in an urgent order loses nothing.
+func TestUrgentKeepsForm(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.list(t, "first.example")
+	a.release(t)
+	a.open(t)
+	p := a.enter(t).post(t, "/urgent", fields("entries", "htps:/bad.example/x", "reference", "night 3", "reason", "now"))
+	assert.Equal(t, http.StatusBadRequest, p.status)
+	assert.Contains(t, p.text, "Do you mean https://bad.example/x?")
+	assert.Equal(t, "htps:/bad.example/x", p.values["entries"])
+	assert.Equal(t, "night 3", p.values["reference"])
+}

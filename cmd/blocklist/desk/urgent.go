@@ -2,6 +2,7 @@ package desk
 
 import (
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist/publish"
@@ -12,12 +13,21 @@ type urgentPage struct {
 	publish.UrgentList
 	Waiting *publish.Pending
 	Now     time.Time
+	Form    changeForm
+	Notice  notice
 }
+
+// IsForm reports whether the page may have a form.
+func (urgentPage) IsForm() bool { return true }
 
 func (v *visit) urgent() error {
 	p, err := v.urgentPage()
+	status := http.StatusOK
+	if p.Notice.Err != nil {
+		status = failureOf(p.Notice.Err).status
+	}
 	if err == nil {
-		err = v.show("urgent", "urgent.title", p)
+		err = v.write(status, "urgent", "urgent.title", p)
 	}
 	if err == nil {
 		v.answer.lasts = clockFor
@@ -26,7 +36,7 @@ func (v *visit) urgent() error {
 }
 
 func (v *visit) urgentPage() (p urgentPage, err error) {
-	p.Now = time.Now()
+	p.Now, p.Form, p.Notice = time.Now(), v.changeForm("add"), v.draft().notice
 	if v.now.Root == nil {
 		return p, nil
 	}
@@ -44,10 +54,12 @@ func (v *visit) urgentPage() (p urgentPage, err error) {
 func (v *visit) askUrgent() error {
 	f := v.changeForm("add")
 	_, entries, err := f.parse()
-	if err != nil {
-		return err
+	if err == nil {
+		by := publish.Audit{Author: v.person.Name, Reason: f.Reason, Reference: f.Reference}
+		_, err = v.ledger.PrepareUrgent(v.r.Context(), publish.UrgentChange{Add: entries}, by)
 	}
-	by := publish.Audit{Author: v.person.Name, Reason: f.Reason, Reference: f.Reference}
-	_, err = v.ledger.PrepareUrgent(v.r.Context(), publish.UrgentChange{Add: entries}, by)
+	if err != nil && failureOf(err).status < http.StatusInternalServerError {
+		return v.leadTo("/urgent", notice{"fail.unsent", err}, nil)
+	}
 	return v.then(err, "/urgent")
 }
