@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
+	"maps"
 	"mime/multipart"
 	"net"
 	"net/http"
@@ -109,9 +110,7 @@ func (b *browser) send(method, path, kind string, body io.Reader) page {
 	}
 	r, err := http.NewRequestWithContext(b.t.Context(), method, path, body)
 	require.NoError(b.t, err)
-	for name, values := range b.header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, b.header)
 	if kind != "" {
 		r.Header.Set("Content-Type", kind)
 	}

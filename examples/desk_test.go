@@ -52,8 +52,10 @@ func (h *house) base() string { return "https://desk.example:" + peers.Port(h.fr
 func (h *house) certificate(name, extension string, args ...string) (cert, key string) {
 	h.t.Helper()
 	cert, key = filepath.Join(h.dir, name+".pem"), filepath.Join(h.dir, name+".key")
-	peers.Run(h.t, h.dir, "openssl", append([]string{"req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-		"-subj", "/CN=" + name, "-addext", extension, "-keyout", key, "-out", cert}, args...)...)
+	peers.Run(h.t, h.dir, "openssl", append([]string{
+		"req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+		"-subj", "/CN=" + name, "-addext", extension, "-keyout", key, "-out", cert,
+	}, args...)...)
 	return cert, key
 }
 

@@ -15,6 +15,6 @@ func folder(t testing.TB) string {
 	dir, err := os.MkdirTemp("", "example-") //nolint:usetesting // what t.TempDir makes is closed to others
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	require.NoError(t, os.Chmod(dir, 0o755)) //nolint:gosec // as above; keys in it are closed
+	require.NoError(t, os.Chmod(dir, 0o755))
 	return dir
 }

@@ -58,8 +58,9 @@ type Finding struct {
 	Severity Severity `json:"severity"`
 	Entry    string   `json:"entry,omitempty"` // the target, as in a release; empty for a finding about the whole list
 	Why      string   `json:"why"`             // a sentence with the evidence
-	// Example is what the entry touches or looks like: the first protected or popular name or network that it covers, or the
-	// first entry below it. Others is how many more of these there are. Both are zero where a check has no such evidence.
+	// Example is what the entry touches or looks like: the first protected or popular name or network that it covers, or
+	// the first entry below it. Others is how many more of these there are. Both are zero where a check has no such
+	// evidence.
 	Example string `json:"example,omitempty"`
 	Others  uint64 `json:"others,omitempty"`
 }

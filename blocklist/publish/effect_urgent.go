@@ -19,14 +19,15 @@ type issued struct {
 	ended   time.Time // when the next release was pushed; zero: not yet
 }
 
-// issuedOrders returns the documents with urgent orders that were signed since a release was made, oldest first. Those that
-// can't be read, such as those under a key that is gone, are left out.
+// issuedOrders returns the documents with urgent orders that were signed since a release was made, oldest first. Those
+// that can't be read, such as those under a key that is gone, are left out.
 func (l *Ledger) issuedOrders(ctx context.Context, since ReleaseRecord) (all []issued, err error) {
 	versions, err := l.orderVersions()
 	if len(versions) == 0 || err != nil {
 		return nil, err
 	}
-	for o, err := range l.history.Operations(ctx, ledger.Range{After: since.Operation, Kinds: []string{KindUrgent, KindPush}}) {
+	orders := ledger.Range{After: since.Operation, Kinds: []string{KindUrgent, KindPush}}
+	for o, err := range l.history.Operations(ctx, orders) {
 		if err != nil {
 			return nil, err
 		}

@@ -34,7 +34,8 @@ type EntryEvent struct {
 	Given     []string  `json:"given,omitempty"`
 	Withdrawn []string  `json:"withdrawn,omitempty"`
 	Operation Operation `json:"operation"`
-	// Proposals are those that the operation has confirmed, and Checked are the steps by which a first person checked them.
+	// Proposals are those that the operation has confirmed, and Checked are the steps by which a first person checked
+	// them.
 	Proposals []Proposal `json:"proposals,omitempty"`
 	Checked   []Step     `json:"checked,omitempty"`
 	Publication

@@ -107,8 +107,8 @@ func Kinds() []string {
 var longHash = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{52}$`)
 
 // StatedReference returns the reference of an operation as a person needs it. For a refusal, it leaves out the proof.
-// For a subscriber, it is the name and the fingerprint. Of the hash of findings, or of the last step of the proposals, it
-// has the first 12 digits.
+// For a subscriber, it is the name and the fingerprint. Of the hash of findings, or of the last step of the proposals,
+// it has the first 12 digits.
 func StatedReference(o Operation) string {
 	switch o.Kind {
 	case KindRefuse:

@@ -43,22 +43,7 @@ With --confidential the list is encrypted to its subscribers ("subscriber add"):
 				return err
 			}
 			a.dir = args[0]
-			return a.withLedger(func(l *publish.Ledger) error {
-				p, err := l.Pending()
-				if err != nil {
-					return err
-				}
-				a.describe(p)
-				a.printf("made %s for %s; its root needs the signatures of %d of %d officers", a.dir, o.List, o.Threshold, len(o.Officers))
-				g, err := publish.GuardSettings{}.Guard()
-				if err != nil {
-					return err
-				}
-				a.printf("guards: %s; blocklist guard shows and changes them", g)
-				a.result(p)
-				a.next("blocklist -C %s sign --key OFFICER.key", a.dir)
-				return nil
-			})
+			return a.withLedger(func(l *publish.Ledger) error { return a.describeNew(l, o) })
 		},
 	}
 	cmd.Flags().StringVar(&o.List, "list", "", "the `NAME` of the list, such as it.example/test")
@@ -72,4 +57,22 @@ With --confidential the list is encrypted to its subscribers ("subscriber add"):
 	authorFlag(cmd, &o.Author)
 	required(cmd, "list", "origin-key", "officer", "threshold")
 	return cmd
+}
+
+// describeNew says what init has made, and who must sign it.
+func (a *app) describeNew(l *publish.Ledger, o publish.InitOptions) error {
+	p, err := l.Pending()
+	if err != nil {
+		return err
+	}
+	a.describe(p)
+	a.printf("made %s for %s; its root needs the signatures of %d of %d officers", a.dir, o.List, o.Threshold, len(o.Officers))
+	g, err := publish.GuardSettings{}.Guard()
+	if err != nil {
+		return err
+	}
+	a.printf("guards: %s; blocklist guard shows and changes them", g)
+	a.result(p)
+	a.next("blocklist -C %s sign --key OFFICER.key", a.dir)
+	return nil
 }

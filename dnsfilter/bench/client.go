@@ -17,7 +17,6 @@ import (
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
-	"golang.org/x/net/http2"
 )
 
 // protocol is a transport, with what sends queries over it, for some seconds.
@@ -109,11 +108,10 @@ func dialTLS(ctx context.Context, from *quic.Transport, port int) (exchange, err
 }
 
 func dialHTTP2(ctx context.Context, from *quic.Transport, port int) (exchange, error) {
-	conn, err := dialStream(ctx, from, port, http2.NextProtoTLS)
-	if err != nil {
-		return nil, err
-	}
-	c, err := (&http2.Transport{}).NewClientConn(conn)
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return dialStream(ctx, from, port, "h2") }
+	t := http.Transport{Protocols: new(http.Protocols), DialTLSContext: dial}
+	t.Protocols.SetHTTP2(true)
+	c, err := t.NewClientConn(ctx, "https", net.JoinHostPort(host, strconv.Itoa(port)))
 	if err != nil {
 		return nil, err
 	}

@@ -153,7 +153,7 @@ func copyZone(addr string, serial uint32) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close() //nolint:errcheck // it was only read
+	defer c.Close()
 	query, err := new(dns.Msg).SetAxfr(zoneName).Pack()
 	if err != nil {
 		return err

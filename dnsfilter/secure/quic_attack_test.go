@@ -183,7 +183,7 @@ func TestQUICTimeouts(t *testing.T) {
 	transport := &http3.Transport{TLSClientConfig: r.config(), QUICConfig: &quic.Config{KeepAlivePeriod: time.Second}}
 	t.Cleanup(func() { _ = transport.Close() })
 	body, hold := net.Pipe()
-	defer hold.Close() //nolint:errcheck // a pipe
+	defer hold.Close()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+r.https+"/dns-query", body)
 	require.NoError(t, err)
 	request.Header.Set("Content-Type", "application/dns-message")

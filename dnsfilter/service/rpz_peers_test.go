@@ -315,7 +315,7 @@ func (f peerFollower) fileHead(t *testing.T) string {
 	t.Helper()
 	file, err := os.Open(f.file)
 	require.NoError(t, err)
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close()
 	head := make([]byte, 200)
 	_, err = io.ReadFull(file, head)
 	require.NoError(t, err)

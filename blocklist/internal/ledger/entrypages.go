@@ -40,7 +40,9 @@ func (r EntryRange) query(selected string) (text string, args []any) {
 // WithdrawnIn yields the targets in a range that were listed and are not any more.
 func (v View) WithdrawnIn(ctx context.Context, r EntryRange) iter.Seq2[string, error] {
 	text, args := r.query(`SELECT target FROM gone`)
-	return query(ctx, v.q, func(row scanner) (target string, err error) { return target, row.Scan(&target) }, text, args...)
+	return query(ctx, v.q, func(row scanner) (target string, err error) {
+		return target, row.Scan(&target)
+	}, text, args...)
 }
 
 // EntriesUnder yields at most that many entries whose host lies below a name, and is not the name itself: names and

@@ -172,7 +172,9 @@ func (v View) History(ctx context.Context, targets []string) (all []TargetChange
 
 // addLine adds a line to the last change, or to a new one if it is of another target or operation. Known are the
 // operations that were read before.
-func (v View) addLine(ctx context.Context, all []TargetChange, l targetLine, known map[int64]Operation) ([]TargetChange, error) {
+func (v View) addLine(
+	ctx context.Context, all []TargetChange, l targetLine, known map[int64]Operation,
+) ([]TargetChange, error) {
 	before := ""
 	if n := len(all); n > 0 && all[n-1].Target == l.Target {
 		before = all[n-1].After

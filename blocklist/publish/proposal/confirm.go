@@ -72,7 +72,7 @@ func decision(p Proposal, err error) (own, fatal error) {
 }
 
 // withdraw withdraws the order that a proposal to withdraw is about: the one that was chosen, the one with its
-// reference, or else those that came from its source.
+// reference, or else those of its source.
 func (r *ruling) withdraw(ctx context.Context, e *publish.Edit, p Proposal) error {
 	if chosen, ok := r.Orders[p.ID]; ok {
 		return e.Withdraw(ctx, p.Target, chosen)

@@ -32,9 +32,9 @@ const (
 // FindTargets finds URLs, names and addresses in the text of an e-mail, in the order of the text, each target once. It
 // is sure of what is clearly meant as one: a URL with a scheme, a name that begins with www, whatever was defanged
 // (hxxp, [.], (.), [:]//), and what stands alone on its line. It is not sure of a name in the middle of a sentence, nor
-// of what follows the closing words of a letter. It takes nothing from the header of the e-mail but its subject, nothing
-// from a signature below "--", and never the domain of an e-mail address. What looks like a target and can't be proposed
-// is returned with the reason.
+// of what follows the closing words of a letter. It takes nothing from the header of the e-mail but its subject,
+// nothing from a signature below "--", and never the domain of an e-mail address. What looks like a target and can't be
+// proposed is returned with the reason.
 //
 // It fails with [blocklist.ErrTooLarge] beyond [MaxText] or 10,000 targets.
 func FindTargets(r io.Reader) (all []Found, err error) {
@@ -179,7 +179,8 @@ func isAddress(text string) bool {
 	return err == nil
 }
 
-// knownTop reports whether a name ends in a top-level domain that exists. So the name of a file is not taken for a host.
+// knownTop reports whether a name ends in a top-level domain that exists. So the name of a file is not taken for a
+// host.
 func knownTop(host string) bool {
 	host, _, _ = strings.Cut(strings.ToLower(strings.TrimSuffix(host, ".")), ":")
 	labels := strings.Split(host, ".")
@@ -194,8 +195,8 @@ func knownTop(host string) bool {
 }
 
 // ParseTarget parses a target in the forms in which people report it: an entry, a URL of any spelling with or without
-// its scheme, a name or an address, defanged or not. It widens nothing: a URL stays that page. Attributes may follow, as
-// in [blocklist.ParseEntry].
+// its scheme, a name or an address, defanged or not. It widens nothing: a URL stays that page. Attributes may follow,
+// as in [blocklist.ParseEntry].
 func ParseTarget(text string) (blocklist.Entry, error) {
 	text = strings.TrimSpace(text)
 	target, rest := text, ""

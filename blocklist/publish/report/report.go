@@ -1,6 +1,6 @@
 // Package report writes printable pages from the ledger of package publish: what happened in a month, and the history
-// of one entry. A page is one HTML file in a language of package words, without scripts and links. It loads nothing from
-// elsewhere.
+// of one entry. A page is one HTML file in a language of package words, without scripts and links. It loads nothing
+// from elsewhere.
 package report
 
 import (

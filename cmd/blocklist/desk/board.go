@@ -31,8 +31,9 @@ func (v *visit) board(ctx context.Context) (*board, error) {
 			read:      said,
 			standings: receipt.Judge(releases, said.Subscribers, said.Statements, v.Deadline, time.Now()),
 		}
+		o := report.Options{Deadline: v.Deadline, Receipts: said.Receipts}
 		var err error
-		b.times, err = report.Enforced(ctx, v.ledger, chartReleases, report.Options{Deadline: v.Deadline, Receipts: said.Receipts})
+		b.times, err = report.Enforced(ctx, v.ledger, chartReleases, o)
 		return b, err
 	})
 }

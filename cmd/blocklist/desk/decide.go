@@ -217,7 +217,12 @@ func common(all []examined) (f changeForm) {
 		for _, field := range []struct {
 			of   *string
 			here string
-		}{{&f.Category, p.Category}, {&f.Reference, p.Reference}, {&f.Expires, wholeDay(p.Expires)}, {&f.Review, wholeDay(p.Review)}} {
+		}{
+			{&f.Category, p.Category},
+			{&f.Reference, p.Reference},
+			{&f.Expires, wholeDay(p.Expires)},
+			{&f.Review, wholeDay(p.Review)},
+		} {
 			if i == 0 {
 				*field.of = field.here
 			}
@@ -243,7 +248,8 @@ func canRefer(p proposal.Proposal) bool { return !p.Withdraw }
 // verbs returns the decisions that somebody with the person's role may take on at least one of some proposals.
 func (v *visit) verbs(all []proposal.Proposal) []proposal.Verb {
 	return slices.DeleteFunc(proposal.Verbs(), func(verb proposal.Verb) bool {
-		if verb == proposal.Confirm && !v.person.may(decide) || verb == proposal.Refer && !slices.ContainsFunc(all, canRefer) {
+		denied := verb == proposal.Confirm && !v.person.may(decide)
+		if denied || verb == proposal.Refer && !slices.ContainsFunc(all, canRefer) {
 			return true
 		}
 		return !slices.ContainsFunc(all, func(one proposal.Proposal) bool {

@@ -133,7 +133,8 @@ func TestProposalsByDay(t *testing.T) {
 		return at
 	}
 	_, err := proposal.Propose(t.Context(), a.Ledger, []proposal.Proposal{
-		{Target: "old.example", Source: "s", Received: day("2026-03-01")}, {Target: "mid.example", Source: "s", Received: day("2026-03-05").Add(23 * time.Hour)},
+		{Target: "old.example", Source: "s", Received: day("2026-03-01")},
+		{Target: "mid.example", Source: "s", Received: day("2026-03-05").Add(23 * time.Hour)},
 		{Target: "now.example", Source: "s"},
 	}, audit, nil)
 	require.NoError(t, err)

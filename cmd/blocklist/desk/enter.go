@@ -53,22 +53,26 @@ func (d *Desk) showDoor(w http.ResponseWriter, r *http.Request, notice string) {
 // unknownZone has, in a URL, a time zone that there is not.
 const unknownZone = "zone"
 
+// setPreference keeps a choice of a person for a year.
+func setPreference(w http.ResponseWriter, name, value string) {
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // it is no secret
+		Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: 400 * 24 * 3600,
+	})
+}
+
 // setPreferences keeps the language and the time zone that a person has chosen.
 func (d *Desk) setPreferences(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
 		http.Error(w, "the form can't be read", http.StatusBadRequest)
 		return
 	}
-	for name, value := range map[string]string{languageCookie: r.PostForm.Get("language"), zoneCookie: r.PostForm.Get("zone")} {
-		if valid := name == languageCookie && d.languages.all[value] != nil || name == zoneCookie && zoneOf(value) != nil; valid {
-			http.SetCookie(w, &http.Cookie{ //nolint:gosec // it is no secret
-				Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: 400 * 24 * 3600,
-			})
-		}
+	language, zone := r.PostForm.Get("language"), r.PostForm.Get("zone")
+	if d.languages.all[language] != nil {
+		setPreference(w, languageCookie, language)
 	}
 	back := d.keepTyped(r, local(r.Form.Get("back")))
-	zone := r.PostForm.Get("zone")
 	if zoneOf(zone) != nil {
+		setPreference(w, zoneCookie, zone)
 		zone = ""
 	}
 	back = withQuery(parsed(back), unknownZone, zone)

@@ -123,8 +123,8 @@ func (v *visit) propose() error {
 	}
 	lines := v.r.PostForm["target"]
 	if v.r.PostForm.Get("found") == "" {
-		clear := false
-		if lines, clear = oneEach(v.value("entries")); !clear {
+		var sure bool
+		if lines, sure = oneEach(v.value("entries")); !sure {
 			return v.leadTo("/propose", notice{}, nil)
 		}
 	}

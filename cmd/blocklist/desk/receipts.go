@@ -7,8 +7,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/report"
 )
 
-// receiptsFor is how old the receipts of a page are at most, so that an officer with a deadline of some minutes sees who
-// enforces a release.
+// receiptsFor is how old the receipts of a page are at most, so that an officer with a deadline of some minutes sees
+// who enforces a release.
 const receiptsFor = 10 * time.Second
 
 // read are the subscribers' receipts at a time.

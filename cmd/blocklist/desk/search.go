@@ -35,7 +35,8 @@ type withdrawn struct {
 
 // Nothing reports whether nothing was found.
 func (p searchPage) Nothing() bool {
-	return p.Operation == nil && len(p.Targets)+len(p.Below)+len(p.Begin)+len(p.Withdrawn)+len(p.Proposals)+len(p.References)+len(p.Authors) == 0
+	entries := len(p.Targets) + len(p.Below) + len(p.Begin) + len(p.Withdrawn)
+	return p.Operation == nil && entries+len(p.Proposals)+len(p.References)+len(p.Authors) == 0
 }
 
 // foundLength is how many results of each kind a search has.
