@@ -37,3 +37,12 @@ func (v *visit) board(ctx context.Context) (*board, error) {
 		return b, err
 	})
 }
+
+// readReceipts reads the subscribers' receipts, unless that was done just before.
+func (v *visit) readReceipts(ctx context.Context) (read, error) {
+	return v.receipts.get(ctx, v.now.Head.Hash, func(ctx context.Context) (r read, err error) {
+		r.at = time.Now()
+		r.Receipts, err = v.Receipts(ctx, v.ledger)
+		return r, err
+	})
+}

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"crypto/rand"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -22,11 +21,8 @@ type notice struct {
 	Err error  // why it is so; nil: the text says it
 }
 
-const (
-	draftQuery = "draft" // names a draft in a URL
-	editQuery  = "edit"  // asks for the form itself, not for what it would do
-	maxDrafts  = 32      // of a person; each is at most [maxBody] long
-)
+// maxDrafts is how many drafts of a person are kept. Each is at most [maxBody] long.
+const maxDrafts = 32
 
 // drafts are those of all people. They end with the desk.
 type drafts struct {
@@ -81,16 +77,6 @@ func (v *visit) value(key string) string {
 		text = d.fields.Get(key)
 	}
 	return strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n")) // a browser ends lines with CR and LF
-}
-
-// keepTyped keeps a form that is left in the middle, and returns the path that leads back to it.
-func (d *Desk) keepTyped(r *http.Request, back string) string {
-	name, err := d.name(r)
-	if err != nil || !r.PostForm.Has(typedField) {
-		return back
-	}
-	page := parsed(withQuery(parsed(back), draftQuery, d.drafts.keep(name, draft{fields: r.PostForm})))
-	return withQuery(page, editQuery, "1")
 }
 
 // typedField is a field of each form that is kept when its page is left.

@@ -24,9 +24,6 @@ func scopes() map[string]publish.EntryRange {
 	}
 }
 
-// afterAll follows every character of a target.
-const afterAll = "\U0010ffff"
-
 func (v *visit) entries() error {
 	q := v.r.URL.Query()
 	p := entriesPage{Prefix: q.Get("prefix"), Scope: q.Get("scope"), Down: q.Get("sort") == "-target", Scopes: []string{"host", "url"}}

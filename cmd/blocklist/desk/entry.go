@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -87,13 +86,4 @@ func (v *visit) showReport(page []byte, language string) error {
 		"Content-Type": {"text/html; charset=utf-8"}, "Content-Language": {language},
 	}, page, fresh})
 	return nil
-}
-
-// parsed returns a URL that this desk has made.
-func parsed(text string) *url.URL {
-	u, err := url.Parse(text)
-	if err != nil {
-		return &url.URL{}
-	}
-	return u
 }

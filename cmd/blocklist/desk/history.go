@@ -2,7 +2,6 @@ package desk
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -99,16 +98,4 @@ func numberOf(text string) (int64, error) {
 		return 0, fmt.Errorf("number %.40q: %w", text, blocklist.ErrMalformed)
 	}
 	return n, nil
-}
-
-// withQuery returns a URL of this desk with one value of its query changed; an empty value removes it.
-func withQuery(u *url.URL, key, value string) string {
-	q := u.Query()
-	if q.Set(key, value); value == "" {
-		q.Del(key)
-	}
-	if len(q) == 0 {
-		return u.Path
-	}
-	return u.Path + "?" + q.Encode()
 }

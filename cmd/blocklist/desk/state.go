@@ -2,6 +2,7 @@ package desk
 
 import (
 	"iter"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
@@ -66,3 +67,13 @@ type review struct {
 	Changes    changes
 	Problem    error // why an officer must not sign it
 }
+
+// read are the subscribers' receipts at a time.
+type read struct {
+	*report.Receipts
+	at time.Time
+}
+
+// receiptsFor is how old the receipts of a page are at most, so that an officer with a deadline of some minutes sees
+// who enforces a release.
+const receiptsFor = 10 * time.Second

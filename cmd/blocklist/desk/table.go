@@ -84,6 +84,3 @@ func later(a, b time.Time) int {
 	}
 	return a.Compare(b)
 }
-
-// ownQuery is the name of a value in the query of a page that is made for its reader alone.
-const ownQuery = "mine"

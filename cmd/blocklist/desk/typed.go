@@ -54,3 +54,6 @@ func isNetwork(text string) bool {
 	e, err := blocklist.ParseEntry(text)
 	return err == nil && e.Scope == blocklist.ScopeIP
 }
+
+// afterAll follows every character of a target.
+const afterAll = "\U0010ffff"

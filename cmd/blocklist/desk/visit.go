@@ -206,3 +206,15 @@ func (v *visit) redirect(path string, values url.Values) error {
 	http.Redirect(v.w, v.r, path, http.StatusSeeOther)
 	return nil
 }
+
+// zoneOf returns the time zone with a name, such as Europe/Rome; nil for another text.
+func zoneOf(name string) *time.Location {
+	if name == "" || name == "Local" || len(name) > 64 {
+		return nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return nil
+	}
+	return zone
+}

@@ -1,0 +1,43 @@
+package desk
+
+import (
+	"net/url"
+	"strings"
+)
+
+// Names of values in the query of a page.
+const (
+	ownQuery   = "mine"  // makes the page for its reader alone
+	draftQuery = "draft" // names a draft
+	editQuery  = "edit"  // asks for the form itself, not for what it would do
+)
+
+// withQuery returns a URL of this desk with one value of its query changed; an empty value removes it.
+func withQuery(u *url.URL, key, value string) string {
+	q := u.Query()
+	if q.Set(key, value); value == "" {
+		q.Del(key)
+	}
+	if len(q) == 0 {
+		return u.Path
+	}
+	return u.Path + "?" + q.Encode()
+}
+
+// parsed returns a URL that this desk has made.
+func parsed(text string) *url.URL {
+	u, err := url.Parse(text)
+	if err != nil {
+		return &url.URL{}
+	}
+	return u
+}
+
+// local returns a path of this desk, "/" for anything else.
+func local(path string) string {
+	u, err := url.Parse(path)
+	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.Contains(path, `\`) {
+		return "/"
+	}
+	return u.String()
+}

@@ -1,0 +1,39 @@
+package desk
+
+import "net/http"
+
+// setPreferences keeps the language and the time zone that a person has chosen.
+func (d *Desk) setPreferences(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "the form can't be read", http.StatusBadRequest)
+		return
+	}
+	language, zone := r.PostForm.Get("language"), r.PostForm.Get("zone")
+	if d.languages.all[language] != nil {
+		setPreference(w, languageCookie, language)
+	}
+	back := d.keepTyped(r, local(r.Form.Get("back")))
+	if zoneOf(zone) != nil {
+		setPreference(w, zoneCookie, zone)
+		zone = ""
+	}
+	back = withQuery(parsed(back), unknownZone, zone)
+	http.Redirect(w, r, back, http.StatusSeeOther) //nolint:gosec // local makes it a path of this desk
+}
+
+// setPreference keeps a choice of a person for a year.
+func setPreference(w http.ResponseWriter, name, value string) {
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // it is no secret
+		Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: 400 * 24 * 3600,
+	})
+}
+
+// keepTyped keeps a form that is left in the middle, and returns the path that leads back to it.
+func (d *Desk) keepTyped(r *http.Request, back string) string {
+	name, err := d.name(r)
+	if err != nil || !r.PostForm.Has(typedField) {
+		return back
+	}
+	page := parsed(withQuery(parsed(back), draftQuery, d.drafts.keep(name, draft{fields: r.PostForm})))
+	return withQuery(page, editQuery, "1")
+}
