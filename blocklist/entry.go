@@ -146,7 +146,7 @@ func (e Entry) Append(dst []byte) []byte { return e.Attributes.append(e.appendTa
 func ParseEntry(line string) (Entry, error) {
 	e, why := parseEntry(line)
 	if why != "" {
-		return Entry{}, &EntryError{Text: excerpt(line), Why: why}
+		return Entry{}, &EntryError{Text: excerpt(line), Why: why, Meant: meantBy(line)}
 	}
 	return e, nil
 }
@@ -160,7 +160,8 @@ func parseEntry(line string) (e Entry, why string) {
 		return e, "there is no name, URL or address"
 	}
 	if e, why = parseTarget(target); why != "" {
-		return e, meant(target, why)
+		why, _ = meant(target, why)
+		return e, why
 	}
 	if why = e.Attributes.parse(rest); why != "" {
 		return e, why

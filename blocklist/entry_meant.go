@@ -11,17 +11,17 @@ var refang = strings.NewReplacer( //nolint:gochecknoglobals // never changed
 	"[.]", ".", "(.)", ".", "{.}", ".", "[dot]", ".", "(dot)", ".", "[:]", ":", "[://]", "://", "hxxp", "http", "HXXP", "http",
 )
 
-// meant explains to people why a target is invalid. It suggests a correct target if it can guess one.
-// Otherwise it returns why.
-func meant(text, why string) string {
-	guess := func(before, target, after string) string {
+// meant explains to people why a target is invalid. It returns a correct target, too, if it can guess one. Otherwise the
+// explanation is why.
+func meant(text, why string) (explanation, target string) {
+	guess := func(before, target, after string) (string, string) {
 		if target == "" {
-			return why
+			return why, ""
 		}
 		if _, bad := parseTarget(target); bad != "" {
-			return why
+			return why, ""
 		}
-		return before + target + after
+		return before + target + after, target
 	}
 	real := refang.Replace(text)
 	if rest, ok := cutMisspeltScheme(real); ok {
@@ -31,7 +31,8 @@ func meant(text, why string) string {
 		return guess("it is written so that no one clicks on it; do you mean ", real, "?")
 	}
 	if i := strings.LastIndexByte(text, '@'); i >= 0 && !strings.Contains(text, "/") {
-		return guess("this is an e-mail address; to block all of its domain, list ", text[i+1:], "")
+		explanation, _ = guess("this is an e-mail address; to block all of its domain, list ", text[i+1:], "")
+		return explanation, "" // the domain is far more than what was written
 	}
 	if strings.HasPrefix(text, "[") {
 		return guess("an address has no brackets; do you mean ", strings.Trim(text, "[]"), "?")
@@ -43,9 +44,23 @@ func meant(text, why string) string {
 		return guess(why+": a name has no dot in front; ", strings.TrimLeft(text, "."), " covers all names below it, too")
 	}
 	if strings.Contains(text, ",") {
-		return "there is a comma in it; entries stand on lines of their own, or are arguments of their own"
+		return "there is a comma in it; entries stand on lines of their own, or are arguments of their own", ""
 	}
-	return why
+	return why, ""
+}
+
+// meantBy returns the target that an invalid line probably means, or "".
+func meantBy(line string) string {
+	text, _ := cutTarget(line)
+	if text == "" || len(line) > MaxLine {
+		return ""
+	}
+	_, why := parseTarget(text)
+	if why == "" { // the attributes are wrong
+		return ""
+	}
+	_, target := meant(text, why)
+	return target
 }
 
 // cutMisspeltScheme removes what was probably meant as the scheme of a URL, such as htps:/ and http//. It returns false

@@ -164,6 +164,22 @@ func TestParseEntryRefuses(t *testing.T) {
 	}
 }
 
+func TestEntryMeant(t *testing.T) {
+	for line, meant := range map[string]string{
+		"hxxps://bad7.example/x category=a": "https://bad7.example/x",
+		"htps:/bad7.example":                "https://bad7.example",
+		".bad7.example":                     "bad7.example",
+		"info@example.com":                  "",
+		"bad7.example colour=red":           "",
+		"exa$mple.com":                      "",
+	} {
+		_, err := blocklist.ParseEntry(line)
+		var entryErr *blocklist.EntryError
+		require.ErrorAs(t, err, &entryErr, line)
+		assert.Equal(t, meant, entryErr.Meant, line)
+	}
+}
+
 func TestEntryConstructors(t *testing.T) {
 	name, err := blocklist.ParseName("www.example.com")
 	require.NoError(t, err)

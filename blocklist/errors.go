@@ -66,6 +66,8 @@ type EntryError struct {
 	Line int    // from 1; 0: the text is not from a file
 	Text string // the wrong text, shortened
 	Why  string // the reason, with a correction if there is one
+	// Meant is the target that was probably meant, as Why suggests it; empty: none, or the text is from a file.
+	Meant string
 }
 
 // Error implements error.

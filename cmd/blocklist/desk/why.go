@@ -56,8 +56,8 @@ func whys() []why {
 // whyText says in words what kind of error it is, for a person who does not know the program.
 func whyText(w *words.Words, err error) string {
 	if entry := (*blocklist.EntryError)(nil); errors.As(err, &entry) {
-		if _, meant, ok := strings.Cut(entry.Why, "do you mean "); ok {
-			return w.Text("why.meant", entry.Text, strings.TrimSuffix(meant, "?"))
+		if entry.Meant != "" {
+			return w.Text("why.meant", entry.Text, entry.Meant)
 		}
 		return w.Text("why.entry", entry.Text)
 	}
