@@ -101,29 +101,35 @@ func (w *deskWork) work(at deskPerson, person string) {
 // deskPerson is the browser of one person.
 type deskPerson struct{ person, base string }
 
-// send sends a form, or asks for a page if there is none. It returns status 0 if there is no answer.
-func (d deskPerson) send(path string, form url.Values) (status int, text string) {
+// deskPage is what a desk has answered, after it has led to the page; status 0: there is no answer.
+type deskPage struct {
+	status     int
+	path, text string
+}
+
+// send sends a form, or asks for a page if there is none.
+func (d deskPerson) send(path string, form url.Values) deskPage {
 	method := http.MethodGet
 	if form != nil {
 		method = http.MethodPost
 	}
 	r, err := http.NewRequest(method, d.base+path, strings.NewReader(form.Encode()))
 	if err != nil {
-		return 0, ""
+		return deskPage{}
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("X-Remote-User", d.person)
-	client := http.Client{Timeout: 20 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{Timeout: 20 * time.Second}
 	answer, err := client.Do(r)
 	if err != nil {
-		return 0, ""
+		return deskPage{}
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
-		return 0, ""
+		return deskPage{}
 	}
-	return answer.StatusCode, string(body)
+	return deskPage{answer.StatusCode, answer.Request.URL.Path, string(body)}
 }
 
 // hiddenField finds the fields of a form that say what its person has seen.
@@ -144,31 +150,30 @@ func (d deskPerson) do(state, name string) bool {
 	case "withdrawn":
 		return d.change("/withdraw", url.Values{"entries": {fmt.Sprintf("%[1]s\n=www.%[1]s\nhttps://%[1]s.net/page", name)}, "reason": {"a test"}})
 	case proposal.New:
-		status, _ := d.send("/propose", url.Values{"entries": {name}, "source": {d.person}})
-		return status == http.StatusOK
+		return d.send("/propose", url.Values{"entries": {name}, "source": {d.person}}).status == http.StatusOK
 	}
-	_, list := d.send("/proposals?"+url.Values{"target": {name}}.Encode(), nil)
-	m := regexp.MustCompile(`href="(/proposal/\d+)"`).FindStringSubmatch(list)
+	list := d.send("/proposals?"+url.Values{"target": {name}}.Encode(), nil)
+	m := regexp.MustCompile(`href="(/proposal/\d+)"`).FindStringSubmatch(list.text)
 	if m == nil {
 		return false
 	}
-	_, page := d.send(m[1], nil)
-	status, _ := d.send("/proposals/decide", url.Values{"seen": {seenIn(page)}, "verb": {"check"}})
-	return status == http.StatusOK
+	page := d.send(m[1], nil)
+	return d.send("/proposals/decide", url.Values{"seen": {seenIn(page.text)}, "verb": {"check"}}).status == http.StatusOK
 }
 
 // change tries a change and confirms it, again if others have changed the list meanwhile.
 func (d deskPerson) change(path string, form url.Values) bool {
-	for {
-		status, page := d.send(path, form)
-		if status == http.StatusSeeOther {
+	for range 100 {
+		page := d.send(path, form)
+		if strings.HasPrefix(page.path, "/operation/") {
 			return true
 		}
-		if status != http.StatusOK && status != http.StatusConflict {
+		if page.status != http.StatusOK && page.status != http.StatusConflict {
 			return false
 		}
-		form.Set("head", seenIn(page))
+		form.Set("head", seenIn(page.text))
 	}
+	return false
 }
 
 // checkDesk compares the ledger with what the desk has answered. What was under way is done or not, and known then.
