@@ -48,11 +48,14 @@ const frequentGC = 50
 
 // serve answers queries on all sockets until ctx ends.
 func (s *Service) serve(ctx context.Context, l *dnsfilter.Listeners) error {
-	if len(l.TLS)+len(l.HTTPS)+len(l.QUIC) > 0 && os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(frequentGC)
-	}
 	defer s.logs.start()() // it ends after the last answer
 	g, ctx := errgroup.WithContext(ctx)
+	if len(l.TLS)+len(l.HTTPS)+len(l.QUIC) > 0 {
+		if os.Getenv("GOGC") == "" {
+			debug.SetGCPercent(frequentGC)
+		}
+		g.Go(func() error { return s.returnGarbage(ctx) })
+	}
 	g.Go(func() error { return s.server.Serve(ctx, l) })
 	g.Go(func() error { return secure.Serve(ctx, s.server, l, s.certificate.pair.Load) })
 	return g.Wait()
