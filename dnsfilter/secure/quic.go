@@ -15,6 +15,7 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/quic-go/quic-go"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
@@ -69,14 +70,27 @@ func (s *quicServer) serve(ctx context.Context, conn *net.UDPConn, config *tls.C
 		return fmt.Errorf("serving QUIC: %w", err)
 	}
 	defer l.Close() //nolint:errcheck // as above
+	g, within := errgroup.WithContext(ctx)
+	for range acceptors {
+		g.Go(func() error { return s.accept(within, l, handle) })
+	}
+	if err := g.Wait(); ctx.Err() == nil {
+		return fmt.Errorf("serving QUIC: %w", err)
+	}
+	grace.Wait(&s.open, 2*dnsfilter.GracePeriod)
+	return nil
+}
+
+// acceptors is how many goroutines accept the connections of a socket. quic-go refuses connections when 32 wait to be
+// accepted, and a storm of clients brings more before one goroutine gets its turn.
+const acceptors = 256
+
+// accept accepts connections until ctx ends or the listener fails. It returns the reason.
+func (s *quicServer) accept(ctx context.Context, l *quic.Listener, handle func(*quic.Conn, *dnsfilter.Conn)) error {
 	for {
 		conn, err := l.Accept(ctx)
-		switch {
-		case ctx.Err() != nil:
-			grace.Wait(&s.open, 2*dnsfilter.GracePeriod)
-			return nil
-		case err != nil:
-			return fmt.Errorf("serving QUIC: %w", err)
+		if err != nil {
+			return err
 		}
 		s.handshakes.complete(conn)
 		if c := s.admit(conn); c != nil {
