@@ -47,6 +47,9 @@ func (s *Server) Admit(conn io.Closer, client netip.Addr, how Transport) *Conn {
 	c.message = ClientMessage{Transport: how, Client: netip.AddrPortFrom(client.Unmap(), 0)}
 	if ends, ok := conn.(interface{ LocalAddr() net.Addr }); ok {
 		c.message.Server = addrPort(ends.LocalAddr())
+		if _, datagrams := ends.LocalAddr().(*net.UDPAddr); datagrams { // HTTP/3, too, runs over QUIC
+			c.group = &s.quic
+		}
 	}
 	if ends, ok := conn.(interface{ RemoteAddr() net.Addr }); ok {
 		if remote := addrPort(ends.RemoteAddr()); remote.Addr() == client.Unmap() { // it is no proxy's

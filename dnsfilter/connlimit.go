@@ -1,22 +1,26 @@
 package dnsfilter
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Limits on connections, for all listeners together: plain ones, and encrypted ones, which devices keep open. A client
-// is an IPv4 address, or an IPv6 /56 network.
+// Limits on connections, for all listeners together: plain ones, and encrypted ones, which devices keep open. A QUIC
+// connection takes four times the memory of a TLS connection, so all of them together take as much. A client is an IPv4
+// address, or an IPv6 /56 network.
 const (
 	maxConns          = 1000
-	maxEncrypted      = 24_000
+	maxEncrypted      = 24_000 // over TCP
+	maxQUIC           = 6000   // DNS over QUIC and HTTP/3
 	maxConnsPerClient = 100
 	minConnsPerClient = 10 // when few connections are free
 )
 
 // connections limits the open connections of one kind. When the limit is reached, a new connection replaces one of the
-// client with the most connections, so a flood hurts its own client first.
+// client with the most connections, so a flood hurts its own client first. Of clients with as many, it is one that has
+// asked nothing for long.
 type connections struct {
 	max                       int           // half of them may wait for the upstream; the rest is for cached answers
 	accepted, closed, refused atomic.Uint64 // closed: to make room; refused: no room
@@ -80,13 +84,24 @@ func (cs *connections) full(from uint64) (whose uint64, full bool) {
 	return cs.most(from, anyConn), true
 }
 
-// most returns the client with the most connections of a kind. If none has more than the given client, it returns the
-// given one.
+// sampled is how many clients, chosen at random, are looked at to make room. Looking at all of them would let a flood
+// of newcomers take milliseconds of a processor for each.
+const sampled = 200
+
+// most returns the client with the most connections of a kind, of a random sample; of clients with as many, the one
+// whose last query is oldest. If none has more than the given client, it returns the given one.
 func (cs *connections) most(than uint64, kind func(*Conn) bool) uint64 {
-	most := cs.have(than, kind)
-	for client := range cs.open {
-		if n := cs.have(client, kind); n > most {
-			than, most = client, n
+	most, asked, looked := cs.have(than, kind), int64(math.MinInt64), 0
+	for client := range cs.open { // it begins anywhere
+		if looked++; looked > sampled {
+			break
+		}
+		n := cs.have(client, kind)
+		if n < most || n == 0 {
+			continue
+		}
+		if last := cs.oldest(client, kind).asked.Load(); n > most || last < asked {
+			than, most, asked = client, n, last
 		}
 	}
 	return than

@@ -97,6 +97,7 @@
 //	wait for an answer                     4.8 seconds; 1.8 if there is an expired answer
 //	TCP connections                        1000, of which half may wait for the upstream
 //	encrypted connections                  24000, of which half may wait for the upstream
+//	... over QUIC, HTTP/3 included         6000, of which half may wait for the upstream
 //	... of one client                      100 while half are free, down to 10 as they fill up
 //	queries of a connection that wait      100
 //	idle connection                        30 seconds (RFC 7828); 10 for the first query, and for reading one query
@@ -110,7 +111,8 @@
 //	HTTP requests                          5 seconds and 8 KiB for the header, 10 seconds in all; 100 at once of a connection
 //
 // A client is an IPv4 address, or an IPv6 /56 network. When there is no room for another connection, one of the client
-// with the most connections is closed. A QUIC connection that moves to another address keeps its client, with its view
-// and its limits. The limits are not settings, since they need no tuning: they limit the memory and the open files that
-// a flood can take, far above ordinary use. The time limits suit clients everywhere.
+// with the most connections is closed; of clients with as many, one that has asked nothing for long. A QUIC connection
+// that moves to another address keeps its client, with its view and its limits. The limits are not settings, since they
+// need no tuning: they limit the memory and the open files that a flood can take, far above ordinary use. The time
+// limits suit clients everywhere.
 package dnsfilter

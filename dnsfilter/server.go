@@ -32,7 +32,8 @@ type Server struct {
 	log      *slog.Logger
 
 	plain       connections // over TCP
-	encrypted   connections // over TLS, HTTPS and QUIC
+	encrypted   connections // over TLS and HTTPS
+	quic        connections // over QUIC, and over HTTP/3
 	streamed    [QUIC + 1]answerCounters
 	badHeaders  atomic.Uint64
 	writers     sync.Pool // of *bufio.Writer
@@ -73,7 +74,7 @@ func New(c Config) (*Server, error) {
 	s.unix = func() uint32 { return uint32(time.Now().Unix()) }
 	s.secrets = []CookieSecret{cookie.NewSecret()}
 	s.enumeration, s.turns = newEnumerationDetector(), make(chan struct{}, max(processors.Count()/2, 1))
-	s.plain.max, s.encrypted.max = maxConns, maxEncrypted
+	s.plain.max, s.encrypted.max, s.quic.max = maxConns, maxEncrypted, maxQUIC
 	s.writers.New = func() any { return bufio.NewWriter(nil) }
 	s.inflight.by = make(map[uint64]*inflight)
 	return s, s.Reconfigure(c)

@@ -50,12 +50,19 @@ func (cs *connections) stats() Connections {
 	}
 }
 
+// plus returns the sums of the counters of two kinds of connections.
+func (c Connections) plus(d Connections) Connections {
+	return Connections{
+		Open: c.Open + d.Open, Accepted: c.Accepted + d.Accepted, Closed: c.Closed + d.Closed, Refused: c.Refused + d.Refused,
+	}
+}
+
 // Stats returns the counters.
 func (s *Server) Stats() Stats {
 	out := Stats{
 		Lists: make(map[string]map[Action]uint64), Answers: make(map[Answer]uint64),
 		Alarms: s.enumeration.alarms.Load(), Latency: s.latency.Times(),
-		Connections: s.plain.stats(), Encrypted: s.encrypted.stats(), BadHeaders: s.badHeaders.Load(),
+		Connections: s.plain.stats(), Encrypted: s.encrypted.stats().plus(s.quic.stats()), BadHeaders: s.badHeaders.Load(),
 		Cache: s.cache.Stats(),
 	}
 	s.mu.Lock()

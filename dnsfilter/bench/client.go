@@ -23,6 +23,7 @@ import (
 type protocol struct {
 	name string
 	port int
+	idle int // connections of each client that stay open
 	tool func(b *bench, by protocol, file string, secs float64) (command []string)
 	dial func(ctx context.Context, from *quic.Transport, port int) (exchange, error)
 }
@@ -33,10 +34,10 @@ type exchange func(ctx context.Context, query, buf []byte) error
 // encrypted returns the encrypted transports.
 func encrypted() []protocol {
 	return []protocol{
-		{"DoT", tlsPort, dnsperf("dot"), dialTLS},
-		{"DoH, HTTP/2", httpsPort, h2load, dialHTTP2},
-		{"DoH, HTTP/3", httpsPort, self, dialHTTP3},
-		{"DoQ", tlsPort, self, dialQUIC},
+		{"DoT", tlsPort, 100, dnsperf("dot"), dialTLS},
+		{"DoH, HTTP/2", httpsPort, 100, h2load, dialHTTP2},
+		{"DoH, HTTP/3", httpsPort, 50, self, dialHTTP3},
+		{"DoQ", tlsPort, 50, self, dialQUIC},
 	}
 }
 

@@ -13,16 +13,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Idle connections: as many as a client may have, from several addresses.
 const (
-	idleClients = 100
-	idleConns   = 100 // of each
+	idleClients = 100 // addresses that connections come from
 	keepEvery   = 5 * time.Second
 )
 
 // idle prints the memory of dnsfilter with connections on which nothing is asked.
 func (b *bench) idle(ctx context.Context) error {
-	fmt.Fprintf(b.out, "\n%d idle connections\n\n| | MB before | with them | KB of each |\n|---|---|---|---|\n", idleClients*idleConns)
+	fmt.Fprintf(b.out, "\nIdle connections\n\n| | number | MB before | with them | KB of each |\n|---|---|---|---|---|\n")
 	for _, by := range encrypted() {
 		if err := b.idleOver(ctx, by); err != nil {
 			return fmt.Errorf("%s: %w", by.name, err)
@@ -37,7 +35,7 @@ func (b *bench) idleOver(ctx context.Context, by protocol) error {
 		return err
 	}
 	defer p.stop()
-	before, clients := p.memory(), make([]idleClient, idleClients)
+	before, number, clients := p.memory(), idleClients*by.idle, make([]idleClient, idleClients)
 	var opening sync.WaitGroup
 	opening.Add(idleClients)
 	g, within := errgroup.WithContext(ctx)
@@ -58,7 +56,7 @@ func (b *bench) idleOver(ctx context.Context, by protocol) error {
 			return fmt.Errorf("a connection did not stay open: %w", err)
 		}
 	}
-	fmt.Fprintf(b.out, "| %s | %d | %d | %.1f |\n", by.name, before, after, float64(after-before)*1024/(idleClients*idleConns))
+	fmt.Fprintf(b.out, "| %s | %d | %d | %d | %.1f |\n", by.name, number, before, after, float64(after-before)*1024/float64(number))
 	return nil
 }
 
@@ -75,7 +73,7 @@ func (c *idleClient) open(ctx context.Context, from net.IP, by protocol) error {
 		return err
 	}
 	c.asked = time.Now()
-	for range idleConns {
+	for range by.idle {
 		conn, err := by.dial(ctx, at, by.port)
 		if err != nil {
 			return err
