@@ -38,8 +38,11 @@ type fillPut func(*ledger.Tx, *screen, *checker) (ledger.Counts, error)
 // while one of its orders stands. If an order with this reference stands, it gets the attributes of the new order, and
 // keeps its other attributes. If an entry breaks a rule, Add changes nothing and fails with [ErrRules]. If the guards
 // hold an entry, Add changes nothing and returns a [*guard.HeldError]. With by.Override, held entries are added as
-// well.
+// well. Without entries it fails with [blocklist.ErrMalformed].
 func (l *Ledger) Add(ctx context.Context, entries []blocklist.Entry, by Audit) (ChangeResult, error) {
+	if len(entries) == 0 {
+		return ChangeResult{}, errNoEntry
+	}
 	return l.put(ctx, KindAdd, by, func(t *ledger.Tx, s *screen, c *checker) (ledger.Counts, error) {
 		n, err := t.Put(ctx, c.strict(eachEntry(entries)), s.screen, nil)
 		return n, errors.Join(err, s.err())
@@ -56,7 +59,11 @@ func eachEntry(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
 	}
 }
 
-var errNoEntries = fmt.Errorf("importing: %w: there are no entries", blocklist.ErrMalformed)
+// Errors of changes to nothing.
+var (
+	errNoEntry   = fmt.Errorf("%w: no entry is named", blocklist.ErrMalformed)
+	errNoEntries = fmt.Errorf("importing: %w: there are no entries", blocklist.ErrMalformed)
+)
 
 // Import is Add for a stream of entries of any length, in bounded memory. It leaves out and counts entries that break a
 // rule. It also leaves out and counts entries that the guards hold, unless by.Override gives a reason to add them. An
@@ -97,8 +104,12 @@ func (l *Ledger) put(ctx context.Context, kind string, by Audit, fill fillPut) (
 }
 
 // Remove withdraws all orders of entries, so that they are not listed any more. It finds them by their targets;
-// attributes don't matter. If an entry is not listed, nothing is changed, and the error is [ErrNotListed].
+// attributes don't matter. If an entry is not listed, nothing is changed, and the error is [ErrNotListed]. Without
+// entries it fails with [blocklist.ErrMalformed].
 func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, by Audit) (ChangeResult, error) {
+	if len(entries) == 0 {
+		return ChangeResult{}, errNoEntry
+	}
 	return l.withdraw(ctx, by, func(t *ledger.Tx) error {
 		for _, e := range entries {
 			if err := t.Remove(ctx, e.Target()); err != nil {
@@ -109,12 +120,16 @@ func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, by Audit
 	})
 }
 
-// Withdraw withdraws the orders with a reference on the given entries, or on all entries if none are given. The
-// reference may be empty. An entry stays listed while another order stands. If a given entry does not rest on such an
+// Withdraw withdraws the orders with a reference on the given entries, or on all entries if none are given. The empty
+// reference is that of orders without one, which are not withdrawn from all entries: without entries it fails with
+// [blocklist.ErrMalformed]. An entry stays listed while another order stands. If a given entry does not rest on such an
 // order, nothing is changed, and the error is [ErrNotListed] or [ErrNoOrder].
 func (l *Ledger) Withdraw(ctx context.Context, reference string, entries []blocklist.Entry, by Audit) (ChangeResult,
 	error,
 ) {
+	if reference == "" && len(entries) == 0 {
+		return ChangeResult{}, errNoEntry
+	}
 	return l.withdraw(ctx, by, func(t *ledger.Tx) error {
 		if len(entries) == 0 {
 			return t.WithdrawAll(ctx, reference)

@@ -185,7 +185,7 @@ func TestModel(t *testing.T) {
 		case "withdraw all":
 			reference := pick(targets...)
 			reference = now[reference][0].Reference
-			if random.IntN(4) > 0 {
+			if random.IntN(4) > 0 || reference == "" {
 				continue
 			}
 			for _, target := range targets {

@@ -5,46 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// explain extends the error about a missing entry or order with a hint: the orders or a similar target that exist.
+// explain extends the error about a missing entry with a hint: what covers it, or a similar target.
 func (l *Ledger) explain(ctx context.Context, e blocklist.Entry, err error) error {
-	switch {
-	case errors.Is(err, ErrNoOrder):
-		orders, failed := l.Orders(ctx, e.Target())
-		if failed != nil {
-			return errors.Join(err, failed)
-		}
-		return fmt.Errorf("%w; it rests on %s", err, references(orders))
-	case errors.Is(err, ErrNotListed):
-		covering, ok, failed := l.Covering(ctx, e)
-		if failed != nil {
-			return errors.Join(err, failed)
-		}
-		if ok {
-			return fmt.Errorf("%w, but %s covers it", err, covering.Target())
-		}
-		near, failed := l.near(ctx, e.Target())
-		if near != "" {
-			return fmt.Errorf("%w; do you mean %s?", errors.Join(err, failed), near)
-		}
+	if !errors.Is(err, ErrNotListed) {
+		return err
+	}
+	covering, ok, failed := l.Covering(ctx, e)
+	if failed != nil {
 		return errors.Join(err, failed)
 	}
-	return err
-}
-
-// references returns the references of orders, for a sentence.
-func references(orders []blocklist.Entry) string {
-	names := make([]string, len(orders))
-	for i, o := range orders {
-		if names[i] = fmt.Sprintf("%q", o.Reference); o.Reference == "" {
-			names[i] = "an order without reference"
-		}
+	if ok {
+		return fmt.Errorf("%w, but %s covers it", err, covering.Target())
 	}
-	return strings.Join(names, ", ")
+	near, failed := l.near(ctx, e.Target())
+	if near != "" {
+		return fmt.Errorf("%w; do you mean %s?", errors.Join(err, failed), near)
+	}
+	return errors.Join(err, failed)
 }
 
 // near returns the listed target that is most like another one, empty if none is.

@@ -187,14 +187,17 @@ func decisionTexts(verb proposal.Verb) (short, long string) {
 		return "Decide as the first person that proposals should count", "Decide as the first person that proposals should count. Category, reference, expiry and review are those of the order."
 	case proposal.Confirm:
 		return "Confirm proposals: list their targets", `Confirm proposals: list their targets, or withdraw the orders that proposals to withdraw are about. Where the rules of the list ask
-for two persons, another person must have checked them. Each is confirmed or not by itself; together they are one operation.`
+for two persons, another person must have checked them. Each is confirmed or not by itself; together they are one operation.
+
+A proposal to withdraw is about the order with its reference, or else about those of its source. --ref names another
+one; --ref "" is the order without a reference.`
 	case proposal.Refer:
 		return "Refer proposals to a platform that can take the page down", "Refer proposals to a platform that can take the page down. The reason says to which. They can still be checked."
 	case proposal.Withdraw:
 		return "Note that the source of proposals has taken them back", "Note that the source of proposals has taken them back."
 	case proposal.Refuse:
 	}
-	return "Refuse proposals", "Refuse proposals. The reason says why."
+	return "Refuse proposals", "Refuse proposals. A reason is needed: others see it."
 }
 
 func (a *app) decision(verb proposal.Verb) *cobra.Command {
@@ -208,7 +211,7 @@ func (a *app) decision(verb proposal.Verb) *cobra.Command {
 Without an ID: all that the flags select and that wait for this decision. They are shown one by one first, and --yes is needed
 where there is no terminal.`,
 		Example: fmt.Sprintf(`  blocklist -C DIR proposals %s 17 20-25 --reason "looked at each"
-  blocklist -C DIR proposals %[1]s --source de.example/wol`, verb),
+  blocklist -C DIR proposals %[1]s --source de.example/wol --reason "as they say"`, verb),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ids, err := parseIDs(args)
 			if err != nil {
@@ -221,6 +224,9 @@ where there is no terminal.`,
 	o.add(cmd, "in-category")
 	authorFlag(cmd, &o.by.Author)
 	cmd.Flags().StringVar(&o.by.Reason, "reason", "", "the reason, a `TEXT` for the ledger")
+	if verb == proposal.Refuse {
+		required(cmd, "reason")
+	}
 	cmd.Flags().BoolVar(&o.yes, "yes", false, "decide on what the flags select without asking")
 	if verb == proposal.Check || verb == proposal.Confirm {
 		cmd.Flags().StringVar(&o.by.Reference, "ref", "", "the reference of the order, a `TEXT`, in place of that of the proposal")
@@ -261,7 +267,9 @@ func waitingStates(verb proposal.Verb) []string {
 		return []string{proposal.New, proposal.Referred}
 	case proposal.Confirm:
 		return []string{proposal.Checked}
-	case proposal.Refuse, proposal.Refer, proposal.Withdraw:
+	case proposal.Refer:
+		return []string{proposal.New, proposal.Checked}
+	case proposal.Refuse, proposal.Withdraw:
 	}
 	return proposal.OpenStates()
 }
@@ -274,12 +282,18 @@ func (a *app) runDecision(cmd *cobra.Command, l *publish.Ledger, verb proposal.V
 	if err := o.attributes.check(o.by.Reference); err != nil {
 		return err
 	}
-	if len(ids) == 0 {
+	if len(d.IDs) == 0 {
 		selected, err := a.selectProposals(cmd.Context(), l, verb, o)
 		if err != nil {
 			return err
 		}
 		d.IDs, d.Seen = slices.Sorted(maps.Keys(selected)), selected
+	}
+	if cmd.Flags().Changed("ref") { // the empty text is the reference of an order without one
+		d.Orders = map[int64]string{}
+		for _, id := range d.IDs {
+			d.Orders[id] = o.by.Reference
+		}
 	}
 	results, err := proposal.Decide(cmd.Context(), l, d, o.by)
 	if err != nil {
@@ -303,6 +317,9 @@ func (a *app) selectProposals(ctx context.Context, l *publish.Ledger, verb propo
 	page, err := proposal.List(ctx, l, f)
 	if err != nil {
 		return nil, err
+	}
+	if verb == proposal.Refer { // no platform can withdraw an order
+		page = slices.DeleteFunc(page, func(p proposal.Proposal) bool { return p.Withdraw })
 	}
 	if len(page) == 0 {
 		return nil, exitError{exitNothing, errors.New("no proposal waits for this decision; blocklist proposals shows them")}

@@ -29,6 +29,7 @@ func (a *app) remove() *cobra.Command {
 
   remove ENTRY...           all orders of these entries
   remove ENTRY... --ref R   the order with the reference R of these entries
+  remove ENTRY... --ref ""  the order without a reference of these entries
   remove --ref R            the order with the reference R of all entries
   remove -f FILE            as for ENTRY..., for all entries in a file of any format; - is standard input
 
@@ -38,7 +39,7 @@ nothing changes.`,
   blocklist -C DIR remove --ref "order 2026/17" --reason "quashed on appeal"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.oneOrder = cmd.Flags().Changed("ref")
-			if len(args) == 0 && o.file == "" && !o.oneOrder {
+			if len(args) == 0 && o.file == "" && o.reference == "" {
 				return usage("name entries, or a file with -f FILE, or an order with --ref TEXT")
 			}
 			entries, err := parseEntries(args)

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -95,6 +96,17 @@ func stronger(a, b blocklist.Entry) bool {
 		return !b.Expires.IsZero()
 	}
 	return a.Expires.After(b.Expires)
+}
+
+// References names orders by their references, for a sentence.
+func References(standing []blocklist.Entry) string {
+	names := make([]string, len(standing))
+	for i, o := range standing {
+		if names[i] = fmt.Sprintf("%q", o.Reference); o.Reference == "" {
+			names[i] = "an order without reference"
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // find returns the index and the line of the order with a reference, -1 if there is none.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -172,7 +173,8 @@ func (t *Tx) Withdraw(ctx context.Context, target, reference string) error {
 	case len(before) == 0:
 		return fmt.Errorf("removing %q: %w", target, ErrNotListed)
 	case i < 0:
-		return fmt.Errorf("removing %q: %w: %q", target, ErrNoOrder, reference)
+		standing, err := before.parse(target)
+		return cmp.Or(err, fmt.Errorf("removing %q: %w: %q; it rests on %s", target, ErrNoOrder, reference, References(standing)))
 	}
 	return t.setOrders(ctx, target, before, before.without(i))
 }

@@ -97,7 +97,7 @@ func (r *ruling) withdraw(ctx context.Context, e *publish.Edit, p Proposal) erro
 		}
 	}
 	if !found {
-		return fmt.Errorf("%w: none of its orders came from %s; a reference says which order to withdraw", publish.ErrNoOrder, p.Source)
+		return fmt.Errorf("%w: none of its orders came from %s; say which one to withdraw: %s", publish.ErrNoOrder, p.Source, ledger.References(standing))
 	}
 	return nil
 }

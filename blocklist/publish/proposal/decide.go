@@ -60,6 +60,8 @@ var (
 	// ErrOver is returned if an order would have expired, or if its review would be due. It wraps
 	// [blocklist.ErrMalformed].
 	ErrOver = fmt.Errorf("%w: the day is over", blocklist.ErrMalformed)
+	// ErrNoReason is returned for a refusal without a reason. It wraps [blocklist.ErrMalformed].
+	ErrNoReason = fmt.Errorf("%w: a refusal needs a reason", blocklist.ErrMalformed)
 	// ErrSecondPerson is returned if a person confirms alone where two decide.
 	ErrSecondPerson = errors.New("another person must confirm")
 	// ErrChanged is returned if a proposal was changed since it was seen.
@@ -72,13 +74,16 @@ const MaxDecided = 100_000
 // Decide decides on proposals as one step, and returns a result for each, in the order of the IDs. What can't be
 // decided has an error ([ErrState], [ErrAlready], [ErrSecondPerson], [ErrChanged], [ErrNotFound], [publish.ErrRules], a
 // [*guard.HeldError], or for a proposal to withdraw [publish.ErrNotListed] or [publish.ErrNoOrder]); the others are
-// decided.
+// decided. A refusal without by.Reason fails with [ErrNoReason].
 //
 // Confirm gives the orders in the same transaction, as one operation of [publish.KindConfirm], so that either both
 // count or none. With by.Override, entries that the guards hold are listed as well.
 func Decide(ctx context.Context, l *publish.Ledger, d Decision, by publish.Audit) ([]Decided, error) {
 	if len(d.IDs) > MaxDecided {
 		return nil, fmt.Errorf("deciding: %w: at most %d proposals at once", blocklist.ErrTooLarge, MaxDecided)
+	}
+	if d.Verb == Refuse && by.Reason == "" {
+		return nil, fmt.Errorf("deciding: %w", ErrNoReason)
 	}
 	rules, err := l.Rules(ctx)
 	if err != nil {
@@ -218,11 +223,14 @@ func lastStep(ctx context.Context, v ledger.View, id int64) (last ledger.Proposa
 }
 
 // Allowed fails unless a proposal is in a state for the decision, and a person may take it: what needs two persons is
-// confirmed by another one than has checked it ([ErrState], [ErrSecondPerson]).
+// confirmed by another one than has checked it ([ErrState], [ErrSecondPerson]). A proposal to withdraw is not referred,
+// since no platform can help.
 func (d Decision) Allowed(p Proposal, person string, rules publish.Rules) error {
 	switch {
 	case !p.IsOpen() || d.Verb == Check && p.State == Checked || d.Verb == Refer && p.State == Referred:
 		return fmt.Errorf("proposal %d: %w: it is %s", p.ID, ErrState, stateText(p))
+	case d.Verb == Refer && p.Withdraw:
+		return fmt.Errorf("proposal %d: %w: it is to withdraw an order, which no platform can do; check or refuse it", p.ID, ErrState)
 	case d.Verb != Confirm || !rules.NeedsTwo(d.with(p).Category) && !rules.NeedsTwo(p.Category):
 		return nil
 	case p.State != Checked:

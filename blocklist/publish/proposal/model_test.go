@@ -154,7 +154,7 @@ func (m *model) decideSome(t *testing.T, random *rand.Rand, l *publish.Ledger) {
 		id := random.IntN(len(m.all)+2) + 1
 		ids, want = append(ids, int64(id)), append(want, m.decide(verb, id, author))
 	}
-	for i, r := range decide(t, l, verb, publish.Audit{Author: author}, ids...) {
+	for i, r := range decide(t, l, verb, publish.Audit{Author: author, Reason: "so it is"}, ids...) {
 		require.Equal(t, want[i], r.Err == nil, "%s %d by %s: %v", verb, ids[i], author, r.Err)
 	}
 }

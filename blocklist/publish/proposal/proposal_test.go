@@ -215,6 +215,30 @@ func TestDecisionOnWhatWasSeen(t *testing.T) {
 	require.NoError(t, decide(t, l, proposal.Check, anna, 1)[0].Err, "a platform did not help")
 }
 
+func TestRefusalNeedsReason(t *testing.T) {
+	t.Parallel()
+	l, _ := newLedger(t)
+	propose(t, l, about("a.example"))
+	d := proposal.Decision{Verb: proposal.Refuse, IDs: []int64{1}}
+	_, err := proposal.Decide(t.Context(), l, d, publish.Audit{Author: "anna"})
+	require.ErrorIs(t, err, proposal.ErrNoReason)
+	require.NoError(t, decide(t, l, proposal.Refuse, anna, 1)[0].Err)
+}
+
+// A platform can take down a page, but it can't withdraw an order.
+func TestWithdrawalIsNotReferred(t *testing.T) {
+	t.Parallel()
+	l, _ := newLedger(t)
+	p := about("a.example")
+	p.Withdraw = true
+	propose(t, l, p, about("b.example"))
+	results := decide(t, l, proposal.Refer, anna, 1, 2)
+	require.ErrorIs(t, results[0].Err, proposal.ErrState)
+	assert.Equal(t, proposal.New, results[0].State)
+	require.NoError(t, results[1].Err)
+	require.NoError(t, decide(t, l, proposal.Check, anna, 1)[0].Err)
+}
+
 // An order that stands already needs no operation.
 func TestConfirmWhatIsListed(t *testing.T) {
 	t.Parallel()
@@ -252,6 +276,7 @@ func TestAnotherAgencysEntry(t *testing.T) {
 	require.NoError(t, results[0].Err)
 	assert.Equal(t, proposal.Delisted, results[0].State)
 	assert.ErrorIs(t, results[1].Err, publish.ErrNoOrder)
+	assert.ErrorContains(t, results[1].Err, `say which one to withdraw: "own"`)
 	assert.Equal(t, []string{`a.example ref=own`}, listed(t, l), "the other order stands")
 	verified(t, l)
 }

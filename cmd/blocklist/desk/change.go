@@ -192,10 +192,7 @@ func (f changeForm) apply(ctx context.Context, l *publish.Ledger, author string)
 		return publish.ChangeResult{}, err
 	}
 	by := publish.Audit{Author: author, Reason: f.Reason, Reference: f.Reference, Override: f.Override}
-	switch {
-	case f.Verb == "add" && len(entries) == 0, f.Verb != "add" && len(entries) == 0 && f.Reference == "":
-		return publish.ChangeResult{}, fmt.Errorf("%w: no entry is named", blocklist.ErrMalformed)
-	case f.Verb == "add":
+	if f.Verb == "add" {
 		return l.Add(ctx, entries, by)
 	}
 	if by.Reference = f.Decision; f.Reference == "" {

@@ -242,14 +242,10 @@ func wholeDay(at time.Time) string {
 	return at.UTC().Format(time.DateOnly)
 }
 
-// canRefer reports whether a proposal can be referred to a platform: it asks for something to be listed.
-func canRefer(p proposal.Proposal) bool { return !p.Withdraw }
-
 // verbs returns the decisions that somebody with the person's role may take on at least one of some proposals.
 func (v *visit) verbs(all []proposal.Proposal) []proposal.Verb {
 	return slices.DeleteFunc(proposal.Verbs(), func(verb proposal.Verb) bool {
-		denied := verb == proposal.Confirm && !v.person.may(decide)
-		if denied || verb == proposal.Refer && !slices.ContainsFunc(all, canRefer) {
+		if verb == proposal.Confirm && !v.person.may(decide) {
 			return true
 		}
 		return !slices.ContainsFunc(all, func(one proposal.Proposal) bool {
@@ -275,9 +271,6 @@ func (v *visit) decideProposals() error {
 		return err
 	}
 	page := decidePath(d.IDs)
-	if d.Verb == proposal.Refuse && f.Reason == "" {
-		return v.leadTo(page, notice{Key: "decide.noreason"}, nil)
-	}
 	if d.Expires, err = dayToCome(f.Expires); err == nil {
 		d.Review, err = dayToCome(f.Review)
 	}
@@ -285,6 +278,9 @@ func (v *visit) decideProposals() error {
 	if err == nil {
 		by := publish.Audit{Author: v.person.Name, Reason: f.Reason, Reference: f.Decision, Override: f.Override}
 		results, err = proposal.Decide(v.r.Context(), v.ledger, d, by)
+	}
+	if errors.Is(err, proposal.ErrNoReason) {
+		return v.leadTo(page, notice{Key: "decide.noreason"}, nil)
 	}
 	if err != nil && failureOf(err).status == http.StatusInternalServerError {
 		return err
