@@ -112,7 +112,7 @@ func (c *stream) run(ctx context.Context, open *sync.WaitGroup) {
 	c.Release()
 }
 
-// rest frees what an idle connection does not need. It returns what goes on waiting.
+// rest frees what an idle connection does not need. It returns a function that waits for the next message and goes on.
 func (c *stream) rest(ctx context.Context, open *sync.WaitGroup) func() {
 	c.buf = nil
 	if c.in.Buffered() > 0 || c.setReadDeadline(ctx, c.until) != nil {

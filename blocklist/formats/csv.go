@@ -13,8 +13,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// table parses a CSV file whose first row names the columns. It ignores unknown columns, but refuses a table whose
-// unknown columns may limit rows.
+// table parses a CSV file whose first row names the columns. It ignores unknown columns, but refuses a table in which
+// an unknown column may say that a row does not apply, see [mayLimit].
 type table struct {
 	now       time.Time
 	begun     bool
@@ -91,7 +91,8 @@ func (c *table) header(text string) (names []string) {
 	return names
 }
 
-// meaning returns what a column is, empty if that is unknown, and whether the caller has said so.
+// meaning returns what the name of a column stands for, or an empty string if that is unknown. It also reports whether
+// the caller has said so.
 func (c *table) meaning(name string) (meaning string, given bool) {
 	read, given := c.read[plainColumn(name)]
 	switch {

@@ -65,7 +65,7 @@ type Finding struct {
 	Others  uint64 `json:"others,omitempty"`
 }
 
-// reason is why a check has a finding. Without a text, there is none.
+// reason is why a check has a finding. If the text is empty, there is no finding.
 type reason struct {
 	text    string
 	example string // see [Finding]

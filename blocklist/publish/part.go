@@ -59,8 +59,8 @@ func (d folder) readPushed(serial uint64) (signedRelease, error) {
 	return rel, d.damaged(err, releasesDir, fmt.Sprint(serial), targetsFile)
 }
 
-// checkParts fails if a part of the folder is missing or damaged and the last release or the pending one needs it.
-// Check checks the files of a release.
+// checkParts fails if a part of the folder is missing or damaged and the last release or the pending one needs it. The
+// function check checks the files of a release.
 func (l *Ledger) checkParts(ctx context.Context, check func(signedRelease) error) error {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil {

@@ -259,7 +259,8 @@ func (p *Pending) officer(key ed25519.PublicKey) string {
 	return ""
 }
 
-// setSigner records the officer who has signed p, and whether before had the signature already.
+// setSigner records the officer who has signed p, and whether the signature was there already: before is the earlier
+// state of p.
 func (p *Pending) setSigner(before *Pending, officer crypto.Signer) {
 	public, _ := officer.Public().(ed25519.PublicKey)
 	p.Signer = p.officer(public)

@@ -312,7 +312,8 @@ func (v *recovery) repeatSubscribers(ctx context.Context, record ledger.Recorder
 	return err
 }
 
-// repeatAll records again the operations beyond the release that have changed orders.
+// repeatAll records the operations beyond the release again: those that have made changes, and those of [KindSkip], but
+// no recoveries.
 func (v *recovery) repeatAll(ctx context.Context, record ledger.Recorder) error {
 	var before Operation
 	for o, err := range v.to.history.Operations(ctx, ledger.Range{After: v.base - 1}) {

@@ -123,7 +123,8 @@ func (d folder) reviewWhole(held, way []trust.File, yield func(blocklist.Change,
 
 func hashChange(sum hash.Hash, c blocklist.Change) { fmt.Fprintf(sum, "%t %s\n", c.Removed, c.Entry) }
 
-// compareStep fails unless the step makes the changes with the hash shown. Without a step it succeeds.
+// compareStep fails unless the step makes the changes that were yielded, whose hash is shown. Without a step it
+// succeeds.
 func (d folder) compareStep(step trust.File, hasStep bool, before signedRelease, shown string) error {
 	if !hasStep {
 		return nil

@@ -19,7 +19,7 @@ import (
 	"github.com/quic-go/quic-go/http3"
 )
 
-// protocol is a transport, with what sends queries over it, for some seconds.
+// protocol is a transport, with the tool that sends a file of queries over it for some seconds.
 type protocol struct {
 	name string
 	port int
@@ -58,7 +58,8 @@ func h2load(_ *bench, _ protocol, file string, secs float64) []string {
 	return []string{"h2load", "-c", strconv.Itoa(keptConns), "-m", strconv.Itoa(outstanding / keptConns), "-D", duration, "-i", file + ".urls"}
 }
 
-// self is this program, since none of the distribution sends queries over QUIC.
+// self returns the command that starts this program as the tool: no program of the distribution sends queries over
+// QUIC.
 func self(b *bench, by protocol, file string, secs float64) []string {
 	return []string{b.self, "-send", by.name, "-secs", fmt.Sprint(secs), file}
 }

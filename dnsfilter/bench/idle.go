@@ -66,7 +66,7 @@ type idleClient struct {
 	asked time.Time // on all of them
 }
 
-// open opens connections. When that takes long, it asks on those that are open, so that they stay it.
+// open opens connections. If that takes long, it sends queries on those that are open, so that they stay open.
 func (c *idleClient) open(ctx context.Context, from net.IP, by protocol) error {
 	at, err := socket(from)
 	if err != nil {
@@ -88,7 +88,7 @@ func (c *idleClient) open(ctx context.Context, from net.IP, by protocol) error {
 	return c.ask(ctx)
 }
 
-// keep keeps the connections open until those of all clients are.
+// keep keeps the connections open until all clients have opened theirs.
 func (c *idleClient) keep(ctx context.Context, opening *sync.WaitGroup) error {
 	done := make(chan struct{})
 	go func() { opening.Wait(); close(done) }()
@@ -104,7 +104,7 @@ func (c *idleClient) keep(ctx context.Context, opening *sync.WaitGroup) error {
 	}
 }
 
-// ask asks a query on each connection.
+// ask sends a query on each connection.
 func (c *idleClient) ask(ctx context.Context) error {
 	c.asked = time.Now()
 	buf := make([]byte, 4096)

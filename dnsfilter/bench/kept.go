@@ -24,8 +24,8 @@ const (
 	outstanding = 96 // queries at once on all of them
 )
 
-// keptPeers are the programs that have encrypted transports, with the number of those that they have: the versions of
-// Debian 12 have neither HTTP/3 nor DNS over QUIC.
+// keptPeers returns the resolvers that have encrypted transports, with the number of transports of each: the versions
+// in Debian 12 have neither HTTP/3 nor DNS over QUIC.
 func keptPeers() map[string]int { return map[string]int{"dnsfilter": 4, "dnsdist": 2, "unbound": 2} }
 
 // kept prints one row per program and encrypted transport.
@@ -116,7 +116,8 @@ func (b *bench) send(ctx context.Context, name, file string) error {
 	return nil
 }
 
-// sendAll has queries on the way all the time. It returns how long each took, sorted, and how many failed.
+// sendAll keeps a constant number of queries outstanding. It returns how long each answer took, sorted, and how many
+// queries failed.
 func (b *bench) sendAll(ctx context.Context, by []exchange, queries [][]byte) (took []time.Duration, lost int64) {
 	var all sync.WaitGroup
 	var mu sync.Mutex

@@ -13,8 +13,8 @@ import (
 	"slices"
 )
 
-// peers returns the programs, each with a function that writes its configuration and returns its command: one worker,
-// the list in the program's native form, and all other queries forwarded.
+// peers returns a function for each compared resolver, by its name. The function writes the configuration and returns
+// the command. Each resolver has one worker and the list in its native form, and forwards all other queries.
 func peers() map[string]func(*bench) ([]string, error) {
 	return map[string]func(*bench) ([]string, error){
 		"dnsfilter": (*bench).dnsfilter, "unbound": (*bench).unbound, "dnsdist": (*bench).dnsdist,

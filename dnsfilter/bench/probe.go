@@ -159,7 +159,8 @@ func (w *watch) look(k kind, sent, came int64, rcode byte) {
 	}
 }
 
-// turned records the first answer that shows the change. From then on, an answer without the change is wrong.
+// turned reports whether an answer about the changed name is right, and records when the first answer showed the
+// change. Answers to later queries have to show it, too.
 func turned(first *atomic.Int64, after bool, sent, came int64) bool {
 	if after {
 		first.CompareAndSwap(0, came)

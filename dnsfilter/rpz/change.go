@@ -53,7 +53,8 @@ func (c *changer) next() (item, error) {
 	}
 }
 
-// order compares the entries ahead: below 0 if that of items is first, 0 if the change is about the same entry.
+// order compares the targets of the next item and of the next change: below 0 if the item comes first, 0 if they are
+// equal.
 func (c *changer) order() int {
 	switch {
 	case c.held == nil:

@@ -15,7 +15,7 @@ import (
 )
 
 // maxUnsigned is the maximum number of messages without a signature in a row (RFC 8945, section 5.3.1). The next
-// signature is for them, too.
+// signature covers them, too.
 const maxUnsigned = 99
 
 // errSignature is wrapped by the errors about signatures of a primary.
@@ -37,7 +37,7 @@ func newVerifier(k *Key, mac string) *verifier {
 	return v
 }
 
-// begin begins the hash of the next messages with the MAC before.
+// begin starts the hash of the next messages with the MAC of the previous one.
 func (v *verifier) begin(mac []byte) {
 	v.sum.Reset()
 	v.sum.Write(binary.BigEndian.AppendUint16(nil, uint16(len(mac)))) // it never fails
@@ -82,7 +82,8 @@ func signedPart(packet []byte, t *dns.TSIG) []byte {
 	return m
 }
 
-// variables returns the part of a TSIG record that is signed: the times alone in later messages.
+// variables returns what the MAC covers of a TSIG record: the TSIG variables (RFC 8945, section 4.3.3), but only the
+// timers if an earlier message had a signature (section 5.3.1).
 func (v *verifier) variables(t *dns.TSIG) []byte {
 	times := binary.BigEndian.AppendUint16(timeBytes(t.TimeSigned), t.Fudge)
 	if v.later {

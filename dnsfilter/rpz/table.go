@@ -36,8 +36,8 @@ func (r *recorder) next() (item, error) {
 	}
 }
 
-// adopter reads the items of an old table that stay: those of sources that have not changed, with the numbers that
-// source and verdict have now.
+// adopter reads those items of an old table whose sources have not changed. It gives them the numbers that their source
+// and verdict have now.
 type adopter struct {
 	from     itemReader
 	sources  []int   // by old number; -1: the source's items do not stay

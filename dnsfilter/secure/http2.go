@@ -86,7 +86,7 @@ func newHTTP2(conn net.Conn, client *dnsfilter.Conn) *http2Conn {
 	return c
 }
 
-// wake makes what rest has freed. The caller holds the lock.
+// wake makes again what rest has freed. The caller holds the lock.
 func (c *http2Conn) wake() {
 	if c.framer != nil {
 		return
@@ -101,7 +101,7 @@ func (c *http2Conn) wake() {
 }
 
 // rest frees what an idle connection does not need. The table of header fields stays: the client relies on it. Rest
-// returns what goes on waiting.
+// returns a function that waits for the next frame and goes on.
 func (c *http2Conn) rest(ctx context.Context, open *sync.WaitGroup) func() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -142,8 +142,8 @@ func (c *http2Conn) setReadDeadline(at time.Time) error {
 	}
 }
 
-// deadline returns until when to wait for more. After the first part of the idle timeout, the connection goes on in a
-// new goroutine.
+// deadline returns the time until which to wait for more. An idle connection waits for restAfter, then in a new
+// goroutine for the rest of the idle timeout.
 func (c *http2Conn) deadline() time.Time {
 	switch {
 	case c.reading:
@@ -156,7 +156,7 @@ func (c *http2Conn) deadline() time.Time {
 	return time.Now().Add(restAfter)
 }
 
-// goAway says that no more requests are taken. It leaves the pending ones the grace period.
+// goAway tells the client that no more requests are taken. Pending requests are still answered within the grace period.
 func (c *http2Conn) goAway() {
 	c.mu.Lock()
 	c.wake()
@@ -194,7 +194,7 @@ func (c *http2Conn) run(ctx context.Context, open *sync.WaitGroup) {
 	c.client.Release()
 }
 
-// begin reads what a connection begins with, and sends the settings.
+// begin reads the client's connection preface, and sends the settings.
 func (c *http2Conn) begin() error {
 	c.beginRest() // there is nothing to rest from
 	preface := make([]byte, len(http2.ClientPreface))

@@ -48,7 +48,7 @@ type fetchSource interface {
 	// fetch brings the file up to date, and changes the state accordingly. It reports whether the file was replaced. If
 	// the review fails, the file before stays.
 	fetch(ctx context.Context, state *fetchState, review func(file io.Reader) error) (replaced bool, err error)
-	// has reports whether a state is that of a file from here, which is not to be fetched again at once.
+	// has reports whether the file was fetched from this source, so that it need not be fetched again at once.
 	has(state *fetchState) bool
 	// times returns how long the next attempt may wait after a success and after failures, and how old a list may get.
 	times(state *fetchState) fetchTimes
@@ -174,11 +174,11 @@ func (f *fetched) run(ctx context.Context) {
 	}
 }
 
-// leastPause is the pause between two attempts, however often a primary notifies.
+// leastPause is the minimum time between two attempts, even if a primary sends NOTIFY more often.
 const leastPause = 200 * time.Millisecond
 
-// begin reads the state of the file. It returns the time until the first attempt: none, unless the list was fetched
-// lately from where it comes from now.
+// begin reads the state of the file. It returns the time until the first attempt: 0, unless the list was fetched
+// recently from its present source.
 func (f *fetched) begin() time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -16,7 +16,7 @@ const (
 	settleFor  = 100 * time.Millisecond
 )
 
-// readTries is how often a file is read that changes each time.
+// readTries is the maximum number of attempts to read a file that keeps changing.
 const readTries = 20
 
 // whileChanging calls read, and again if it fails while one of its files is changing: what was read may be half of what
@@ -35,7 +35,7 @@ func whileChanging(log *slog.Logger, files func(error) []string, read func() err
 	return fmt.Errorf("%w, %d times: write a new file beside it, and rename it", err, readTries)
 }
 
-// only returns the files of whileChanging where there is one.
+// only returns the argument files of whileChanging for a single file.
 func only(path string) func(error) []string { return func(error) []string { return []string{path} } }
 
 // isChanging reports whether a file has changed within settleFor.

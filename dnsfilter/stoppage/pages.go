@@ -32,7 +32,7 @@ type pages struct {
 	made map[pageKey]*page
 }
 
-// page is a rendered page, cut at the places of the host.
+// page is a rendered page, split where the host is inserted.
 type page struct {
 	header   http.Header // shared by all responses, so it is not changed
 	parts    []string
@@ -82,7 +82,8 @@ func (p *pages) get(key pageKey, counters *counters) (*page, error) {
 	return found, nil
 }
 
-// content returns what the template of a page shows. A list without a notice shows no reference, as in extended errors.
+// content returns what the template of a page shows. As in extended errors, there is no reference without the name of
+// an authority.
 func (p *pages) content(key pageKey) Page {
 	out := Page{Operator: p.operator, List: key.list, Legal: key.legal, Blocked: key.notice != nil}
 	if !out.Blocked || key.notice.Authority == "" {

@@ -50,7 +50,7 @@ func (q *pendingQuery) isOpen() bool {
 	return slices.ContainsFunc(q.attempts[:q.n], func(a attempt) bool { return a.isOpen(q) })
 }
 
-// attemptOf returns the attempt that was sent over a transport with an ID.
+// attemptOf returns the attempt that was sent over this transport with this message ID, or nil.
 func (q *pendingQuery) attemptOf(via transport, id uint16) *attempt {
 	for i := range q.attempts[:q.n] {
 		if a := &q.attempts[i]; a.via == via && a.id == id {

@@ -65,7 +65,8 @@ func (r *repetition) end(ctx context.Context) error {
 	return r.tx.setOrders(ctx, r.target, now, result)
 }
 
-// repeat returns the orders after a change to the order with its reference.
+// repeat returns the orders after a change is made to them: it adds, replaces or removes the order with the change's
+// reference.
 func (s orders) repeat(c changeRow) (orders, error) {
 	if c.sign == signOrder {
 		return s.with(c.target, c.attributes, true)

@@ -44,7 +44,7 @@ type Other struct {
 	Reason string `json:"reason,omitempty"` // why it was refused
 }
 
-// maxSame limits the other proposals in [Findings].
+// maxSame is the maximum number of proposals in [Findings].Same.
 const maxSame = 20
 
 // MaxProposed is the maximum number of proposals in one call of [Propose].

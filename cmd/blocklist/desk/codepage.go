@@ -53,7 +53,7 @@ func (v *visit) address() string {
 	return "https://" + v.r.Host
 }
 
-// code is the page of a code. Its author alone may see it.
+// code shows the page of a one-time code, to its author only.
 func (v *visit) code() error {
 	one, err := v.codes.of(v.r.PathValue("id"), v.person.Name)
 	if err != nil {

@@ -14,7 +14,7 @@ const (
 	maxCodes  = 100
 )
 
-// code lets an officer's terminal read one request, and bring one signature.
+// code is a one-time code. It lets an officer's terminal read one request, and bring one signature.
 type code struct {
 	ID         string // in the URL of its page
 	Text       string // the secret
@@ -31,7 +31,7 @@ type code struct {
 // Path returns the path of the page about it.
 func (c code) Path() string { return newSigning(c.Urgent, false).Back + "/code/" + c.ID }
 
-// codes are those whose time is not over.
+// codes are the one-time codes that have not expired.
 type codes struct {
 	mu  sync.Mutex
 	all map[string]*code
@@ -56,7 +56,7 @@ func (c *codes) add(made code) *code {
 	return &made
 }
 
-// find returns a code that still counts, nil if there is none.
+// find returns the code that a request has, or nil if it is unknown, used or expired.
 func (c *codes) find(r *http.Request) *code {
 	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	c.mu.Lock()

@@ -77,7 +77,7 @@ func (t table[T]) Order(name string) string {
 	return "none"
 }
 
-// later compares times; no time is the last one.
+// later compares times. The zero time sorts last.
 func later(a, b time.Time) int {
 	if a.IsZero() || b.IsZero() {
 		return -a.Compare(b)

@@ -24,8 +24,8 @@ func CheckName(m []byte, off int) (end int) {
 	return end
 }
 
-// AppendName appends the name at an offset in lower case and uncompressed. It also returns the end of the name in the
-// message, or 0 if CheckName would.
+// AppendName appends the name at an offset in lower case and uncompressed. Like CheckName, it returns the end of the
+// name in the message, or 0 if the name is malformed.
 func AppendName(dst, m []byte, off int) (name []byte, end int) {
 	return walk(dst, m, off, true)
 }

@@ -17,8 +17,8 @@ const (
 	KilledFrom = "ARGINE_TEST_FROM"
 )
 
-// RunKilled runs the test once more, in a process of its own that finds [KilledDir] and [KilledFrom] in its
-// environment, and kills it a while after it has printed the line "ready", if it has not ended by then.
+// RunKilled runs the test once more in a child process, which finds [KilledDir] and [KilledFrom] in its environment.
+// The child prints the line "ready". If it has not ended by then, it is killed after the time while.
 func RunKilled(t *testing.T, dir string, from uint64, while time.Duration) {
 	t.Helper()
 	args := []string{"-test.run=^" + t.Name() + "$", "-test.timeout=3m"} // it ends even if this process is killed before
