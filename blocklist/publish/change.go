@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/guard"
@@ -36,17 +37,38 @@ type fillPut func(*ledger.Tx, *screen, *checker) (ledger.Counts, error)
 
 // Add gives orders: an entry is an order with the entry's reference, which lists its target. An entry stays listed
 // while one of its orders stands. If an order with this reference stands, it gets the attributes of the new order, and
-// keeps its other attributes. If an entry breaks a rule, Add changes nothing and fails with [ErrRules]. If the guards
-// hold an entry, Add changes nothing and returns a [*guard.HeldError]. With by.Override, held entries are added as
-// well. Without entries it fails with [blocklist.ErrMalformed].
+// keeps its other attributes. If an entry breaks a rule, Add changes nothing and fails with [ErrRules]; if it would have
+// expired, with [ErrOver]. If the guards hold an entry, Add changes nothing and returns a [*guard.HeldError]. With
+// by.Override, held entries are added as well. Without entries it fails with
+// [blocklist.ErrMalformed].
 func (l *Ledger) Add(ctx context.Context, entries []blocklist.Entry, by Audit) (ChangeResult, error) {
 	if len(entries) == 0 {
 		return ChangeResult{}, errNoEntry
 	}
 	return l.put(ctx, KindAdd, by, func(t *ledger.Tx, s *screen, c *checker) (ledger.Counts, error) {
-		n, err := t.Put(ctx, c.strict(eachEntry(entries)), s.screen, nil)
+		n, err := t.Put(ctx, c.strict(lasting(entries)), s.screen, nil)
 		return n, errors.Join(err, s.err())
 	})
+}
+
+// ErrOver is returned for an order that would have expired, or whose review would be due. It wraps
+// [blocklist.ErrMalformed].
+var ErrOver = fmt.Errorf("%w: the day is over", blocklist.ErrMalformed)
+
+// lasting yields entries, and fails at one that has expired.
+func lasting(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
+	return func(yield func(blocklist.Entry, error) bool) {
+		now := time.Now()
+		for _, e := range entries {
+			var err error
+			if !e.Expires.IsZero() && !e.Expires.After(now) {
+				err = fmt.Errorf("%.80s: it would expire on %s: %w; give a later one", e.Target(), e.Expires.Format(time.DateOnly), ErrOver)
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
 }
 
 func eachEntry(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {

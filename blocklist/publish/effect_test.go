@@ -117,7 +117,8 @@ func TestEffectOfReleases(t *testing.T) {
 func TestEffectOfExpiry(t *testing.T) {
 	t.Parallel()
 	a := newAgency(t)
-	a.add(t, "a.example expires=2020-01-01", "b.example")
+	_, err := a.Import(t.Context(), stream(entries(t, "a.example expires=2020-01-01", "b.example")), cause, nil)
+	require.NoError(t, err)
 	assert.Equal(t, []string{"a.example: expired"}, a.effects(t, "a.example"))
 	a.release(t)
 	assert.Equal(t, []string{"a.example: dropped", "b.example: in-force by 1"}, a.effects(t, "a.example", "b.example"))

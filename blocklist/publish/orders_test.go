@@ -210,6 +210,17 @@ func TestRules(t *testing.T) {
 	assert.ErrorContains(t, err, "the rules")
 }
 
+// An order that would have expired is refused, and changes nothing.
+func TestAddExpired(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	_, err := a.Add(t.Context(), entries(t, "a.example", "b.example expires=2020-01-02"), cause)
+	require.ErrorIs(t, err, publish.ErrOver)
+	require.ErrorIs(t, err, blocklist.ErrMalformed)
+	require.EqualError(t, err, "b.example: it would expire on 2020-01-02: malformed: the day is over; give a later one")
+	assert.Empty(t, a.lines(t))
+}
+
 // A release withdraws the orders that have expired, and no others: the entry stays while one stands.
 func TestOrdersExpire(t *testing.T) {
 	t.Parallel()
@@ -218,7 +229,7 @@ func TestOrdersExpire(t *testing.T) {
 		"example.org ref=17 expires=2020-01-02", "example.org ref=99 status=monitor", "example.net ref=17 expires=2020-01-02",
 		"example.net ref=99 expires=2021-01-02", "example.com ref=17 expires=2020-01-02 review=2020-01-01", "example.com ref=99",
 	} {
-		_, err := a.Add(t.Context(), entries(t, line), cause)
+		_, err := a.Import(t.Context(), stream(entries(t, line)), cause, nil)
 		require.NoError(t, err)
 	}
 	s, err := a.Status(t.Context())

@@ -127,7 +127,8 @@ func TestReleaseFails(t *testing.T) {
 func TestReleaseTakesOutExpired(t *testing.T) {
 	t.Parallel()
 	a := newAgency(t)
-	_, err := a.Add(t.Context(), entries(t, "old.example expires=2020-01-01", "new.example expires=2999-01-01", `x.example ref="a expires=2020-01-01"`), cause)
+	lines := []string{"old.example expires=2020-01-01", "new.example expires=2999-01-01", `x.example ref="a expires=2020-01-01"`}
+	_, err := a.Import(t.Context(), stream(entries(t, lines...)), cause, nil)
 	require.NoError(t, err)
 	_, _, err = a.Release(t.Context(), "bruno")
 	require.NoError(t, err)

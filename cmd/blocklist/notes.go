@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
@@ -70,9 +69,6 @@ const trackers = "fbclid gclid msclkid igshid mc_eid yclid ttclid"
 // entryNotes returns what about an entry may be a mistake.
 func entryNotes(e blocklist.Entry) (notes []string) {
 	target := e.Target()
-	if !e.Expires.IsZero() && !e.Expires.After(time.Now()) {
-		notes = append(notes, fmt.Sprintf("%s: it has expired on %s, so it matches nothing", target, e.Expires.Format(time.DateOnly)))
-	}
 	host := target
 	if e.Scope == blocklist.ScopeURL {
 		path := strings.TrimPrefix(target, "https://")

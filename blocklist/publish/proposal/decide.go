@@ -57,9 +57,6 @@ var (
 	ErrState = errors.New("not in this state")
 	// ErrAlready is returned if the person has decided since they have seen it. It wraps [ErrState].
 	ErrAlready = fmt.Errorf("%w: you have decided on it already", ErrState)
-	// ErrOver is returned if an order would have expired, or if its review would be due. It wraps
-	// [blocklist.ErrMalformed].
-	ErrOver = fmt.Errorf("%w: the day is over", blocklist.ErrMalformed)
 	// ErrNoReason is returned for a refusal without a reason. It wraps [blocklist.ErrMalformed].
 	ErrNoReason = fmt.Errorf("%w: a refusal needs a reason", blocklist.ErrMalformed)
 	// ErrSecondPerson is returned if a person confirms alone where two decide.
@@ -204,9 +201,9 @@ func (d Decision) checkDays(p Proposal, now time.Time) error {
 	expires := d.with(p).Expires
 	switch {
 	case !expires.IsZero() && !expires.After(now):
-		return fmt.Errorf("proposal %d: it would expire on %s: %w; give a later one", p.ID, expires.Format(time.DateOnly), ErrOver)
+		return fmt.Errorf("proposal %d: it would expire on %s: %w; give a later one", p.ID, expires.Format(time.DateOnly), publish.ErrOver)
 	case !d.Review.IsZero() && !d.Review.After(now):
-		return fmt.Errorf("proposal %d: its review would be on %s: %w; give a later one", p.ID, d.Review.Format(time.DateOnly), ErrOver)
+		return fmt.Errorf("proposal %d: its review would be on %s: %w; give a later one", p.ID, d.Review.Format(time.DateOnly), publish.ErrOver)
 	}
 	return nil
 }

@@ -204,7 +204,7 @@ func (f changeForm) apply(ctx context.Context, l *publish.Ledger, author string)
 // dayToCome reads a day after today. It returns the zero time for the empty text.
 func dayToCome(text string) (day time.Time, err error) {
 	if day, err = dayOf(text, 0); err == nil && text != "" && !day.After(time.Now()) {
-		err = fmt.Errorf("day %s: %w; give a later one", text, proposal.ErrOver)
+		err = fmt.Errorf("day %s: %w; give a later one", text, publish.ErrOver)
 	}
 	return day, err
 }
@@ -212,7 +212,7 @@ func dayToCome(text string) (day time.Time, err error) {
 // parse reads the entries, with the attributes of the form where they have none of their own.
 func (f changeForm) parse() (lines []string, entries []blocklist.Entry, err error) {
 	rest := blocklist.Attributes{Category: f.Category, Reference: f.Reference}
-	if rest.Expires, err = dayToCome(f.Expires); err != nil {
+	if rest.Expires, err = dayOf(f.Expires, 0); err != nil {
 		return nil, nil, err
 	}
 	if rest.Review, err = dayToCome(f.Review); err != nil {

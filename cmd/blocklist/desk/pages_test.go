@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/report"
 	"github.com/argine-dns/argine/blocklist/receipt"
@@ -22,7 +23,11 @@ func TestDue(t *testing.T) {
 	t.Parallel()
 	a := newAgency(t)
 	soon := time.Now().AddDate(0, 0, 9).Format(time.DateOnly)
-	a.list(t, "b.example review=2020-01-02", "a.example expires=2020-01-02", "c.example expires="+soon, "d.example expires=2099-01-02")
+	a.list(t, "b.example review=2020-01-02", "c.example expires="+soon, "d.example expires=2099-01-02")
+	past, err := blocklist.ParseEntry("a.example expires=2020-01-02")
+	require.NoError(t, err)
+	_, err = a.Import(t.Context(), func(yield func(blocklist.Entry, error) bool) { yield(past, nil) }, audit, nil)
+	require.NoError(t, err)
 	a.open(t)
 	b := a.enter(t)
 	for what, want := range map[string]string{"review": "b.example", "expired": "a.example", "expiring": "c.example"} {

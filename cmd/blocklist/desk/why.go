@@ -24,7 +24,7 @@ func whys() []why {
 		{proposal.ErrSecondPerson, "why.second"},
 		{proposal.ErrChanged, "why.changed"},
 		{proposal.ErrAlready, "decide.already"},
-		{proposal.ErrOver, "why.over"},
+		{publish.ErrOver, "why.over"},
 		{proposal.ErrState, "why.state"},
 		{proposal.ErrNotFound, "why.noproposal"},
 		{publish.ErrTwoPersons, "why.two"},
