@@ -140,6 +140,15 @@ func (l *Ledger) Unreleased(ctx context.Context) iter.Seq2[blocklist.Change, err
 	}
 }
 
+// Unprepared yields the changes that are in no release, neither in a pushed one nor in the pending one, in the order of
+// a delta. The last value may be an error.
+func (l *Ledger) Unprepared(ctx context.Context) iter.Seq2[blocklist.Change, error] {
+	if _, upTo := l.pendingUpTo(ctx); upTo > 0 {
+		return l.history.Changes(ctx, upTo, math.MaxInt64)
+	}
+	return l.Unreleased(ctx)
+}
+
 // because joins a description of an operation and its reason.
 func because(what, why string) string {
 	if why == "" {

@@ -13,23 +13,26 @@ import (
 
 // Status is the current state of a list.
 type Status struct {
-	List      string            `json:"list"`
-	Root      *RootInfo         `json:"root,omitempty"`     // the root in force; nil: the first one waits for signatures
-	Head      Operation         `json:"head"`               // the last operation, with Entries and Digest of the current list
-	Released  *ReleaseRecord    `json:"released,omitempty"` // the last pushed release; nil: none
-	Added     uint64            `json:"unreleased_added"`   // lines added since that release
-	Removed   uint64            `json:"unreleased_removed"` // lines removed since that release
-	Rules     Rules             `json:"rules,omitzero"`
-	Due       DueCounts         `json:"due"`
-	Proposals map[string]uint64 `json:"proposals,omitempty"` // numbers of proposals by state
-	Pending   *Pending          `json:"pending,omitempty"`   // a root or release that waits for signatures or for a push
-	Skipped   []Skipped         `json:"skipped,omitempty"`   // serials after the last release that are not used again
-	Urgent    *UrgentList       `json:"urgent,omitempty"`    // urgent orders on top of the pushed release; nil: none
-	Ordered   *Pending          `json:"ordered,omitempty"`   // urgent orders that wait for an officer's signature
-	Origin    *Comparison       `json:"origin,omitempty"`    // set by callers that have used [Ledger.Compare]
-	Damaged   string            `json:"damaged,omitempty"`   // which part of the folder is missing or damaged
-	Warnings  []string          `json:"warnings,omitempty"`  // what must be done soon, and the command for it
-	Expired   bool              `json:"expired,omitempty"`   // whether the root or the pushed release has expired
+	List     string         `json:"list"`
+	Root     *RootInfo      `json:"root,omitempty"`     // the root in force; nil: the first one waits for signatures
+	Head     Operation      `json:"head"`               // the last operation, with Entries and Digest of the current list
+	Released *ReleaseRecord `json:"released,omitempty"` // the last pushed release; nil: none
+	Added    uint64         `json:"unreleased_added"`   // lines added since that release
+	Removed  uint64         `json:"unreleased_removed"` // lines removed since that release
+	// UnpreparedAdded and UnpreparedRemoved are those that are not in the pending release either.
+	UnpreparedAdded   uint64            `json:"-"`
+	UnpreparedRemoved uint64            `json:"-"`
+	Rules             Rules             `json:"rules,omitzero"`
+	Due               DueCounts         `json:"due"`
+	Proposals         map[string]uint64 `json:"proposals,omitempty"` // numbers of proposals by state
+	Pending           *Pending          `json:"pending,omitempty"`   // a root or release that waits for signatures or for a push
+	Skipped           []Skipped         `json:"skipped,omitempty"`   // serials after the last release that are not used again
+	Urgent            *UrgentList       `json:"urgent,omitempty"`    // urgent orders on top of the pushed release; nil: none
+	Ordered           *Pending          `json:"ordered,omitempty"`   // urgent orders that wait for an officer's signature
+	Origin            *Comparison       `json:"origin,omitempty"`    // set by callers that have used [Ledger.Compare]
+	Damaged           string            `json:"damaged,omitempty"`   // which part of the folder is missing or damaged
+	Warnings          []string          `json:"warnings,omitempty"`  // what must be done soon, and the command for it
+	Expired           bool              `json:"expired,omitempty"`   // whether the root or the pushed release has expired
 }
 
 // RootInfo describes a root: the officers, and how many of them must sign.
@@ -61,6 +64,10 @@ func (l *Ledger) Status(ctx context.Context) (s Status, err error) {
 		s.Added, s.Removed, err = count(l.Unreleased(ctx))
 	} else {
 		s.Added = s.Head.Entries
+	}
+	s.UnpreparedAdded, s.UnpreparedRemoved = s.Added, s.Removed
+	if serial, _ := l.pendingUpTo(ctx); serial > 0 && err == nil {
+		s.UnpreparedAdded, s.UnpreparedRemoved, err = count(l.Unprepared(ctx))
 	}
 	if err != nil {
 		return s, err

@@ -62,7 +62,7 @@ func (p decidePage) Alone() bool {
 
 // examined is a proposal with what stands against it now.
 type examined struct {
-	proposal.Proposal
+	decided
 	proposal.Findings
 	Proposed proposal.Proposal     // as it was recorded
 	Check    proposal.DetailedStep // the first decision, if there is one
@@ -145,8 +145,12 @@ func (v *visit) showDecide(ids []int64) error {
 	if err != nil {
 		return err
 	}
+	shown, err := v.decided(all)
+	if err != nil {
+		return err
+	}
 	for i, found := range findings {
-		p.Proposals[i].Findings = found
+		p.Proposals[i].decided, p.Proposals[i].Findings = shown[i], found
 	}
 	p.Verbs = v.verbs(all)
 	status := p.fill(v)

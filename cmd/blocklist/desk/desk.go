@@ -47,24 +47,24 @@ type Options struct {
 // Desk is the web application. It is an [http.Handler].
 type Desk struct {
 	Options
-	ledger    opened
-	languages languages
-	assets    assets
-	views     *views
-	sessions  *sessions
-	kept      kept
-	overview  cached[*overview]
-	receipts  cached[read]
-	reviews   cached[*review]
-	unsigned  cached[*changes]
-	orders    cached[[]blocklist.Entry]
-	boards    cached[*board]
-	targets   haystack
-	takedowns cached[[]takedown.PlatformStatus]
-	codes     codes
-	drafts    drafts
-	busy      chan struct{} // one place for each page that is being made
-	handler   http.Handler
+	ledger     opened
+	languages  languages
+	assets     assets
+	views      *views
+	sessions   *sessions
+	kept       kept
+	overview   cached[*overview]
+	receipts   cached[read]
+	reviews    cached[*review]
+	unprepared cached[*changes]
+	orders     cached[[]blocklist.Entry]
+	boards     cached[*board]
+	targets    haystack
+	takedowns  cached[[]takedown.PlatformStatus]
+	codes      codes
+	drafts     drafts
+	busy       chan struct{} // one place for each page that is being made
+	handler    http.Handler
 }
 
 // ServeHTTP implements [http.Handler].

@@ -6,6 +6,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
@@ -25,6 +26,35 @@ func (v *visit) effects(entries []blocklist.Entry) ([]listed, error) {
 	all := make([]listed, len(entries))
 	for i, e := range entries {
 		all[i] = listed{e, effects[targets[i]]}
+	}
+	return all, err
+}
+
+// decided is a proposal with what subscribers make of its target, if it has changed the list.
+type decided struct {
+	proposal.Proposal
+	Effect publish.Effect // without a state: it has not
+}
+
+// decided returns proposals with what subscribers make of those that have changed the list.
+func (v *visit) decided(proposals []proposal.Proposal) ([]decided, error) {
+	counts := func(p proposal.Proposal) bool { return p.State == proposal.Listed || p.State == proposal.Delisted }
+	var targets []string
+	for _, p := range proposals {
+		if counts(p) {
+			targets = append(targets, p.Target)
+		}
+	}
+	var effects map[string]publish.Effect
+	var err error
+	if len(targets) > 0 {
+		effects, err = v.ledger.Effects(v.r.Context(), targets, time.Now())
+	}
+	all := make([]decided, len(proposals))
+	for i, p := range proposals {
+		if all[i].Proposal = p; counts(p) {
+			all[i].Effect = effects[p.Target]
+		}
 	}
 	return all, err
 }

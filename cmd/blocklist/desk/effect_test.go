@@ -123,6 +123,47 @@ func TestSearchFindsWhatIsTyped(t *testing.T) {
 	assert.NotContains(t, table, "shop")
 }
 
+// A proposal that was confirmed says what subscribers make of it, wherever it is shown.
+func TestProposalSaysWhatIsEnforced(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	_, err := proposal.Propose(t.Context(), a.Ledger, []proposal.Proposal{
+		{Target: "phish.example", Source: "hotline"}, {Target: "phisher.example", Source: "hotline"},
+	}, audit, nil)
+	require.NoError(t, err)
+	a.open(t)
+	b := a.enter(t)
+	says := func(want string) {
+		t.Helper()
+		for _, path := range []string{"/proposal/1", "/proposals?state=all", "/search?q=phish"} {
+			assert.Contains(t, b.get(t, path).text, want, path)
+		}
+	}
+	says("phish.example")
+	assert.NotContains(t, b.get(t, "/proposals?state=all").text, "in force")
+	a.decide(t, proposal.Check, "carla")
+	a.decide(t, proposal.Confirm, "rita")
+	says("decided, not in force yet: a release must be made")
+	_, _, err = a.Release(t.Context(), "anna")
+	require.NoError(t, err)
+	says("decided, not in force yet: release 1 needs more signatures")
+	a.sign(t)
+	a.release(t)
+	says("in force since " + time.Now().UTC().Format("2006-01-02"))
+	a.withdraw(t, "phish.example")
+	says("withdrawn, still blocked until the next release")
+	a.release(t)
+	says("no longer in force since")
+}
+
+// decide has somebody decide on the first proposal.
+func (a *agency) decide(t *testing.T, verb proposal.Verb, author string) {
+	t.Helper()
+	all, err := proposal.Decide(t.Context(), a.Ledger, proposal.Decision{Verb: verb, IDs: []int64{1}}, publish.Audit{Author: author, Reason: "seen"})
+	require.NoError(t, err)
+	require.NoError(t, all[0].Err)
+}
+
 // Proposals can be chosen by the days of their reception.
 func TestProposalsByDay(t *testing.T) {
 	t.Parallel()

@@ -41,7 +41,7 @@ func (v *visit) pending() error {
 
 func (v *visit) pendingPage() (p pendingPage, err error) {
 	p.CanPush, p.PushTo, p.Reviewers = v.Push != nil, v.PushTo, v.reviewers()
-	p.Unreleased = v.now.Root != nil && v.unreleased()
+	p.Unreleased = v.now.Root != nil && v.now.unprepared() > 0
 	part := (*publish.PartError)(nil)
 	p.Pending, err = v.ledger.Pending()
 	switch {
@@ -63,7 +63,7 @@ func (v *visit) pendingPage() (p pendingPage, err error) {
 	if err != nil || !p.Unreleased {
 		return p, err
 	}
-	p.Changes, err = v.unreleasedChanges()
+	p.Changes, err = v.unpreparedChanges()
 	return p, err
 }
 

@@ -88,6 +88,39 @@ func TestRelease(t *testing.T) {
 	assert.Equal(t, http.StatusConflict, b.post(t, "/release", nil).status, "nothing has changed")
 }
 
+// What is in no release yet is counted without what the pending release has.
+func TestChangedSinceTheReleaseWasMade(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.list(t, "first.example")
+	a.release(t)
+	a.list(t, "second.example", "third.example")
+	_, _, err := a.Release(t.Context(), "anna")
+	require.NoError(t, err)
+	a.open(t)
+	b := a.enter(t)
+	start := b.get(t, "/").text
+	assert.NotContains(t, start, "in no release yet 2")
+	assert.Contains(t, start, "+0 −0")
+	assert.NotContains(t, b.get(t, "/pending").text, "Changed since it was made")
+	a.list(t, "late.example")
+	start = b.get(t, "/").text
+	assert.Contains(t, start, "1 changed entry is in no release yet")
+	assert.Contains(t, start, "+1 −0")
+	_, since, ok := strings.Cut(b.get(t, "/pending").text, "Changed since it was made")
+	require.True(t, ok)
+	assert.Contains(t, since, "1 entry added, none removed+late.example")
+	assert.NotContains(t, since, "second.example")
+	a.sign(t)
+	_, err = a.NewRoot(t.Context(), publish.RootChange{Urgent: &publish.UrgentLimits{Entries: 2, Hours: 3}}, audit)
+	require.NoError(t, err)
+	assert.Contains(t, b.get(t, "/").text, "1 changed entry is in no release yet", "beside a pending root")
+	a.sign(t)
+	a.release(t)
+	a.withdraw(t, "late.example")
+	assert.Contains(t, b.get(t, "/").text, "1 changed entry is in no release yet")
+}
+
 // A release that the guards hold is made only with a reason.
 func TestHeldRelease(t *testing.T) {
 	t.Parallel()

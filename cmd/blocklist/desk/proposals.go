@@ -15,7 +15,7 @@ import (
 
 // proposalsPage has a page of proposals, the newest received first.
 type proposalsPage struct {
-	Proposals                       []proposal.Proposal
+	Proposals                       []decided
 	States, Sources, Categories     []string
 	State, Source, Category, Target string // what was asked for
 	Since, Until                    string // days of reception
@@ -61,12 +61,16 @@ func (v *visit) proposals() error {
 	if f.After, err = numberOf(v.r.URL.Query().Get("after")); err != nil {
 		return err
 	}
-	if p.Proposals, err = proposal.List(v.r.Context(), v.ledger, f); err != nil {
+	found, err := proposal.List(v.r.Context(), v.ledger, f)
+	if err != nil {
 		return err
 	}
-	if len(p.Proposals) > pageLength {
-		p.Proposals = p.Proposals[:pageLength]
-		p.Next = withQuery(v.r.URL, "after", strconv.FormatInt(p.Proposals[pageLength-1].ID, 10))
+	if len(found) > pageLength {
+		found = found[:pageLength]
+		p.Next = withQuery(v.r.URL, "after", strconv.FormatInt(found[pageLength-1].ID, 10))
+	}
+	if p.Proposals, err = v.decided(found); err != nil {
+		return err
 	}
 	if f.After > 0 {
 		p.First = withQuery(v.r.URL, "after", "")

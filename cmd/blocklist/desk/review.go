@@ -29,11 +29,11 @@ func (v *visit) review(p *publish.Pending) (*review, error) {
 	})
 }
 
-// unreleasedChanges reads what the next release would change, once for each state.
-func (v *visit) unreleasedChanges() (*changes, error) {
-	return v.unsigned.get(v.r.Context(), v.stamp(), func(ctx context.Context) (*changes, error) {
+// unpreparedChanges reads what no release has yet, neither a pushed one nor the pending one, once for each state.
+func (v *visit) unpreparedChanges() (*changes, error) {
+	return v.unprepared.get(v.r.Context(), v.stamp(), func(ctx context.Context) (*changes, error) {
 		c := &changes{}
-		return c, c.fill(v.ledger.Unreleased(ctx))
+		return c, c.fill(v.ledger.Unprepared(ctx))
 	})
 }
 

@@ -22,7 +22,7 @@ type searchPage struct {
 	Below      []listed
 	Begin      []listed // that begin with it
 	Withdrawn  []withdrawn
-	Proposals  []proposal.Proposal
+	Proposals  []decided
 	References []logged
 	Authors    []logged
 }
@@ -140,8 +140,12 @@ func (p *searchPage) findWithdrawn(v *visit) error {
 func (p *searchPage) findProposals(v *visit) error {
 	f := proposal.Filter{Limit: foundLength}
 	_, err := v.fill(&f, p.Text)
+	if err != nil {
+		return err
+	}
+	found, err := proposal.List(v.r.Context(), v.ledger, f)
 	if err == nil {
-		p.Proposals, err = proposal.List(v.r.Context(), v.ledger, f)
+		p.Proposals, err = v.decided(found)
 	}
 	return err
 }

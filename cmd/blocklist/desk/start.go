@@ -47,7 +47,7 @@ func (v *visit) tasks() (all []task) {
 	add(s.Ordered != nil, task{Key: "task.ordered", N: 1, Link: "/urgent", Urgent: true})
 	add(p != nil && !p.Enough(), task{Key: "task.sign", N: missing(p), Link: "/pending"})
 	add(p != nil && p.IsRelease() && p.Enough(), task{Key: "task.push", N: 1, Link: "/pending"})
-	add(s.Root != nil && v.unreleased(), task{Key: "task.release", N: s.Added + s.Removed, Link: "/pending"})
+	add(s.Root != nil && s.unprepared() > 0, task{Key: "task.release", N: s.unprepared(), Link: "/pending"})
 	add(s.Due.Review > 0, task{Key: "task.review", N: s.Due.Review, Link: "/due?what=review"})
 	add(s.Due.Expired > 0, task{Key: "task.expired", N: s.Due.Expired, Link: "/due?what=expired"})
 	add(s.Due.Expiring > 0, task{Key: "task.expiring", N: s.Due.Expiring, Link: "/due?what=expiring"})
@@ -64,15 +64,6 @@ func missing(p *publish.Pending) uint64 {
 		n = max(n, p.Before.Threshold-len(p.Before.Signed))
 	}
 	return uint64(max(n, 0))
-}
-
-// unreleased reports whether the list has changed since the release that was pushed last or is pending.
-func (v *visit) unreleased() bool {
-	s := v.now
-	if s.Pending != nil && s.Pending.IsRelease() {
-		return s.Pending.Digest != s.Head.Digest && s.Pending.Ledger != s.Head.Hash
-	}
-	return s.Added+s.Removed > 0
 }
 
 // proposalTasks returns the proposals that wait for a first decision, and those that wait for a second person.

@@ -17,6 +17,9 @@ type overview struct {
 	confidential bool
 }
 
+// unprepared returns how many changed lines are in no release yet, neither in a pushed one nor in the pending one.
+func (o *overview) unprepared() uint64 { return o.UnpreparedAdded + o.UnpreparedRemoved }
+
 // state stands for all that the desk shows of the agency's folder. Two equal ones have the same content.
 type state struct {
 	version publish.Version
