@@ -82,7 +82,9 @@ func TestReferrals(t *testing.T) {
 	add("first", "order 1", "https://social.example/a", "https://social.example/b/* category=terror ref=77", "https://*.social.example/c")
 	add("second", "order 2", "https://social.example/a category=fraud", "https://other.example/p?id=7 status=monitor", "https://other.example/q?x&y#any-order",
 		"https://gone.example/a")
-	late := func(yield func(blocklist.Entry, error) bool) { yield(entry(t, "https://late.example/a expires=2020-01-01"), nil) }
+	late := func(yield func(blocklist.Entry, error) bool) {
+		yield(entry(t, "https://late.example/a expires=2020-01-01"), nil)
+	}
 	_, err := a.Import(t.Context(), late, cause, nil)
 	require.NoError(t, err)
 	_, err = a.Remove(t.Context(), entries(t, "https://gone.example/a", "https://social.example/b/*"), cause)
