@@ -158,6 +158,17 @@ func TestReleasesNameSignersOfValidSignatures(t *testing.T) {
 		assert.WithinDuration(t, time.Now(), r.Created, time.Minute)
 	}
 	assert.Equal(t, all[2:], read(1))
+	var signed []publish.ReleaseInfo
+	for r, err := range a.SignedReleases(t.Context(), all[0].Pushed) {
+		require.NoError(t, err)
+		assert.Zero(t, r.Listed)
+		r.Listed = 1
+		signed = append(signed, r)
+	}
+	assert.Equal(t, all, signed)
+	for r := range a.SignedReleases(t.Context(), all[2].Pushed.Add(time.Second)) {
+		assert.Fail(t, "a release of before", "serial %d", r.Serial)
+	}
 
 	path := func(serial string) string { return filepath.Join(a.dir, "releases", serial, "targets.json") }
 	first, err := os.ReadFile(path("1"))

@@ -195,6 +195,20 @@ func (l *Ledger) OperationLines(ctx context.Context, o Operation) iter.Seq2[Oper
 // OperationPart yields a part of the lines of an operation: after the first skip lines, at most that many; 0: all. It
 // reads no others, except for checks of pages. The last value may be an error.
 func (l *Ledger) OperationPart(ctx context.Context, o Operation, skip, most int64) iter.Seq2[OperationLine, error] {
+	if o.Kind == KindTakedown {
+		return l.checksPart(ctx, o, skip, most)
+	}
+	return func(yield func(OperationLine, error) bool) {
+		for c, err := range l.history.Lines(ctx, o.ID, skip, most) {
+			if !yield(OperationLine{Sign: c.Sign, Target: c.Target, Attributes: c.Attributes}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// checksPart is [Ledger.OperationPart] of an operation with checks of pages, which changes nothing.
+func (l *Ledger) checksPart(ctx context.Context, o Operation, skip, most int64) iter.Seq2[OperationLine, error] {
 	return func(yield func(OperationLine, error) bool) {
 		n := int64(0)
 		for c, err := range l.history.ChecksBy(ctx, o.ID) {
@@ -204,14 +218,6 @@ func (l *Ledger) OperationPart(ctx context.Context, o Operation, skip, most int6
 			}
 			check := PageCheck{Checked: c.Checked, Removed: c.Removed}
 			if !yield(OperationLine{Sign: "?", Target: c.Target, Check: &check}, err) || err != nil {
-				return
-			}
-		}
-		if n > 0 { // checks and changes are not in the same operation
-			return
-		}
-		for c, err := range l.history.Lines(ctx, o.ID, skip, most) {
-			if !yield(OperationLine{Sign: c.Sign, Target: c.Target, Attributes: c.Attributes}, err) || err != nil {
 				return
 			}
 		}

@@ -40,14 +40,27 @@ type ReleaseInfo struct {
 // Releases yields the newest pushed releases, oldest first; last 0 selects all. It verifies each one's signatures. The
 // last value may be an error.
 func (l *Ledger) Releases(ctx context.Context, last int) iter.Seq2[ReleaseInfo, error] {
+	return l.releases(ctx, last, time.Time{}, true)
+}
+
+// SignedReleases is [Ledger.Releases] for the releases that were pushed since a time, without Listed and Delisted. For
+// those two the changes of each release are read.
+func (l *Ledger) SignedReleases(ctx context.Context, since time.Time) iter.Seq2[ReleaseInfo, error] {
+	return l.releases(ctx, 0, since, false)
+}
+
+func (l *Ledger) releases(ctx context.Context, last int, since time.Time, counted bool) iter.Seq2[ReleaseInfo, error] {
 	return func(yield func(ReleaseInfo, error) bool) {
 		s := l.signedReleases()
 		for r, err := range l.history.LastReleases(ctx, last) {
+			if err == nil && r.Pushed.Before(since) {
+				continue
+			}
 			var info *ReleaseInfo
 			if err == nil {
 				info, err = s.describe(ctx, r)
 			}
-			if err == nil {
+			if err == nil && counted {
 				info.Listed, info.Delisted, err = l.history.ListedIn(ctx, r)
 			}
 			if err != nil {

@@ -89,7 +89,7 @@ func enforced(ctx context.Context, l *publish.Ledger, releases []publish.Release
 // signedDigests returns the digests of all releases whose signatures are valid, as receipts name them.
 func signedDigests(ctx context.Context, l *publish.Ledger) (map[uint64]string, error) {
 	digests := map[uint64]string{}
-	for r, err := range l.Releases(ctx, 0) {
+	for r, err := range l.SignedReleases(ctx, time.Time{}) {
 		if err != nil {
 			return nil, err
 		}

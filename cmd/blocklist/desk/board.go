@@ -19,7 +19,7 @@ func (v *visit) board(ctx context.Context) (*board, error) {
 	}
 	return v.boards.get(ctx, said.at.String()+v.now.Head.Hash, func(ctx context.Context) (*board, error) {
 		var releases []receipt.Release
-		for r, err := range v.ledger.Releases(ctx, 0) {
+		for r, err := range v.ledger.SignedReleases(ctx, time.Time{}) {
 			if err != nil {
 				return nil, err
 			}
