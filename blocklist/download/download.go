@@ -156,7 +156,7 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// RetryAfter returns how long a server has asked to wait before the next request. 0: no server has.
+// RetryAfter returns how long a server has asked to wait before the next request, or 0 if none has asked.
 func RetryAfter(err error) time.Duration {
 	if status, ok := errors.AsType[*httpget.StatusError](err); ok {
 		return status.RetryAfter

@@ -93,8 +93,8 @@ func withMatch(r *http.Request, m blocklist.Match) *http.Request {
 }
 
 // MatchOf returns the match of a request: the reason of a refusal, or an entry with status=monitor that let it pass. It
-// returns false if no entry matched. In a handler behind a filter pass it the request, in a client the Request of the
-// response.
+// returns false if no entry matched. A handler behind a filter passes its request to MatchOf, a client the field
+// Request of the response.
 func MatchOf(r *http.Request) (blocklist.Match, bool) {
 	m, ok := r.Context().Value(matchKey{}).(blocklist.Match)
 	return m, ok

@@ -37,9 +37,9 @@ type fillPut func(*ledger.Tx, *screen, *checker) (ledger.Counts, error)
 
 // Add gives orders: an entry is an order with the entry's reference, which lists its target. An entry stays listed
 // while one of its orders stands. If an order with this reference stands, it gets the attributes of the new order, and
-// keeps its other attributes. If an entry breaks a rule, Add changes nothing and fails with [ErrRules]; if it would have
-// expired, with [ErrOver]. If the guards hold an entry, Add changes nothing and returns a [*guard.HeldError]. With
-// by.Override, held entries are added as well. Without entries it fails with
+// keeps its other attributes. If an entry breaks a rule, Add changes nothing and fails with [ErrRules]. If an entry
+// would already have expired, it fails with [ErrOver]. If the guards hold an entry, Add changes nothing and returns a
+// [*guard.HeldError]. With by.Override, held entries are added as well. Without entries it fails with
 // [blocklist.ErrMalformed].
 func (l *Ledger) Add(ctx context.Context, entries []blocklist.Entry, by Audit) (ChangeResult, error) {
 	if len(entries) == 0 {

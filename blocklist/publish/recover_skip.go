@@ -10,10 +10,10 @@ import (
 // reasonAside is the reason of an operation of [KindSkip] that a recovery records.
 const reasonAside = "set aside by a recovery"
 
-// doomed returns the serials that are not used again because the recovery sets the pending release aside: its own, if
-// officers have signed it. If the ledger is lost, also those between it and the release, each of which was signed:
-// otherwise the pending release would have it. A pending release that can't be read, or that is the release itself,
-// dooms none.
+// doomed returns the serials that must not be used again because the recovery sets the pending release aside: its own
+// serial, if officers have signed it. If the ledger is lost, also the serials between the release and the pending one:
+// each was signed, since otherwise the pending release would have it. There are none if the pending release can't be
+// read, or is the release itself.
 func (v *recovery) doomed() (all []Skipped, err error) {
 	rel, err := v.to.readRelease(v.to.path(pendingDir, releaseDir))
 	if err != nil || rel.targets.Newest().Ledger == v.signed.Ledger {

@@ -93,8 +93,7 @@ func (d folder) rootHistory() ([]*trust.Root, error) {
 	return nil, err
 }
 
-// signedUnder returns roots without those at the beginning that don't accept the signatures of targets. It fails if no
-// root accepts them.
+// signedUnder returns the roots from the first one on that accepts the signatures of targets. It fails if none does.
 func signedUnder(roots []*trust.Root, targets []byte) ([]*trust.Root, error) {
 	err := fmt.Errorf("%w: there is no root", blocklist.ErrUntrusted)
 	for i, root := range roots {

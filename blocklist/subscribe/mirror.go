@@ -43,7 +43,7 @@ type Mirrored struct {
 // after a day.
 //
 // Mirror fails with [blocklist.ErrBusy] if another process copies the list to the folder, with [blocklist.ErrExpired]
-// if no origin has metadata in date, and otherwise like [Subscription.Refresh].
+// if no origin has unexpired metadata, and otherwise like [Subscription.Refresh].
 func Mirror(ctx context.Context, c Config, dir string) (Mirrored, error) {
 	m, err := openMirror(ctx, c, dir)
 	if err != nil {

@@ -185,7 +185,7 @@ func (s *Subscription) expectFresh(serial uint64, until time.Time) {
 	}
 }
 
-// rootEndsSoon is the time before a root's expiry from which on a warning is logged.
+// rootEndsSoon is how long before a root expires a warning is logged.
 const rootEndsSoon = 90 * 24 * time.Hour
 
 // warnOfRoot logs a warning, once per root, if it expires soon. Without a new root, the list then becomes stale.

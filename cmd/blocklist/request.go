@@ -331,7 +331,7 @@ func readSeen(list string) (all []publish.Seen, err error) {
 // maxMemory limits the length of the file with signed states, in bytes. Real files are shorter.
 const maxMemory = 8 << 20
 
-// memory is a ledger or a request, which compares what is pending with the states that were signed before.
+// memory compares what is pending with the states that were signed before: it is a ledger or a request.
 type memory interface {
 	CheckSeen(ctx context.Context, p *publish.Pending, all []publish.Seen) error
 	Remember(p *publish.Pending, all []publish.Seen) ([]publish.Seen, error)

@@ -90,8 +90,8 @@ func (a *app) ask(question string) (yes bool, err error) {
 	return answer == "y" || answer == "yes", nil
 }
 
-// confirmClock returns the function that decides whether the clock is right: --clock-is-right says so, a terminal is
-// asked, and otherwise there is none.
+// confirmClock returns the function that decides whether the clock is right. With --clock-is-right it is right.
+// Otherwise the person at the terminal is asked; without a terminal, the result is nil.
 func (a *app) confirmClock() func(doubt error) bool {
 	_, ok := terminal(a.stdin)
 	switch {
@@ -175,7 +175,7 @@ func escaped(text string, escape func(rune) string) string {
 	return b.String()
 }
 
-// obeyed reports whether a terminal obeys a character, or breaks a line at it, or shows nothing.
+// obeyed reports whether a terminal takes a character as a command or as the end of a line, or shows nothing for it.
 func obeyed(r rune) bool {
 	return r != '\n' && r != '\t' &&
 		(unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp, unicode.Cf))

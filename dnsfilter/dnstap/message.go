@@ -134,7 +134,7 @@ func (e *exchange) append(b []byte) []byte {
 	return b
 }
 
-// known returns one of the addresses.
+// known returns an address that is known, which shows the address family.
 func (e *exchange) known() netip.Addr {
 	if e.asker.Addr().IsValid() {
 		return e.asker.Addr()

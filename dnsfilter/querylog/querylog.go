@@ -33,9 +33,9 @@ type Config struct {
 	Log       *slog.Logger // for errors of writing; nil: none
 }
 
-// Log is a [dnsfilter.Tap] that writes a line of JSON for each query it is to write, when that is answered. No answer
-// waits for the disk: lines that it does not take in time are dropped and counted. When the file was renamed, the log
-// goes on in a new one.
+// Log is a [dnsfilter.Tap] that writes a line of JSON for each query that its configuration selects, once that is
+// answered. No answer waits for the disk: lines that the disk does not take in time are dropped and counted. After the
+// file was renamed, the log goes on in a new one.
 type Log struct {
 	config  Config
 	hasher  hasher

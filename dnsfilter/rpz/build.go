@@ -94,7 +94,7 @@ func (b *build) sources(ctx context.Context) error {
 	return nil
 }
 
-// source keeps the entries of a source if they have not changed or can't be read, or reads them.
+// source reads the entries of a source. It keeps those of the old snapshot if they have not changed or can't be read.
 func (b *build) source(ctx context.Context, i int) error {
 	src := &b.config.Sources[i]
 	was := -1
@@ -144,8 +144,8 @@ func (src *Source) policy(i int) string {
 	return text
 }
 
-// before returns the version of the entries behind an older result of version. It returns false if something else was
-// done with them.
+// before returns the version of the entries that an older result of version contains. It returns false if the entries
+// were treated in another way then.
 func (src *Source) before(i int, version string) (entries string, same bool) {
 	return strings.CutSuffix(version, src.policy(i))
 }
@@ -297,7 +297,7 @@ func (b *build) write() error {
 	return nil
 }
 
-// fill is write to a new file, which stays open.
+// fill does what write does, to a new file, which stays open.
 func (b *build) fill(f *os.File, items itemReader) error {
 	r := &recorder{from: items, out: bufio.NewWriterSize(f, bufferSize), at: b.next.At}
 	diff, err := b.compare(r)

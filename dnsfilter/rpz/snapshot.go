@@ -171,7 +171,7 @@ func nameServer() data { return newData(dns.TypeNS, ttl, "\x09localhost\x00") }
 // top returns the records of the top of the zone, its SOA record first.
 func (s *snapshot) top() []data { return append(serialRecords(s.Serial, s.Digest), nameServer()) }
 
-// serialRecords returns the records of the top of the zone that each serial has its own of.
+// serialRecords returns the records of the top of the zone that differ between serials.
 func serialRecords(serial uint32, digest []byte) []data {
 	if digest == nil {
 		return []data{soa(serial)}

@@ -125,8 +125,9 @@ func (z *Zone) answer(q *request, s *snapshot, r *reply) int {
 	return dns.RcodeSuccess
 }
 
-// answerIXFR sends the changes since the serial of a client: nothing but the SOA record if there are none, or over UDP,
-// where the client asks again over TCP (RFC 1995, section 2), or the whole zone if the journal lacks them.
+// answerIXFR sends the changes since the serial of a client, or the whole zone if the journal lacks them. If nothing
+// has changed, or over UDP, it sends the SOA record only. Over UDP, the client then asks again over TCP (RFC 1995,
+// section 2).
 func (z *Zone) answerIXFR(q *request, s *snapshot, r *reply) int {
 	var has *dns.SOA
 	for _, rr := range q.msg.Ns {

@@ -15,7 +15,7 @@ type request struct {
 	length              int64 // below 0: not given
 }
 
-// newRequest returns the request of a header. It is malformed without one of the fields that each request has.
+// newRequest returns the request of a header. It returns false if the header is malformed or lacks a required field.
 func newRequest(f *http2.MetaHeadersFrame) (r request, ok bool) {
 	r = request{method: f.PseudoValue("method"), path: f.PseudoValue("path"), length: -1}
 	for _, field := range f.RegularFields() {

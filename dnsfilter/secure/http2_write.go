@@ -39,7 +39,8 @@ func (c *http2Conn) reset(id uint32, code http2.ErrCode) {
 	c.end(id)
 }
 
-// refuse answers with a status alone. Open says that the request is not complete, and that the rest is not wanted.
+// refuse answers with a status alone. Open says that the request is still incomplete: then the client is told that the
+// rest is not needed.
 func (c *http2Conn) refuse(id uint32, status int, open bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,7 +85,7 @@ func (c *http2Conn) field(name, value string) {
 	_ = c.encoder.WriteField(hpack.HeaderField{Name: name, Value: value}) // writing to memory does not fail
 }
 
-// writeHeader writes the header of which the fields are collected.
+// writeHeader writes the header from the fields that were collected.
 func (c *http2Conn) writeHeader(id uint32, all bool) {
 	_ = c.framer.WriteHeaders(http2.HeadersFrameParam{
 		StreamID: id, BlockFragment: c.block.Bytes(), EndHeaders: true,

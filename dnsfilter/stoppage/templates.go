@@ -126,7 +126,8 @@ func readTemplate(source fs.FS, name string) (string, error) {
 	return string(text), err
 }
 
-// fallback is the language for visitors who ask for none that there is, if the list names none either.
+// fallback is the language of pages for visitors whose languages have no page, if the language of the list has none
+// either.
 const fallback = "en"
 
 func parseTemplates(texts map[string]string) (*Templates, error) {

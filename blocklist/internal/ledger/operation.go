@@ -152,7 +152,7 @@ func (o *Operation) CheckText() error {
 // maxText is the maximum length of a text of an operation, in bytes.
 const maxText = 4 << 10
 
-// clockConfirmed follows the reason of an operation whose time is one that [Ledger.Lock] doubts.
+// clockConfirmed ends the reason of an operation whose time [Ledger.Lock] doubted and a person confirmed.
 const clockConfirmed = "; clock confirmed"
 
 // overriddenBy separates the reason of a change from the reason to override the guards.

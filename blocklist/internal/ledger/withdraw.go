@@ -11,7 +11,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// OrderChange is what an operation did to the orders of one target. Both are sorted by age, oldest first.
+// OrderChange is what an operation did to the orders of one target. Before and After are sorted by age, oldest first.
 type OrderChange struct {
 	Target        string
 	Before, After []blocklist.Entry // none: not listed

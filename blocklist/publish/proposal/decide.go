@@ -55,7 +55,8 @@ type Decided struct {
 var (
 	// ErrState is returned for a decision that a proposal in its state does not take.
 	ErrState = errors.New("not in this state")
-	// ErrAlready is returned if the person has decided since they have seen it. It wraps [ErrState].
+	// ErrAlready is returned if the same person has already decided since the step that they have seen. It wraps
+	// [ErrState].
 	ErrAlready = fmt.Errorf("%w: you have decided on it already", ErrState)
 	// ErrNoReason is returned for a refusal without a reason. It wraps [blocklist.ErrMalformed].
 	ErrNoReason = fmt.Errorf("%w: a refusal needs a reason", blocklist.ErrMalformed)

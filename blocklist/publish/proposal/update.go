@@ -169,7 +169,8 @@ func (m *merge) advance() error {
 	return err
 }
 
-// passUntil handles the proposals about targets before one, which the list has no more. The empty text is beyond all.
+// passUntil handles the proposals about targets that sort before the given one: the list does not have them any more.
+// An empty target sorts after all others.
 func (m *merge) passUntil(ctx context.Context, target string) error {
 	for m.at.target() != "" && (target == "" || m.at.target() < target) {
 		if err := m.gone(ctx, m.at); err != nil {

@@ -49,7 +49,8 @@ func (c *cached[T]) get(ctx context.Context, key string, do func(context.Context
 	}
 }
 
-// find returns the value for a key, or else the one that must be made before, and has it made.
+// find returns the value for a key, or else the value that is being made, which may be that for another key. If there
+// is none for the key, or if it is too old, and none is being made, find has it made.
 func (c *cached[T]) find(ctx context.Context, key string, do func(context.Context) (T, error)) *filling[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()

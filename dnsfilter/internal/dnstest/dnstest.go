@@ -58,8 +58,8 @@ func NewServer(t testing.TB, c dnsfilter.Config) *dnsfilter.Server {
 	return s
 }
 
-// Serve runs a server on loopback, over UDP and TCP at one port, until the test ends or stop is called, which returns
-// what Serve of the server returned.
+// Serve runs a server on loopback, over UDP and TCP at one port, until the test ends or stop is called. Stop returns
+// the error of [dnsfilter.Server.Serve].
 func Serve(t testing.TB, s *dnsfilter.Server) (addr string, stop func() error) {
 	t.Helper()
 	l, addr := Listen(t)
