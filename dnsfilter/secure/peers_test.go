@@ -2,8 +2,14 @@ package secure_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base64"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -24,10 +30,10 @@ import (
 
 // Other people's clients and load balancers.
 
-// output runs a program, for ten seconds at most.
+// output runs a program, for thirty seconds at most.
 func output(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	out, _ := exec.CommandContext(ctx, name, args...).CombinedOutput() // some fail at what comes after the answer
 	return string(out)
@@ -68,6 +74,35 @@ func TestCurl(t *testing.T) {
 	}
 	assert.EqualValues(t, 1, r.engine.Stats().Answers[dnsfilter.Answer{Transport: dnsfilter.HTTPS, Type: "A", Rcode: "NOERROR"}], out)
 	assert.Contains(t, out, "192.0.2.1", "it tries to connect there")
+}
+
+// TestChromium has a browser whose secure DNS is set to the resolver alone: it opens an allowed page, and does not find
+// a blocked one.
+func TestChromium(t *testing.T) {
+	t.Parallel()
+	peers.Need(t, "chromium")
+	r := start(t, dnsfilter.Config{})
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "an allowed page") }))
+	defer page.Close()
+	open := func(name string) string {
+		profile := t.TempDir()
+		peers.Write(t, profile, "Local State", fmt.Sprintf(`{"dns_over_https": {"mode": "secure", "templates": "https://%s/dns-query"}}`, r.https))
+		return output(t, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir="+profile,
+			"--ignore-certificate-errors-spki-list="+r.keyHash(t), "--dump-dom", "http://"+name+":"+port(t, page.Listener.Addr().String()))
+	}
+	assert.Contains(t, open("page.example.org"), "an allowed page")
+	assert.Contains(t, open("nxdomain.test"), "ERR_NAME_NOT_RESOLVED")
+	assert.Positive(t, r.engine.Stats().Answers[dnsfilter.Answer{Transport: dnsfilter.HTTPS, Type: "A", Rcode: "NXDOMAIN"}])
+}
+
+// keyHash returns the SHA-256 of the server's public key, in base64.
+func (r *resolver) keyHash(t *testing.T) string {
+	t.Helper()
+	conn, err := tls.Dial("tcp", r.tls, r.config("dot"))
+	require.NoError(t, err)
+	defer conn.Close()
+	hash := sha256.Sum256(conn.ConnectionState().PeerCertificates[0].RawSubjectPublicKeyInfo)
+	return base64.StdEncoding.EncodeToString(hash[:])
 }
 
 // TestLoad answers all of many requests, of load generators.

@@ -34,6 +34,7 @@ const zoneText = `
 $TTL 300
 example.org.      SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 60
 example.org.      A   192.0.2.1
+page.example.org. A   127.0.0.1
 test.             SOA ns.test. hostmaster.test. 1 3600 600 86400 60
 nxdomain.test.    TXT "not blocked"
 slow.test.        A   192.0.2.3

@@ -28,7 +28,7 @@ func whileChanging(log *slog.Logger, files func(error) []string, read func() err
 			return err
 		}
 		if try == 0 {
-			log.Warn("a file changes while it is read; it is read again", slog.Any("error", err))
+			log.Warn("a file was changed just now; it is read again, as it may not have been complete", slog.Any("error", err))
 		}
 		time.Sleep(settleFor)
 	}
