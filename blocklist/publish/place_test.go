@@ -77,9 +77,9 @@ func TestExpiryIsFound(t *testing.T) {
 		return e
 	}
 	lines := []blocklist.Entry{expiring("a.example", ago), expiring("b.example", ahead), expiring("c.example", ahead), entry(t, "d.example"), expiring("e.example", ago)}
-	_, err := a.Add(t.Context(), lines, cause)
+	_, err := a.Import(t.Context(), stream(lines), cause, nil)
 	require.NoError(t, err)
-	_, err = a.Add(t.Context(), []blocklist.Entry{expiring("c.example", ago), expiring("e.example", ahead)}, cause)
+	_, err = a.Import(t.Context(), stream([]blocklist.Entry{expiring("c.example", ago), expiring("e.example", ahead)}), cause, nil)
 	require.NoError(t, err)
 	_, _, err = a.Release(t.Context(), "anna")
 	require.NoError(t, err)
