@@ -185,7 +185,7 @@ func (l *Ledger) withdraw(ctx context.Context, by Audit, withdraw func(*ledger.T
 // guards hold an entry that would be listed again, the error is a [*guard.HeldError], unless by.Override gives a
 // reason. By.Reference is set to the operation.
 func (l *Ledger) Undo(ctx context.Context, operation int64, by Audit) (r ChangeResult, err error) {
-	by.Reference = fmt.Sprintf("operation %d", operation)
+	by.Reference = undone.With(operation).String()
 	err = l.history.Change(ctx, KindUndo, by, func(t *ledger.Tx) error {
 		s, err := l.newScreen(ctx, by)
 		if err != nil {

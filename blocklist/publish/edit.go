@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -102,7 +103,7 @@ type Examined struct {
 	Listed  string          `json:"listed,omitempty"`  // the published line, if the target is listed already
 	Covered string          `json:"covered,omitempty"` // the line of the most specific listed entry that covers all of it
 	Guards  []guard.Finding `json:"guards,omitempty"`
-	Breach  string          `json:"breach,omitempty"` // the rule of the list that it breaks
+	Breach  *RuleError      `json:"breach,omitempty"` // the rule of the list that it breaks
 }
 
 // Held reports whether the guards would hold the order.
@@ -144,8 +145,6 @@ func (x *Examiner) examine(order blocklist.Entry, s subject, listed map[string]b
 	if !ok || own.Monitor {
 		e.Guards = x.guard.Entry(order)
 	}
-	if breach := x.checker.check(order); breach != nil {
-		e.Breach = breach.Error()
-	}
+	_ = errors.As(x.checker.check(order), &e.Breach)
 	return e
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
@@ -51,7 +50,8 @@ func (l *Ledger) NewRoot(ctx context.Context, change RootChange, c Audit) (*Pend
 	if err != nil {
 		return nil, err
 	}
-	c.Reason = because(fmt.Sprintf("root %d, %s", version, strings.Join(changesOf(held.Spec(), next), ", ")), c.Reason)
+	made := append(Messages{madeRoot.With(version)}, changesOf(held.Spec(), next)...)
+	c.Reason = because(made.String(), c.Reason)
 	if err := l.history.Record(ctx, KindRoot, c, nil); err != nil {
 		return nil, err
 	}

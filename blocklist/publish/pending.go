@@ -40,8 +40,8 @@ type Pending struct {
 	Online      Key          `json:"online,omitzero"` // of a root: the origin's key
 	Urgent      UrgentLimits `json:"urgent,omitzero"` // of a root
 	// Confidential reports whether the list is encrypted to its subscribers.
-	Confidential bool     `json:"confidential,omitempty"`
-	Changes      []string `json:"changes,omitempty"` // of a root: differences to the previous one, in words
+	Confidential bool      `json:"confidential,omitempty"`
+	Changes      []Message `json:"changes,omitempty"` // of a root: differences to the previous one, in words
 	// For urgent orders: author, reason and reference as the agency states them, and all entries that are ordered after
 	// the signature.
 	Author    string   `json:"author,omitempty"`
@@ -85,13 +85,13 @@ func (p *Pending) dir() string { return filepath.Dir(p.path) }
 func (p *Pending) What() string {
 	switch {
 	case p.Root > 0:
-		return fmt.Sprintf("%s root %d", p.List, p.Root)
+		return whatRoot.With(p.List, p.Root).String()
 	case p.Number > 0:
-		return fmt.Sprintf("%s urgent orders %d on serial %d", p.List, p.Number, p.Serial)
+		return whatOrders.With(p.List, p.Number, p.Serial).String()
 	case p.unreadable():
-		return p.List + " in " + filepath.Base(p.path)
+		return whatPart.With(p.List, filepath.Base(p.path)).String()
 	}
-	return fmt.Sprintf("%s serial %d", p.List, p.Serial)
+	return whatRelease.With(p.List, p.Serial).String()
 }
 
 // Pending returns the pending root, else the pending release. It fails with [ErrNothingPending] if there is neither.

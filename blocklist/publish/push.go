@@ -192,7 +192,7 @@ func (b *bundle) send(ctx context.Context, transport Transport, files []trust.Fi
 
 // recordPush records the push, and the release if this is its first push.
 func (l *Ledger) recordPush(ctx context.Context, kind string, p *Pending, c Audit) error {
-	c.Reason = fmt.Sprintf("%s to %s", p.What(), c.Reason)
+	c.Reason = sentRelease.With(p.List, p.Serial, c.Reason).String()
 	return l.history.Record(ctx, kind, c, func(t *ledger.Tx) error { return t.AddRelease(ctx, p.Serial, p.Ledger) })
 }
 
@@ -223,6 +223,6 @@ func (l *Ledger) PushUrgent(ctx context.Context, transport Transport, c Audit) (
 	if err := l.sendExcept(ctx, p, rel, transport, all, c); err != nil {
 		return orders, fmt.Errorf("pushing urgent orders: %w", err)
 	}
-	c.Reason = fmt.Sprintf("urgent orders %d to %s", orders.Number, c.Reason)
+	c.Reason = sentOrders.With(orders.Number, c.Reason).String()
 	return orders, l.history.Record(ctx, KindPush, c, nil)
 }

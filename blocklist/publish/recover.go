@@ -305,7 +305,7 @@ func (v *recovery) repeatSubscribers(ctx context.Context, record ledger.Recorder
 	for _, s := range all {
 		if err == nil {
 			err = record(KindSubscribe, Audit{
-				Author: s.Author, Reason: shorten(because("again after a recovery", s.Reason), maxText), Reference: s.Name + " " + s.Recipient,
+				Author: s.Author, Reason: shorten(because(repeatedSubscriber.Text, s.Reason), maxText), Reference: s.Name + " " + s.Recipient,
 			}, nil)
 		}
 	}

@@ -2,10 +2,8 @@ package publish
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"strings"
-	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
@@ -73,7 +71,7 @@ func added(changes iter.Seq2[blocklist.Change, error]) iter.Seq2[blocklist.Entry
 
 // again returns author, reason and reference of an operation that is repeated.
 func again(o Operation) Audit {
-	reason := because(fmt.Sprintf("again after a recovery, first operation %d of %s", o.ID, o.Time.Format(time.DateOnly)), o.Reason)
+	reason := because(repeated.With(o.ID, Day(o.Time)).String(), o.Reason)
 	return Audit{Author: o.Author, Reason: shorten(reason, maxText), Reference: o.Reference}
 }
 
@@ -90,12 +88,12 @@ func shorten(text string, length int) string {
 
 // describe describes what the recovery has adopted and why it was made, for the ledger.
 func (v *recovery) describe(known bool, why string) string {
-	text := fmt.Sprintf("serial %d adopted as it was signed", v.signed.Serial)
+	text := adopted.With(v.signed.Serial).String()
 	switch {
 	case !known && v.since == 0:
-		text += "; the operations that led to it are not known here"
+		text += "; " + unknownAll.Text
 	case !known:
-		text += fmt.Sprintf("; the operations after serial %d that led to it are not known here", v.since)
+		text += "; " + unknownSince.With(v.since).String()
 	}
 	return because(shorten(strings.Join(append([]string{text}, v.r.Notes...), "; "), maxText-len(": "+why)), why)
 }

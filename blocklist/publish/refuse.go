@@ -120,7 +120,7 @@ func (l *Ledger) drop(ctx context.Context, p *Pending, r signedRefusal) error {
 		}
 	}
 	err = l.history.RecordAll(ctx, func(record ledger.Recorder) error {
-		if err := l.skip(record, p, r.Author, "refused"); err != nil {
+		if err := l.skip(record, p, r.Author, skippedRefused.Text); err != nil {
 			return err
 		}
 		return record(KindRefuse, Audit{Author: r.Author, Reason: r.Reason, Reference: r.proof()}, nil)

@@ -1,44 +1,57 @@
 package publish
 
 import (
-	"fmt"
 	"slices"
-	"time"
 
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// changesOf describes the differences between two roots in words.
-func changesOf(was, is trust.RootSpec) (all []string) {
-	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+// Differences between two roots.
+var (
+	officerGoes    = recorded("root.goes", "officer goes: %s", part)
+	officerComes   = recorded("root.comes", "officer comes: %s", part)
+	officerRenamed = recorded("root.renamed", "officer %s is now named %s", part)
+	newThreshold   = recorded("root.threshold", "signatures needed: %d, before %d", part)
+	newOnline      = recorded("root.online", "the origin's key: %s, before %s", part)
+	newLimits      = recorded("root.urgent", "urgent orders: %v, before: %v", part)
+	confidential   = recorded("root.confidential", "the list becomes confidential: encrypted to its subscribers", part)
+	renewed        = recorded("root.renewed", "renewed until %v", part)
+
+	madeRoot    = recorded("said.root", "root %d", part)
+	rootChanges = []recordedPhrase{officerGoes, officerComes, officerRenamed, newThreshold, newOnline, newLimits, confidential, renewed}
+)
+
+// changesOf describes the differences between two roots.
+func changesOf(was, is trust.RootSpec) (all Messages) {
+	say := func(p recordedPhrase, values ...any) { all = append(all, p.With(values...)) }
 	for _, k := range was.Officers {
 		if !slices.ContainsFunc(is.Officers, k.Equal) {
-			say("officer goes: %s", describeKey(k))
+			say(officerGoes, describeKey(k))
 		}
 	}
 	for _, k := range is.Officers {
 		i := slices.IndexFunc(was.Officers, k.Equal)
 		switch {
 		case i < 0:
-			say("officer comes: %s", describeKey(k))
+			say(officerComes, describeKey(k))
 		case was.Officers[i].Name != k.Name:
-			say("officer %s is now named %s", was.Officers[i].Name, describeKey(k))
+			say(officerRenamed, was.Officers[i].Name, describeKey(k))
 		}
 	}
 	if was.Threshold != is.Threshold {
-		say("signatures needed: %d, before %d", is.Threshold, was.Threshold)
+		say(newThreshold, is.Threshold, was.Threshold)
 	}
 	if !was.Online.Equal(is.Online) {
-		say("the origin's key: %s, before %s", describeKey(is.Online), describeKey(was.Online))
+		say(newOnline, describeKey(is.Online), describeKey(was.Online))
 	}
 	if was.Urgent != is.Urgent {
-		say("urgent orders: %s, before: %s", UrgentLimits(is.Urgent), UrgentLimits(was.Urgent))
+		say(newLimits, UrgentLimits(is.Urgent), UrgentLimits(was.Urgent))
 	}
 	if was.Confidential != is.Confidential {
-		say("the list becomes confidential: encrypted to its subscribers")
+		say(confidential)
 	}
 	if len(all) == 0 {
-		say("renewed until %s", is.Expires.Format(time.DateOnly))
+		say(renewed, Day(is.Expires))
 	}
 	return all
 }
@@ -50,9 +63,19 @@ type UrgentLimits struct {
 	Hours   int `json:"hours"`
 }
 
-func (u UrgentLimits) String() string {
+// Texts of limits.
+const (
+	noLimits      = "none"
+	limitsText    = "one officer alone may list %d on top of a release, each for %d hours"
+	limitsPattern = noLimits + `|one officer alone may list \d+ on top of a release, each for \d+ hours`
+)
+
+// Message returns the limits in words.
+func (u UrgentLimits) Message() Message {
 	if u == (UrgentLimits{}) {
-		return "none"
+		return Phrase{"limits.none", noLimits}.With()
 	}
-	return fmt.Sprintf("one officer alone may list %d on top of a release, each for %d hours", u.Entries, u.Hours)
+	return Phrase{"limits", limitsText}.With(u.Entries, u.Hours)
 }
+
+func (u UrgentLimits) String() string { return u.Message().String() }

@@ -60,6 +60,39 @@ var ErrRules = errors.New("against the rules of the list")
 // [ErrRules].
 var ErrTwoPersons = fmt.Errorf("%w: two persons decide on its category", ErrRules)
 
+// RuleError says which rule of the list an order breaks. It wraps [ErrRules].
+type RuleError struct {
+	Target string // empty: it is about the whole change
+	Rule   Message
+	err    error
+}
+
+// Error implements error.
+func (e *RuleError) Error() string {
+	text := fmt.Sprintf("%v: %v", ErrRules, e.Rule)
+	if e.Target == "" {
+		return text
+	}
+	return fmt.Sprintf("%.80s: %s", e.Target, text)
+}
+
+// Unwrap returns [ErrTwoPersons] or [ErrRules].
+func (e *RuleError) Unwrap() error { return e.err }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (e *RuleError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
+
+// Rules that an order may break.
+var (
+	ruleReason    = Phrase{"rule.reason", "a reason is needed; --reason gives it"}
+	ruleReference = Phrase{"rule.reference", "a reference is needed; --ref gives it"}
+	rulePattern   = Phrase{"rule.pattern", "reference %.80q does not match %s"}
+	ruleCategory  = Phrase{"rule.category", "category %.80q is not in its vocabulary: %s"}
+	ruleMeant     = Phrase{"rule.category.meant", "category %.80q is not in its vocabulary; do you mean %s?"}
+	ruleNone      = Phrase{"rule.category.none", "a category is needed: %s"}
+	ruleTwo       = Phrase{"rule.two", "two persons decide on its category; blocklist propose makes a proposal"}
+)
+
 // isZero reports whether the rules demand nothing.
 func (r Rules) isZero() bool {
 	return !r.NeedReference && !r.NeedReason && len(r.Categories) == 0 && r.Reference == "" && len(r.TwoPersons) == 0 && !r.Reporters
@@ -163,7 +196,7 @@ func (l *Ledger) newChecker(ctx context.Context, by Audit) (*checker, error) {
 		return nil, err
 	}
 	if r.NeedReason && by.Reason == "" {
-		return nil, fmt.Errorf("%w: a reason is needed; --reason gives it", ErrRules)
+		return nil, &RuleError{"", ruleReason.With(), ErrRules}
 	}
 	return r.compile()
 }
@@ -172,11 +205,11 @@ func (l *Ledger) newChecker(ctx context.Context, by Audit) (*checker, error) {
 func (c *checker) check(e blocklist.Entry) error {
 	switch {
 	case c.NeedReference && e.Reference == "":
-		return fmt.Errorf("%.80s: %w: a reference is needed; --ref gives it", e.Target(), ErrRules)
+		return &RuleError{e.Target(), ruleReference.With(), ErrRules}
 	case c.reference != nil && e.Reference != "" && !c.reference.MatchString(e.Reference):
-		return fmt.Errorf("%.80s: %w: reference %.80q does not match %s", e.Target(), ErrRules, e.Reference, c.Reference)
+		return &RuleError{e.Target(), rulePattern.With(e.Reference, c.Reference), ErrRules}
 	case len(c.Categories) > 0 && !slices.Contains(c.Categories, e.Category):
-		return fmt.Errorf("%.80s: %w: %s", e.Target(), ErrRules, c.otherCategory(e.Category))
+		return &RuleError{e.Target(), c.otherCategory(e.Category), ErrRules}
 	}
 	return nil
 }
@@ -184,22 +217,21 @@ func (c *checker) check(e blocklist.Entry) error {
 // checkDirect fails with [ErrRules] if an order that comes from no proposal breaks a rule.
 func (c *checker) checkDirect(e blocklist.Entry) error {
 	if e.Category != NoCategory && slices.Contains(c.TwoPersons, e.Category) {
-		return fmt.Errorf("%.80s: %w; blocklist propose makes a proposal", e.Target(), ErrTwoPersons)
+		return &RuleError{e.Target(), ruleTwo.With(), ErrTwoPersons}
 	}
 	return c.check(e)
 }
 
 // otherCategory returns a hint: a category with a similar name, or else all categories.
-func (c *checker) otherCategory(given string) string {
-	what := fmt.Sprintf("category %.80q is not in its vocabulary", given)
+func (c *checker) otherCategory(given string) Message {
+	shown := strings.Join(c.Categories[:min(len(c.Categories), 20)], ", ")
 	if given == "" {
-		what = "a category is needed"
+		return ruleNone.With(shown)
 	}
 	if near := nearest(strings.ToLower(given), c.Categories); near != "" {
-		return what + "; do you mean " + near + "?"
+		return ruleMeant.With(given, near)
 	}
-	shown := c.Categories[:min(len(c.Categories), 20)]
-	return what + ": " + strings.Join(shown, ", ")
+	return ruleCategory.With(given, shown)
 }
 
 // strict yields entries, and fails at one that breaks a rule.

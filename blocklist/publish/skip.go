@@ -30,7 +30,7 @@ func (s Skipped) String() string {
 const signedBy = " signed by "
 
 func (s Skipped) reference() string {
-	return shorten(fmt.Sprintf("serial %d%s%s", s.Serial, signedBy, s.Signers), maxText)
+	return shorten(skippedSerial.With(s.Serial, s.Signers).String(), maxText)
 }
 
 // skippedBy returns the serial that an operation skips, and false for other operations.
@@ -90,7 +90,7 @@ func (l *Ledger) replace(ctx context.Context, p *Pending, author string) (err er
 			err = fmt.Errorf("replacing %s: %w", p.What(), err)
 		}
 	}()
-	err = l.history.RecordAll(ctx, func(record ledger.Recorder) error { return l.skip(record, p, author, "replaced") })
+	err = l.history.RecordAll(ctx, func(record ledger.Recorder) error { return l.skip(record, p, author, skippedReplaced.Text) })
 	if err == nil {
 		err = l.removeSkipped(ctx)
 	}

@@ -3,7 +3,6 @@ package publish
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"time"
 
@@ -31,9 +30,21 @@ type Status struct {
 	Ordered           *Pending          `json:"ordered,omitempty"`   // urgent orders that wait for an officer's signature
 	Origin            *Comparison       `json:"origin,omitempty"`    // set by callers that have used [Ledger.Compare]
 	Damaged           string            `json:"damaged,omitempty"`   // which part of the folder is missing or damaged
-	Warnings          []string          `json:"warnings,omitempty"`  // what must be done soon, and the command for it
+	Warnings          []Message         `json:"warnings,omitempty"`  // what must be done soon, and the command for it
 	Expired           bool              `json:"expired,omitempty"`   // whether the root or the pushed release has expired
 }
+
+// Warnings, and their parts.
+var (
+	ofRoot         = Phrase{"warning.root", "root %d"}
+	ofRelease      = Phrase{"warning.release", "serial %d"}
+	renewRoot      = Phrase{"warning.root.how", "blocklist root renews it"}
+	renewRelease   = Phrase{"warning.release.how", "blocklist release renews it"}
+	hasExpired     = Phrase{"warning.expired", "%s has expired on %s: subscribers call the list stale; %s"}
+	expiresSoon    = Phrase{"warning.expires", "%s expires on %s, in %d days; %s"}
+	tooFew         = Phrase{"warning.signatures", "too few of the officers of root %d have signed serial %d; blocklist release makes the next one for them to sign"}
+	newSubscribers = Phrase{"warning.subscribers", "subscribers have changed since serial %d; blocklist release makes that count"}
+)
 
 // RootInfo describes a root: the officers, and how many of them must sign.
 type RootInfo struct {
@@ -132,7 +143,7 @@ func (l *Ledger) checkExpiry(s *Status) error {
 		Confidential: spec.Confidential,
 		Fingerprint:  rootFingerprint(root), Keys: describeKeys(spec.Officers), Online: describeKey(spec.Online),
 	}
-	s.warn(fmt.Sprintf("root %d", version), spec.Expires, "blocklist root renews it")
+	s.warn(ofRoot.With(version), spec.Expires, renewRoot.With())
 	if s.Released == nil {
 		return nil
 	}
@@ -140,24 +151,23 @@ func (l *Ledger) checkExpiry(s *Status) error {
 	if err != nil {
 		return err
 	}
-	s.warn(fmt.Sprintf("serial %d", s.Released.Serial), pushed.targets.Expires, "blocklist release renews it")
+	s.warn(ofRelease.With(s.Released.Serial), pushed.targets.Expires, renewRelease.With())
 	renewed := s.Pending != nil && s.Pending.Serial > s.Released.Serial && s.Pending.Enough()
 	if _, err := trust.OpenTargets(root, pushed.metadata); err != nil && !renewed {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("too few of the officers of root %d have signed serial %d; blocklist release makes the next one for them to sign",
-			version, s.Released.Serial))
+		s.Warnings = append(s.Warnings, tooFew.With(version, s.Released.Serial))
 	}
 	return nil
 }
 
 // warn adds a warning if something has expired or expires within renewBefore. What names it, and how is the remedy.
-func (s *Status) warn(what string, expires time.Time, how string) {
+func (s *Status) warn(what Message, expires time.Time, how Message) {
 	left := time.Until(expires)
 	switch {
 	case left <= 0:
 		s.Expired = true
-		s.Warnings = append(s.Warnings, fmt.Sprintf("%s has expired on %s: subscribers call the list stale; %s", what, expires.Format(time.DateOnly), how))
+		s.Warnings = append(s.Warnings, hasExpired.With(what, Day(expires), how))
 	case left <= renewBefore:
-		s.Warnings = append(s.Warnings, fmt.Sprintf("%s expires on %s, in %d days; %s", what, expires.Format(time.DateOnly), int(left.Hours())/24, how))
+		s.Warnings = append(s.Warnings, expiresSoon.With(what, Day(expires), int(left.Hours())/24, how))
 	}
 }
 
@@ -189,7 +199,7 @@ func (l *Ledger) checkSubscribers(ctx context.Context, s *Status) error {
 	}
 	changed, err := l.subscribersChanged(ctx, released)
 	if changed {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("subscribers have changed since serial %d; blocklist release makes that count", s.Released.Serial))
+		s.Warnings = append(s.Warnings, newSubscribers.With(s.Released.Serial))
 	}
 	return err
 }

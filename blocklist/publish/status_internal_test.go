@@ -11,16 +11,16 @@ func TestWarnings(t *testing.T) {
 	t.Parallel()
 	for left, want := range map[time.Duration]string{
 		renewBefore + time.Hour:     "",
-		10*24*time.Hour + time.Hour: "in 10 days; do this",
+		10*24*time.Hour + time.Hour: "in 10 days; blocklist root renews it",
 		-time.Hour:                  "has expired on",
 	} {
 		var s Status
-		s.warn("root 1", time.Now().Add(left), "do this")
+		s.warn(ofRoot.With(1), time.Now().Add(left), renewRoot.With())
 		if want == "" {
 			assert.Empty(t, s.Warnings)
 			continue
 		}
 		assert.Len(t, s.Warnings, 1)
-		assert.Contains(t, s.Warnings[0], want)
+		assert.Contains(t, s.Warnings[0].String(), want)
 	}
 }

@@ -343,7 +343,7 @@ func (h *orderHistory) officer(key crypto.Signer) string {
 
 // describe returns what the next orders change, in words, for the ledger.
 func (h *orderHistory) describe(next []blocklist.Entry) string {
-	parts := []string{fmt.Sprintf("urgent orders %d on serial %d", h.number+1, h.serial)}
+	parts := []string{signedOrders.With(h.number+1, h.serial).String()}
 	for c := range orderChanges(h.lasting(), next) { //nolint:errcheck // entries in memory have no errors
 		switch {
 		case !c.Removed:
@@ -397,7 +397,8 @@ func (l *Ledger) adoptOrders(ctx context.Context, from *trust.OrdersError, c Aud
 	if err != nil {
 		return err
 	}
-	c.Reason = fmt.Sprintf("urgent orders %d on serial %d, which %s signed, "+foundAt+"%s", spec.Number(), spec.Serial, strings.Join(names(signed.Signed), ", "), c.Reason)
+	orders := Messages{signedOrders.With(spec.Number(), spec.Serial), adoptedOrders.With(strings.Join(names(signed.Signed), ", "), c.Reason)}
+	c.Reason = orders.String()
 	if err := l.history.Record(ctx, KindUrgent, c, nil); err != nil {
 		return err
 	}

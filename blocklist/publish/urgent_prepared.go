@@ -65,7 +65,7 @@ func (o preparedOrders) audit(described string) Audit {
 
 // why returns the reason, and who asked for the orders.
 func (o preparedOrders) why() string {
-	asked := "asked for by " + o.Author
+	asked := askedBy.With(o.Author).String()
 	if o.Reason == "" {
 		return asked
 	}

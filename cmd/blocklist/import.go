@@ -236,7 +236,7 @@ With --json the lines that were skipped are in the result, by reason: the number
 			defer done()
 			c.Reference = cmp.Or(c.Reference, r.Report().Reference)
 			if c.Reason == "" {
-				c.Reason = "import of " + filepath.Base(args[0])
+				c.Reason = publish.CauseImport.With(filepath.Base(args[0])).String()
 			}
 			if replace && c.Reference == "" {
 				return usage("--replace needs --ref TEXT: the orders with this reference are replaced")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -26,48 +25,60 @@ func (a *app) printNotes(ctx context.Context, l *publish.Ledger, typed []string,
 	return nil
 }
 
+// Notes about entries.
+var (
+	noteStored    = publish.Phrase{Key: "note.stored", Text: "%s is stored as %s"}
+	noteStoredFor = publish.Phrase{Key: "note.stored.for", Text: "%s is stored as %s, %s"}
+	noteSchemes   = publish.Phrase{Key: "note.schemes", Text: "for http and https"}
+	noteUser      = publish.Phrase{Key: "note.user", Text: "without user and password"}
+	notePorts     = publish.Phrase{Key: "note.ports", Text: "for every port"}
+	noteStar      = publish.Phrase{Key: "note.star", Text: "%s: the star counts as the character; only /* at the end covers what is below"}
+	noteTracker   = publish.Phrase{Key: "note.tracker", Text: "%s: %s says where a visitor came from; with it, only URLs with exactly this query are listed"}
+	noteOnion     = publish.Phrase{Key: "note.onion", Text: "%s: names of Tor (.onion) are not looked up in the DNS, so a resolver never sees them"}
+)
+
 // notesOf returns how a typed entry is stored, if the stored form differs, and what about it may be a mistake.
-func notesOf(typed string, e blocklist.Entry) []string {
+func notesOf(typed string, e blocklist.Entry) []publish.Message {
 	return append(storedNotes(typed, e), entryNotes(e)...)
 }
 
 // storedNotes returns how a target is stored, if the stored form differs from the typed text.
-func storedNotes(typed string, e blocklist.Entry) []string {
+func storedNotes(typed string, e blocklist.Entry) []publish.Message {
 	target, _, _ := strings.Cut(strings.TrimSpace(typed), " ")
 	if target == e.Target() {
 		return nil
 	}
-	note := fmt.Sprintf("%s is stored as %s", target, e.Target())
+	stored := []publish.Message{noteStored.With(target, e.Target())}
 	if e.Scope != blocklist.ScopeURL {
-		return []string{note}
+		return stored
 	}
 	rest := target
 	if _, after, ok := strings.Cut(target, "://"); ok {
 		rest = after
 	}
 	authority, _, _ := strings.Cut(rest, "/")
-	var why []string
+	var why publish.Messages
 	if strings.HasPrefix(strings.ToLower(target), "http:") {
-		why = append(why, "for http and https")
+		why = append(why, noteSchemes.With())
 	}
 	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
-		why = append(why, "without user and password")
+		why = append(why, noteUser.With())
 		authority = authority[at+1:]
 	}
 	if colon := strings.LastIndexByte(authority, ':'); colon > strings.LastIndexByte(authority, ']') {
-		why = append(why, "for every port")
+		why = append(why, notePorts.With())
 	}
-	if len(why) > 0 {
-		note += ", " + strings.Join(why, ", ")
+	if len(why) == 0 {
+		return stored
 	}
-	return []string{note}
+	return []publish.Message{noteStoredFor.With(target, e.Target(), why)}
 }
 
 // trackers are parts of a query that say where a visitor came from, not which page it is.
 const trackers = "fbclid gclid msclkid igshid mc_eid yclid ttclid"
 
 // entryNotes returns what about an entry may be a mistake.
-func entryNotes(e blocklist.Entry) (notes []string) {
+func entryNotes(e blocklist.Entry) (notes []publish.Message) {
 	target := e.Target()
 	host := target
 	if e.Scope == blocklist.ScopeURL {
@@ -75,14 +86,14 @@ func entryNotes(e blocklist.Entry) (notes []string) {
 		host, path, _ = strings.Cut(strings.TrimPrefix(path, "*."), "/")
 		path, query, _ := strings.Cut(path, "?")
 		if strings.Contains(strings.TrimSuffix("/"+path, "/*"), "*") {
-			notes = append(notes, target+": the star counts as the character; only /* at the end covers what is below")
+			notes = append(notes, noteStar.With(target))
 		}
 		if tracker := findTracker(query); tracker != "" {
-			notes = append(notes, fmt.Sprintf("%s: %s says where a visitor came from; with it, only URLs with exactly this query are listed", target, tracker))
+			notes = append(notes, noteTracker.With(target, tracker))
 		}
 	}
 	if strings.HasSuffix(host, ".onion") {
-		notes = append(notes, target+": names of Tor (.onion) are not looked up in the DNS, so a resolver never sees them")
+		notes = append(notes, noteOnion.With(target))
 	}
 	return notes
 }

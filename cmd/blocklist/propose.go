@@ -323,8 +323,8 @@ func findingLines(f proposal.Findings) (lines []string) {
 		}
 		lines = append(lines, what+g.Why)
 	}
-	if f.Breach != "" {
-		lines = append(lines, f.Breach)
+	if f.Breach != nil {
+		lines = append(lines, f.Breach.Error())
 	}
 	for i, other := range f.Same {
 		if i == 3 {

@@ -60,7 +60,7 @@ func (a *app) showStatus(ctx context.Context, l *publish.Ledger, platforms taked
 		}
 		s.Origin = &c
 		if c.Behind() {
-			s.Warnings = append(s.Warnings, a.recoverWith(from))
+			s.Warnings = append(s.Warnings, publish.Phrase{Text: "%s"}.With(a.recoverWith(from)))
 		}
 	}
 	takedowns, err := takedown.Summary(ctx, l, platforms)

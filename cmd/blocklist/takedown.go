@@ -29,7 +29,7 @@ reported.`,
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if c.Reason == "" {
-				c.Reason = "checks of " + filepath.Base(args[0])
+				c.Reason = publish.CauseChecks.With(filepath.Base(args[0])).String()
 			}
 			return a.withLedger(func(l *publish.Ledger) error { return a.recordChecks(cmd, l, args[0], c) })
 		},

@@ -173,8 +173,16 @@ func (a Audit) recordedReason(doubted bool) string {
 
 // StatedReason returns the reason of the change alone, as the author has stated it.
 func (o Operation) StatedReason() string {
-	reason, _, _ := strings.Cut("; "+o.Reason, overriddenBy)
-	return strings.TrimPrefix(strings.TrimSuffix(reason, clockConfirmed), "; ")
+	reason, _, _ := o.Stated()
+	return reason
+}
+
+// Stated returns the reason of the change, why the guards were overridden, and whether the clock was doubted and
+// confirmed.
+func (o Operation) Stated() (reason, override string, doubted bool) {
+	reason, override, _ = strings.Cut("; "+o.Reason, overriddenBy)
+	reason, doubted = strings.CutSuffix(reason, clockConfirmed)
+	return strings.TrimPrefix(reason, "; "), override, doubted
 }
 
 // Damaged returns an error about a row that was altered, is missing, or does not belong there. It wraps

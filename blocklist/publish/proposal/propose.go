@@ -209,7 +209,7 @@ func examineSome(ctx context.Context, l *publish.Ledger, x *publish.Examiner, al
 	for i, p := range all {
 		found[i].Examined = stands[i]
 		if p.Withdraw { // nothing is listed by it
-			found[i].Guards, found[i].Breach = nil, ""
+			found[i].Guards, found[i].Breach = nil, nil
 		}
 	}
 	for other, err := range l.History().ProposalsAboutEach(ctx, targets, maxSame+1) {

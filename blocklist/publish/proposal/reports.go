@@ -129,7 +129,7 @@ func (h *Reports) take(w http.ResponseWriter, r *http.Request, l *publish.Ledger
 			Evidence: p.Evidence, Note: p.Note, Reporter: p.Reporter, Withdraw: p.Withdraw,
 		}
 	}
-	done, err := Propose(context.WithoutCancel(r.Context()), l, all, publish.Audit{Author: source, Reason: "sent as a report"}, nil)
+	done, err := Propose(context.WithoutCancel(r.Context()), l, all, publish.Audit{Author: source, Reason: publish.CauseReport.Text}, nil)
 	if err != nil {
 		return nil, err
 	}

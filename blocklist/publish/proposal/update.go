@@ -45,7 +45,7 @@ type Updated struct {
 func Update(ctx context.Context, l *publish.Ledger, s State, by publish.Audit,
 	progress func(uint64),
 ) (u Updated, err error) {
-	by.Reference = shortened(fmt.Sprintf("%s@%d, digest %s, signed by %s", s.List, s.Serial, s.Digest, strings.Join(s.Signers, ", ")))
+	by.Reference = shortened(publish.CauseSource.With(s.List, s.Serial, s.Digest, strings.Join(s.Signers, ", ")).String())
 	err = l.History().Propose(ctx, ledger.StepPropose, by, func(t *ledger.StepTx) error {
 		// Reading on another connection sees the state before this step.
 		next, stop := iter.Pull2(standings(l.History().ProposalsFrom(ctx, s.List)))

@@ -65,7 +65,7 @@ func (h head) write(w io.Writer, name string, data any) error {
 // functions are those of all templates. Times are in UTC.
 func functions(w *words.Words) template.FuncMap {
 	return template.FuncMap{
-		"t": w.Text, "count": w.Count, "num": w.Number, "took": w.Took, "show": show, "join": joined, "reference": publish.StatedReference,
+		"t": w.Text, "count": w.Count, "num": w.Number, "took": w.Took, "show": show, "join": joined, "reason": w.Reason, "reference": w.Reference,
 		"whole":  func(n int) uint64 { return uint64(max(n, 0)) },
 		"waited": func(waits proposal.Waits) string { return WaitedText(waits, w) },
 		"day":    func(at time.Time) string { return w.Day(at.UTC()) },

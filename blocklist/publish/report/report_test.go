@@ -200,13 +200,13 @@ func TestMonth(t *testing.T) {
 	assert.True(t, p.row("csam", "1", "1", "0"), "the second order on a name lists nothing")
 	assert.True(t, p.row("no category", "1", "1", "0"))
 	assert.Contains(t, p.text, "|+341 −0|anna 1 needed, by root 1|")
-	assert.Contains(t, p.text, "guards overridden: the guards know no test")
+	assert.Contains(t, p.text, "safety check overridden: the guards know no test")
 	assert.True(t, p.row("isp-one.example", "3 of 3", "3", "4 s", "6 s (release 3)", "none"))
 	assert.True(t, p.row("isp-two.example", "3 of 3", "3", "14 min", "21 min (release 3)", "none"))
 	assert.True(t, p.row("late.example", "3 of 3", "0", "9 h", "9 h (release "), p.text)
 	assert.True(t, p.row("never.example", "0 of 3", "0", "-", "-", "none"))
 	assert.Contains(t, p.text, "|differs.example|0 of 3|0|-|-|none another content than was signed: release 1, 2, 3")
-	assert.Contains(t, p.text, "annex A of the regulator's decision; guards overridden: the guards know no test [order 2026/18]+casino0.example+casino1.example+casino2.example and 337 more")
+	assert.Contains(t, p.text, "annex A of the regulator's decision; safety check overridden: the guards know no test [order 2026/18]+casino0.example+casino1.example+casino2.example and 337 more")
 	assert.NotContains(t, p.text, "Confidential")
 
 	before := read(t, func(w io.Writer) error {

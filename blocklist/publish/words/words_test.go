@@ -1,6 +1,8 @@
 package words
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
 )
 
 // Every text is there in every language, with the same verbs and numbers of forms.
@@ -31,6 +34,41 @@ func TestCatalogue(t *testing.T) {
 	_, err = Read("tlh")
 	assert.ErrorIs(t, err, blocklist.ErrMalformed)
 	assert.ErrorContains(t, err, "choose one of en, it")
+}
+
+// Each message of the program is in the catalogue, and has values for its text.
+func TestPhrases(t *testing.T) {
+	t.Parallel()
+	w, err := Read("en")
+	require.NoError(t, err)
+	made, verb := regexp.MustCompile("(?:Phrase\\{|recorded\\()(?:Key: )?\"([^\"]+)\", (?:Text: )?(.*)"), regexp.MustCompile(`%(\.\d+)?[dsqv]`)
+	n := 0
+	for _, pattern := range []string{"../*.go", "../../../cmd/blocklist/*.go"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			for _, m := range made.FindAllStringSubmatch(string(text), -1) {
+				n++
+				require.Contains(t, w.texts, m[1], file)
+				if !strings.Contains(m[2], `"`) {
+					continue // its text is elsewhere
+				}
+				verbs := len(verb.FindAllString(m[2], -1))
+				values := make([]any, verbs)
+				for i := range values {
+					values[i] = i
+				}
+				said := w.Say(publish.Phrase{Key: m[1], Text: m[2]}.With(values...))
+				assert.NotContains(t, said, "%!", m[1])
+			}
+		}
+	}
+	assert.Greater(t, n, 50)
 }
 
 // Numbers and times are written as each language does.

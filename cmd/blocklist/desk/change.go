@@ -56,7 +56,7 @@ func (p changePage) IsForm() bool { return !p.Counts() }
 // seenEntry is an entry as it was typed and as it is stored.
 type seenEntry struct {
 	blocklist.Entry
-	Notes   []string
+	Notes   []publish.Message
 	Covered string // the entry that covers it already; empty: none
 }
 

@@ -35,7 +35,7 @@ type Options struct {
 	SignOut    string // path at which the proxy ends a person's session; empty: no page leads there
 
 	Prepare   func(*publish.Ledger)                                            // called once for each opening of the folder; may be nil
-	Notes     func(typed string, e blocklist.Entry) []string                   // what may be a mistake about an entry; may be nil
+	Notes     func(typed string, e blocklist.Entry) []publish.Message          // what may be a mistake about an entry; may be nil
 	Receipts  func(context.Context, *publish.Ledger) (*report.Receipts, error) // reads the subscribers' receipts; may be nil
 	Deadline  time.Duration                                                    // within which subscribers enforce a release
 	Platforms takedown.Platforms

@@ -27,7 +27,7 @@ func TestReading(t *testing.T) {
 		"/search?q=%231":                   {"Operation 1", "list made"},
 		"/search?q=nothing.example":        {"Nothing was found"},
 		"/entry?of=http://example.org:80/": {"What covers it", "order 17|test|blocks|2099-05-01|–", "Listed · ", "as ordered"},
-		"/history?author=c*":               {"|carla|as ordered; guards overridden: the guards know no test"},
+		"/history?author=c*":               {"|carla|as ordered; safety check overridden: the guards know no test"},
 		"/history?kind=push":               {"No operation fits"},
 		"/operation/2":                     {"Operation 2", "+|example.org|", "Hash of the operation before"},
 		"/entry/page?of=example.org":       {"example.org: decided, not in force yet"},
@@ -64,7 +64,7 @@ func (b *browser) getAny(t *testing.T, path string) page {
 	var text strings.Builder
 	_, err = copyText(&text, answer)
 	require.NoError(t, err)
-	return page{status: answer.StatusCode, header: answer.Header, text: text.String()}
+	return page{status: answer.StatusCode, header: answer.Header, text: text.String(), raw: text.String()}
 }
 
 // Pages of a long list follow one another in both directions and both orders, without a gap.

@@ -159,7 +159,7 @@ func TestProposalSaysWhatIsEnforced(t *testing.T) {
 // decide has somebody decide on the first proposal.
 func (a *agency) decide(t *testing.T, verb proposal.Verb, author string) {
 	t.Helper()
-	all, err := proposal.Decide(t.Context(), a.Ledger, proposal.Decision{Verb: verb, IDs: []int64{1}}, publish.Audit{Author: author, Reason: "seen"})
+	all, err := proposal.Decide(t.Context(), a.Ledger, proposal.Decision{Verb: verb, IDs: []int64{1}}, publish.Audit{Author: author, Reason: "visto"})
 	require.NoError(t, err)
 	require.NoError(t, all[0].Err)
 }

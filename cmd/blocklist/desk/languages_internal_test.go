@@ -89,7 +89,7 @@ func TestSaid(t *testing.T) {
 		"left|carla: nessun ruolo":               {Kind: publish.KindRole, Reason: "left", Reference: "carla none"},
 		"a test|":                                {Kind: publish.KindOverride, Reason: "a test", Reference: "findings 0123"},
 	} {
-		assert.Equal(t, want, reason(w, o)+"|"+stated(w, o))
+		assert.Equal(t, want, w.Reason(o)+"|"+w.Reference(o))
 	}
 }
 

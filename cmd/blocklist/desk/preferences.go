@@ -1,11 +1,16 @@
 package desk
 
-import "net/http"
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/argine-dns/argine/blocklist"
+)
 
 // setPreferences keeps the language and the time zone that a person has chosen.
 func (d *Desk) setPreferences(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
-		http.Error(w, "the form can't be read", http.StatusBadRequest)
+		d.fail(&visit{Desk: d, w: w, r: r}, fmt.Errorf("reading the form: %w: %w", blocklist.ErrMalformed, err))
 		return
 	}
 	language, zone := r.PostForm.Get("language"), r.PostForm.Get("zone")

@@ -13,6 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
 	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
@@ -112,8 +113,10 @@ func parseInto(t *template.Template, w *words.Words, pattern string) error {
 // funcs are the functions of all templates.
 func (v *views) funcs(w *words.Words, zone *time.Location) template.FuncMap {
 	return template.FuncMap{
-		"t": w.Text, "asset": v.assets.url, "languages": words.Languages, "attributes": attributes, "reason": func(o publish.Operation) string { return reason(w, o) },
-		"stated": func(o publish.Operation) string { return stated(w, o) },
+		"t": w.Text, "asset": v.assets.url, "languages": words.Languages, "attributes": attributes, "reason": w.Reason, "stated": w.Reference, "say": w.Say,
+		"recorded": func(s proposal.DetailedStep) publish.Operation {
+			return publish.Operation{Reason: s.Reason, Reference: s.Reference}
+		},
 		"count":  func(key string, n any) string { return w.Count(key, whole(n)) },
 		"num":    func(n any) string { return w.Number(whole(n)) },
 		"time":   func(at time.Time) template.HTML { return timeElement(at, w.Minute, "at", zone) },

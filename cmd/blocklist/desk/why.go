@@ -27,7 +27,6 @@ func whys() []why {
 		{publish.ErrOver, "why.over"},
 		{proposal.ErrState, "why.state"},
 		{proposal.ErrNotFound, "why.noproposal"},
-		{publish.ErrTwoPersons, "why.two"},
 		{publish.ErrRules, "why.rules"},
 		{publish.ErrNotListed, "why.notlisted"},
 		{publish.ErrNoOrder, "why.noorder"},
@@ -60,6 +59,9 @@ func whyText(w *words.Words, err error) string {
 			return w.Text("why.meant", entry.Text, entry.Meant)
 		}
 		return w.Text("why.entry", entry.Text)
+	}
+	if rule := (*publish.RuleError)(nil); errors.As(err, &rule) {
+		return w.Say(rule.Rule)
 	}
 	for _, y := range whys() {
 		if errors.Is(err, y.err) {

@@ -1,0 +1,236 @@
+package publish
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Cause is why an operation was made: what its author has stated, and what the program has recorded with that.
+type Cause struct {
+	Said      Messages // by the program, in the reason
+	Reason    string
+	Override  string   // why the guards were overridden; empty: they were not
+	Named     Messages // by the program, in the reference
+	Reference string
+}
+
+// CauseOf reads the cause of an operation. What the kind of the operation says already, or what is there for proofs
+// alone, is left out. What the program records in no other form than a text is in the form in which it has written it;
+// a text in any other form is one of the author.
+func CauseOf(o Operation) (c Cause) {
+	reason, override, doubted := o.Stated()
+	r := reader{rest: reason}
+	r.takeOne(repeated, repeatedSubscriber)
+	r.readReason(o.Kind)
+	c.Said, c.Reason, c.Override = r.said, r.rest, override
+	if doubted {
+		c.Said = append(c.Said, clockConfirmed.With())
+	}
+	r = reader{rest: StatedReference(o)}
+	r.readReference(o.Kind)
+	c.Named, c.Reference = r.said, r.rest
+	return c
+}
+
+// readReason reads what the program records as the reason of an operation of a kind.
+func (r *reader) readReason(kind string) {
+	switch kind {
+	case KindInit, KindProposals:
+		r.rest = ""
+	case KindExpire:
+		r.rest = strings.TrimPrefix(r.rest, reasonExpired)
+	case KindPush, KindBundle:
+		r.takeOne(sentRelease, sentOrders)
+	case KindImport:
+		r.takeOne(CauseImport)
+	case KindTakedown:
+		r.takeOne(CauseChecks)
+	case KindRoot:
+		if r.takeOne(madeRoot) {
+			for r.takeOne(rootChanges...) { //nolint:revive // each takes one
+			}
+		}
+	case KindRefuse:
+		r.takeOne(whatRoot, whatOrders, whatRelease, whatPart)
+	case KindSkip:
+		r.takeOne(skippedRefused, skippedReplaced, skippedAside)
+	case KindUrgent:
+		r.readOrders()
+	case KindRecover:
+		r.readRecovery()
+	default:
+		r.takeOne(CauseReport)
+	}
+}
+
+// readReference reads what the program records as the reference of an operation of a kind.
+func (r *reader) readReference(kind string) {
+	switch kind {
+	case KindProposals, KindOverride, KindRules, KindGuard, KindRecover:
+		r.rest = ""
+	case KindUndo:
+		r.takeOne(undone)
+	case KindSkip:
+		r.takeOne(skippedSerial)
+	case KindConfirm:
+		r.takeOne(confirmedMore, confirmedMany, confirmedOne)
+	case KindRole:
+		person, role, _ := strings.Cut(r.rest, " ")
+		if !slices.Contains(Roles(), role) {
+			role = "" // it was ended
+		}
+		r.said, r.rest = append(r.said, gaveRole.With(person, Phrase{"role." + role, role}.With())), ""
+	default:
+		r.takeOne(CauseSource)
+	}
+}
+
+// readOrders reads the reason of urgent orders.
+func (r *reader) readOrders() {
+	if !r.takeOne(signedOrders) {
+		return
+	}
+	r.takeOne(adoptedOrders)
+	for strings.HasPrefix(r.rest, "+") || strings.HasPrefix(r.rest, "-") {
+		r.takeOne(orderedTarget)
+	}
+	reason, by, asked := strings.Cut("; "+r.rest, "; "+askedPrefix)
+	if asked {
+		r.rest = strings.TrimPrefix(reason, "; ")
+		r.said = append(r.said, askedBy.With(by))
+	}
+}
+
+// readRecovery reads the reason of a recovery. Its notes, which may quote errors, are left out: they are technical.
+func (r *reader) readRecovery() {
+	if !r.takeOne(adopted) {
+		return
+	}
+	if r.end == "; " {
+		r.takeOne(unknownSince, unknownAll)
+	}
+	if r.end == "; " {
+		r.said, r.rest = append(r.said, recoveryNotes.With()), ""
+	}
+}
+
+// What the program records in the history. The texts are on disk: they stay as they are.
+var (
+	// CauseImport is the reason of an import that has none: its file.
+	CauseImport = recorded("said.import", "import of %s", whole)
+	// CauseChecks is the reason of checks of pages that have none: their file.
+	CauseChecks = recorded("said.checks", "checks of %s", whole)
+	// CauseReport is the reason of a proposal that a program has sent.
+	CauseReport = recorded("said.report", "sent as a report", whole)
+	// CauseSource is the reference of what another list has proposed: the list, its serial, its digest and its signers.
+	CauseSource = recorded("said.source", "%s@%d, digest %s, signed by %s", whole)
+
+	repeated           = recorded("said.again", "again after a recovery, first operation %d of %v", part)
+	repeatedSubscriber = recorded("said.again.subscriber", "again after a recovery", part)
+	clockConfirmed     = Phrase{"said.clock", "clock confirmed"}
+
+	whatRoot    = recorded("what.root", "%s root %d", part)
+	whatOrders  = recorded("what.orders", "%s urgent orders %d on serial %d", part)
+	whatRelease = recorded("what.release", "%s serial %d", part)
+	whatPart    = recorded("what.part", "%s in %s", part)
+
+	sentRelease = recorded("said.push", "%s serial %d to %s", whole)
+	sentOrders  = recorded("said.push.urgent", "urgent orders %d to %s", whole)
+
+	signedOrders  = recorded("said.urgent", "urgent orders %d on serial %d", part)
+	orderedTarget = recorded("", "%s", part)
+	adoptedOrders = recorded("said.urgent.found", "which %s signed, "+foundAt+"%s", part)
+	askedBy       = Phrase{"said.asked", askedPrefix + "%s"}
+
+	skippedRefused  = recorded("said.skip.refused", "refused", part)
+	skippedReplaced = recorded("said.skip.replaced", "replaced", part)
+	skippedAside    = recorded("said.skip.aside", reasonAside, part)
+	skippedSerial   = recorded("said.skip", "serial %d"+signedBy+"%s", whole)
+
+	undone        = recorded("said.undo", "operation %d", whole)
+	confirmedOne  = recorded("said.proposal", "proposal %d", whole)
+	confirmedMany = recorded("said.proposals", "proposals %s", whole)
+	confirmedMore = recorded("said.proposals.more", "proposals %s and %d more", whole)
+	gaveRole      = Phrase{"said.role", "%s %s"}
+
+	adopted       = recorded("said.recover", "serial %d adopted as it was signed", part)
+	unknownAll    = recorded("said.recover.all", "the operations that led to it are not known here", part)
+	unknownSince  = recorded("said.recover.since", "the operations after serial %d that led to it are not known here", part)
+	recoveryNotes = Phrase{"said.recover.notes", "with notes"}
+)
+
+// askedPrefix begins what says who has asked for urgent orders.
+const askedPrefix = "asked for by "
+
+// Ends of a recorded phrase.
+const (
+	whole = `$`              // nothing follows it
+	part  = `(?:; |, |: |$)` // something may
+)
+
+// recordedPhrase is a phrase that can be read again: %d is a number, %v a day or urgent limits, and %s a text, as short
+// as it can be.
+type recordedPhrase struct {
+	Phrase
+	pattern func() *regexp.Regexp
+}
+
+func recorded(key, text, end string) recordedPhrase {
+	return recordedPhrase{Phrase{key, text}, sync.OnceValue(func() *regexp.Regexp {
+		verbs := strings.NewReplacer("%d", `(\d{1,18})`, "%s", `(.+?)`, "%v", `(\d{4}-\d\d-\d\d|`+limitsPattern+`)`)
+		return regexp.MustCompile(`^` + verbs.Replace(regexp.QuoteMeta(text)) + end)
+	})}
+}
+
+// reader reads recorded phrases from the beginning of a text.
+type reader struct {
+	rest string
+	said Messages
+	end  string // what separates the last phrase from the rest
+}
+
+// takeOne takes the first of some phrases with which the text begins. It reports whether it does with any.
+func (r *reader) takeOne(phrases ...recordedPhrase) bool {
+	for _, p := range phrases {
+		found := p.pattern().FindStringSubmatch(r.rest)
+		if found == nil {
+			continue
+		}
+		var values []any
+		verbs := verb.FindAllString(p.Text, -1)
+		for i, text := range found[1:] {
+			values = append(values, valueOf(verbs[i], text))
+		}
+		r.said, r.rest = append(r.said, p.With(values...)), r.rest[len(found[0]):]
+		r.end = separator.FindString(found[0])
+		return true
+	}
+	return false
+}
+
+var (
+	verb      = regexp.MustCompile(`%[dsv]`)
+	separator = regexp.MustCompile(`[;,:] $`)
+)
+
+// valueOf returns the value of a verb from its text.
+func valueOf(verb, text string) any {
+	switch verb {
+	case "%d":
+		n, _ := strconv.ParseInt(text, 10, 64) // the pattern has digits only
+		return n
+	case "%v":
+		if day, err := time.Parse(time.DateOnly, text); err == nil {
+			return Day(day)
+		}
+		var u UrgentLimits
+		_, _ = fmt.Sscanf(text, limitsText, &u.Entries, &u.Hours) // zero for none
+		return u
+	}
+	return text
+}
