@@ -18,7 +18,9 @@ var (
 	renewed        = recorded("root.renewed", "renewed until %v", part)
 
 	madeRoot    = recorded("said.root", "root %d", part)
-	rootChanges = []recordedPhrase{officerGoes, officerComes, officerRenamed, newThreshold, newOnline, newLimits, confidential, renewed}
+	rootChanges = []recordedPhrase{
+		officerGoes, officerComes, officerRenamed, newThreshold, newOnline, newLimits, confidential, renewed,
+	}
 )
 
 // changesOf describes the differences between two roots.

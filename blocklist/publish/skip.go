@@ -90,7 +90,9 @@ func (l *Ledger) replace(ctx context.Context, p *Pending, author string) (err er
 			err = fmt.Errorf("replacing %s: %w", p.What(), err)
 		}
 	}()
-	err = l.history.RecordAll(ctx, func(record ledger.Recorder) error { return l.skip(record, p, author, skippedReplaced.Text) })
+	err = l.history.RecordAll(ctx, func(record ledger.Recorder) error {
+		return l.skip(record, p, author, skippedReplaced.Text)
+	})
 	if err == nil {
 		err = l.removeSkipped(ctx)
 	}

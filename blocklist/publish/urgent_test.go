@@ -23,7 +23,7 @@ func urgentAgency(t *testing.T) *agency {
 	t.Helper()
 	a := newAgency(t)
 	p := a.rotate(t, publish.RootChange{Urgent: &publish.UrgentLimits{Entries: 2, Hours: 2}})
-	assert.Equal(t, []string{"urgent orders: one officer alone may list 2 on top of a release, each for 2 hours, before: none"}, p.Changes)
+	assert.Equal(t, "urgent orders: one officer alone may list 2 on top of a release, each for 2 hours, before: none", publish.Messages(p.Changes).String())
 	a.sign(t, a.anna, a.bruno)
 	_, err := a.Add(t.Context(), entries(t, "example.org"), cause)
 	require.NoError(t, err)

@@ -129,7 +129,8 @@ func (h *Reports) take(w http.ResponseWriter, r *http.Request, l *publish.Ledger
 			Evidence: p.Evidence, Note: p.Note, Reporter: p.Reporter, Withdraw: p.Withdraw,
 		}
 	}
-	done, err := Propose(context.WithoutCancel(r.Context()), l, all, publish.Audit{Author: source, Reason: publish.CauseReport.Text}, nil)
+	by := publish.Audit{Author: source, Reason: publish.CauseReport.Text}
+	done, err := Propose(context.WithoutCancel(r.Context()), l, all, by, nil)
 	if err != nil {
 		return nil, err
 	}
