@@ -21,6 +21,8 @@ type codePage struct {
 	Confidential bool
 	Officers     []officer
 	Keys         []string // names of the key files of officers who have not signed yet
+	Enough       bool     // the release can be published
+	Push         push
 	Back         string
 }
 
@@ -68,6 +70,7 @@ func (v *visit) code() error {
 	if waiting != nil && waiting.What() == one.what {
 		p.Officers = officers(&waiting.Signatures)
 		p.Keys = keyFiles(waiting)
+		p.Enough, p.Push = waiting.IsRelease() && waiting.Enough(), v.pushing()
 	}
 	err = v.show("code", "code.title", p)
 	if err == nil {

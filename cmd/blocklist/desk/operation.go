@@ -15,7 +15,11 @@ type operationPage struct {
 	Lines       []publish.OperationLine
 	First, Last int64 // the numbers of the lines that are shown
 	Back, More  string
+	Reviewers   []string // who can make and publish a release
 }
+
+// Waits reports whether the operation has changed the list, and no release with it is published.
+func (p operationPage) Waits() bool { return p.Release == nil && p.Added+p.Removed > 0 }
 
 // WholeReference returns the reference with the whole hash, where it has one.
 func (p operationPage) WholeReference() string {
@@ -80,7 +84,7 @@ func (v *visit) operation() error {
 	if err != nil {
 		return err
 	}
-	p := operationPage{ShownOperation: o}
+	p := operationPage{ShownOperation: o, Reviewers: v.reviewers()}
 	if p.Confirmed, p.MoreThese, err = v.confirmed(o.Operation); err != nil {
 		return err
 	}

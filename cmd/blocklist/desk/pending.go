@@ -20,9 +20,20 @@ type pendingPage struct {
 	Changes    *changes // these changes
 	Held       *guard.Report
 	Reviewers  []string // who can make and publish a release
-	CanPush    bool
-	PushTo     string
+	Push       push
 	Damaged    error // why what is pending can't be read
+}
+
+// push is how a signed release is published.
+type push struct {
+	Possible  bool // from the desk
+	May       bool // the person may do it
+	To        string
+	Reviewers []string // who may
+}
+
+func (v *visit) pushing() push {
+	return push{v.Desk.Push != nil, v.person.may(decide), v.PushTo, v.reviewers()}
 }
 
 // officer is one who may sign, and whether they have.
@@ -40,7 +51,7 @@ func (v *visit) pending() error {
 }
 
 func (v *visit) pendingPage() (p pendingPage, err error) {
-	p.CanPush, p.PushTo, p.Reviewers = v.Push != nil, v.PushTo, v.reviewers()
+	p.Push, p.Reviewers = v.pushing(), v.reviewers()
 	p.Unreleased = v.now.Root != nil && v.now.unprepared() > 0
 	part := (*publish.PartError)(nil)
 	p.Pending, err = v.ledger.Pending()

@@ -173,6 +173,37 @@ func TestTerminal(t *testing.T) {
 	p = b.get(t, shown)
 	assert.Contains(t, p.text, "anna has signed with this code.")
 	assert.NotContains(t, p.text, code)
+	assert.Contains(t, p.text, "Enough officers have signed. It can be published. It is published with a command", "this desk does not publish")
+}
+
+// From a change to its release, each page leads to the next one.
+func TestEachPageLeadsOn(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	require.NoError(t, a.SetRole(t.Context(), "carla", publish.RoleReviewer, audit))
+	require.NoError(t, a.SetRole(t.Context(), "dario", publish.RoleClerk, audit))
+	a.openBehindProxy(t, func(o *desk.Options) {
+		o.PushTo, o.Push = "ORIGIN", func(_ context.Context, _ string, bundle io.Reader) error {
+			_, err := io.Copy(io.Discard, bundle)
+			return err
+		}
+	})
+	clerk, reviewer := a.as(t, "dario"), a.as(t, "carla")
+	change := fields("entries", "bad.example", "typed", "1")
+	change.Set("head", clerk.post(t, "/add", change).values["head"])
+	done := clerk.post(t, "/add", change)
+	assert.Contains(t, done.text, "It is recorded, and not in force yet: a release with it must be made, signed and published.")
+	assert.Contains(t, done.text, "This is done by a reviewer: carla.")
+	assert.NotContains(t, done.text, "To the release")
+	assert.Contains(t, reviewer.get(t, done.path).text, "To the release")
+	reviewer.post(t, "/release", nil)
+	assert.Contains(t, clerk.get(t, done.path).text, "release 1 has it, and must be signed and published")
+	code := reviewer.post(t, "/code", nil)
+	assert.NotContains(t, code.text, "Publish at ORIGIN")
+	a.sign(t)
+	assert.Contains(t, reviewer.get(t, code.path).text, "Publish at ORIGIN")
+	assert.Equal(t, "/", reviewer.post(t, "/push", nil).path)
+	assert.NotContains(t, clerk.get(t, done.path).text, "not in force yet")
 }
 
 // Urgent orders are asked for at the desk, and count with an officer's signature.

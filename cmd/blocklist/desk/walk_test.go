@@ -170,6 +170,7 @@ func (h *house) release(clerk, reviewer *window) {
 	h.run("sign", h.desk, "--code", code[1], "--root", "DIR/root.json", "--key", "anna.key", "--yes")
 
 	clerk.open("/pending") // with files
+	clerk.activate(clerk.find("DisclosureTriangle", clerk.word("signing.file")))
 	request, signature := clerk.download(clerk.word("signing.request")), filepath.Join(t.TempDir(), "bruno.sig")
 	h.run("sign", request, "--root", "DIR/root.json", "--key", "bruno.key", "--yes", "-o", signature)
 	clerk.choose("input[type=file]", signature)
