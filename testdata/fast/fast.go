@@ -2,13 +2,16 @@
 package fast
 
 import (
+	"flag"
 	"os"
 	"runtime/debug"
 )
 
 // Prepare makes the temporary folders of this process and its children in memory, unless TMPDIR is set: syncing files
-// is a third of what tests of ledgers and stores cost. Garbage is collected less often, since a test ends soon.
+// is a third of what tests of ledgers and stores cost. Garbage is collected less often, since a test ends soon. More
+// tests run at once than there are processors, since many wait; the flag -parallel says how many.
 func Prepare() {
+	_ = flag.Set("test.parallel", "8") // before the flags are parsed
 	if _, set := os.LookupEnv("GOGC"); !set {
 		debug.SetGCPercent(400)
 	}
