@@ -125,6 +125,7 @@ func TestResolverThatIgnoresOddCase(t *testing.T) {
 			_ = w.WriteMsg(reply(q, dns.RcodeSuccess, "192.0.2.1"))
 		}
 	}))
+	f.Hurry(t, hurry)
 	for range 4 { // without letters there is no other case, and nothing is proved
 		_, err := f.Exchange(t.Context(), new(dns.Msg).SetQuestion("1.2.3.", dns.TypeA))
 		require.NoError(t, err)

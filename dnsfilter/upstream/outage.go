@@ -71,7 +71,7 @@ func (f *Forwarder) Down() (since time.Time, down bool) {
 func (f *Forwarder) Probe() {
 	f.shared.mu.Lock()
 	defer f.shared.mu.Unlock()
-	now := time.Now()
+	now := f.now()
 	for i := range f.resolvers {
 		if r := &f.resolvers[i]; r.isDown() || r.heard.Load() == 0 {
 			f.shared.probe(i, now)
@@ -115,7 +115,7 @@ func (p *probe) Accept([]byte) bool { return true }
 // Answer implements [Receiver].
 func (p *probe) Answer(_ []byte, err error) {
 	if err != nil {
-		p.f.markDown(p.r, err, time.Now())
+		p.f.markDown(p.r, err, p.f.now())
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	tick             = 50 * time.Millisecond   // interval of checking the timeouts of pending queries
 	maxAttempts      = 8                       // of one query
 	timeLimit        = 4800 * time.Millisecond // of a query: stub resolvers give up after 5 seconds
 	maxQuery         = dnswire.HeaderSize + dnswire.MaxName + 4 + dnswire.OPTSize + 6
@@ -118,7 +117,7 @@ func (p *pool) Ask(query []byte, to Receiver) {
 func (p *pool) startTicking() {
 	if !p.ticking {
 		p.ticking = true
-		time.AfterFunc(tick, p.tick)
+		time.AfterFunc(p.f.tick, p.tick)
 	}
 }
 
@@ -129,7 +128,7 @@ func (p *pool) newQuery(query []byte, to Receiver) *pendingQuery {
 	} else {
 		q = new(pendingQuery)
 	}
-	q.to, q.n, q.failure, q.cause, q.exhausted, q.begun = to, 0, nil, nil, false, time.Now()
+	q.to, q.n, q.failure, q.cause, q.exhausted, q.begun = to, 0, nil, nil, false, p.f.now()
 	q.query = append(q.buf[:0], query...)
 	q.at = len(p.active)
 	p.active = append(p.active, q)
@@ -167,7 +166,7 @@ func (p *pool) id() uint16 { return binary.BigEndian.Uint16(p.random(2)) }
 // tick calls failOver for queries whose timeout has expired, and closes expired sockets.
 func (p *pool) tick() {
 	p.mu.Lock()
-	now := time.Now()
+	now := p.f.now()
 	var results []result
 	for _, q := range slices.Backward(p.active) { // backward, since remove moves the last one to the removed position
 		if now.Before(q.next) {
@@ -187,7 +186,7 @@ func (p *pool) tick() {
 		p.onIdle()
 	}
 	if again {
-		time.AfterFunc(tick, p.tick)
+		time.AfterFunc(p.f.tick, p.tick)
 	}
 }
 

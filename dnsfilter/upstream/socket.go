@@ -147,7 +147,7 @@ func (s *socket) onReplies(in *batch.Datagrams, results []result) []result {
 	p := s.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
+	now := p.f.now()
 	for i := range in.Len() {
 		reply := in.Packet(i)
 		q := p.match(s, reply)
@@ -173,7 +173,7 @@ func (s *socket) onReplies(in *batch.Datagrams, results []result) []result {
 func (s *socket) onError(cause error) {
 	p := s.pool
 	p.mu.Lock()
-	now := time.Now()
+	now := p.f.now()
 	p.f.resolvers[s.resolver].timedOut(timeLimit, now)
 	p.probe(s.resolver, now)
 	results := p.failOverAll(s.pending, now, cause)

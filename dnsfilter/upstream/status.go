@@ -40,7 +40,7 @@ func (s *Status) Name() string {
 func (f *Forwarder) Status() []Status {
 	out := make([]Status, len(f.resolvers))
 	for i := range f.resolvers {
-		out[i] = f.resolvers[i].status()
+		out[i] = f.resolvers[i].status(f.now())
 	}
 	return out
 }
@@ -95,11 +95,11 @@ func (t *Times) Add(other Times) {
 	}
 }
 
-func (r *resolver) status() Status {
+func (r *resolver) status(now time.Time) Status {
 	s := Status{
 		Resolver: r.at.String(), Delay: time.Duration(r.delay.Load()), Asked: r.record.asked.Load(),
 		Late:           r.record.late.Load(),
-		CaseMismatches: r.casing.mismatches.Load(), CaseDisabled: r.casing.isOff(time.Now()), Times: r.record.times.Times(),
+		CaseMismatches: r.casing.mismatches.Load(), CaseDisabled: r.casing.isOff(now), Times: r.record.times.Times(),
 	}
 	s.Answered = s.Times.Count
 	if o := r.outage.Load(); o != nil {

@@ -132,7 +132,7 @@ func (s *stream) run() {
 	conn, err := s.dial()
 	if err == nil {
 		s.pool.mu.Lock()
-		s.heard = time.Now()
+		s.heard = s.pool.f.now()
 		s.pool.mu.Unlock()
 		read := make(chan error, 1)
 		go func() { read <- s.read(conn) }()
@@ -220,7 +220,7 @@ func (s *stream) onReply(reply []byte) (results []result) {
 	p := s.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
+	now := p.f.now()
 	s.served, s.heard = true, now
 	if q := p.match(s, reply); q != nil {
 		if r, ok := p.onReply(q, s, reply, now); ok {
@@ -240,7 +240,7 @@ func (s *stream) onClose(cause error) {
 	if p.streams[s.resolver] == s {
 		p.streams[s.resolver] = nil
 	}
-	now := time.Now()
+	now := p.f.now()
 	var results []result
 	if s.served {
 		for id, q := range s.pending {

@@ -29,7 +29,7 @@ func (f *Forwarder) Tap(see func(Message)) {
 // tapQuery shows a query to the tap, if there is one.
 func (f *Forwarder) tapQuery(resolver int, stream bool, packet []byte) {
 	if see := f.tap.Load(); see != nil {
-		(*see)(f.message(resolver, stream, time.Now(), packet))
+		(*see)(f.message(resolver, stream, f.now(), packet))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -27,6 +28,8 @@ type Forwarder struct {
 	log       atomic.Pointer[slog.Logger] // for changes of the resolvers' state; nil: none
 	tap       atomic.Pointer[func(Message)]
 	shared    *pool // pool with its own loop; the only pool if encrypted
+	now       func() time.Time
+	tick      time.Duration // interval of checking the timeouts of pending queries
 }
 
 // New creates a forwarder to one or more resolvers. It sends nothing. It fails without a resolver.
@@ -34,7 +37,7 @@ func New(resolvers ...Endpoint) (*Forwarder, error) {
 	if len(resolvers) == 0 {
 		return nil, errors.New("making a forwarder: the address of a resolver is needed")
 	}
-	f := &Forwarder{resolvers: make([]resolver, len(resolvers))}
+	f := &Forwarder{resolvers: make([]resolver, len(resolvers)), now: time.Now, tick: 50 * time.Millisecond}
 	for i, at := range resolvers {
 		f.resolvers[i].at, f.resolvers[i].tls = at, at.tlsConfig()
 		f.encrypted = f.encrypted || at.Name != ""
