@@ -3,23 +3,22 @@ package service
 import (
 	"time"
 
-	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// downFor is how long all resolvers must be down before the server is not ready. The restart of a single resolver stays
-// below it.
-const downFor = 5 * time.Second
+// outageLimit is how long all resolvers must be down before the server is not ready. The restart of a single resolver
+// stays below it.
+const outageLimit = 5 * time.Second
 
-// upstreamHealth returns a line for each resolver that is down, and false if all have been down for downFor.
-func upstreamHealth(s *dnsfilter.Server) (text string, usable bool) {
-	for _, u := range s.Upstreams() {
+// upstreamHealth returns a line for each resolver that is down, and false if all have been down for outageLimit.
+func (s *running) upstreamHealth() (text string, usable bool) {
+	for _, u := range s.server.Upstreams() {
 		if !u.Up {
 			text += "upstream " + u.Name() + ": " + u.Reason + "\n"
 		}
 	}
-	since, down := s.UpstreamDown()
-	return text, !down || time.Since(since) < downFor
+	since, down := s.server.UpstreamDown()
+	return text, !down || time.Since(since) < s.outageLimit
 }
 
 // health returns a line for each problem with a list or upstream. It also reports whether the server is ready: all
@@ -43,7 +42,7 @@ func (s *running) health() (text string, ready bool) {
 			text += "list " + list + " (" + path + "): " + problem + "\n"
 		}
 	}
-	line, usable := upstreamHealth(s.server)
+	line, usable := s.upstreamHealth()
 	return text + line, ready && usable
 }
 

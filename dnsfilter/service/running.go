@@ -27,6 +27,8 @@ type running struct {
 	refused atomic.Pointer[error] // why the settings file on disk is not in force; nil: it is
 	started time.Time
 
+	outageLimit time.Duration
+
 	certificate certificate
 	stopPage    *stoppage.Server // without sockets if the settings have none
 

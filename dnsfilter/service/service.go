@@ -60,7 +60,7 @@ func New(read func() (*config.Settings, error), log *slog.Logger) (*Service, err
 		log = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{
-		running: running{log: log, started: time.Now()},
+		running: running{log: log, started: time.Now(), outageLimit: outageLimit},
 		read:    read, watch: watcher{}, reloads: make(chan chan<- error),
 		successors: make(chan *net.UnixConn), released: make(chan struct{}),
 	}

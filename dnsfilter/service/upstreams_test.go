@@ -3,6 +3,7 @@ package service_test
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -68,7 +69,10 @@ func TestReadyKnowsTheUpstream(t *testing.T) {
 	r := newFolder(t, "")
 	r.write(t, "head.yaml", fmt.Sprintf("listen: [udp://%s, tcp://%s]\nupstream: [%s]\nstate: state\n", r.addr, r.addr, at))
 	r.settings(t, "metrics: "+metricsAt+"\n")
-	r.start(t)
+	s, err := service.New(r.read, slog.New(slog.NewTextHandler(r.log, nil)))
+	require.NoError(t, err)
+	s.LimitOutage(500 * time.Millisecond)
+	r.run(t, s)
 	ready := func(code int, text string) {
 		require.Eventually(t, func() bool {
 			resp, err := http.Get("http://" + metricsAt + "/readyz")
