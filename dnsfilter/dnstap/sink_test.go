@@ -205,7 +205,12 @@ func TestReconnects(t *testing.T) {
 	require.Eventually(t, func() bool { fill(s); return s.Stats().Dropped > 0 }, 5*time.Second, 10*time.Millisecond)
 	conn, err = l.Accept()
 	require.NoError(t, err)
-	go func() { fill(s); time.Sleep(time.Second); stop() }()
+	before := s.Stats().Sent
+	go func() {
+		fill(s)
+		assert.Eventually(t, func() bool { return s.Stats().Sent >= before+6 }, 5*time.Second, time.Millisecond)
+		stop()
+	}()
 	assert.GreaterOrEqual(t, len(read(t, conn, both)), 6)
 	require.NoError(t, conn.Close())
 	require.NoError(t, l.Close())
