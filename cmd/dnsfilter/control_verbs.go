@@ -17,8 +17,8 @@ func reloadCommand() *cobra.Command {
 		Use:   "reload [-c dnsfilter.yaml] [--dry-run]",
 		Short: "Have the running server read its settings and lists again",
 		Long: `Has the running server read its settings, local lists and the files of its guards again, as SIGHUP does, and waits until what they
-say is in force. If anything is wrong with them, it says so, and everything stays as it was. listen, state, cache, metrics and pprof
-change with a restart only: dnsfilter serve --take-over.`,
+say is in force. If anything is wrong with them, it says so, and everything stays as it was. What changes
+with a restart only, such as listen, is named: systemctl restart dnsfilter, or without systemd dnsfilter serve --take-over.`,
 		Example: `  dnsfilter reload -c /etc/dnsfilter.yaml --dry-run
   dnsfilter reload -c /etc/dnsfilter.yaml`,
 		Args: cobra.NoArgs,

@@ -35,8 +35,10 @@ Settings and local lists are read again when they change, and on SIGHUP; a bad f
 
 Restart without losing a query: with --take-over a new server takes the place of the one that runs with the same state folder,
 under the same user: settings that change with a restart only, and a new version, come into force. While it reads its lists the
-old one answers; if it fails, the old one goes on. Under systemd, sockets that it passes (LISTEN_FDS) are used where their address
-is one of listen; systemd keeps them over a restart.`,
+old one answers; if it fails, the old one goes on. This is for servers that are started by hand or by a script.
+
+Under systemd: systemctl restart dnsfilter. Sockets that systemd passes (LISTEN_FDS) are used where their address is one of listen,
+and it keeps them over a restart.`,
 		Example: `  dnsfilter serve --listen 127.0.0.1:5353 --upstream 192.0.2.53 --list hosts.txt
   dnsfilter serve -c /etc/dnsfilter.yaml
   dnsfilter serve -c /etc/dnsfilter.yaml --take-over`,
@@ -82,10 +84,16 @@ func (f *serveFlags) serve(cmd *cobra.Command) error {
 	return service.Run(cmd.Context(), hangups(cmd.Context()))
 }
 
-// predecessor asks the running server to release its state folder.
+// predecessor asks the running server to release its state folder. Before, it finds out what would make this one fail.
 func (f *serveFlags) predecessor(ctx context.Context) (*service.Predecessor, error) {
 	s, err := f.read()
 	if err != nil {
+		return nil, err
+	}
+	if err := s.TrustState(); err != nil {
+		return nil, err
+	}
+	if _, err := s.LoadServer(); err != nil {
 		return nil, err
 	}
 	return service.TakeOver(ctx, s.State)

@@ -169,6 +169,51 @@ func TestTakeOverLosesNothing(t *testing.T) {
 	require.NoError(t, second.Wait())
 }
 
+// TestTakeOverThatCannotSucceed has a successor fail without the running server being asked.
+func TestTakeOverThatCannotSucceed(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(t *testing.T, path, state string){
+		"settings": func(t *testing.T, path, _ string) {
+			require.NoError(t, os.WriteFile(path, []byte(settings+"listen: [nonsense]\n"), 0o600))
+		},
+		"files": func(t *testing.T, path, _ string) {
+			require.NoError(t, os.WriteFile(path, []byte(settings+"cookie_secrets: none\n"), 0o600))
+		},
+		"owner": func(t *testing.T, _, state string) {
+			if os.Getuid() != 0 {
+				t.Skip("only root can give a folder away")
+			}
+			require.NoError(t, os.Chown(state, 12345, -1))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := folder(t, settings)
+			state := filepath.Join(filepath.Dir(path), "state")
+			require.NoError(t, os.Mkdir(state, 0o700))
+			running, err := net.Listen("unix", filepath.Join(state, "control.sock"))
+			require.NoError(t, err)
+			asked := make(chan struct{})
+			go func() {
+				if conn, err := running.Accept(); err == nil {
+					close(asked)
+					_ = conn.Close()
+				}
+			}()
+			spoil(t, path, state)
+			code, _, stderr := runCommand("serve", "-c", path, "--take-over")
+			require.NoError(t, running.Close())
+			assert.Equal(t, exitFailed, code)
+			assert.NotContains(t, stderr, "taking over")
+			select {
+			case <-asked:
+				assert.Fail(t, "it was asked", stderr)
+			default:
+			}
+		})
+	}
+}
+
 // TestEndInTheMiddleOfATakeOver asks a server to end while its successor makes ready: it answers until that has its
 // sockets.
 func TestEndInTheMiddleOfATakeOver(t *testing.T) {

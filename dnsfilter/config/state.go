@@ -13,22 +13,28 @@ import (
 // ErrNoState is the error if no state folder is set and no default is known.
 var ErrNoState = fmt.Errorf("no folder is known for the state: %w: name one with the key state in the settings, since neither STATE_DIRECTORY nor a home is set", blocklist.ErrMalformed)
 
-// OpenStore opens the store in the state folder for writing. It fails if other users can write to the folder.
+// OpenStore opens the store in the state folder for writing. It fails if [Settings.TrustState] does.
 func (s *Settings) OpenStore() (*blocklist.Store, error) {
+	if err := s.TrustState(); err != nil {
+		return nil, err
+	}
+	return blocklist.Open(s.State, blocklist.Options{})
+}
+
+// TrustState fails with [blocklist.ErrUntrusted] if the state folder belongs to another user than this one and root, or
+// if others can write to it.
+func (s *Settings) TrustState() error {
 	if s.State == "" {
-		return nil, ErrNoState
+		return ErrNoState
 	}
 	info, err := os.Stat(s.State)
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // it will be created for this user only
+		return nil
 	case err != nil:
-		return nil, err
-	default:
-		if err := errors.Join(sharedFolder(s.State, info), foreignFolder(s.State, info)); err != nil {
-			return nil, err
-		}
+		return err
 	}
-	return blocklist.Open(s.State, blocklist.Options{})
+	return errors.Join(sharedFolder(s.State, info), foreignFolder(s.State, info))
 }
 
 // checkState returns an error if the state folder is unusable for every user.

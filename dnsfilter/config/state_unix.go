@@ -26,6 +26,6 @@ func foreignFolder(path string, info fs.FileInfo) error {
 	if !ok || st.Uid == 0 || int(st.Uid) == os.Geteuid() {
 		return nil
 	}
-	return fmt.Errorf("the state folder %s belongs to user %d: %w: run this as that user, or run chown -R %d %q, or name another folder with the key state",
-		path, st.Uid, blocklist.ErrUntrusted, os.Geteuid(), path)
+	return fmt.Errorf("the state folder %s belongs to user %d: %w: run this as that user (the service of systemd: systemctl restart dnsfilter), or name another folder with the key state",
+		path, st.Uid, blocklist.ErrUntrusted)
 }
