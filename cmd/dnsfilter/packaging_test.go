@@ -18,11 +18,17 @@ import (
 )
 
 // TestPackages installs the packages of both commands into an empty folder, upgrades them and removes them, with dpkg and
-// with rpm. Changed settings stay.
+// with rpm, and in a container with apt. Changed settings stay. What is made again, elsewhere, has the same bytes.
 func TestPackages(t *testing.T) {
 	longtest.Only(t, "it compiles both commands and the programs that make packages")
-	dist := t.TempDir()
-	run(t, "../../.ci/package", dist, "linux/"+runtime.GOARCH)
+	dist, target := t.TempDir(), "linux/"+runtime.GOARCH
+	run(t, "../../.ci/package", dist, target)
+	t.Run("again", func(t *testing.T) {
+		t.Parallel()
+		again := t.TempDir()
+		run(t, "env", "TZ=Asia/Tokyo", "TMPDIR="+t.TempDir(), "../../.ci/package", again, target)
+		assert.Equal(t, read(t, filepath.Join(dist, "SHA256SUMS")), read(t, filepath.Join(again, "SHA256SUMS")))
+	})
 	t.Run("dpkg", func(t *testing.T) {
 		peers.Installed(t, "dpkg", "dpkg-deb")
 		root := t.TempDir()
@@ -43,6 +49,10 @@ func TestPackages(t *testing.T) {
 		assert.FileExists(t, settings, "what is removed leaves its settings")
 		run(t, append(dpkg, "-P", "dnsfilter")...)
 		assert.NoFileExists(t, settings)
+	})
+	t.Run("apt", func(t *testing.T) {
+		t.Parallel()
+		installedByApt(t, dist)
 	})
 	t.Run("rpm", func(t *testing.T) {
 		peers.Installed(t, "rpm")

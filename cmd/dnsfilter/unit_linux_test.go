@@ -1,12 +1,10 @@
-package main
+package main_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -46,22 +44,8 @@ ask listed.example
 func TestUnit(t *testing.T) {
 	t.Parallel()
 	longtest.Only(t, "it boots a container")
-	peers.Need(t, "systemd-nspawn", "dig")
-	if os.Getuid() != 0 {
-		t.Skip("only root may start a container")
-	}
 	root := unitRoot(t)
-	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(root, "opt/dnsfilter"), ".").CombinedOutput()
-	require.NoError(t, err, string(built))
-
-	boot := exec.CommandContext(t.Context(), "timeout", "120", "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network",
-		"-D", root, "--bind-ro=/usr", "-b")
-	boot.WaitDelay = 10 * time.Second
-	console, _ := boot.CombinedOutput() // the container is powered off
-	out, err := os.ReadFile(filepath.Join(root, "root/out"))
-	if err != nil {
-		t.Skipf("no container can be booted here: %s", console)
-	}
+	run(t, "go", "build", "-o", filepath.Join(root, "opt/dnsfilter"), ".")
 	assert.Equal(t, `Type=notify
 NRestarts=0
 listed.example: status: NXDOMAIN
@@ -77,46 +61,23 @@ answered: 8
 sockets of a running service: 1
 active
 listed.example: status: NOERROR
-`, string(out))
+`, booted(t, root, "--bind-ro=/usr"))
 }
 
-// unitRoot makes the root of a container with the unit, its sockets and settings, and another unit that runs the script
-// and ends the container. What it lacks, it has from the machine's /usr.
+// unitRoot makes the root of a container with the unit, its sockets and settings.
 func unitRoot(t *testing.T) string {
 	t.Helper()
-	root := t.TempDir()
-	for _, dir := range []string{"usr/lib", "opt", "root", "etc/dnsfilter", "etc/systemd/system/multi-user.target.wants", "etc/systemd/system/sockets.target.wants"} {
+	root := containerRoot(t, unitScript)
+	for _, dir := range []string{"opt", "etc/dnsfilter", "etc/systemd/system/sockets.target.wants"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(root, dir), 0o755))
 	}
-	for _, link := range []string{"bin", "sbin", "lib", "lib64"} {
-		require.NoError(t, os.Symlink("usr/"+link, filepath.Join(root, link)))
-	}
-	write := func(name, text string) {
-		require.NoError(t, os.WriteFile(filepath.Join(root, name), []byte(text), 0o644))
-	}
-	copied := func(name, from string, words ...string) {
-		b, err := os.ReadFile(from)
-		require.NoError(t, err)
-		write(name, strings.NewReplacer(words...).Replace(string(b)))
-	}
-	copied("usr/lib/os-release", "/usr/lib/os-release")
-	copied("etc/systemd/system/dnsfilter.socket", "packaging/dnsfilter.socket")
-	copied("etc/systemd/system/dnsfilter.service", "packaging/dnsfilter.service", "/usr/bin/", "/opt/") // /usr is the machine's
-	write("etc/systemd/system/try.service", "[Unit]\nAfter=dnsfilter.service\n[Service]\nType=oneshot\nStandardOutput=append:/root/out\n"+
-		"ExecStart=/bin/bash /root/script\nExecStopPost=/bin/bash -c 'systemctl --force --force poweroff &> /dev/null'\n")
-	for wants, unit := range map[string]string{"sockets": "dnsfilter.socket", "multi-user": "try.service"} {
+	for wants, unit := range map[string]string{"sockets": "dnsfilter.socket", "multi-user": "dnsfilter.service"} {
+		text := strings.ReplaceAll(read(t, "packaging/"+unit), "/usr/bin/", "/opt/") // /usr is the machine's
+		peers.Write(t, root, "etc/systemd/system/"+unit, text)
 		require.NoError(t, os.Symlink("../"+unit, filepath.Join(root, "etc/systemd/system", wants+".target.wants", unit)))
 	}
-	require.NoError(t, os.Symlink("../dnsfilter.service", filepath.Join(root, "etc/systemd/system/multi-user.target.wants/dnsfilter.service")))
-	// A getty that waits for the console has not begun yet: it is a copy of systemd, and would keep its sockets open.
-	require.NoError(t, os.Symlink("/dev/null", filepath.Join(root, "etc/systemd/system/console-getty.service")))
-	write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\nmessagebus:x:100:100::/:/bin/false\n")
-	write("etc/group", "root:x:0:\nnogroup:x:65534:\nmessagebus:x:100:\n")
-	write("etc/nsswitch.conf", "passwd: files systemd\ngroup: files systemd\n")
-	write("etc/machine-id", "")
-	write("etc/dnsfilter/dnsfilter.yaml", "listen: [udp://127.0.0.1:53, tcp://127.0.0.1:53]\nupstream: [192.0.2.1]\nstate: /var/lib/dnsfilter\n"+
+	peers.Write(t, root, "etc/dnsfilter/dnsfilter.yaml", "listen: [udp://127.0.0.1:53, tcp://127.0.0.1:53]\nupstream: [192.0.2.1]\nstate: /var/lib/dnsfilter\n"+
 		"lists:\n  - {name: local, file: /etc/dnsfilter/local.txt, action: nxdomain}\n")
-	write("etc/dnsfilter/local.txt", "listed.example\n")
-	write("root/script", unitScript)
+	peers.Write(t, root, "etc/dnsfilter/local.txt", "listed.example\n")
 	return root
 }
