@@ -1,6 +1,7 @@
 package examples_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -21,13 +22,14 @@ func TestDNSDist(t *testing.T) {
 	resolver := func(addr string) *peers.Process {
 		settings := peers.Exchanged(t, "dnsdist/dnsfilter.yaml", "192.0.2.1:53", addr, "192.0.2.10", "127.0.0.7",
 			"[192.0.2.0/24, 198.51.100.0/24]", "[127.0.0.0/24, 127.0.1.0/24, 127.0.2.0/24]", "[198.51.100.0/24]", "[127.0.2.0/24]",
-			"[192.0.2.53]", `["`+upstream+`"]`, "/var/lib/dnsfilter", dir+"/state-"+peers.Port(addr), "/etc/dnsfilter/local.txt", list)
+			"[192.0.2.53]", `["`+upstream+`"]`, "/var/lib/dnsfilter", dir+"/state-"+peers.Port(addr), "/etc/dnsfilter/local.txt", list,
+			"/etc/dnsfilter/cookies", peers.Write(t, dir, "cookies", strings.Repeat("0123456789abcdef", 2)+"\n"))
 		return peers.Resolver(t, dnsfilter, dir, settings, addr)
 	}
 	first := resolver(one)
 	resolver(two)
 	conf := peers.Exchanged(t, "dnsdist/dnsdist.conf", "192.0.2.10:53", front, "192.0.2.1:53", one, "192.0.2.2:53", two,
-		`"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"`, `"127.0.0.0/8"`, "useProxyProtocol=true", `source="127.0.0.7", useProxyProtocol=true`)
+		`"192.0.2.0/24", "198.51.100.0/24"`, `"127.0.0.0/8"`, "useProxyProtocol=true", `source="127.0.0.7", useProxyProtocol=true`)
 	conf += "setSecurityPollSuffix(\"\")\n"
 	peers.Start(t, dir, "dnsdist", "-C", peers.Write(t, dir, "dnsdist.conf", conf), "--supervised", "--disable-syslog")
 	peers.Await(t, front, "free.example", "NOERROR 192.0.2.1")

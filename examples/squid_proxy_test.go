@@ -140,7 +140,7 @@ func (p *proxy) start(kind string, exchange ...string) {
 	conf := peers.Exchanged(p.t, "squid/squid.conf", "127.0.0.1:3128", p.address, "/etc/squid/ca.pem", p.path("ca.pem"), "/var/lib/squid/ssl_db", p.path("ssl_db"),
 		"include /etc/squid/listed-acl.conf", "include "+p.path("listed.conf"))
 	if kind != "icap" {
-		exchange = append(exchange, "/usr/local/bin/blocklist", p.command)
+		exchange = append(exchange, "/usr/bin/blocklist", p.command)
 	}
 	p.write("listed.conf", peers.Exchanged(p.t, "squid/listed-"+kind+".conf", exchange...))
 	p.write("squid.conf", conf+fmt.Sprintf(`

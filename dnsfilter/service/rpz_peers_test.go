@@ -57,15 +57,17 @@ type peerPlace struct{ dir, port, forward, primary, file, cert string }
 // startBIND writes the settings of BIND as a secondary over TCP, or over TLS (RFC 9103) if the place has a certificate.
 func startBIND(t *testing.T, p peerPlace) []string {
 	t.Helper()
-	own := fmt.Sprintf("options { directory %q; listen-on port %s { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none; lock-file none;\n"+
-		"forward only; forwarders port %s { 127.0.0.1; }; dnssec-validation no; empty-zones-enable no; max-cache-ttl 0; max-ncache-ttl 0;",
-		p.dir, p.port, p.forward)
+	policy, err := filepath.Abs("../../examples/rpz/named.options")
+	require.NoError(t, err)
+	options := fmt.Sprintf("options { directory %q; listen-on port %s { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none; lock-file none;\n"+
+		"forward only; forwarders port %s { 127.0.0.1; }; dnssec-validation no; empty-zones-enable no; max-cache-ttl 0; max-ncache-ttl 0;\ninclude %q; };\n",
+		p.dir, p.port, p.forward, policy)
 	key, secured := "key transfer.example", ""
 	if p.cert != "" {
 		secured = fmt.Sprintf("tls primary { ca-file %q; remote-hostname \"resolver.example\"; };\n", p.cert)
 		key += " tls primary"
 	}
-	dnstest.WriteFile(t, p.dir, "named.conf", "controls { };\n"+secured+peers.Exchanged(t, "../../examples/rpz/named.conf", `include "/etc/bind/transfer.key";`, transferKey, "options {", own,
+	dnstest.WriteFile(t, p.dir, "named.conf", "controls { };\n"+secured+options+peers.Exchanged(t, "../../examples/rpz/named.conf", `include "/etc/bind/transfer.key";`, transferKey,
 		"192.0.2.1 key transfer.example", "127.0.0.1 port "+p.primary+" "+key))
 	return []string{"-g", "-c", filepath.Join(p.dir, "named.conf")}
 }
@@ -76,14 +78,15 @@ func secondaries() map[string]peer {
 		"bind over tls": {program: "named", zone: "csam.rpz.example", key: "transfer.key", notify: true, tls: true, start: startBIND},
 		"dnsfilter":     {program: "dnsfilter", ours: true, zone: "csam.rpz.example", key: "transfer.key", notify: true, start: startOurs},
 		"unbound": {program: "unbound", zone: "unbound.rpz.example", key: "none", notify: true, start: func(t *testing.T, p peerPlace) []string {
-			dnstest.WriteFile(t, p.dir, "unbound.conf", peers.Exchanged(t, "../../examples/rpz/unbound.conf", "primary: 192.0.2.1", "primary: 127.0.0.1@"+p.primary, "192.0.2.1", "127.0.0.1")+
+			dnstest.WriteFile(t, p.dir, "unbound.conf", peers.Exchanged(t, "../../examples/rpz/unbound.conf", "primary: 192.0.2.1", "primary: 127.0.0.1@"+p.primary, "192.0.2.1", "127.0.0.1", "/var/lib/unbound", p.dir)+
 				fmt.Sprintf("server:\n interface: 127.0.0.1\n port: %s\n username: \"\"\n chroot: \"\"\n directory: %q\n pidfile: \"\"\n use-syslog: no\n do-daemonize: no\n"+
 					" do-not-query-localhost: no\n cache-max-ttl: 0\n cache-max-negative-ttl: 0\n local-zone: \"test.\" nodefault\n"+
 					"remote-control:\n control-enable: no\nforward-zone:\n name: \".\"\n forward-addr: 127.0.0.1@%s\n", p.port, p.dir, p.forward))
 			return []string{"-d", "-c", filepath.Join(p.dir, "unbound.conf")}
 		}},
 		"powerdns": {program: "pdns_recursor", zone: "csam.rpz.example", key: "transfer.key", start: func(t *testing.T, p peerPlace) []string {
-			dnstest.WriteFile(t, p.dir, "recursor.lua", peers.Exchanged(t, "../../examples/rpz/recursor.lua", "192.0.2.1", "127.0.0.1:"+p.primary))
+			dnstest.WriteFile(t, p.dir, "recursor.lua", peers.Exchanged(t, "../../examples/rpz/recursor.lua", `"192.0.2.1"`, `"127.0.0.1:`+p.primary+`"`,
+				`"/var/lib/pdns-recursor/`, `"`+p.dir+"/"))
 			return []string{
 				"--config-dir=" + p.dir, "--socket-dir=" + p.dir, "--local-address=127.0.0.1", "--local-port=" + p.port,
 				"--forward-zones-recurse=.=127.0.0.1:" + p.forward, "--lua-config-file=" + filepath.Join(p.dir, "recursor.lua"), "--dont-query=",
@@ -93,7 +96,7 @@ func secondaries() map[string]peer {
 		}},
 		"knot": {program: "kresd", zone: "csam.rpz.example", key: "none", start: func(t *testing.T, p peerPlace) []string {
 			dnstest.WriteFile(t, p.dir, "kresd.conf", fmt.Sprintf("net.listen('127.0.0.1', %s, {kind='dns'})\ntrust_anchors.remove('.')\ncache.size = 2 * MB\n", p.port)+
-				peers.Exchanged(t, "../../examples/rpz/kresd.conf", "/var/lib/dnsfilter/csam.zone", p.file, "192.0.2.2", "127.0.0.1@"+p.forward))
+				peers.Exchanged(t, "../../examples/rpz/kresd.conf", "/var/lib/knot-resolver/csam.zone", p.file, "192.0.2.2", "127.0.0.1@"+p.forward))
 			return []string{"-n", "-c", filepath.Join(p.dir, "kresd.conf"), p.dir}
 		}},
 	}
