@@ -1,23 +1,14 @@
 package dnsfilter
 
 import (
-	"cmp"
 	"encoding/binary"
 	"net/netip"
-	"slices"
 
 	"github.com/miekg/dns"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
-
-// blockTTL is the TTL of answers that are made here, and the default of blocked answers, in seconds. It is short, so
-// that unblocking takes effect as fast as blocking.
-const blockTTL = 30
-
-// MaxBlockTTL is the maximum of [Rule].TTL, in seconds: a day.
-const MaxBlockTTL = 24 * 3600
 
 // soa is the SOA record of a negative answer, without its owner name. It limits how long the answer may be cached (RFC
 // 2308, section 3): its TTL and its MINIMUM field are blockTTL.
@@ -93,15 +84,6 @@ func (d *Decision) end(dst []byte, q *query) []byte {
 	return d.limit(appendSOA(m, d.zone(m, c.target, c.size)))
 }
 
-// limit sets TTL and MINIMUM of the SOA record at the end of a message to the TTL of the rule.
-func (d *Decision) limit(m []byte) []byte {
-	if ttl := d.rule.TTL; ttl > 0 {
-		binary.BigEndian.PutUint32(m[len(m)-len(soa)+4:], ttl)
-		binary.BigEndian.PutUint32(m[len(m)-4:], ttl)
-	}
-	return m
-}
-
 // zone returns the offset of the owner name of the SOA record. The owner is one label above the denied name, since a
 // name with an SOA record exists (RFC 2308, section 2.1). For a domain entry, which denies all names below it, that is
 // the parent of the entry. Otherwise it is the parent of the given name: an offset in the message and a size in bytes.
@@ -115,11 +97,6 @@ func (d *Decision) zone(m []byte, name, size int) int {
 // appendSOA appends the SOA record. Its owner is a pointer to the name at the given offset.
 func appendSOA(m []byte, owner int) []byte {
 	return append(append(m, 0xc0|byte(owner>>8), byte(owner)), soa...)
-}
-
-// sinkhole appends the rule's sinkhole addresses of the queried type.
-func (d *Decision) sinkhole(dst []byte, q *query) []byte {
-	return d.addresses(dst, q, d.rule.Sinkhole, d.forged(q))
 }
 
 // divert appends the addresses of the proxy. If the proxy has none of the queried address family, or the query is for
@@ -138,7 +115,7 @@ func (d *Decision) addresses(dst []byte, q *query, all []netip.Addr, why ede) []
 	n := 0
 	for _, addr := range all {
 		if addressType(addr) == q.qtype {
-			m = appendAddress(m, q.qtype, addr, d.ttl())
+			m = appendAddress(m, q.qtype, addr, d.rule.ttl())
 			n++
 		}
 	}
@@ -146,11 +123,6 @@ func (d *Decision) addresses(dst []byte, q *query, all []netip.Addr, why ede) []
 		m = d.deny(m, q)
 	}
 	return q.finish(m, 0, why)
-}
-
-// hasAddress reports whether the rule has sinkhole addresses for a query type.
-func (r *Rule) hasAddress(qtype uint16) bool {
-	return slices.ContainsFunc(r.Sinkhole, func(a netip.Addr) bool { return addressType(a) == qtype })
 }
 
 func addressType(addr netip.Addr) uint16 {
@@ -177,24 +149,11 @@ func appendRecord(m []byte, rrtype uint16, ttl uint32, data []byte) []byte {
 	return append(binary.BigEndian.AppendUint16(m, uint16(len(data))), data...)
 }
 
-// ttl returns the TTL of the records of a blocked answer, in seconds.
-func (d *Decision) ttl() uint32 { return cmp.Or(d.rule.TTL, blockTTL) }
-
-// cname appends the CNAME record alone as the answer to a blocked query.
-func (d *Decision) cname(dst []byte, q *query, target blocklist.Name) []byte {
-	m := appendRecord(q.start(dst, dns.RcodeSuccess), dns.TypeCNAME, d.ttl(), []byte(target))
-	dnswire.SetCount(m, dnswire.Answer, 1)
-	return q.finish(m, 0, d.forged(q))
-}
-
-// target returns the name to which a CNAME record leads the client of a blocked query, or an empty name if there is
-// none. A client that can read the reason gets no forged record.
-func (d *Decision) target(q *query) blocklist.Name {
-	if d.Action == LocalData {
-		return d.hit.target()
+// limit sets TTL and MINIMUM of the SOA record at the end of a message to the TTL of the rule.
+func (d *Decision) limit(m []byte) []byte {
+	if ttl := d.rule.TTL; ttl > 0 {
+		binary.BigEndian.PutUint32(m[len(m)-len(soa)+4:], ttl)
+		binary.BigEndian.PutUint32(m[len(m)-4:], ttl)
 	}
-	if d.Action != Sinkhole || q.structured {
-		return ""
-	}
-	return d.rule.SinkholeName
+	return m
 }

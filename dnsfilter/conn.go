@@ -3,24 +3,15 @@ package dnsfilter
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
 
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
-	"github.com/argine-dns/argine/dnsfilter/internal/proxyheader"
-)
-
-const (
-	acceptPause  = 10 * time.Millisecond // pause after a failed accept
-	headerWithin = 2 * time.Second       // time limit for the PROXY header of a connection
 )
 
 // Conn is one connection that [Server.Admit] has admitted. Several goroutines may use it.
@@ -79,61 +70,6 @@ func (c *Conn) Handshake(ctx context.Context, conn net.Conn, config *tls.Config)
 
 // Release removes a connection that has ended.
 func (c *Conn) Release() { c.group.remove(c) }
-
-// Accept accepts the connections of a listener until ctx ends, and calls handle for each one that is admitted. A
-// connection from one of [Config].Proxies has to begin with a PROXY header. Handle owns the connection and has to
-// release it; it must not block. At the end, Accept closes the listener.
-func (s *Server) Accept(ctx context.Context, l net.Listener, how Transport, handle func(net.Conn, *Conn)) error {
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() }) // a second Close does no harm
-	defer stop()
-	defer l.Close() //nolint:errcheck // as above
-	var headers sync.WaitGroup
-	defer headers.Wait()
-	for {
-		conn, err := l.Accept()
-		switch {
-		case err == nil && s.isProxy(clientAddr(conn.RemoteAddr())):
-			headers.Go(func() { s.acceptProxied(ctx, conn, how, handle) })
-		case err == nil:
-			s.accept(conn, clientAddr(conn.RemoteAddr()), how, handle)
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("serving: %w", err)
-		default:
-			time.Sleep(acceptPause) // a connection was reset, or file descriptors ran out: both are temporary
-		}
-	}
-}
-
-// accept closes a connection that is not admitted, without an answer.
-func (s *Server) accept(conn net.Conn, client netip.Addr, how Transport, handle func(net.Conn, *Conn)) {
-	if c := s.Admit(conn, client, how); c != nil {
-		handle(conn, c)
-		return
-	}
-	_ = conn.Close()
-}
-
-// acceptProxied reads the PROXY header of a connection. It closes the connection if there is none.
-func (s *Server) acceptProxied(ctx context.Context, conn net.Conn, how Transport, handle func(net.Conn, *Conn)) {
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	client, err := proxyheader.Read(conn, headerWithin)
-	if !stop() || err != nil {
-		s.badHeaders.Add(1)
-		_ = conn.Close()
-		return
-	}
-	if !client.IsValid() {
-		client = clientAddr(conn.RemoteAddr())
-	}
-	s.accept(conn, client, how, handle)
-}
-
-// isProxy reports whether a client is a proxy, whose word on the address of its clients is taken.
-func (s *Server) isProxy(client netip.Addr) bool {
-	return isWithin(s.current.Load().proxies, plainAddr(client))
-}
 
 // Answer returns the answer to a query in wire form, in the memory of dst if it has room. It waits for the upstream if
 // that has to be asked. It returns nil if nothing is to be sent.

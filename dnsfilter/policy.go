@@ -33,18 +33,6 @@ type Rule struct {
 	Zone *PolicyZone
 }
 
-// Quorum is the action for names and addresses on which several lists agree. A list counts if it has a blocking entry,
-// with or without a rule for the list. Entries with status=monitor do not count.
-//
-// NXDomain becomes NoData unless enough of the matching entries have scope domain: the lists may not agree on the names
-// below.
-type Quorum struct {
-	Rule // Categories are ignored
-
-	Lists   []string // without duplicates; the first list that matches gives the entry
-	AtLeast int      // number of lists that must agree
-}
-
 // View is a separate policy for some clients.
 type View struct {
 	Clients []netip.Prefix // client networks of the view

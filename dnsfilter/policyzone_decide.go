@@ -279,7 +279,7 @@ func (h *zoneHit) target() blocklist.Name {
 }
 
 // ttlOf returns the TTL of a record of local data in answers: that of the record, but at most that of the rule.
-func (d *Decision) ttlOf(r *localRecord) uint32 { return min(r.ttl, d.ttl()) }
+func (d *Decision) ttlOf(r *localRecord) uint32 { return min(r.ttl, d.rule.ttl()) }
 
 // localData appends the records of the type asked for, or no data.
 func (d *Decision) localData(dst []byte, q *query) []byte {

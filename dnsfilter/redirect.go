@@ -17,7 +17,7 @@ func (q *query) redirect(d *Decision) bool {
 	if target == "" || !follows(q.qtype) {
 		return false
 	}
-	why, ttl := d.forged(q), d.ttl()
+	why, ttl := d.forged(q), d.rule.ttl()
 	if d.Action == LocalData {
 		ttl = d.ttlOf(d.hit.alias())
 	}

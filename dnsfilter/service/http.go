@@ -4,25 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"net/netip"
-	"time"
 
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/config"
-)
-
-// Limits of the HTTP server for metrics.
-const (
-	maxScrapers  = 20
-	scrapeWithin = 10 * time.Second
 )
 
 // webListeners are the open sockets for HTTP.
@@ -85,41 +73,4 @@ func (s *Service) serveHTTP(ctx context.Context, g *errgroup.Group, web *webList
 			g.Go(func() error { return part.serve(ctx, l) })
 		}
 	}
-}
-
-// serveMetrics answers scrapers and health checks until ctx ends.
-func (s *running) serveMetrics(ctx context.Context, l net.Listener) error {
-	h := http.Server{
-		Handler: s.httpHandler(), ReadTimeout: scrapeWithin, WriteTimeout: scrapeWithin, IdleTimeout: time.Minute,
-		MaxHeaderBytes: 1 << 14,
-	}
-	stop := context.AfterFunc(ctx, func() { _ = h.Close() }) // the client can repeat a request that was cut off
-	defer stop()
-	if err := h.Serve(netutil.LimitListener(l, maxScrapers)); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving metrics: %w", err)
-	}
-	return nil
-}
-
-// httpHandler serves /metrics, /healthz (the process runs) and /readyz (all lists of the settings are enforced, and an
-// upstream is up). Both health pages show problems with lists and upstreams. A stale list is shown as a problem. But it
-// is still enforced, so the server stays ready.
-func (s *running) httpHandler() http.Handler {
-	registry := s.metrics()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapers}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		text, _ := s.health()
-		_, _ = io.WriteString(w, "ok\n"+text) // the client may be gone
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		text, ready := s.health()
-		if !ready {
-			http.Error(w, "not ready\n"+text, http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = io.WriteString(w, "ready\n"+text) // the client may be gone
-	})
-	return mux
 }

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"log/slog"
 	"sync"
 
@@ -97,4 +98,37 @@ func (ls *localLists) failure(list string) error {
 	err, _ := ls.failed.Load(list)
 	why, _ := err.(error)
 	return why
+}
+
+// reloadChanged loads those of the files whose current content the store does not have.
+func (ls *localLists) reloadChanged(files []config.LocalFile, by guards, watch watcher) {
+	for _, l := range files {
+		if l.Awaited() {
+			continue
+		}
+		source, err := l.Source()
+		if err != nil {
+			source = err.Error()
+		}
+		info, _ := ls.store.List(l.List)
+		if info.Source == source {
+			ls.failed.Delete(l.List)
+			if err := ls.held.set(l.List, nil); err != nil {
+				ls.log.Warn("forgetting what was on hold", slog.String("list", l.List), slog.Any("error", err))
+			}
+			continue
+		}
+		if !watch.settled(l.List, source) {
+			continue
+		}
+		if err == nil {
+			err = ls.load(l, by, "")
+		}
+		switch {
+		case errors.Is(err, errChanging):
+			ls.log.Info("a list changes while it is read; it is read again once it has settled", slog.String("list", l.List))
+		case err != nil:
+			ls.fail(l, err)
+		}
+	}
 }

@@ -2,8 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -50,41 +48,8 @@ func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 				_ = s.tryReload(ctx, false) // the error is logged
 			}
 			s.reloadCertificate()
-			s.reloadChangedLists()
+			s.local.reloadChanged(s.settings.LocalFiles(), s.guards, s.watch)
 			s.reloadChangedZones()
-		}
-	}
-}
-
-// reloadChangedLists loads the local files whose current content the store does not have.
-func (s *Service) reloadChangedLists() {
-	for _, l := range s.settings.LocalFiles() {
-		if l.Awaited() {
-			continue
-		}
-		source, err := l.Source()
-		if err != nil {
-			source = err.Error()
-		}
-		info, _ := s.store.List(l.List)
-		if info.Source == source {
-			s.local.failed.Delete(l.List)
-			if err := s.local.held.set(l.List, nil); err != nil {
-				s.log.Warn("forgetting what was on hold", slog.String("list", l.List), slog.Any("error", err))
-			}
-			continue
-		}
-		if !s.watch.settled(l.List, source) {
-			continue
-		}
-		if err == nil {
-			err = s.local.load(l, s.guards, "")
-		}
-		switch {
-		case errors.Is(err, errChanging):
-			s.log.Info("a list changes while it is read; it is read again once it has settled", slog.String("list", l.List))
-		case err != nil:
-			s.local.fail(l, err)
 		}
 	}
 }

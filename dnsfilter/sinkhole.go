@@ -1,0 +1,40 @@
+package dnsfilter
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/miekg/dns"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
+)
+
+// sinkhole appends the rule's sinkhole addresses of the queried type.
+func (d *Decision) sinkhole(dst []byte, q *query) []byte {
+	return d.addresses(dst, q, d.rule.Sinkhole, d.forged(q))
+}
+
+// hasAddress reports whether the rule has sinkhole addresses for a query type.
+func (r *Rule) hasAddress(qtype uint16) bool {
+	return slices.ContainsFunc(r.Sinkhole, func(a netip.Addr) bool { return addressType(a) == qtype })
+}
+
+// cname appends the CNAME record alone as the answer to a blocked query.
+func (d *Decision) cname(dst []byte, q *query, target blocklist.Name) []byte {
+	m := appendRecord(q.start(dst, dns.RcodeSuccess), dns.TypeCNAME, d.rule.ttl(), []byte(target))
+	dnswire.SetCount(m, dnswire.Answer, 1)
+	return q.finish(m, 0, d.forged(q))
+}
+
+// target returns the name to which a CNAME record leads the client of a blocked query, or an empty name if there is
+// none. A client that can read the reason gets no forged record.
+func (d *Decision) target(q *query) blocklist.Name {
+	if d.Action == LocalData {
+		return d.hit.target()
+	}
+	if d.Action != Sinkhole || q.structured {
+		return ""
+	}
+	return d.rule.SinkholeName
+}
