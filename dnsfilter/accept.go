@@ -18,8 +18,8 @@ const (
 )
 
 // Accept accepts the connections of a listener until ctx ends, and calls handle for each one that is admitted. A
-// connection from one of [Config].Proxies has to begin with a PROXY header. Handle owns the connection and has to
-// release it; it must not block. At the end, Accept closes the listener.
+// connection from one of [Config].Proxies has to begin with a PROXY header. The function handle owns the connection and
+// has to call [Conn.Release] at its end. It must not block. When Accept ends, it closes the listener.
 func (s *Server) Accept(ctx context.Context, l net.Listener, how Transport, handle func(net.Conn, *Conn)) error {
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() }) // a second Close does no harm
 	defer stop()
@@ -43,7 +43,7 @@ func (s *Server) Accept(ctx context.Context, l net.Listener, how Transport, hand
 	}
 }
 
-// accept closes a connection that is not admitted, without an answer.
+// accept passes a connection to handle if it is admitted, and otherwise closes it without an answer.
 func (s *Server) accept(conn net.Conn, client netip.Addr, how Transport, handle func(net.Conn, *Conn)) {
 	if c := s.Admit(conn, client, how); c != nil {
 		handle(conn, c)
@@ -52,7 +52,8 @@ func (s *Server) accept(conn net.Conn, client netip.Addr, how Transport, handle 
 	_ = conn.Close()
 }
 
-// acceptProxied reads the PROXY header of a connection. It closes the connection if there is none.
+// acceptProxied reads the PROXY header of a connection, and accepts the connection for the client in the header.
+// Without a valid header it closes the connection.
 func (s *Server) acceptProxied(ctx context.Context, conn net.Conn, how Transport, handle func(net.Conn, *Conn)) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	client, err := proxyheader.Read(conn, headerWithin)
@@ -67,7 +68,7 @@ func (s *Server) acceptProxied(ctx context.Context, conn net.Conn, how Transport
 	s.accept(conn, client, how, handle)
 }
 
-// isProxy reports whether a client is a proxy, whose word on the address of its clients is taken.
+// isProxy reports whether an address is in one of [Config].Proxies, so that a PROXY header has to come from it.
 func (s *Server) isProxy(client netip.Addr) bool {
 	return isWithin(s.current.Load().proxies, plainAddr(client))
 }

@@ -8,9 +8,9 @@ import (
 // Action is what happens to a query.
 type Action uint8
 
-// The actions. Every action from NXDomain to TCPOnly withholds the real answer. Rules can't have the actions from
-// Divert on: they result from [Rule].Divert and from the records of a [PolicyZone]. But the rule of such a zone can
-// have TCPOnly and Passthru.
+// The actions. Those from NXDomain to TCPOnly withhold the real answer. The rule of a list can have the actions up to
+// Sinkhole. Divert results from [Rule].Divert, and the later actions from the records of a [PolicyZone]. The rule of a
+// policy zone can also have TCPOnly and Passthru.
 const (
 	Pass    Action = iota // answered as if there were no list
 	Monitor               // counted, then answered as if there were no list
@@ -26,10 +26,10 @@ const (
 	Divert   // for a host whose URLs are listed: the addresses of the rule's proxy
 
 	LocalData // records of a policy zone
-	TCPOnly   // over UDP an empty answer with TC, so that the client asks over TCP; there, it is answered
+	TCPOnly   // over UDP an empty answer with TC; over TCP the real answer
 
-	// Passthru is only for the rule of a policy zone: what triggers a record of the zone is answered as if there were no
-	// list, and no later zone decides. The decision has the action Pass.
+	// Passthru is only for the rule of a policy zone: a query that triggers a record of the zone is answered as if
+	// there were no list, and no later zone decides. The decision has the action Pass.
 	Passthru
 )
 
@@ -46,7 +46,7 @@ func (a Action) String() string {
 	return "invalid"
 }
 
-// MarshalText implements [encoding.TextMarshaler]: it writes the word.
+// MarshalText implements [encoding.TextMarshaler]. The text is that of [Action.String].
 func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
 // ParseZoneAction parses the action of a policy zone, which overrides what its records say: that of a list, tcp-only or

@@ -84,9 +84,9 @@ func (d *Decision) end(dst []byte, q *query) []byte {
 	return d.limit(appendSOA(m, d.zone(m, c.target, c.size)))
 }
 
-// zone returns the offset of the owner name of the SOA record. The owner is one label above the denied name, since a
-// name with an SOA record exists (RFC 2308, section 2.1). For a domain entry, which denies all names below it, that is
-// the parent of the entry. Otherwise it is the parent of the given name: an offset in the message and a size in bytes.
+// zone returns the offset of the owner name of the SOA record in message m. The arguments are the offset of the denied
+// name in m, and its size in bytes. The owner is the parent of the denied name, since a name with an SOA record exists
+// (RFC 2308, section 2.1). A domain entry denies all names below it, so there the owner is the parent of the entry.
 func (d *Decision) zone(m []byte, name, size int) int {
 	if d.Match.Scope == blocklist.ScopeDomain && !d.indirect {
 		name = dnswire.SkipLabels(m, name, size-d.Match.KeySize())
@@ -142,7 +142,7 @@ func appendAddress(m []byte, rrtype uint16, addr netip.Addr, ttl uint32) []byte 
 	return appendRecord(m, rrtype, ttl, data[:])
 }
 
-// appendRecord appends a record. Its owner is the query name.
+// appendRecord appends a record of class IN with a TTL in seconds. Its owner is the query name.
 func appendRecord(m []byte, rrtype uint16, ttl uint32, data []byte) []byte {
 	m = append(m, 0xc0, dnswire.HeaderSize, byte(rrtype>>8), byte(rrtype), 0, dns.ClassINET)
 	m = binary.BigEndian.AppendUint32(m, ttl)

@@ -18,20 +18,20 @@ import (
 // CachedAnswer is what the cache has about a name and a type.
 type CachedAnswer struct {
 	Type    string // of the query
-	DO, CD  bool   // bits of the query; answers to others are cached apart
+	DO, CD  bool   // bits of the query; queries with other bits have cached answers of their own
 	Rcode   string
 	Records []string      // of the answer section, in master file format, with the TTLs of the upstream
-	Expires time.Duration // until the answer expires; below 0: since it did
+	Expires time.Duration // until the answer expires; negative: it expired that long ago
 	Stale   bool          // expired: used only while the upstream fails
 	Failing bool          // the last attempt to refresh it has failed
 
-	// Decision is that on the targets in the answer, for clients outside all views. If it blocks, these clients get a
-	// blocked answer instead.
+	// Decision is the decision on the targets in the answer, for clients outside all views. If it blocks, these clients
+	// get a blocked answer instead.
 	Decision Decision
 }
 
-// Cached returns what the cache has about a name, ordered by type. It looks at the whole cache, so it is for people who
-// ask, not for queries. The error is [blocklist.ErrMalformed] if name is no domain name.
+// Cached returns what the cache has about a name, ordered by type. It searches the whole cache, so it is for operators,
+// not for every query. The error is [blocklist.ErrMalformed] if name is no domain name.
 func (s *Server) Cached(name string) (all []CachedAnswer, err error) {
 	wire := []byte{0}
 	if name != "." {
@@ -51,7 +51,7 @@ func (s *Server) Cached(name string) (all []CachedAnswer, err error) {
 	return all, nil
 }
 
-// describe describes a cached answer.
+// describe converts an answer of the cache for people to read, and decides on its targets.
 func (s *Server) describe(a *cache.Answer) (CachedAnswer, error) {
 	m := new(dns.Msg)
 	if err := m.Unpack(a.Message); err != nil {

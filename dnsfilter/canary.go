@@ -7,7 +7,8 @@ import (
 )
 
 // CanaryNames returns the names that programs ask for before they lead queries around the resolver of a network, to an
-// encrypted resolver or a relay of their own. If the answer is a denial, they do not, unless the user has chosen it.
+// encrypted resolver or a relay of their own. If the answer is a denial, they keep to the resolver of the network,
+// unless the user has chosen otherwise.
 //
 //   - use-application-dns.net: Firefox does not turn on DNS over HTTPS by itself.
 //   - mask.icloud.com, mask-h2.icloud.com: Apple's devices turn off iCloud Private Relay in this network, and tell the

@@ -28,9 +28,9 @@ type Config struct {
 	// and a closed connection over TCP.
 	Clients []netip.Prefix
 
-	// Proxies are the networks whose word on the address of a client is taken: their TCP connections and UDP datagrams
-	// have to begin with a header of the PROXY protocol, version 2. Clients, views and limits then apply to the client
-	// behind them. Other networks' headers are not read.
+	// Proxies are the networks of load balancers: their TCP connections and UDP datagrams have to begin with a header
+	// of the PROXY protocol, version 2. Clients, views and limits then apply to the client in the header. Headers from
+	// other networks are not read.
 	Proxies []netip.Prefix
 
 	// CookieSecrets are shared by servers that answer at the same address. If there are none, the server creates its
@@ -56,18 +56,18 @@ type Config struct {
 	// Records are local data; nil: none. They take precedence over forward and special-use zones, not over lists.
 	Records *Records
 
-	// Canaries are names by which programs find out whether this network has an encrypted resolver or a relay of theirs
-	// turned off (see [CanaryNames]), with the action NXDomain or NoData.
+	// Canaries are names whose denial tells programs not to use an encrypted resolver or a relay of their own in this
+	// network: see [CanaryNames]. The action is NXDomain or NoData.
 	Canaries map[blocklist.Name]Action
 
-	// Taps see all messages; none cost nothing.
+	// Taps are shown all messages. Without taps, this costs nothing.
 	Taps []Tap
 
-	// Primary are the zones that this server is the primary of.
+	// Primary has the zones of which this server is the primary, by name: other servers copy them from it.
 	Primary map[blocklist.Name]PrimaryZone
 
-	// Notified answers a notification (NOTIFY, RFC 1996) about a zone that is copied from another server, which may be
-	// none of the clients. For other messages it returns nil. Nil: there are no such zones.
+	// Notified answers a notification (NOTIFY, RFC 1996) about a zone that this server copies from a primary. The
+	// primary need not be in Clients. For other messages Notified returns nil. Without such zones, the field is nil.
 	Notified func(message []byte, client netip.Addr) (answer []byte)
 }
 
@@ -77,18 +77,20 @@ type ForwardZone struct {
 	Upstream Upstream
 }
 
-// PrimaryZone is a zone that this server is the primary of, such as a response policy zone. Its names can't be looked
-// up: it is for other servers, which copy it.
+// PrimaryZone is a zone of which this server is the primary, such as a response policy zone. Other servers can copy it,
+// but its names can't be looked up here.
 type PrimaryZone interface {
-	// SOA returns the zone's SOA record without its owner, for an unsigned query, or else the rcode of a refusal.
+	// SOA answers an unsigned SOA query: it returns the record in wire form without its owner name, or else nil and the
+	// rcode of the refusal.
 	SOA(client netip.Addr) (record []byte, rcode int)
-	// Transfer answers a message with a signature (TSIG) or a request for a transfer, about the top of the zone. It
-	// calls send with each message of the answer, which is valid until send returns. After an error of send, it returns.
+	// Transfer answers a message about the top of the zone: a request for a transfer (AXFR, IXFR), or any message with
+	// a signature (TSIG). It calls send with each message of the answer, whose bytes are valid until send returns. If
+	// send fails, Transfer returns.
 	Transfer(message []byte, client netip.Addr, stream bool, send func(message []byte) error)
 }
 
-// Serves reports whether a client is answered. A client without an IP address, from a transport that has none, always
-// is.
+// Serves reports whether a client is answered. A client without an IP address is always answered: its transport has no
+// such addresses.
 func (c *Config) Serves(client netip.Addr) bool { return serves(c.Clients, client) }
 
 // Stale is how long expired answers are used. The zero value is the default: a day.
@@ -108,7 +110,7 @@ func (s Stale) Check() error {
 	return nil
 }
 
-// seconds returns how long the cache keeps expired answers.
+// seconds returns how long the cache keeps expired answers, in seconds after their expiry.
 func (s Stale) seconds() uint32 {
 	switch {
 	case s.Off:

@@ -54,8 +54,8 @@ func (s *Server) Admit(conn io.Closer, client netip.Addr, how Transport) *Conn {
 	return c
 }
 
-// Handshake makes a TLS connection of an accepted one, within the time limit for the first query. If it fails, it
-// closes and releases the connection, and returns nil.
+// Handshake does the TLS handshake of an accepted connection, within the time limit for the first query. If the
+// handshake fails, it closes and releases the connection, and returns nil.
 func (c *Conn) Handshake(ctx context.Context, conn net.Conn, config *tls.Config) *tls.Conn {
 	ctx, cancel := context.WithTimeout(ctx, c.group.timeouts().first)
 	defer cancel()
@@ -68,11 +68,11 @@ func (c *Conn) Handshake(ctx context.Context, conn net.Conn, config *tls.Config)
 	return secured
 }
 
-// Release removes a connection that has ended.
+// Release frees the place of a connection that has ended.
 func (c *Conn) Release() { c.group.remove(c) }
 
-// Answer returns the answer to a query in wire form, in the memory of dst if it has room. It waits for the upstream if
-// that has to be asked. It returns nil if nothing is to be sent.
+// Answer returns the answer to a query in wire form, in the memory of dst if it has room. If the upstream has to be
+// asked, it waits for the upstream's answer. It returns nil if nothing is to be sent.
 func (c *Conn) Answer(dst, packet []byte) []byte {
 	m, wait := c.AnswerNow(dst, packet)
 	if wait != nil {
@@ -81,8 +81,9 @@ func (c *Conn) Answer(dst, packet []byte) []byte {
 	return m
 }
 
-// AnswerNow is [Conn.Answer] for queries that can be answered at once. For others it returns a function that waits for
-// the answer. It has to be called once, by any goroutine; it uses neither dst nor the packet.
+// AnswerNow is [Conn.Answer] for queries that can be answered at once. For other queries it returns a function that
+// waits for the answer and returns it. That function has to be called once, by any goroutine, and uses neither dst nor
+// the packet.
 func (c *Conn) AnswerNow(dst, packet []byte) (m []byte, wait func() []byte) {
 	defer c.server.recoverPanic()
 	m, late := c.answerNow(dst, packet)
@@ -93,7 +94,7 @@ func (c *Conn) AnswerNow(dst, packet []byte) (m []byte, wait func() []byte) {
 	return m, nil
 }
 
-// answerLate waits for an answer, if there is room.
+// answerLate returns the result of a function that waits for an answer. It returns nil if too many connections wait.
 func (c *Conn) answerLate(answer func() []byte) []byte {
 	defer c.server.recoverPanic()
 	if !c.startWaiting() {
@@ -106,7 +107,7 @@ func (c *Conn) answerLate(answer func() []byte) []byte {
 }
 
 // answerNow returns the answer to a query if it can be given at once. Otherwise it returns a function that waits for
-// it, and that uses neither dst nor the packet.
+// the answer, and that uses neither dst nor the packet.
 func (c *Conn) answerNow(dst, packet []byte) (m []byte, wait func() []byte) {
 	s := c.server
 	q, ok := s.queries.Get().(*query)
@@ -164,7 +165,7 @@ func (c *Conn) answerInTurn(current *snapshot, dst []byte, q *query) (m []byte, 
 // isWaiting reports whether any query of the connection waits for its answer.
 func (c *Conn) isWaiting() bool { return c.waiting.Load() > 0 }
 
-// startWaiting counts a query that waits for its answer. It returns false if there is no room.
+// startWaiting counts a query that waits for its answer. It returns false if too many connections wait.
 func (c *Conn) startWaiting() bool {
 	if !c.isWaiting() && !c.group.admitWaiting(c) {
 		c.server.shared.dropped.Add(1)

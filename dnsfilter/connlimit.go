@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Limits on connections, for all listeners together: plain ones, and encrypted ones, which devices keep open. A QUIC
-// connection takes four times the memory of a TLS connection, so all of them together take as much. A client is an IPv4
-// address, or an IPv6 /56 network.
+// Limits on connections, for all listeners together: plain connections, and encrypted connections, which devices keep
+// open. A QUIC connection takes four times the memory of a TLS connection, so a quarter as many are allowed. A client
+// is an IPv4 address, or an IPv6 /56 network.
 const (
 	maxConns          = 1000
 	maxEncrypted      = 24_000 // over TCP
@@ -19,8 +19,8 @@ const (
 )
 
 // connections limits the open connections of one kind. When the limit is reached, a new connection replaces one of the
-// client with the most connections, so a flood hurts its own client first. Of clients with as many, it is one that has
-// asked nothing for long.
+// client with the most connections, so a flood hurts its own client first. If several clients have the most, it is one
+// that has asked nothing for long.
 type connections struct {
 	max                       int           // half of them may wait for the upstream; the rest is for cached answers
 	accepted, closed, refused atomic.Uint64 // closed: to make room; refused: no room
@@ -88,8 +88,9 @@ func (cs *connections) full(from uint64) (whose uint64, full bool) {
 // of newcomers take milliseconds of a processor for each.
 const sampled = 200
 
-// most returns the client with the most connections of a kind, of a random sample; of clients with as many, the one
-// whose last query is oldest. If none has more than the given client, it returns the given one.
+// most returns the client with the most connections of a kind, among a random sample of clients. If several have the
+// most, it returns the one whose last query is oldest. If no client has as many as the given client, it returns the
+// given client.
 func (cs *connections) most(than uint64, kind func(*Conn) bool) uint64 {
 	most, asked, looked := cs.have(than, kind), int64(math.MinInt64), 0
 	for client := range cs.open { // it begins anywhere
@@ -117,9 +118,9 @@ func (cs *connections) have(client uint64, kind func(*Conn) bool) (n int) {
 	return n
 }
 
-// victim returns the connection of a client that is closed for a newcomer. It prefers the connection that has been idle
-// longest. If none is idle and the newcomer will still have fewer connections, it returns the one that has waited for
-// an answer longest.
+// victim returns the connection of a client that is closed for a newcomer. It returns the connection that has been idle
+// longest. If none is idle, it returns the one that has waited for an answer longest, or nil if the newcomer would then
+// have as many connections as the client.
 func (cs *connections) victim(whose, newcomer uint64) *Conn {
 	c := cs.oldest(whose, func(c *Conn) bool { return !c.isWaiting() })
 	if c == nil && len(cs.open[whose]) > len(cs.open[newcomer])+1 {
@@ -211,8 +212,8 @@ func (cs *connections) timeouts() *timeouts {
 	return &normalTimeouts
 }
 
-// keepalive returns the value of edns-tcp-keepalive for answers (RFC 7828), as in query. When many connections are
-// open, the timeout is 0: clients then close the connection after their last answer.
+// keepalive returns the value of edns-tcp-keepalive for answers (RFC 7828), in the form of query.keepalive. When many
+// connections are open, the timeout is 0: clients then close the connection after their last answer.
 func (cs *connections) keepalive() uint16 {
 	if cs.isCrowded() {
 		return 1

@@ -20,8 +20,8 @@ type counters struct {
 
 	mu    sync.Mutex
 	lists map[listAction]*uint64
-	last  listAction // the last one counted; the next is mostly the same
-	at    *uint64    // its counter
+	last  listAction // the key counted last; the next one is usually the same
+	at    *uint64    // the counter of last
 
 	answers answerCounters // over UDP
 }

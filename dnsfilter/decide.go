@@ -14,7 +14,7 @@ type Decision struct {
 	rule     *Rule
 	hit      *zoneHit // the rule of a policy zone behind it; nil: none
 	waits    bool     // policy zones before the deciding one need the answer
-	indirect bool     // it is about a target in the answer that is not at the end of a CNAME chain
+	indirect bool     // the denied name is a target in the answer, but not the end of a CNAME chain
 	chain    *chain   // from the query name to the denied name; nil: the query name is denied
 }
 
@@ -29,7 +29,8 @@ func (d Decision) By() string {
 	return d.Match.List
 }
 
-// Notice returns the text for clients of the list or quorum that decided, or nil if none did. It must not be changed.
+// Notice returns the text for clients of the list or quorum that decided, or nil if none did. The caller must not
+// change the notice.
 func (d Decision) Notice() *Notice {
 	if d.rule == nil {
 		return nil
@@ -64,8 +65,8 @@ func (d *Decision) count(c *counters) {
 	}
 }
 
-// decided counts a decision of a list on a query, and shows it to the taps: it is about a name in wire form, or about a
-// packed address.
+// decided counts a decision of a list on a query, and shows it to the taps. The argument about is the name in wire
+// form, or the packed address, that the decision is on.
 func (q *query) decided(d *Decision, about []byte) {
 	if q.restarts == 0 || d.Blocks() || d.hit != nil { // else it was counted before
 		d.count(q.counters)
@@ -93,8 +94,8 @@ func (p *Policy) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
 	return v.DecideAddr(store, a)
 }
 
-// Waits reports whether the decision is that of a policy zone which counts only if no zone before it has a trigger on
-// the answer.
+// Waits reports whether the decision is provisional: a policy zone has made it, and an earlier policy zone may still
+// override it by a trigger on the answer.
 func (d *Decision) Waits() bool { return d.waits }
 
 // decide returns the decision on a query, by the view of its client: on the query name, or on a host that has url

@@ -15,10 +15,10 @@
 //
 // # The path of a query
 //
-// The steps are, as in respond.go: rate limit, cookie and access list; the decision on the name; zones of its own; the
-// cache or the upstream; the inspection of the targets in the answer. The decision comes before the cache. So it
-// applies to every type and every setting of the DO and CD bits, a change of the store or the policy takes effect at
-// once, and clients of all views share the cache.
+// The steps are, as in respond.go: rate limit, cookie and access list; the decision on the name; the server's own
+// zones; the cache or the upstream; the inspection of the targets in the answer. The decision comes before the cache.
+// So it applies to every type and every setting of the DO and CD bits, a change of the store or the policy takes effect
+// at once, and clients of all views share the cache.
 //
 // Over UDP, an ordinary query takes the fast path: it is parsed from the datagram and answered in place, by one
 // goroutine per processor, many queries per system call. An unusual query takes the slow path: it is unpacked by
@@ -111,7 +111,7 @@
 //	HTTP requests                          5 seconds and 8 KiB for the header, 10 seconds in all; 100 at once of a connection
 //
 // A client is an IPv4 address, or an IPv6 /56 network. When there is no room for another connection, one of the client
-// with the most connections is closed; of clients with as many, one that has asked nothing for long. A QUIC connection
+// with the most connections is closed; if several have the most, one that has asked nothing for long. A QUIC connection
 // that moves to another address keeps its client, with its view and its limits. The limits are not settings, since they
 // need no tuning: they limit the memory and the open files that a flood can take, far above ordinary use. The time
 // limits suit clients everywhere.

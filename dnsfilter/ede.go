@@ -47,7 +47,7 @@ func (e *ede) size() int {
 	return n
 }
 
-// append appends the options to a message. A text needs a first code.
+// append appends the options to a message. The text is part of the option of the first code.
 func (e *ede) append(m []byte) []byte {
 	for i, code := range e.codes {
 		if code == 0 {

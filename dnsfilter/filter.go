@@ -98,7 +98,8 @@ func (f *Filter) Handler(next dns.Handler) dns.Handler {
 	})
 }
 
-// parseFiltered parses the question of a message, if it has one. It returns the rcode to refuse the message with.
+// parseFiltered parses the question of a message, if it has one. It returns the rcode with which the message is
+// refused, or NOERROR.
 func (q *query) parseFiltered(msg *dns.Msg, from net.Addr) (rcode int) {
 	read := q.parseMessage(msg, from.Network() != "udp")
 	q.client = plainAddr(clientAddr(from))

@@ -59,8 +59,8 @@ func (s *Server) forward(c *snapshot, q *query) []byte {
 	return <-done
 }
 
-// answerOrAsk appends the answer to a query if it can be given at once. Otherwise it returns wait, and the caller waits
-// for the upstream. If the cached answer has expired or is about to, it starts a refresh in the background.
+// answerOrAsk appends the answer to a query if it can be given at once. Otherwise wait is true, and the caller has to
+// wait for the upstream. If the cached answer has expired or is about to, it starts a refresh in the background.
 func (s *Server) answerOrAsk(c *snapshot, dst []byte, q *query) (m []byte, wait bool) {
 	m, ask := s.answerNow(c, dst, q, s.cache.Now())
 	if !ask || len(m) == 0 {
@@ -73,7 +73,7 @@ func (s *Server) answerOrAsk(c *snapshot, dst []byte, q *query) (m []byte, wait 
 }
 
 // send sends the query to its upstream: by a session if there is one, or else in a goroutine. The given session is one
-// of the general upstream. It reports whether that session has to be flushed.
+// of the general upstream; send reports whether that session has to be flushed.
 func (f *inflight) send(c *snapshot, session upstream.Session) (flush bool) {
 	f.begun = time.Now()
 	if f.query.hasStale {

@@ -20,7 +20,7 @@ type inflight struct {
 	server     *Server
 	hash       uint64
 	query      query   // only its key is compared
-	worker     *worker // flushes deferred answers itself when the session is idle; nil: none
+	worker     *worker // the worker of the session: it flushes late answers when the session is idle; nil: none
 	waiters    []waiter
 	begun      time.Time
 	buckets    buckets
@@ -47,9 +47,9 @@ type inflightTable struct {
 	unused sync.Pool // of *inflight
 }
 
-// attach adds a waiter to the query in flight for a question, or for what the query lacks. The zero waiter only makes
-// sure that there is one. If there is none, attach creates one and returns it, and the caller sends it. It returns
-// false if too many clients wait.
+// attach adds a waiter to the query in flight for the question of q, or for the query that q lacks (see query.lack). If
+// there is none in flight, attach creates it and returns it, and the caller sends it. With the zero waiter, attach adds
+// no client. It returns false if too many clients wait.
 func (s *Server) attach(q *query, w waiter) (made *inflight, ok bool) {
 	asked := q
 	if q.lack != nil {
@@ -82,8 +82,8 @@ func (s *Server) attach(q *query, w waiter) (made *inflight, ok bool) {
 	return made, true
 }
 
-// isFull reports whether there is no room for another waiter. A waiter that joins an existing query takes no place of
-// its parent bucket.
+// isFull reports whether there is no room for another waiter. A waiter that joins a query in flight takes no place in
+// the bucket of the name's parent.
 func (t *inflightTable) isFull(at buckets, joins bool) bool {
 	occupied, parent := max(t.n, len(t.by)), int(t.counts.parents[at.parent])
 	if joins {
@@ -183,7 +183,7 @@ func (f *inflight) complete(reply []byte, err error) {
 	s.inflight.unused.Put(f)
 }
 
-// deliver gives a client its answer. Over UDP it is sent with the next flush at the latest.
+// deliver gives a client its answer. Over UDP the answer is sent with the next flush at the latest.
 func (w *waiter) deliver(s *Server, reply []byte, err error) {
 	if w.query.lack != nil {
 		s.again(w)

@@ -58,7 +58,7 @@ type inspection struct {
 	message  []byte
 	records  int      // number of records read so far
 	decision Decision // the blocking decision that comes first in the policy; zero: none
-	matched  []byte   // what it is about, for taps
+	matched  []byte   // the name or address of the decision, for taps
 
 	zones *zoneSearch // nil: the policy zones have nothing to decide, or have decided
 }
@@ -170,7 +170,7 @@ func (i *inspection) addr(packed []byte) {
 }
 
 // reach considers a decision on a target name. Except at the end of a CNAME chain, NXDOMAIN becomes NODATA: the query
-// name exists, and it or names below it may have other records.
+// name exists, and may have other records, as may the names below it.
 func (i *inspection) reach(d Decision, target []byte) {
 	if d.Action == NXDomain && d.chain == nil {
 		d.Action = NoData
@@ -203,8 +203,8 @@ func (i *inspection) reachZones(target []byte, lists *Decision, c *chain) bool {
 	return i.zones.hit != nil && !i.zones.waits() && i.endZones()
 }
 
-// endZones considers what the policy zones have found for the current name of the CNAME chain. It reports whether that
-// is a rule that blocks, or whether the query lacks something. Any rule ends the search.
+// endZones considers what the policy zones have found for the current name of the CNAME chain. It returns true if a
+// rule blocks, or if the query lacks the answer to another one (see query.lack). Any rule ends the search.
 func (i *inspection) endZones() bool {
 	if i.zones.servers(); i.query.lack != nil {
 		return true

@@ -239,8 +239,8 @@ func ParseListen(text string) (how Transport, at netip.AddrPort, err error) {
 	return Transport(known), at, nil
 }
 
-// Share records that another process has the same sockets. Then that process answers the queries still in them when
-// [Server.Serve] ends.
+// Share records that another process has the same sockets. Then that process answers the queries that are still in the
+// sockets when [Server.Serve] ends.
 func (l *Listeners) Share() { l.shared.Store(true) }
 
 // Shared reports whether another process has the same sockets.
@@ -279,7 +279,7 @@ func (l *Listeners) Sockets() (all []io.Closer) {
 	return all
 }
 
-// Close closes the sockets. The servers close them themselves.
+// Close closes the sockets. A server that serves them does so itself.
 func (l *Listeners) Close() error {
 	var errs []error
 	for _, socket := range l.Sockets() {

@@ -65,7 +65,7 @@ func checkRecords(m []byte, off int, name []byte) (end int, err error) {
 }
 
 // restoreCase undoes the 0x20 case randomization in the last record of m, which begins at off. A CNAME record that was
-// synthesized from a DNAME record has labels of the query name in its target, too.
+// synthesized from a DNAME record (made is true) has labels of the query name in its target, too.
 func restoreCase(m []byte, off int, name []byte, made bool) {
 	if dnswire.HasLabel(m, off) {
 		dnswire.RestoreCase(m[off:], name)

@@ -42,8 +42,8 @@ type structuredError struct {
 // take.
 const edeRoom = 128
 
-// structured returns the notice as JSON. If it does not fit, it returns the contacts only, and if they do not fit, an
-// empty string.
+// structured returns the notice as JSON, for an answer of at most size bytes. If the notice does not fit, it returns
+// the contacts only. If these do not fit, it returns an empty string.
 func (n *Notice) structured(reference string, size int) string {
 	full := structuredError{Contact: n.Contact, Reason: reference, Organization: n.Authority, Language: n.Language}
 	if full.Language == "" {

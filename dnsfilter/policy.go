@@ -14,8 +14,8 @@ type Rule struct {
 	Action     Action            // zero is Pass: the rule does nothing
 	Categories map[string]Action // by category; overrides Action
 	Sinkhole   []netip.Addr      // IPv4 and IPv6 addresses for the action Sinkhole
-	// a name for the action Sinkhole, instead of addresses: the answer is a CNAME record to it, and what it has (see
-	// Config.Upstream); a Filter answers with the record alone
+	// a name for the action Sinkhole, instead of addresses: the answer is a CNAME record to this name, and the records
+	// of this name (see Config.Upstream); a Filter answers with the CNAME record alone
 	SinkholeName blocklist.Name
 	// addresses of a filtering proxy for hosts with url entries in the list; none: url entries have no effect
 	Divert []netip.Addr
@@ -23,13 +23,13 @@ type Rule struct {
 	Notice Notice // text for the reason
 	TTL    uint32 // of blocked answers, in seconds, at most MaxBlockTTL; 0: 30
 
-	// Zone makes the rule that of a policy zone, in place of a list of the store. Its records decide, unless Action is
-	// another one than Pass, which then overrides that of each record: one of a list, TCPOnly or Passthru. Categories
-	// and Divert have no meaning.
+	// Zone is the policy zone of the rule, in place of a list of the store. The records of the zone decide. An Action
+	// other than Pass overrides the action of each record: it is an action that a list can have, TCPOnly or Passthru.
+	// Categories and Divert have no meaning.
 	//
-	// The triggers of a zone precede those of the zones behind it. A record with the action passthru ends the search in
-	// policy zones; lists still block. Within a zone, the order is that of [Trigger]. A zone with triggers on answers or
-	// name servers has the decision of the zones behind it wait for the answer.
+	// The triggers of a zone precede those of later zones. A record with the action passthru ends the search in policy
+	// zones; lists still block. Within a zone, the order is that of [Trigger]. Behind a zone with triggers on answers
+	// or name servers, the decision of later zones waits for the answer.
 	Zone *PolicyZone
 }
 
@@ -40,7 +40,7 @@ type View struct {
 	Rules   []Rule
 	Quorums []Quorum
 
-	zones []int // the rules of policy zones, by their index in Rules
+	zones []int // the indexes in Rules of rules with a policy zone
 }
 
 // CookieSecret is the key of DNS server cookies (RFC 7873, RFC 9018). Servers that answer at the same address share it.

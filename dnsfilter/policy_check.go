@@ -111,10 +111,11 @@ func (c policyCheck) quorum(q *Quorum) error {
 	return q.check()
 }
 
-// HasSinkhole reports whether the action Sinkhole leads anywhere.
+// HasSinkhole reports whether the rule has addresses or a name for the action Sinkhole.
 func (r *Rule) HasSinkhole() bool { return len(r.Sinkhole) > 0 || r.SinkholeName != "" }
 
-// hasAction reports whether a rule can have its action. Others are those of decisions only.
+// hasAction reports whether the rule's action is one that its kind of rule can have. Some actions are those of
+// decisions only.
 func (r *Rule) hasAction() bool {
 	return r.Action <= Passthru && r.Action != Divert && r.Action != LocalData
 }

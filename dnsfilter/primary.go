@@ -10,7 +10,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// primaryOf returns the zone that answers a packet by itself, or nil.
+// primaryOf returns the zone whose [PrimaryZone] has to answer a packet by Transfer, or nil.
 func (c *snapshot) primaryOf(packet []byte) PrimaryZone {
 	const headOfQuery = dnswire.FlagQR | dnswire.MaskOpcode
 	if !c.zones.primary || dnswire.Flags(packet)&headOfQuery != 0 || dnswire.Count(packet, dnswire.Question) != 1 {
@@ -45,7 +45,7 @@ func (c *snapshot) answerNotify(packet []byte, client netip.Addr) []byte {
 	return c.notified(packet, client)
 }
 
-// transfer answers a packet if a zone of the server does, see [PrimaryZone]. It reports whether there is such a zone.
+// transfer has a [PrimaryZone] answer a packet, if one has to. It reports whether there is such a zone.
 func (s *Server) transfer(packet []byte, client netip.Addr, stream bool, send func([]byte) error) bool {
 	c := s.current.Load()
 	z := c.primaryOf(packet)

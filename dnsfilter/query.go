@@ -30,15 +30,15 @@ type query struct {
 	options    []byte     // EDNS options, as received in a datagram
 	allowed    bool       // an allow list has the name; the answer is not inspected
 	zones      zoneState  // of the search in the policy zones
-	client     netip.Addr // as plainAddr returns it; zero if it has none
+	client     netip.Addr // as plainAddr returns it; zero if the client has no IP address
 	padded     bool       // the answer is padded
 	keepalive  uint16     // edns-tcp-keepalive of the answer: tenths of a second plus one; 0: none
 	counters   *counters
 	resolvers  *resolvers  // of the forward zone that has the name; nil: the general upstream
 	servers    serverCache // to look name servers up; nil: they stay unknown
-	lack       *query      // about a name server, to be answered before this one can be; nil: none
-	restarts   uint8       // how often the query began again because of that
-	lookedUp   bool        // the query is such a one
+	lack       *query      // a query about a name server that has to be answered before this one; nil: none
+	restarts   uint8       // how often the query began again after a lack
+	lookedUp   bool        // the query is the lack of another one
 	tap        *tapped     // nil: the server has no taps
 	alias      *alias      // the answer begins with these CNAME records, and the query is for their target; nil: none
 
@@ -60,7 +60,7 @@ type query struct {
 type alias struct {
 	question []byte // of the client
 	records  []dns.RR
-	why      ede // the list that blocks the query name; zero: the records are local data
+	why      ede // the reason why the query name is blocked; zero: the records are local data
 }
 
 // chain is the first part of an answer, up to the CNAME record with the denied target. The rcode of an answer applies
@@ -77,7 +77,7 @@ type zoneState uint8
 
 const (
 	zonesDone   zoneState = iota // nothing more to find: there are no zones, or one has decided
-	zonesReach                   // the names that the answer leads to are searched for
+	zonesReach                   // only the targets in the answer are still searched for
 	zonesAnswer                  // the search begins again with the answer, since a zone has triggers that need it
 )
 

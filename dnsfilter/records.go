@@ -18,21 +18,21 @@ const (
 	recordTTL  = 300 // of records without a TTL, in seconds
 )
 
-// Records are local data: records that the server answers with itself, after the lists have decided. A name with
-// records has no others. In a zone whose SOA record is among them, names without records do not exist. Outside of such
-// zones, the upstream is asked about them. The records of a wildcard (*.example.org) are those of the names below its
-// parent that have none themselves. CNAME records are followed, in the local data and to the upstream. No record is
-// signed.
+// Records are local data: records that the server answers with itself, after the lists have decided. If a name has
+// records here, those of the upstream do not count. In a zone whose SOA record is among them, names without records do
+// not exist. Outside of such zones, the upstream is asked about them. The records of a wildcard (*.example.org) apply
+// to the names below its parent (example.org) that have no records of their own. CNAME records are followed, in the
+// local data and to the upstream. No record is signed.
 type Records struct {
 	names map[blocklist.Name]*localName
 }
 
-// localName is what the local data has at a name. A name without records is above others in a zone of the local data,
-// or it is the parent of a wildcard.
+// localName is what the local data has at a name. A name without records is there because another name of its zone is
+// below it, or because it is the parent of a wildcard.
 type localName struct {
 	records  []dns.RR
 	wildcard []dns.RR // for the names below
-	zone     *dns.SOA // of the zone of the local data that has the name; nil: none
+	zone     *dns.SOA // SOA record of the local zone that has the name; nil: none
 }
 
 // ParseRecords parses local data in the form of a zone file (RFC 1035, section 5). Names are absolute, with or without
@@ -92,8 +92,8 @@ func (r *Records) add(rr dns.RR) error {
 	return nil
 }
 
-// isText reports whether a text is that of a record. It is not if the record has no data: the parser takes such a
-// record for a part of a dynamic update.
+// isText reports whether text is the whole text of a record. It returns false for a record without data, which the
+// parser takes for a part of a dynamic update (RFC 2136).
 func isText(rr dns.RR, text string) bool {
 	again, err := dns.NewRR(text)
 	return err == nil && dns.IsDuplicate(rr, again)
@@ -131,7 +131,7 @@ func (r *Records) addZones() error {
 	return nil
 }
 
-// at returns what there is at a name. It adds the name if there is nothing.
+// at returns the local data at a name. It adds the name if there is none.
 func (r *Records) at(name blocklist.Name) *localName {
 	if r.names[name] == nil {
 		r.names[name] = new(localName)
@@ -158,7 +158,8 @@ func (n *localName) has(rrtype uint16) bool {
 	return slices.ContainsFunc(n.records, func(rr dns.RR) bool { return rr.Header().Rrtype == rrtype })
 }
 
-// answers reports whether the local data answers for the name itself, or else for a name below it.
+// answers reports whether the local data answers: for the name itself if the argument is true, else for the names below
+// it.
 func (n *localName) answers(itself bool) bool {
 	switch {
 	case n == nil:

@@ -10,8 +10,8 @@ import (
 // same answer. So the query becomes one for the target (see alias): the local data, the cache or the upstream answers
 // it. If it is that of the operator's own sinkhole, no list decides about it any more.
 
-// redirect makes a blocked query one for the target of its CNAME record. It returns false if there is none, or if the
-// record alone is the answer.
+// redirect turns a blocked query into one for the target of the CNAME record of the decision. It returns false if there
+// is no such record, or if the record alone is the answer.
 func (q *query) redirect(d *Decision) bool {
 	target := d.target(q)
 	if target == "" || !follows(q.qtype) {
@@ -43,12 +43,12 @@ func (s *Server) answerTarget(c *snapshot, dst []byte, q *query, now uint32) (m 
 	return s.cached(c, dst, q, now)
 }
 
-// goesOn reports whether the result of render is no answer yet: the upstream has to be asked for another name, which
-// the query has become one for, or lacks.
+// goesOn reports whether m, a result of render, is not the answer yet: the upstream has to be asked for the target of a
+// CNAME record (query.alias), or about a name server (query.lack).
 func (q *query) goesOn(m []byte) bool { return len(m) == 0 && (q.alias != nil || q.lack != nil) }
 
 // askTarget asks the upstream again for a client that waits, after an answer has led to a CNAME record that blocks. It
-// waits for nothing, and may be called while a session of the upstream delivers an answer.
+// does not block, and may be called while a session of the upstream delivers an answer.
 func (s *Server) askTarget(w *waiter) {
 	next := waiter{socket: w.socket, peer: w.peer, done: w.done}
 	w.query.copyTo(&next.query)

@@ -16,8 +16,8 @@ import (
 // it for the client). Queries from udp.go, tcp.go and slowpath.go all take this path.
 
 // admit applies the rate limit, the cookie check and the access list. It reports whether the query may be answered, and
-// prepares the cookie of the answer. If not, it appends the reply to send instead, or nothing. The rate limit does not
-// apply to streams, nor to clients whose cookie proves their address.
+// prepares the cookie of the answer. If the query may not be answered, it appends the reply to send instead, or
+// nothing. The rate limit does not apply to streams, nor to clients whose cookie proves their address.
 func (s *Server) admit(c *snapshot, dst []byte, q *query, client netip.Addr, stream bool) (m []byte, ok bool) {
 	if q.sentCookie != nil {
 		q.setCookie(c.secrets, client, s.unix())
@@ -160,8 +160,8 @@ func (s *Server) render(c *snapshot, q *query, m []byte, code uint16) []byte {
 	return q.finish(m, 0, why)
 }
 
-// ownAnswer appends the answer for a zone, if it can be given here. If not, it notes for the query which upstream to
-// ask, and for which name.
+// ownAnswer appends the answer from one of the server's own zones. It returns false if the upstream has to be asked.
+// Then the query says which upstream, and for which name.
 func (s *Server) ownAnswer(c *snapshot, dst []byte, q *query, z *zone) (m []byte, ok bool) {
 	itself := len(q.name()) == len(z.name)
 	switch {
@@ -180,8 +180,8 @@ func (s *Server) ownAnswer(c *snapshot, dst []byte, q *query, z *zone) (m []byte
 	return nil, false
 }
 
-// ownData returns the answer of the local data, or nil if the zone has none for the query, or if the query goes on as
-// one for another name. Then it notes which upstream to ask.
+// ownData returns the answer of the local data. It returns nil if the zone has none for the query, or if a CNAME record
+// turns the query into one for another name. Then the query says which upstream to ask.
 func (s *Server) ownData(c *snapshot, q *query, z *zone) []byte {
 	if z.local.answers(len(q.name()) == len(z.name)) {
 		if m := c.zones.localAnswer(q, z); m != nil {

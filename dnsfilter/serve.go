@@ -9,9 +9,9 @@ import (
 )
 
 // Serve answers queries on the listeners until ctx ends. Then it finishes pending queries (for at most half a second)
-// and returns nil. During that time it accepts no new connections, closes idle ones, and still answers over UDP.
-// Queries left in its sockets are then answered if that needs no upstream. It returns early, with an error, if a
-// listener fails. The listeners are always closed.
+// and returns nil. During that time it accepts no new connections, closes idle ones, and still answers over UDP. At the
+// end, it answers the queries that are left in the sockets, as far as that needs no upstream. Serve returns early, with
+// an error, if a listener fails. The listeners are always closed.
 //
 // On Linux, Serve raises GOMAXPROCS by one for each processor while it runs, since each has a thread that waits for
 // datagrams.

@@ -133,8 +133,8 @@ func (s *Server) recoverPanic() {
 // hash returns the hash of a query's cache key, with a random seed.
 func (s *Server) hash(key []byte) uint64 { return maphash.Bytes(s.seed, key) }
 
-// Decide returns the decision on a name in lower-case wire form for a client, by its view, as a query gets it. It
-// counts nothing. The decision keeps a reference to name.
+// Decide returns the decision that a query for a name gets, by the view of the client. The name is in lower-case wire
+// form. Decide counts nothing. The decision keeps a reference to name.
 func (s *Server) Decide(name []byte, client netip.Addr) Decision {
 	v := s.current.Load().views.of(plainAddr(client))
 	return v.WithZones(v.Decide(s.store, name), name, client)

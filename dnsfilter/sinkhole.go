@@ -28,7 +28,7 @@ func (d *Decision) cname(dst []byte, q *query, target blocklist.Name) []byte {
 }
 
 // target returns the name to which a CNAME record leads the client of a blocked query, or an empty name if there is
-// none. A client that can read the reason gets no forged record.
+// none. A client that requests structured errors gets no forged record.
 func (d *Decision) target(q *query) blocklist.Name {
 	if d.Action == LocalData {
 		return d.hit.target()

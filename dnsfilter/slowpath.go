@@ -11,8 +11,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// slowPath answers a packet of any kind. It unpacks it with miekg/dns. It returns nil if nothing is to be sent. The
-// packet is modified.
+// slowPath returns the answer to a packet of any kind, which miekg/dns unpacks. The answer is nil if nothing is to be
+// sent. The packet is modified.
 func (s *Server) slowPath(packet []byte, from ClientMessage) []byte {
 	how, client := from.Transport, from.Client.Addr()
 	q := &query{counters: &s.shared, tap: s.current.Load().taps.tap(from, packet)}

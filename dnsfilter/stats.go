@@ -26,9 +26,9 @@ type Stats struct {
 	Latency     upstream.Times    // response time of the upstream, failures included
 	Cache       CacheStats
 
-	// Took is how long clients waited: for answers over UDP, and over streams for those that the upstream was asked
-	// for. Answers that are given at once are timed together with those that arrived together, so the time is an upper
-	// bound.
+	// Took is how long clients waited for answers. Over UDP all answers count, over streams only those for which the
+	// upstream was asked. Answers that are given at once are timed with the whole batch of datagrams, so their time is
+	// an upper bound.
 	Took upstream.Times
 }
 

@@ -11,13 +11,13 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// Tap sees the messages of a server: each query of a client and each answer, over all transports and by
-// [Server.ServeDNS], except zone transfers, and those to and from the upstream. The goroutines that answer call its
-// methods, several at once, so they must return at once, and keep nothing of the bytes in a message. What it sees is
-// personal data.
+// Tap is shown the messages of a server: queries and answers of clients, over all transports and by [Server.ServeDNS],
+// and the messages to and from the upstream. Zone transfers are left out. The goroutines that answer call the methods,
+// several at once. So a method must return at once, and must not keep the bytes of a message. The messages are personal
+// data.
 type Tap interface {
-	// Client is called for a query when it comes, and for its answer when that is about to be sent. A query without an
-	// answer, since the action is Drop, has one that is empty; one that is not answered for want of room has none.
+	// Client is called for a query when it comes, and for its answer when the answer is about to be sent. If the action
+	// is Drop, the answer is empty. If a query is not answered for want of room, there is no call for its answer.
 	Client(m ClientMessage)
 	// Upstream is called for a query to a resolver, and for the reply. It is called for upstreams that are a
 	// [upstream.Forwarder].
@@ -33,7 +33,7 @@ type ClientMessage struct {
 	Answered  time.Time      // zero: this is the query
 
 	Packet   []byte // in wire form
-	Question []byte // of an answer: of the query, in wire form; nil if it had none
+	Question []byte // only in answers: the question of the query, in wire form; nil if it had none
 	Decided  Decided
 }
 
@@ -48,10 +48,10 @@ type Decided struct {
 	Matched []byte  // the name in wire form, or the packed address; nil: unknown
 }
 
-// taps are those of a server.
+// taps are the taps of a server.
 type taps []Tap
 
-// tapped is what taps are told of one query. Its methods do nothing on nil, which is that of a server without taps.
+// tapped is what taps are told of one query. It is nil if the server has no taps; then its methods do nothing.
 type tapped struct {
 	taps     taps
 	message  ClientMessage
@@ -113,7 +113,7 @@ func (all taps) tap(m ClientMessage, packet []byte) *tapped {
 	return t
 }
 
-// tapUnpacked is tap for a query that another server has unpacked. It returns nil if it can't be packed.
+// tapUnpacked is tap for a query that another server has unpacked. It returns nil if the query can't be packed.
 func (all taps) tapUnpacked(m ClientMessage, msg *dns.Msg) *tapped {
 	packet, err := msg.Pack()
 	if err != nil {

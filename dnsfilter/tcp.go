@@ -26,9 +26,9 @@ const (
 	transferTimeout = 30 * time.Second // time limit for writing a message of a transfer
 )
 
-// restAfter is how long an idle connection keeps its goroutine and its buffers. Then it goes on in a new goroutine,
-// whose stack is small: that of a goroutine that has answered queries is a third of the memory of an idle TLS
-// connection.
+// restAfter is how long an idle connection keeps its goroutine and its buffers. Then the connection continues in a new
+// goroutine, which has a small stack. The stack of a goroutine that has answered queries is a third of the memory of an
+// idle TLS connection.
 const restAfter = time.Second
 
 // errIdle is the reason for going on in a new goroutine.
@@ -63,7 +63,7 @@ type stream struct {
 	buf   []byte        // buffer for answers
 	slots chan struct{} // semaphore: one slot per waiting query
 	late  sync.WaitGroup
-	stop  func() bool // of the code for the end of the context
+	stop  func() bool // cancels what run does at the end of the context
 	used  bool        // a message has come
 	until time.Time   // end of the idle timeout, while it runs; else zero
 
@@ -125,7 +125,7 @@ func (c *stream) rest(ctx context.Context, open *sync.WaitGroup) func() {
 	}
 }
 
-// serve answers queries until the connection ends, or is idle.
+// serve answers queries until the connection ends, or is idle. Then the error is errIdle.
 func (c *stream) serve(ctx context.Context) error {
 	for {
 		packet, err := c.read(ctx)

@@ -37,7 +37,7 @@ type worker struct {
 	tapped  tapped // of the query
 	answers [batch.Size][answerBuffer]byte
 	current *snapshot
-	session upstream.Session // session of the snapshot's upstream; nil if it is not async
+	session upstream.Session // session of the snapshot's upstream; nil if the upstream is not async
 }
 
 // socket is one UDP socket of a worker.

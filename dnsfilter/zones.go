@@ -29,7 +29,7 @@ type zone struct {
 	special bool       // a special-use zone
 }
 
-// applies reports whether the zone applies to its own name, or else to a name below it.
+// applies reports whether the zone applies: to its own name if the argument is true, else to the names below it.
 func (z *zone) applies(itself bool) bool {
 	return z.primary != nil || z.special || z.canary != Pass || z.forward != nil || z.local.answers(itself)
 }
