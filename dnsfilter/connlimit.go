@@ -89,7 +89,7 @@ func (cs *connections) full(from uint64) (whose uint64, full bool) {
 const sampled = 200
 
 // most returns the client with the most connections of a kind, among a random sample of clients. If several have the
-// most, it returns the one whose last query is oldest. If no client has as many as the given client, it returns the
+// most, it returns the one whose last query is oldest. If no client has more than the given client, it returns the
 // given client.
 func (cs *connections) most(than uint64, kind func(*Conn) bool) uint64 {
 	most, asked, looked := cs.have(than, kind), int64(math.MinInt64), 0
@@ -119,8 +119,8 @@ func (cs *connections) have(client uint64, kind func(*Conn) bool) (n int) {
 }
 
 // victim returns the connection of a client that is closed for a newcomer. It returns the connection that has been idle
-// longest. If none is idle, it returns the one that has waited for an answer longest, or nil if the newcomer would then
-// have as many connections as the client.
+// longest. If none is idle, it returns the one that has waited for an answer longest, or nil if the client would then
+// have fewer connections than the newcomer.
 func (cs *connections) victim(whose, newcomer uint64) *Conn {
 	c := cs.oldest(whose, func(c *Conn) bool { return !c.isWaiting() })
 	if c == nil && len(cs.open[whose]) > len(cs.open[newcomer])+1 {

@@ -40,7 +40,7 @@ func (f *controlFlags) ask(do func(*service.Control) error) error {
 	return err
 }
 
-// show reads the server's status and prints it.
+// show reads the server's status and prints it, as JSON or by the function text.
 func (f *controlFlags) show(cmd *cobra.Command, text func(io.Writer, service.Status) error) error {
 	return f.ask(func(c *service.Control) error {
 		s, err := c.Status(cmd.Context())
@@ -158,7 +158,7 @@ func printStatus(w io.Writer, s service.Status) error {
 	return t.Flush()
 }
 
-// printList prints what a list has.
+// printList prints the state of a list: its action, serial and number of entries.
 func printList(t io.Writer, l service.ListStatus) {
 	if l.RPZ != "" {
 		fmt.Fprintf(t, "%s\t%s, policy zone %s, serial %d, %d rules%s%s\n", l.List, l.Action, l.RPZ, l.ZoneSerial, l.Entries, triggersText(l.Triggers), signedText(l))
@@ -167,7 +167,8 @@ func printList(t io.Writer, l service.ListStatus) {
 	fmt.Fprintf(t, "%s\t%s, %d entries%s\n", l.List, l.Action, l.Entries, signedText(l))
 }
 
-// printCondition prints how a list fares.
+// printCondition prints what a person has to know about a list: its last error, the expiry of its root, its receipts,
+// its file, and what is on hold.
 func printCondition(t io.Writer, l service.ListStatus) {
 	if l.Error != "" {
 		fmt.Fprintf(t, "\tlast error: %s\n", l.Error)

@@ -89,7 +89,7 @@ type explanation struct {
 	By     string `json:"by,omitempty"` // the quorum, if one decided
 	*entry
 	Trigger string  `json:"trigger,omitempty"` // of the policy zone that decided; the entry is the owner of its record
-	Waits   bool    `json:"waits,omitempty"`   // policy zones before that one have triggers on the answer, which precede it
+	Waits   bool    `json:"waits,omitempty"`   // earlier policy zones have triggers on the answer, which take precedence
 	Divert  string  `json:"divert,omitempty"`  // list whose url entries divert the host to a proxy
 	Zone    string  `json:"zone,omitempty"`    // the zone of the name for which the general upstream is not asked
 	Held    []entry `json:"held,omitempty"`    // all lists that have the name, if there are several

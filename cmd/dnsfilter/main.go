@@ -107,7 +107,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, or a lookup could not tell.`,
 	return cmd
 }
 
-// newLog returns a log of text or JSON lines to w. It has messages of at least this level.
+// newLog returns a log of text or JSON lines to w. Messages below the level are left out.
 func newLog(w io.Writer, format string, level slog.Level) (*slog.Logger, error) {
 	o := &slog.HandlerOptions{Level: level}
 	switch format {

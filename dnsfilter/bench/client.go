@@ -58,15 +58,14 @@ func h2load(_ *bench, _ protocol, file string, secs float64) []string {
 	return []string{"h2load", "-c", strconv.Itoa(keptConns), "-m", strconv.Itoa(outstanding / keptConns), "-D", duration, "-i", file + ".urls"}
 }
 
-// self returns the command that starts this program as the tool: no program of the distribution sends queries over
-// QUIC.
+// self returns the command that runs this program as the tool, since no packaged program sends queries over QUIC.
 func self(b *bench, by protocol, file string, secs float64) []string {
 	return []string{b.self, "-send", by.name, "-secs", fmt.Sprint(secs), file}
 }
 
 const exchangeTimeout = 5 * time.Second
 
-// socket opens a UDP socket, whose connections come from an address.
+// socket opens a UDP socket at a local address, for QUIC connections from that address.
 func socket(from net.IP) (*quic.Transport, error) {
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: from})
 	if err != nil {

@@ -18,7 +18,7 @@ const (
 	keepEvery   = 5 * time.Second
 )
 
-// idle prints the memory of dnsfilter with connections on which nothing is asked.
+// idle prints the memory of dnsfilter with many idle connections.
 func (b *bench) idle(ctx context.Context) error {
 	fmt.Fprintf(b.out, "\nIdle connections\n\n| | number | MB before | with them | KB of each |\n|---|---|---|---|---|\n")
 	for _, by := range encrypted() {
@@ -63,10 +63,11 @@ func (b *bench) idleOver(ctx context.Context, by protocol) error {
 // idleClient has the connections from one address.
 type idleClient struct {
 	conns []exchange
-	asked time.Time // on all of them
+	asked time.Time // when a query was last sent on all of them
 }
 
-// open opens connections. If that takes long, it sends queries on those that are open, so that they stay open.
+// open opens connections. If that takes long, it sends queries on the connections that are open already, so that they
+// stay open.
 func (c *idleClient) open(ctx context.Context, from net.IP, by protocol) error {
 	at, err := socket(from)
 	if err != nil {

@@ -83,7 +83,7 @@ func (b *bench) writeURLs() error {
 	})
 }
 
-// send sends the queries of a file over a protocol for some seconds, and reports about it.
+// send sends the queries of a file over a protocol for some seconds, and prints how many were answered, and how fast.
 func (b *bench) send(ctx context.Context, name, file string) error {
 	queries, err := readQueries(file)
 	if err != nil {

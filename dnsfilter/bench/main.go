@@ -81,7 +81,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// echo is the baseline server: it receives a datagram, turns the query into an answer, and sends it, one at a time.
+// echo is the baseline server: it turns each query into an answer and sends that back, one datagram at a time.
 func echo() error {
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(host), Port: echoPort})
 	if err != nil {
@@ -229,7 +229,7 @@ func (b *bench) ratio(ctx context.Context, workload string, p, yardstick *proces
 }
 
 // median measures a load several times, with the yardstick before and after each. It returns the run with the median
-// ratio, and what all of them lost.
+// ratio, with the losses of all runs.
 func (b *bench) median(ctx context.Context, by protocol, file func(run int) string, p, yardstick *process,
 ) (result, error) {
 	var runs []result

@@ -13,8 +13,9 @@ import (
 	"slices"
 )
 
-// peers returns a function for each compared resolver, by its name. The function writes the configuration and returns
-// the command. Each resolver has one worker and the list in its native form, and forwards all other queries.
+// peers returns a function for each compared resolver, by the resolver's name. The function writes the configuration
+// and returns the command that starts the resolver. Each resolver has one worker and the list in its native form, and
+// forwards all other queries.
 func peers() map[string]func(*bench) ([]string, error) {
 	return map[string]func(*bench) ([]string, error){
 		"dnsfilter": (*bench).dnsfilter, "unbound": (*bench).unbound, "dnsdist": (*bench).dnsdist,

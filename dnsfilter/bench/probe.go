@@ -21,7 +21,7 @@ import (
 const (
 	probeRate    = 20_000 // queries a second
 	probeSockets = 8
-	probeEvery   = 100 // one of so many queries is for the added name, and one for the removed name
+	probeEvery   = 100 // of so many queries, one is for the added name, and one for the removed name
 )
 
 // kind is the kind of a query. It determines the right answer.
@@ -160,7 +160,7 @@ func (w *watch) look(k kind, sent, came int64, rcode byte) {
 }
 
 // turned reports whether an answer about the changed name is right, and records when the first answer showed the
-// change. Answers to later queries have to show it, too.
+// change. Answers to queries after that have to show the change, too.
 func turned(first *atomic.Int64, after bool, sent, came int64) bool {
 	if after {
 		first.CompareAndSwap(0, came)

@@ -75,7 +75,7 @@ func (p *process) memory() int {
 	return int(number(`VmRSS:\s+(\d+)`, string(text))) / 1024
 }
 
-// result is what a load of queries has shown.
+// result is the result of one load of queries.
 type result struct {
 	cost         float64 // CPU microseconds per query
 	ratio        float64 // ... as a multiple of the yardstick's

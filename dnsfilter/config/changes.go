@@ -5,17 +5,17 @@ import (
 	"slices"
 )
 
-// Changes is what differs in other settings.
+// Changes lists the differences between two settings.
 type Changes struct {
 	Added   []string `json:"added,omitempty"`   // lists
 	Removed []string `json:"removed,omitempty"` // lists
 	Changed []string `json:"changed,omitempty"` // lists with other keys or values
-	Keys    []string `json:"keys,omitempty"`    // other keys of the settings that are new or gone, or have another value
-	Restart []string `json:"restart,omitempty"` // of these, those that change with a restart only
+	Keys    []string `json:"keys,omitempty"`    // other keys that are new or gone, or have another value
+	Restart []string `json:"restart,omitempty"` // those of Keys that take effect only after a restart
 	Lost    []string `json:"lost,omitempty"`    // what is taken away; see [Settings.Losses]
 }
 
-// Changes returns what differs in other settings.
+// Changes returns the differences between these settings and the next.
 func (s *Settings) Changes(next *Settings) Changes {
 	c := Changes{Restart: s.Fixed(next), Lost: s.Losses(next)}
 	for i := range next.Lists {
@@ -42,7 +42,7 @@ func (s *Settings) Changes(next *Settings) Changes {
 	return c
 }
 
-// Fixed returns the keys with another value in other settings that change with a restart only.
+// Fixed returns the keys that have another value in the next settings and take effect only after a restart.
 func (s *Settings) Fixed(next *Settings) (keys []string) {
 	for _, k := range []struct {
 		key     string

@@ -9,8 +9,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// Clients discover encrypted resolvers below this zone (RFC 9462). Forwarders should not forward its queries (section
-// 6.4). So the server answers the zone itself, unless the settings name it with a minus sign.
+// Clients discover encrypted resolvers below this zone (RFC 9462). Forwarders should not forward queries for names in
+// the zone (section 6.4). So the server answers the zone itself, unless the settings name it with a minus sign.
 const (
 	discovery   = "resolver.arpa"
 	noDiscovery = "-" + discovery

@@ -131,7 +131,8 @@ func (s *Settings) placeFetched(r *reader) {
 // fetchedFile is the name of the file of a fetched list.
 const fetchedFile = "list"
 
-// FetchedDir returns the folder of the files of a fetched list. For the empty name, it returns the folder above.
+// FetchedDir returns the folder of the files of a fetched list. For the empty name, it returns the folder that has
+// those of all fetched lists.
 func (s *Settings) FetchedDir(list string) string {
 	return filepath.Join(s.State, "fetched", strings.ReplaceAll(list, "/", "_")) // no list name has a _
 }

@@ -18,7 +18,8 @@ import (
 // maxIncluded is the maximum number of included files.
 const maxIncluded = 100
 
-// addUp reports whether a key may be in several files: its items are those of all files, in their order.
+// addUp reports whether a key may be in several files. Then its items are those of all files, in the order of the
+// files.
 func addUp(key string) bool {
 	switch key {
 	case "lists", "allow", "quorum", "views", "forward", "canaries", "rpz":
@@ -116,7 +117,8 @@ func isFile(path, other string) bool {
 	return errA == nil && errB == nil && os.SameFile(a, b)
 }
 
-// WatchedFiles is OwnFiles, and the files that have appeared since among those to include.
+// WatchedFiles returns the files of [Settings.OwnFiles], and the files to include that appeared after the settings were
+// read.
 func (s *Settings) WatchedFiles() []string {
 	watched := s.OwnFiles()
 	for _, i := range s.includes {

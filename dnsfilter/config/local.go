@@ -22,7 +22,7 @@ type LocalFile struct {
 	Zone     string
 	StopPage []string
 	Allow    bool // allow list
-	Fetched  bool // it comes from another server, and may not be there yet
+	Fetched  bool // the file comes from another server, and may not be there yet
 
 	Unguarded bool // the guards are off
 	Diverts   bool // hosts with url entries are diverted to a proxy

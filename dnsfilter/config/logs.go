@@ -37,7 +37,7 @@ func (s *Settings) readQueryLog(r *reader, n *yaml.Node) {
 	}
 }
 
-// parseOnly parses which queries are written.
+// parseOnly parses which queries are written: those that a list blocks, or a sample of all.
 func parseOnly(text string) (sampled bool, err error) {
 	switch text {
 	case "blocked":

@@ -95,7 +95,7 @@ func viewAt(p *dnsfilter.Policy, network netip.Prefix) dnsfilter.View {
 	return best
 }
 
-// viewLosses returns what another view no longer blocks or diverts.
+// viewLosses returns what a view blocks or diverts, and the next one no longer does.
 func viewLosses(v, next *dnsfilter.View) (lost []string) {
 	for i := range v.Rules {
 		old, now := &v.Rules[i], dnsfilter.Rule{}
@@ -113,7 +113,7 @@ func viewLosses(v, next *dnsfilter.View) (lost []string) {
 	return lost
 }
 
-// ruleLosses returns the actions of a rule that are missing in another rule for the same list.
+// ruleLosses returns the actions of a rule that are missing in the next rule for the same list.
 func ruleLosses(r, next *dnsfilter.Rule) (lost []string) {
 	if len(r.Divert) > 0 && len(next.Divert) == 0 {
 		lost = append(lost, "divert of list "+r.List)
@@ -134,7 +134,7 @@ func ruleLosses(r, next *dnsfilter.Rule) (lost []string) {
 	return lost
 }
 
-// quorumKept reports whether another quorum blocks at least the same names.
+// quorumKept reports whether the next quorum blocks at least the names that this one blocks.
 func quorumKept(q, next *dnsfilter.Quorum) bool {
 	for _, list := range q.Lists {
 		if !slices.Contains(next.Lists, list) {

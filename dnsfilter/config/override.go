@@ -11,7 +11,7 @@ import (
 )
 
 // Override replaces settings by command-line values: listen addresses (udp://, tcp://, or without a scheme for both)
-// and resolvers. It adds list files behind the other lists.
+// and resolvers. It adds list files after the other lists.
 func (s *Settings) Override(listen, resolvers, files []string) error {
 	if len(listen) > 0 {
 		s.Listen = nil

@@ -28,7 +28,7 @@ func (s *Settings) path(text string) (string, error) {
 	return filepath.Abs(text)
 }
 
-// file parses a path.
+// file returns a parser of a path, which it stores in absolute form.
 func (s *Settings) file(r *reader, dst *string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		scalar(r, dst, s.path)(n)

@@ -150,8 +150,8 @@ func (s *Settings) list(name string) *List {
 	return nil
 }
 
-// finishLists completes the lists after all keys are parsed. The TTL of the settings is that of lists without one. A
-// list of a quorum without an action of its own gets the action pass, so that it acts only in the quorum.
+// finishLists completes the lists after all keys are parsed. Lists without a TTL get that of the settings. A list of a
+// quorum without an action of its own gets the action pass, so that it acts only in the quorum.
 func (s *Settings) finishLists(r *reader) {
 	for i := range s.Quorums {
 		s.Quorums[i].TTL = cmp.Or(s.Quorums[i].TTL, s.BlockTTL)

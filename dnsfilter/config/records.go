@@ -12,10 +12,12 @@ import (
 // recordPosition matches the position that miekg/dns adds to errors in zone files.
 var recordPosition = regexp.MustCompile(` at line: (\d+):(\d+)$`)
 
-// ReadRecords reads the local data of the settings, which may be none. Errors in the file have the type [Errors].
+// ReadRecords reads the file of local data. It returns nil if the settings name none. Errors in the file have the type
+// [Errors].
 func (s *Settings) ReadRecords() (*dnsfilter.Records, error) { return s.readRecords("") }
 
-// readRecords is ReadRecords with records of our own after those of the file, unless the file mentions their name.
+// readRecords is ReadRecords with more records after those of the file: the server's own, in master file format. They
+// are left out if the file mentions _dns.resolver.arpa, the name that they belong to.
 func (s *Settings) readRecords(own string) (*dnsfilter.Records, error) {
 	if s.Records == "" && own == "" {
 		return nil, nil //nolint:nilnil // there is no local data

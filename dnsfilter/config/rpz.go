@@ -161,7 +161,7 @@ func (s *Settings) policyZoneNames() (names []string) {
 	return names
 }
 
-// parseZoneFiles parses the address at which zone files are served.
+// parseZoneFiles parses the URL, without a path, at which zone files are served.
 func parseZoneFiles(text string) (z ZoneFiles, err error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	z.TLS = scheme == "https"
@@ -171,7 +171,7 @@ func parseZoneFiles(text string) (z ZoneFiles, err error) {
 	return z, nil
 }
 
-// readZoneFiles parses the address at which zone files are served.
+// readZoneFiles parses the key zone_files, and checks it once all keys are read.
 func (s *Settings) readZoneFiles(r *reader, n *yaml.Node) {
 	scalar(r, &s.ZoneFiles, parseZoneFiles)(n)
 	r.whenRead(func() {

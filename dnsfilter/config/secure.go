@@ -12,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
-// Files returns the paths, or none if there is no certificate.
+// Files returns the paths of the certificate and of its key, or none if there is no certificate.
 func (c Certificate) Files() []string {
 	if c.Cert == "" {
 		return nil
@@ -90,7 +90,7 @@ func (s *Settings) checkListen() error {
 
 func isEncrypted(how dnsfilter.Transport) bool { return how >= dnsfilter.TLS }
 
-// listens reports whether there is a listen address of some kind.
+// listens reports whether any listen address has a transport of some kind.
 func (s *Settings) listens(kind func(dnsfilter.Transport) bool) bool {
 	return slices.ContainsFunc(s.Listen, func(text string) bool {
 		how, _, err := dnsfilter.ParseListen(text)

@@ -39,7 +39,7 @@ type Settings struct {
 	BlockTTL uint32             // of blocked answers, in seconds, for lists without a TTL of their own; 0: 30
 	ServerID dnsfilter.ServerID // what the server says about itself; default: nothing
 	Records  string             // file of local data, a zone file; empty: none
-	// names by which programs find out whether they may use another resolver, with the action NXDomain or NoData
+	// names whose denial tells programs not to use another resolver; the action is NXDomain or NoData
 	Canaries map[blocklist.Name]dnsfilter.Action
 	Metrics  netip.AddrPort // HTTP address of /metrics, /healthz and /readyz; zero: none
 	// StructuredErrors is the same as in Policy.
@@ -88,8 +88,8 @@ type StopPage struct {
 // QueryLog has the settings of the log of queries.
 type QueryLog struct {
 	File      string             // empty: there is none
-	Sample    int                // one of how many queries is written; 0: those that a list blocks, all of them
-	Addresses querylog.Addresses // of clients
+	Sample    int                // 1 in so many queries is written; 0: all queries that a list blocks, and no others
+	Addresses querylog.Addresses // how the addresses of clients are written
 }
 
 // Certificate has the paths of a certificate with its chain and of its private key, both as PEM.
@@ -135,8 +135,8 @@ type include struct {
 	at      position
 }
 
-// List is one list of the settings: a signed list (Root and From), or an unsigned one, which has a file (File): one of
-// the operator, or one that is fetched (Fetch).
+// List is one list of the settings. A signed list has Root and From. An unsigned list has a File: one of the operator,
+// or one that is fetched (Fetch).
 type List struct {
 	dnsfilter.Rule
 
@@ -151,7 +151,7 @@ type List struct {
 
 	// for an RPZ file: the zone that its owner names are relative to; empty: taken from $ORIGIN or the SOA record
 	Zone string
-	RPZ  blocklist.Name // for a policy zone: its name; empty: the list is none
+	RPZ  blocklist.Name // name of the policy zone; empty: the list is no policy zone
 	// for a file: addresses or names of the stop page to which its author redirects blocked names; none: detected by
 	// package formats
 	StopPage  []string
@@ -194,8 +194,8 @@ func (s *Settings) setDefaults() {
 }
 
 // defaultState returns the default state folder: $STATE_DIRECTORY (set by systemd), or else argine/dnsfilter in
-// $XDG_STATE_HOME or ~/.local/state. It is empty if none is known. Folders for caches or temporary files are never
-// used, since the data against rollback must not be cleaned up.
+// $XDG_STATE_HOME or ~/.local/state. It is empty if none of these is set. Folders for caches or temporary files are
+// never used: they may be emptied, and the protection against rollback would be lost.
 func defaultState() string {
 	if first, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); first != "" {
 		return first

@@ -37,7 +37,7 @@ func (s *Settings) TrustState() error {
 	return errors.Join(sharedFolder(s.State, info), foreignFolder(s.State, info))
 }
 
-// checkState returns an error if the state folder is unusable for every user.
+// checkState returns an error if the state folder can't be used, no matter who the user is.
 func (s *Settings) checkState() error {
 	if s.State == "" {
 		return ErrNoState

@@ -4,6 +4,6 @@ package config
 
 import "io/fs"
 
-// Where there are no owners and modes, the folder is as safe as the system makes it.
+// sharedFolder and foreignFolder check nothing on systems where files have neither owner nor mode.
 func sharedFolder(string, fs.FileInfo) error  { return nil }
 func foreignFolder(string, fs.FileInfo) error { return nil }

@@ -13,7 +13,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/stoppage"
 )
 
-// SameAddresses reports whether the stop page is at the same addresses.
+// SameAddresses reports whether two stop pages have the same addresses.
 func (p *StopPage) SameAddresses(other *StopPage) bool {
 	return slices.Equal(p.HTTP, other.HTTP) && slices.Equal(p.HTTPS, other.HTTPS)
 }
@@ -81,8 +81,8 @@ func parseWebPage(text string) (string, error) {
 	return text, nil
 }
 
-// stopPageHints returns a warning for each list whose page could not say who is behind it, and one if no list leads to
-// the page.
+// stopPageHints returns a warning for each list whose stop page could not name an authority, and a warning if no list
+// leads to the stop page.
 func (s *Settings) stopPageHints(rules []dnsfilter.Rule) (hints []string) {
 	if len(s.StopPage.HTTP) == 0 {
 		return nil

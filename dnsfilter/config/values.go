@@ -133,7 +133,7 @@ func parseCount(text string) (int, error) {
 	return int(n), nil
 }
 
-// textOf returns a text of a node that is the same for the same values, however they are written.
+// textOf returns a canonical text of a node: equal values have equal texts, however they are written.
 func textOf(n *yaml.Node) string {
 	if n.Kind == yaml.ScalarNode {
 		return strconv.Quote(n.Value)

@@ -14,7 +14,7 @@ func parseWeb(text string) (netip.AddrPort, error) {
 	return at, nil
 }
 
-// webHints returns a warning if others than this machine's users can read the operator's page.
+// webHints returns a warning if the operator's page can be read from other machines.
 func (s *Settings) webHints() []string {
 	if !s.Web.IsValid() || s.Web.Addr().IsLoopback() {
 		return nil

@@ -63,8 +63,8 @@ func (r *reader) fail(at position, format string, args ...any) {
 	r.errs = append(r.errs, at.error(r.file, fmt.Sprintf(format, args...)))
 }
 
-// usable reports whether a node is plain, and adds an error if not. Anchors, aliases and tags are rejected: values have
-// to be written where they apply, and an unquoted name that begins with * would be an alias.
+// usable reports whether a node has no anchor, alias or tag, and adds an error if it has. These are rejected: values
+// have to be written where they apply, and an unquoted name that begins with * would be an alias.
 func (r *reader) usable(n *yaml.Node) bool {
 	switch {
 	case n.Kind == yaml.AliasNode:
@@ -85,7 +85,7 @@ func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!
 // fields are the known keys of a mapping and the parser of each value.
 type fields map[string]func(*yaml.Node)
 
-// keeping returns a copy of the fields that keeps in values the texts of the values.
+// keeping returns a copy of the fields whose parsers also store the canonical text of each value in values, by key.
 func (f fields) keeping(values map[string]string) fields {
 	out := fields{}
 	for key, read := range f {
@@ -94,7 +94,7 @@ func (f fields) keeping(values map[string]string) fields {
 	return out
 }
 
-// recording returns a copy of the fields that records in given which keys are present.
+// recording returns a copy of the fields whose parsers also set the key in given.
 func (f fields) recording(given map[string]bool) fields {
 	out := fields{}
 	for key, read := range f {

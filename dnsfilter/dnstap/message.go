@@ -79,9 +79,9 @@ var matches = [...]uint64{ //nolint:gochecknoglobals // a constant table
 	dnsfilter.ClientIP: 2, dnsfilter.QName: 1, dnsfilter.AnswerIP: 3, dnsfilter.NSDName: 4, dnsfilter.NSIP: 5,
 }
 
-// exchange is what both kinds of messages have.
+// exchange has the fields that the messages of clients and of the upstream share.
 type exchange struct {
-	kind           uint64 // of the query; that of the answer is the next one
+	kind           uint64 // message type of the query; the type of its answer is one more
 	protocol       uint64
 	asker, asked   netip.AddrPort
 	at, answeredAt time.Time // answeredAt: zero for a query
@@ -109,7 +109,7 @@ func appendUpstream(b []byte, m *upstream.Message) []byte {
 	return (&exchange{forwarderQuery, protocol, netip.AddrPort{}, m.Resolver, m.Asked, m.Answered, m.Packet}).append(b)
 }
 
-// append appends the fields.
+// append appends the fields of the exchange.
 func (e *exchange) append(b []byte) []byte {
 	kind, field := e.kind, protowire.Number(messageQuery)
 	if !e.answeredAt.IsZero() {
@@ -134,7 +134,7 @@ func (e *exchange) append(b []byte) []byte {
 	return b
 }
 
-// known returns an address that is known, which shows the address family.
+// known returns one of the two addresses that is known. It determines the address family.
 func (e *exchange) known() netip.Addr {
 	if e.asker.Addr().IsValid() {
 		return e.asker.Addr()
@@ -142,8 +142,8 @@ func (e *exchange) known() netip.Addr {
 	return e.asked.Addr()
 }
 
-// appendPolicy appends the Policy of a decision. The rule of a policy zone is its owner in wire form; that of another
-// list is the name of the list and the entry.
+// appendPolicy appends the Policy of a decision. For a policy zone, the field rule is the owner name in wire form; for
+// another list, it is the name of the list and the entry.
 func appendPolicy(b []byte, d *dnsfilter.Decided) []byte {
 	kind, rule := "blocklist", d.By
 	if d.Zone {

@@ -16,9 +16,9 @@ import (
 
 const (
 	backlogSize = 4 << 20                // bytes of messages that wait for the collector
-	flushEvery  = 200 * time.Millisecond // messages that come within are sent together
+	flushEvery  = 200 * time.Millisecond // messages that come within this time are sent together
 	firstPause  = time.Second            // before the collector is tried again
-	longPause   = 30 * time.Second       // the longest such pause
+	longPause   = 30 * time.Second       // the longest pause before the collector is tried again
 	endWithin   = time.Second            // for the last messages, at the end
 )
 
@@ -30,7 +30,7 @@ type Config struct {
 	Log      *slog.Logger // nil: no log
 }
 
-// Sink is a [dnsfilter.Tap] that sends what it sees to a collector, or writes it into a file.
+// Sink is a [dnsfilter.Tap] that sends the messages to a collector, or writes them to a file.
 type Sink struct {
 	config  Config
 	head    []byte // fields of each message
@@ -43,7 +43,7 @@ type Sink struct {
 // Stats are the state of a sink, and its counters since it was created.
 type Stats struct {
 	Sent      uint64 // messages handed to the collector, or written
-	Dropped   uint64 // messages that were not, since there was no collector, or it was too slow
+	Dropped   uint64 // messages dropped, since there was no collector, or it was too slow
 	Connected bool   // the collector takes messages
 }
 
@@ -89,7 +89,7 @@ func (s *Sink) Upstream(m upstream.Message) {
 	s.add(appendUpstream(buf[:0], &m))
 }
 
-// add adds a frame with a Message to the backlog, its length before it.
+// add adds a frame with a Message to the backlog. The length of the frame precedes it.
 func (s *Sink) add(message []byte) {
 	var buf [usualFrame]byte
 	frame := append(append(buf[:0], 0, 0, 0, 0), s.head...)
@@ -98,7 +98,7 @@ func (s *Sink) add(message []byte) {
 	s.backlog.Add(frame)
 }
 
-// Run sends messages until ctx ends, and then those that are left. It connects again whenever that is needed.
+// Run sends messages until ctx ends, and then the messages that are left. It reconnects when the connection is lost.
 func (s *Sink) Run(ctx context.Context) {
 	pause := firstPause
 	for {
@@ -149,7 +149,7 @@ func (s *Sink) send(ctx context.Context, w *writer) error {
 	}
 }
 
-// sendBacklog sends the messages that wait.
+// sendBacklog sends the messages of the backlog.
 func (s *Sink) sendBacklog(w *writer) error {
 	var err error
 	n := 0

@@ -29,7 +29,7 @@ type writer struct {
 	path string
 }
 
-// open connects to the collector, or makes the file.
+// open connects to the collector, or creates the file.
 func (s *Sink) open(ctx context.Context) (*writer, error) {
 	t := s.config.Target
 	if t.Network == "file" {
@@ -49,7 +49,8 @@ func (s *Sink) open(ctx context.Context) (*writer, error) {
 	return &writer{Writer: w, to: conn}, nil
 }
 
-// openFile makes a file. One that is there is moved aside, since a file has one stream, with a beginning and an end.
+// openFile creates a file. A file that is there is moved aside, since a file holds one stream, with a beginning and an
+// end.
 func openFile(path string) (*writer, error) {
 	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
 		if err := os.Rename(path, path+"."+info.ModTime().UTC().Format("20060102T150405.000")); err != nil {
@@ -67,17 +68,17 @@ func openFile(path string) (*writer, error) {
 	return &writer{Writer: w, to: f, file: f, path: path}, nil
 }
 
-// isMoved reports whether the path of a file no longer leads to it.
+// isMoved reports whether the file was renamed or removed, so that its path no longer leads to it.
 func (w *writer) isMoved() bool { return w.file != nil && files.IsMoved(w.file, w.path) }
 
-// abort closes a connection, whatever it waits for.
+// abort closes a connection at once, also while it is written to.
 func (w *writer) abort() {
 	if w.file == nil {
 		_ = w.to.Close() // it may be closed already
 	}
 }
 
-// close ends the stream. An error does not matter: everything was flushed, or counted as dropped.
+// close ends the stream. Errors are ignored: every message was flushed, or counted as dropped.
 func (w *writer) close() {
 	_ = w.Close()
 	_ = w.to.Close()

@@ -14,15 +14,16 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Addresses is what is written of the address of a client.
+// Addresses says how the address of a client is written to the log.
 type Addresses uint8
 
-// What is written.
+// The ways to write an address.
 const (
 	None      Addresses = iota // nothing
 	Truncated                  // the network: a /24 of IPv4, a /48 of IPv6
-	// Hashed: 64 bits of an HMAC with SHA-256. Its key is made at the start and each day (UTC), and is in memory alone:
-	// so lines of one client can be told to be so for a day, and no one can find out which client it was later.
+	// Hashed: 64 bits of an HMAC with SHA-256. Its key is random, changes at each start and each day (UTC), and is in
+	// memory only. So lines of the same client can be linked for a day at most, and no one can find out later which
+	// client it was.
 	Hashed
 )
 
@@ -36,7 +37,7 @@ func ParseAddresses(text string) (Addresses, error) {
 	return None, fmt.Errorf("addresses %.100q: %w: they are none, truncated or hashed", text, blocklist.ErrMalformed)
 }
 
-// of returns what is written of a client.
+// of returns the text that is written for the address of a client.
 func (a Addresses) of(client netip.Addr, at time.Time, h *hasher) string {
 	client = client.Unmap()
 	switch {

@@ -14,7 +14,7 @@ type file struct {
 	log    *slog.Logger
 	open   *os.File // nil: not open
 	failed bool     // the last write failed
-	torn   bool     // the last line has no end
+	torn   bool     // the last line was only partly written
 }
 
 // write writes lines. It returns how many bytes it has written; an error is logged when the first of several occurs.

@@ -1,5 +1,5 @@
-// Package querylog writes queries into a file: those that a list blocks, or a sample of all. It is personal data. So
-// the log is off unless an operator asks for it, and has no addresses of clients unless asked for.
+// Package querylog writes queries into a file: those that a list blocks, or a sample of all. Queries are personal data.
+// So the log is off unless the operator turns it on, and has no client addresses unless the operator asks for them.
 package querylog
 
 import (
@@ -22,18 +22,18 @@ import (
 
 const (
 	backlogSize = 4 << 20                // bytes of lines that wait for the disk
-	flushEvery  = 200 * time.Millisecond // lines that come within are written together
+	flushEvery  = 200 * time.Millisecond // lines that come within this time are written together
 )
 
 // Config is the configuration of a log.
 type Config struct {
-	File      string       // its path; it is made with the mode 0600
-	Sample    int          // one of how many queries is written, at random; 0: those that a list blocks, all of them
-	Addresses Addresses    // what is written of the address of a client
+	File      string       // path of the file, which is created with mode 0600
+	Sample    int          // 1 in so many queries is written, at random; 0: all queries that a list blocks, and no others
+	Addresses Addresses    // how the address of a client is written
 	Log       *slog.Logger // for errors of writing; nil: none
 }
 
-// Log is a [dnsfilter.Tap] that writes a line of JSON for each query that its configuration selects, once that is
+// Log is a [dnsfilter.Tap] that writes a line of JSON for each selected query (see [Config]), once the query is
 // answered. No answer waits for the disk: lines that the disk does not take in time are dropped and counted. After the
 // file was renamed, the log goes on in a new one.
 type Log struct {
@@ -121,7 +121,7 @@ func lower(name string) string {
 	return strings.ToLower(strings.TrimSuffix(name, "."))
 }
 
-// Run writes lines until ctx ends, and then those that are left.
+// Run writes lines until ctx ends, and then the lines that are left.
 func (l *Log) Run(ctx context.Context) {
 	out := file{path: l.config.File, log: l.config.Log}
 	defer out.close()
@@ -141,7 +141,7 @@ func (l *Log) Run(ctx context.Context) {
 	}
 }
 
-// flush writes the lines that wait.
+// flush writes the lines of the backlog.
 func (l *Log) flush(out *file) {
 	lines := l.backlog.Take()
 	all := countLines(lines)

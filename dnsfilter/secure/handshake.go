@@ -11,12 +11,12 @@ import (
 	"github.com/quic-go/quic-go"
 )
 
-// Limits of QUIC handshakes. They come before a client is admitted.
+// Limits of QUIC handshakes. They apply before a client is admitted.
 const (
 	handshakeTimeout = 5 * time.Second
-	maxUnverified    = 500  // with addresses that may be forged: in a second, and at once
-	maxHandshakes    = 4000 // at once, of all
-	maxOfClient      = 50   // ... of one client, which is an IPv4 address or an IPv6 /56 network
+	maxUnverified    = 500  // from addresses that may be forged: begun in a second, and also open at once
+	maxHandshakes    = 4000 // of all clients, open at once
+	maxOfClient      = 50   // of one client (an IPv4 address or an IPv6 /56 network), open at once
 )
 
 var errHandshakes = errors.New("too many handshakes are under way")
@@ -31,7 +31,7 @@ type handshakes struct {
 }
 
 // mustVerify reports whether the address of a client has to be verified before its handshake begins (RFC 9000, section
-// 8.1.2), since there are many.
+// 8.1.2), since many handshakes are open or have just begun.
 func (h *handshakes) mustVerify(net.Addr) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -45,7 +45,7 @@ func (h *handshakes) mustVerify(net.Addr) bool {
 // handshakeKey is the context key of the function that ends the handshake of a connection.
 type handshakeKey struct{}
 
-// begin begins a handshake, if there is room.
+// begin counts a handshake that begins. It fails if there is no room.
 func (h *handshakes) begin(ctx context.Context, info *quic.ClientInfo) (context.Context, error) {
 	var client netip.Prefix
 	if info.AddrVerified {

@@ -22,13 +22,13 @@ import (
 // Limits of HTTP/2, besides those of HTTP.
 const (
 	readSize     = 1 << 10               // bytes read at once
-	maxFrame     = 16 << 10              // the lowest limit that there may be, in bytes
-	firstWindow  = 1<<16 - 1             // bytes that may be sent without an update
+	maxFrame     = 16 << 10              // bytes; RFC 9113 allows no lower limit
+	firstWindow  = 1<<16 - 1             // bytes that may be sent before the first WINDOW_UPDATE
 	updateWindow = firstWindow / 2       // bytes received before the client may send more
-	endTimeout   = 50 * time.Millisecond // for requests that are underway at the end
+	endTimeout   = 50 * time.Millisecond // for requests that are underway when the server ends
 	writeTimeout = 2 * time.Second       // for a write
 	restAfter    = time.Second           // idle time after which a connection goes on in a new goroutine, with a small stack
-	tableSize    = 4 << 10               // of the table of header fields, in bytes
+	tableSize    = 4 << 10               // bytes of the HPACK table (RFC 7541)
 	flowError    = http2.ErrCodeFlowControl
 	badProtocol  = http2.ErrCodeProtocol
 	closedError  = http2.ErrCodeStreamClosed
@@ -39,9 +39,9 @@ const (
 var errIdle = errors.New("the connection is idle")
 
 // http2Conn is one HTTP/2 connection (RFC 9113), for the few things that DNS needs: short requests, and answers without
-// trailers. One goroutine reads the frames and answers what can be answered at once; what it has to say goes out when
-// it would have to wait for more. Requests that wait for the upstream have a goroutine each. The server of net/http
-// needs several times the processor time, with two goroutines a connection and one a request.
+// trailers. One goroutine reads the frames and answers what can be answered at once; it sends the collected frames
+// before it has to wait for the next one. Requests that wait for the upstream have a goroutine each. The server of
+// net/http needs several times the processor time, with two goroutines a connection and one a request.
 type http2Conn struct {
 	conn       net.Conn
 	client     *dnsfilter.Conn
@@ -63,16 +63,16 @@ type http2Conn struct {
 	out     bytes.Buffer
 	block   bytes.Buffer
 	encoder *hpack.Encoder
-	streams map[uint32]*http2Stream // that are not done
-	window  int64                   // bytes that may be sent
-	initial int64                   // ... on a new stream
+	streams map[uint32]*http2Stream // streams that are not done
+	window  int64                   // bytes that may be sent on the connection
+	initial int64                   // bytes that may be sent on a new stream
 }
 
 // http2Stream is a request that is not complete, or whose answer is not sent.
 type http2Stream struct {
 	request request
 	answers bool   // the request is complete
-	body    []byte // of the request, and then what is left of the answer
+	body    []byte // of the request; later the unsent part of the answer
 	window  int64
 }
 
@@ -86,7 +86,7 @@ func newHTTP2(conn net.Conn, client *dnsfilter.Conn) *http2Conn {
 	return c
 }
 
-// wake makes again what rest has freed. The caller holds the lock.
+// wake allocates again what rest has freed. The caller holds the lock.
 func (c *http2Conn) wake() {
 	if c.framer != nil {
 		return
@@ -116,7 +116,7 @@ func (c *http2Conn) rest(ctx context.Context, open *sync.WaitGroup) func() {
 	}
 }
 
-// beforeWait reads from the connection. Before that, it sends what was collected.
+// beforeWait reads from the connection. Before each read, it sends the collected frames.
 type beforeWait struct{ c *http2Conn }
 
 func (r beforeWait) Read(b []byte) (int, error) {
@@ -131,7 +131,7 @@ func (r beforeWait) Read(b []byte) (int, error) {
 	return c.conn.Read(b)
 }
 
-// setReadDeadline sets the read deadline. At the end of the server, it is endTimeout from now.
+// setReadDeadline sets the read deadline. When the server ends, the deadline is endTimeout from now.
 func (c *http2Conn) setReadDeadline(at time.Time) error {
 	err := c.conn.SetReadDeadline(at)
 	select {
@@ -142,8 +142,8 @@ func (c *http2Conn) setReadDeadline(at time.Time) error {
 	}
 }
 
-// deadline returns the time until which to wait for more. An idle connection waits for restAfter, then in a new
-// goroutine for the rest of the idle timeout.
+// deadline returns the time until which to wait for the next bytes. An idle connection waits for restAfter, and then,
+// in a new goroutine, for the rest of the idle timeout.
 func (c *http2Conn) deadline() time.Time {
 	switch {
 	case c.reading:
@@ -224,7 +224,7 @@ func (c *http2Conn) await() error {
 // beginRest begins the last part of the idle timeout.
 func (c *http2Conn) beginRest() { c.rested, c.until = true, time.Now().Add(idleTimeout-restAfter) }
 
-// isIdle reports whether no request is underway, and the server does not end.
+// isIdle reports whether no request is underway. It returns false when the server ends.
 func (c *http2Conn) isIdle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -262,14 +262,14 @@ func (c *http2Conn) next() error {
 	return err
 }
 
-// fail says why the connection ends.
+// fail sends a GOAWAY frame with the reason for which the connection ends.
 func (c *http2Conn) fail(code http2.ErrCode) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_ = c.framer.WriteGoAway(c.last, code, nil)
 }
 
-// handle handles a frame. Those of other types mean nothing here.
+// handle handles a frame. Frames of types that DNS does not need are ignored.
 func (c *http2Conn) handle(frame http2.Frame) error {
 	id := frame.Header().StreamID
 	switch f := frame.(type) {

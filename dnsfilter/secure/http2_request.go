@@ -9,13 +9,13 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// request is what counts of the header of a request.
+// request has the fields of a request's header that are used.
 type request struct {
 	method, path, media string
-	length              int64 // below 0: not given
+	length              int64 // from content-length; negative: not given
 }
 
-// newRequest returns the request of a header. It returns false if the header is malformed or lacks a required field.
+// newRequest reads the header of a request. It returns false if the header is malformed or lacks a required field.
 func newRequest(f *http2.MetaHeadersFrame) (r request, ok bool) {
 	r = request{method: f.PseudoValue("method"), path: f.PseudoValue("path"), length: -1}
 	for _, field := range f.RegularFields() {
@@ -71,13 +71,13 @@ func (c *http2Conn) onHeaders(f *http2.MetaHeadersFrame) error {
 	return nil
 }
 
-// status returns the HTTP status of a request by its header.
+// status returns the HTTP status with which the request is refused because of its header, or 200.
 func (r *request) status() int {
 	path, _, _ := strings.Cut(r.path, "?")
 	return headerStatus(r.method, path, r.media, r.length)
 }
 
-// onTrailers ends a request. Its trailers mean nothing.
+// onTrailers ends a request. The trailers are ignored.
 func (c *http2Conn) onTrailers(f *http2.MetaHeadersFrame) error {
 	stream := c.incomplete(f.StreamID)
 	switch {
@@ -89,7 +89,7 @@ func (c *http2Conn) onTrailers(f *http2.MetaHeadersFrame) error {
 	return c.complete(f.StreamID, stream)
 }
 
-// incomplete returns a stream whose request is not complete, or nil.
+// incomplete returns the stream with an ID if its request is not complete, or else nil.
 func (c *http2Conn) incomplete(id uint32) *http2Stream {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,7 +99,7 @@ func (c *http2Conn) incomplete(id uint32) *http2Stream {
 	return nil
 }
 
-// onData takes a part of a request.
+// onData adds a DATA frame to the body of a request.
 func (c *http2Conn) onData(f *http2.DataFrame) error {
 	if f.StreamID > c.last {
 		return http2.ConnectionError(badProtocol)
@@ -156,7 +156,7 @@ func (c *http2Conn) complete(id uint32, stream *http2Stream) error {
 	return nil
 }
 
-// waitFor answers from a goroutine of its own.
+// waitFor sends the result of a function that waits, from a goroutine of its own.
 func (c *http2Conn) waitFor(id uint32, wait func() []byte) {
 	if len(c.slots) == cap(c.slots) {
 		c.mu.Lock()

@@ -39,8 +39,8 @@ func (c *http2Conn) reset(id uint32, code http2.ErrCode) {
 	c.end(id)
 }
 
-// refuse answers with a status alone. Open says that the request is still incomplete: then the client is told that the
-// rest is not needed.
+// refuse answers with a status alone. If open is true, the request is still incomplete: then the client is told that
+// the rest is not needed.
 func (c *http2Conn) refuse(id uint32, status int, open bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,7 +58,7 @@ func (c *http2Conn) refuse(id uint32, status int, open bool) {
 	c.end(id)
 }
 
-// answer sends an answer, as far as the client lets it. Without one, the stream is reset.
+// answer sends answer m, as far as the flow control windows of the client allow. If m is empty, it resets the stream.
 func (c *http2Conn) answer(id uint32, m []byte) {
 	if len(m) == 0 {
 		c.reset(id, abortedError) // the policy says so, or there is no room
@@ -85,7 +85,7 @@ func (c *http2Conn) field(name, value string) {
 	_ = c.encoder.WriteField(hpack.HeaderField{Name: name, Value: value}) // writing to memory does not fail
 }
 
-// writeHeader writes the header from the fields that were collected.
+// writeHeader writes the header of an answer from the collected fields. If all is true, the header ends the stream.
 func (c *http2Conn) writeHeader(id uint32, all bool) {
 	_ = c.framer.WriteHeaders(http2.HeadersFrameParam{
 		StreamID: id, BlockFragment: c.block.Bytes(), EndHeaders: true,
@@ -94,7 +94,7 @@ func (c *http2Conn) writeHeader(id uint32, all bool) {
 	c.block.Reset()
 }
 
-// send sends what is left of an answer, as far as the windows go. It ends the stream after all of it.
+// send sends the unsent part of an answer, as far as the windows allow. It ends the stream after the last byte.
 func (c *http2Conn) send(id uint32, stream *http2Stream) {
 	for len(stream.body) > 0 {
 		n := min(int64(len(stream.body)), maxFrame, c.window, stream.window)
@@ -112,7 +112,7 @@ func (c *http2Conn) send(id uint32, stream *http2Stream) {
 	}
 }
 
-// sendMore sends what the windows have held back.
+// sendMore sends the parts of answers that the windows have held back.
 func (c *http2Conn) sendMore() {
 	for id, stream := range c.streams {
 		if stream.answers {
@@ -121,7 +121,7 @@ func (c *http2Conn) sendMore() {
 	}
 }
 
-// onWindow lets more be sent, on a stream or (stream 0) on the connection.
+// onWindow enlarges the window of a stream, or with ID 0 that of the connection.
 func (c *http2Conn) onWindow(id uint32, more int64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

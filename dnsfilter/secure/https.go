@@ -24,7 +24,7 @@ import (
 // mediaType is the media type of DNS messages (RFC 8484, section 6).
 const mediaType = "application/dns-message"
 
-// Limits of HTTP. They are in the documentation of package dnsfilter, with those of the connections.
+// Limits of HTTP. The documentation of package dnsfilter has them, too, with the limits of connections.
 const (
 	maxHeaderBytes = 8 << 10
 	maxQuery       = 4 << 10 // bytes
@@ -50,7 +50,7 @@ func (c *httpConn) Close() error {
 	return c.Conn.Close()
 }
 
-// httpListener gives admitted connections to an HTTP server.
+// httpListener is a listener whose Accept returns admitted connections, for an HTTP server.
 type httpListener struct {
 	net.Listener
 
@@ -153,7 +153,7 @@ func serveRequest(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(m) //nolint:gosec // it is no page; the client may be gone
 }
 
-// read reads the query of a request. It returns the HTTP status.
+// read reads the query of a request. It returns the HTTP status: 200, or that of the refusal.
 func (b *buffers) read(w http.ResponseWriter, r *http.Request) (status int) {
 	b.query = b.query[:0]
 	switch status = headerStatus(r.Method, r.URL.Path, r.Header.Get("Content-Type"), r.ContentLength); {
@@ -176,7 +176,7 @@ func (b *buffers) read(w http.ResponseWriter, r *http.Request) (status int) {
 	return http.StatusOK
 }
 
-// headerStatus returns the HTTP status of a request by its header.
+// headerStatus returns the HTTP status with which a request is refused because of its header, or 200.
 func headerStatus(method, path, media string, length int64) int {
 	switch {
 	case path != dnsfilter.HTTPSPath:
@@ -196,7 +196,7 @@ func headerStatus(method, path, media string, length int64) int {
 // minQuery is the size of the header of a message, in bytes.
 const minQuery = 12
 
-// readParameter reads the query in the parameter dns.
+// readParameter reads the query in the URL parameter dns. It returns the HTTP status.
 func (b *buffers) readParameter(raw string) (status int) {
 	for parameter := range strings.SplitSeq(raw, "&") {
 		text, ok := strings.CutPrefix(parameter, "dns=")

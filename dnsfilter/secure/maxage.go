@@ -19,8 +19,8 @@ func cacheControl(m []byte) string {
 	return "private, max-age=" + strconv.FormatUint(uint64(age), 10)
 }
 
-// maxAge returns the lowest TTL of an answer, in seconds; of a denial, that of its SOA record (RFC 2308, section 5). It
-// is 0 for failures.
+// maxAge returns the lowest TTL of the records in an answer, in seconds. For a denial, it returns the TTL of the SOA
+// record (RFC 2308, section 5), and for a failure 0.
 func maxAge(m []byte) uint32 {
 	if rcode := dnswire.Rcode(m); rcode != dns.RcodeSuccess && rcode != dns.RcodeNameError {
 		return 0

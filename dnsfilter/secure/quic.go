@@ -32,13 +32,14 @@ const (
 
 // Limits of QUIC. The windows hold some queries of the usual size; a longer one needs more round trips.
 const (
-	quicWindow     = 4 << 10  // bytes of a stream that are not read yet
-	quicConnWindow = 32 << 10 // ... of a connection
+	quicWindow     = 4 << 10  // unread bytes of a stream
+	quicConnWindow = 32 << 10 // unread bytes of a connection
 	maxPartial     = 1000     // streams whose query takes longer than atOnce
 	atOnce         = time.Millisecond
 )
 
-// quicConfig returns the limits of a connection. HTTP/3 needs a few streams from the client in one direction.
+// quicConfig returns the limits of a connection. The argument is the number of unidirectional streams that the client
+// may open: HTTP/3 needs a few.
 func quicConfig(oneWay int64) *quic.Config {
 	return &quic.Config{
 		HandshakeIdleTimeout: handshakeTimeout, MaxIdleTimeout: idleTimeout,
@@ -57,8 +58,8 @@ type quicServer struct {
 	partial    chan struct{}  // semaphore: one slot per stream whose query is not complete
 }
 
-// serve accepts the connections of a socket until ctx ends, and calls handle for each one that is admitted. It closes
-// the socket after them.
+// serve accepts the connections of a socket until ctx ends, and calls handle for each one that is admitted. When the
+// connections have ended, it closes the socket.
 func (s *quicServer) serve(ctx context.Context, conn *net.UDPConn, config *tls.Config, limits *quic.Config,
 	handle func(*quic.Conn, *dnsfilter.Conn),
 ) error {
@@ -99,7 +100,7 @@ func (s *quicServer) accept(ctx context.Context, l *quic.Listener, handle func(*
 	}
 }
 
-// quicConn closes a QUIC connection to make room.
+// quicConn is a QUIC connection that can be closed to make room.
 type quicConn struct{ *quic.Conn }
 
 func (c quicConn) Close() error { return c.CloseWithError(errExcessiveLoad, "") }
@@ -127,8 +128,9 @@ func serveQUIC(ctx context.Context, engine *dnsfilter.Server, conn *net.UDPConn,
 	})
 }
 
-// serveStreams serves the streams of a connection. The function serve returns what goes on in a goroutine, or nil. When
-// ctx ends, serveStreams closes the connection after the queries that wait, within the grace period.
+// serveStreams serves the streams of a connection. The function serve answers a stream, or returns a function that
+// answers it in a goroutine of its own. When ctx ends, serveStreams closes the connection after the queries that wait,
+// within the grace period.
 func serveStreams(ctx context.Context, conn *quic.Conn, code quic.ApplicationErrorCode,
 	serve func(*quic.Stream) func(),
 ) {
@@ -153,13 +155,13 @@ type doqConn struct {
 	server *quicServer
 	conn   *quic.Conn
 	client *dnsfilter.Conn
-	idle   *time.Timer // closes it: MaxIdleTimeout counts packets that only keep it open, too
+	idle   *time.Timer // closes the connection: to MaxIdleTimeout, packets that only keep it open count, too
 }
 
-// serve answers the query on a stream (RFC 9250, section 4.2). Nearly all queries are there with the first packet of
-// their stream, and most can be answered at once. For others, serve returns a function that goes on, in a goroutine of
-// its own: one for each stream costs a fifth more. Few may wait for the rest of their query at a time, so that streams
-// which never end take little memory.
+// serve answers the query on a stream (RFC 9250, section 4.2). Nearly all queries come whole in the first packet of
+// their stream, and most can be answered at once. For the others, serve returns a function that answers in a goroutine
+// of its own; a goroutine for each stream would cost a fifth more. Only maxPartial streams may wait for the rest of
+// their query at a time, so that streams which never end take little memory.
 func (d *doqConn) serve(stream *quic.Stream) func() {
 	b, _ := pool.Get().(*buffers)
 	b.query = b.query[:0]
@@ -185,7 +187,8 @@ func (d *doqConn) serve(stream *quic.Stream) func() {
 	}
 }
 
-// answer answers a query that was read, or failed with an error. It may return a function that goes on.
+// answer answers the query that was read, or ends the stream if reading has failed. If the upstream has to be asked, it
+// returns a function that waits and answers.
 func (d *doqConn) answer(stream *quic.Stream, b *buffers, err error) func() {
 	if !errors.Is(err, io.EOF) {
 		d.end(stream, b, errUnspecified) // it was cut off, took too long, or is too long
@@ -212,7 +215,7 @@ func (d *doqConn) answer(stream *quic.Stream, b *buffers, err error) func() {
 	return nil
 }
 
-// write writes an answer, if there is one. It waits for the client if its windows are full.
+// write writes an answer, if there is one. If the flow control windows of the client are full, it waits.
 func (d *doqConn) write(stream *quic.Stream, b *buffers, m []byte) {
 	framed, ok := b.frame(m)
 	if !ok {
@@ -224,8 +227,8 @@ func (d *doqConn) write(stream *quic.Stream, b *buffers, m []byte) {
 	d.finish(stream, b, err)
 }
 
-// frame puts the length before an answer; mostly, that is in the buffer already. It returns false if there is none:
-// the policy says so, or there is no room.
+// frame puts the length before an answer, which usually is in the buffer already. It returns false if there is no
+// answer: the action is drop, or there was no room.
 func (b *buffers) frame(m []byte) ([]byte, bool) {
 	if len(m) == 0 {
 		return nil, false
@@ -233,7 +236,7 @@ func (b *buffers) frame(m []byte) ([]byte, bool) {
 	return append(binary.BigEndian.AppendUint16(b.answer[:0], uint16(len(m))), m...), true
 }
 
-// finish ends a stream whose answer was written, unless that failed.
+// finish ends a stream after its answer was written, or after writing has failed.
 func (d *doqConn) finish(stream *quic.Stream, b *buffers, err error) {
 	if err != nil || stream.Close() != nil {
 		d.end(stream, b, errUnspecified)
@@ -242,7 +245,7 @@ func (d *doqConn) finish(stream *quic.Stream, b *buffers, err error) {
 	pool.Put(b)
 }
 
-// end ends a stream, or for an error of protocol the connection (RFC 9250, section 4.3.3).
+// end ends a stream with an error code. A protocol error ends the whole connection (RFC 9250, section 4.3.3).
 func (d *doqConn) end(stream *quic.Stream, b *buffers, code quic.StreamErrorCode) {
 	pool.Put(b)
 	if code == errProtocol {
@@ -265,8 +268,8 @@ func (b *buffers) readStream(stream io.Reader) error {
 	return io.ErrShortBuffer
 }
 
-// parseStream returns the query on a stream. What follows the query, an ID other than 0 and the option
-// edns-tcp-keepalive are errors (RFC 9250, sections 4.3.3 and 5.5.2).
+// parseStream returns the query on a stream. It returns false if more bytes follow the query, if its ID is not 0, or if
+// it has the option edns-tcp-keepalive (RFC 9250, sections 4.3.3 and 5.5.2).
 func parseStream(sent []byte) (query []byte, ok bool) {
 	if len(sent) < 2+minQuery || int(binary.BigEndian.Uint16(sent)) != len(sent)-2 {
 		return nil, false

@@ -12,11 +12,11 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// Certificate returns the certificate for new connections. It may return another one at any time.
+// Certificate returns the certificate for new connections. The certificate may be another one at each call.
 type Certificate func() *tls.Certificate
 
 // Serve answers queries on the sockets of the encrypted transports until ctx ends, and closes them. It returns early,
-// with an error, if a socket fails. The others in l are left alone: see [dnsfilter.Server.Serve].
+// with an error, if a socket fails. The sockets for plain UDP and TCP in l are left to [dnsfilter.Server.Serve].
 func Serve(ctx context.Context, s *dnsfilter.Server, l *dnsfilter.Listeners, certificate Certificate) error {
 	g, ctx := errgroup.WithContext(ctx)
 	dot := certificate.config("dot")

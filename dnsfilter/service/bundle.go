@@ -26,11 +26,11 @@ const bundleFile = "apply.tar"
 // ApplyResult is the result of applying a bundle.
 type ApplyResult struct {
 	List    string          `json:"list"`
-	Changed bool            `json:"changed"` // false: the release was already in force, or is held
+	Changed bool            `json:"changed"` // false: the release was already in force, or is on hold
 	Serial  uint64          `json:"serial"`  // current serial
 	Entries uint64          `json:"entries"`
 	Urgent  int             `json:"urgent,omitempty"` // number of urgent orders in addition to the release
-	Hold    *subscribe.Hold `json:"hold,omitempty"`   // the held release
+	Hold    *subscribe.Hold `json:"hold,omitempty"`   // the release on hold; nil: none
 }
 
 // ApplyBundle applies a bundle, with the same verification and guards as a release from the network. If a service runs

@@ -15,11 +15,12 @@ import (
 // FileCheck is the result of checking the file of a list, or the stored state of a signed list.
 type FileCheck struct {
 	List, File string
-	Awaited    bool // it was not fetched yet
+	Awaited    bool // the file was not fetched yet
 	Entries    uint64
 	FileReport
 	URLs uint64 // url entries that are not enforced, because the list has no divert
-	// what the guards would hold if this were the first state of the list; nil: nothing, or it is in force already
+	// what the guards would hold if this were the first state of the list; nil: nothing, or the state is in force
+	// already
 	Held *guard.Report
 }
 
@@ -68,7 +69,8 @@ func ReadFiles(s *config.Settings) (checks []FileCheck, err error) {
 	return checks, err
 }
 
-// checkZone reads the file of a policy zone. What is in force already, as its copy says, is not held.
+// checkZone reads the file of a policy zone. The guards hold nothing if the zone is in force already, as its copy in
+// the state folder shows.
 func (g guards) checkZone(l *config.List, copies string) (FileCheck, error) {
 	f := l.LocalFile()
 	c := FileCheck{List: f.List, File: f.Path, Awaited: f.Awaited()}
@@ -84,7 +86,7 @@ func (g guards) checkZone(l *config.List, copies string) (FileCheck, error) {
 	return c, err
 }
 
-// check loads a file, unless the store held already has its current content.
+// check loads a file, unless the store (held) already has its current content.
 func (l loader) check(f config.LocalFile, held *blocklist.Store) (FileCheck, error) {
 	_, current := heldFile(f, held)
 	f.Unguarded = f.Unguarded || current

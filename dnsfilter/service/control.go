@@ -14,7 +14,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// serveControl serves the control socket, if there is one, until ctx ends. Then it also ends running requests.
+// serveControl serves the control socket, if there is one, until ctx ends. At the end, it also ends the requests that
+// are running.
 func (s *Service) serveControl(ctx context.Context, control *controlSocket) {
 	if control == nil {
 		return
@@ -54,7 +55,7 @@ func (s *Service) control() http.Handler {
 	return mux
 }
 
-// decide returns a handler for a decision about a hold.
+// decide returns a handler for requests to accept or to reject a hold; by carries out the decision.
 func (s *Service) decide(by func(context.Context, holdDecision) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var d holdDecision
@@ -70,7 +71,7 @@ func (s *Service) decide(by func(context.Context, holdDecision) error) http.Hand
 	}
 }
 
-// accept accepts what is on hold: of a signed list's release, of a local file, or of a policy zone.
+// accept accepts what is on hold: the release of a signed list, a local file, or a policy zone.
 func (s *Service) accept(ctx context.Context, d holdDecision) error {
 	current := s.active.Load()
 	by := current.guards
@@ -88,7 +89,7 @@ func (s *Service) reject(ctx context.Context, d holdDecision) error {
 		func(*config.List) error { return s.local.reject(d.List, d.ID) })
 }
 
-// decideHold decides about a hold, by the kind of its list.
+// decideHold calls the function for the kind of the list that the hold is of: signed, local, or policy zone.
 func (s *Service) decideHold(d holdDecision, signed func(*subscribe.Subscription) error,
 	local func(config.LocalFile) error, zone func(*config.List) error,
 ) error {
@@ -110,7 +111,7 @@ func (s *Service) decideHold(d holdDecision, signed func(*subscribe.Subscription
 	return err
 }
 
-// deciding says in an error which hold it is about.
+// deciding adds to an error the list and the ID of the hold that it is about.
 func deciding(d holdDecision, err error) error {
 	if err == nil {
 		return nil

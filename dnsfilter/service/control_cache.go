@@ -15,14 +15,15 @@ type CachedAnswer struct {
 	CD      bool     `json:"cd,omitempty"` // for queries with the CD bit
 	Rcode   string   `json:"rcode"`
 	Records []string `json:"records,omitempty"` // of the answer section, with the TTLs of the upstream
-	Seconds int      `json:"seconds"`           // until the answer expires; below 0: since it did
+	Seconds int      `json:"seconds"`           // until the answer expires; negative: it expired that long ago
 	Stale   bool     `json:"stale,omitempty"`   // expired: used only while the upstream fails
 	Failing bool     `json:"failing,omitempty"` // the last attempt to refresh it has failed
 
-	// what clients outside all views get instead, because of the targets in the answer; empty: they get the answer
+	// the action that applies to clients outside all views because of the targets in the answer; empty: they get the
+	// answer
 	Action string `json:"action,omitempty"`
 	List   string `json:"list,omitempty"`  // the list or quorum that decided
-	Entry  string `json:"entry,omitempty"` // its entry
+	Entry  string `json:"entry,omitempty"` // the entry that decided
 }
 
 // Cached returns what the cache has about a name; see [dnsfilter.Server.Cached].

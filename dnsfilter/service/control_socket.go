@@ -10,8 +10,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// controlSocket is the listening control socket. It can outlive the server on it: during a hand-over, connections wait
-// in it for the service that answers next.
+// controlSocket is the listening control socket. It can outlive its HTTP server: during a hand-over, connections wait
+// in the socket for the service that answers next.
 type controlSocket struct {
 	net.Listener
 
@@ -20,8 +20,8 @@ type controlSocket struct {
 	info fs.FileInfo // identifies the socket file
 }
 
-// listenControl opens the socket. It replaces the file of an earlier process, which has ended, since the store has only
-// one owner.
+// listenControl opens the socket. If a socket file is there, it is replaced: its process has ended, since the store has
+// only one owner.
 func listenControl(ctx context.Context, state string) (*controlSocket, error) {
 	path, err := config.ControlSocket(state)
 	if err != nil {
@@ -55,8 +55,8 @@ func (c *controlSocket) isCurrent() bool {
 	return err == nil && os.SameFile(info, c.info)
 }
 
-// reopen returns the socket for another server. It fails if there is no duplicate, or if a successor has replaced the
-// socket file.
+// reopen returns a copy of the socket for another HTTP server. It fails if there is no duplicate, or if a successor has
+// replaced the socket file.
 func (c *controlSocket) reopen() (*controlSocket, error) {
 	if c == nil || c.file == nil || !c.isCurrent() {
 		return nil, net.ErrClosed

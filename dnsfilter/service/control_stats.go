@@ -14,12 +14,12 @@ import (
 
 // Stat is one of the metrics of the running service.
 type Stat struct {
-	Name  string  `json:"name"` // of the metric, with its labels
+	Name  string  `json:"name"` // name of the metric, with its labels
 	Help  string  `json:"help"`
-	Value float64 `json:"value"` // of a histogram: the mean, in seconds
+	Value float64 `json:"value"` // for a histogram: the mean, in seconds
 
-	// of a histogram: how many were counted, and how many seconds half and 99 percent of them took at most; 0: longer
-	// than all buckets
+	// for a histogram: the number of observations, and upper bounds of their median and 99th percentile, in seconds; 0:
+	// above all buckets
 	Count  uint64  `json:"count,omitempty"`
 	Median float64 `json:"median,omitempty"`
 	P99    float64 `json:"p99,omitempty"`
@@ -75,7 +75,8 @@ func statOf(f *dto.MetricFamily, m *dto.Metric) Stat {
 	return out
 }
 
-// within returns the smallest bound of a histogram below which a share of its values is, or 0.
+// within returns the smallest bucket bound of a histogram below which lies at least the given share of its values (0 to
+// 1), or 0 if no bucket has so many.
 func within(h *dto.Histogram, share float64) float64 {
 	buckets := h.GetBucket()
 	slices.SortFunc(buckets, func(a, b *dto.Bucket) int { return cmp.Compare(a.GetUpperBound(), b.GetUpperBound()) })

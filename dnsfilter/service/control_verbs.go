@@ -18,7 +18,7 @@ func (c *Control) Reload(ctx context.Context) (r Reloaded, err error) {
 	return r, err
 }
 
-// nameRequest is a request about a name, flushed the result of a flush.
+// nameRequest is the request for a flush: a name. flushed is its result: the number of removed answers.
 type (
 	nameRequest struct {
 		Name string `json:"name"`

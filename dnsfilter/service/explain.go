@@ -20,14 +20,14 @@ import (
 type Explanation struct {
 	dnsfilter.Decision
 
-	Held     []blocklist.Match // one per list that has the name or address, even if it does not decide
-	URLs     []blocklist.Match // one per list with an entry for the URL itself, which a resolver can't enforce
+	Held     []blocklist.Match // one match per list that has the name or address, even if the list does not decide
+	URLs     []blocklist.Match // one match per list with an entry for the URL itself, which a resolver can't enforce
 	Divert   string            // the list because of whose url entries the host is diverted to a proxy
 	Unserved bool              // the server does not answer this client
 	Missing  []string          // lists that are not in the store, or not readable
 
 	Zone      string // the zone of the name for which the general upstream is not asked; empty: none
-	Forwarded bool   // that zone is forwarded to other resolvers; else it is answered here
+	Forwarded bool   // Zone is forwarded to other resolvers; else it is answered here
 }
 
 // Unsure reports whether the decision could change with a missing list.
@@ -38,9 +38,9 @@ func (e *Explanation) Unsure() bool {
 
 // Explain returns what a server with these settings does with a name that a client queries, with an answer that
 // contains an address, or with the host of a URL. If the client's address is invalid, no view applies. Explain may run
-// beside a server: it reads the server's store and does not change it. Files that have changed since are read just for
-// this explanation, unless they are held. Missing and held lists are logged. Explain fails with
-// [blocklist.ErrMalformed].
+// beside a server: it reads the server's store and does not change it. Files that have changed since the server read
+// them are read just for this explanation, unless they are on hold. Missing and held lists are logged. Explain fails
+// with [blocklist.ErrMalformed].
 func Explain(s *config.Settings, target string, client netip.Addr, log *slog.Logger) (Explanation, error) {
 	q, err := parseLookup(target)
 	if err != nil {
@@ -131,7 +131,7 @@ func explain(c *dnsfilter.Config, both stores, q lookupTarget, client netip.Addr
 	return out
 }
 
-// matches returns the matches in a store.
+// matches returns the matches of the name or address in a store, one per list.
 func (q *lookupTarget) matches(store *blocklist.Store) []blocklist.Match {
 	if q.addr.IsValid() {
 		return store.AppendAddrMatches(nil, q.addr)
@@ -193,7 +193,8 @@ func neverReleased(s *config.Settings, held *blocklist.Store, log *slog.Logger) 
 	return lists
 }
 
-// readZones reads the policy zones among the lists, as a start would. It returns those of which there are no rules.
+// readZones reads the policy zones among the lists, as a start would. It returns the names of those for which there are
+// no rules.
 func readZones(s *config.Settings, by func() (guards, error), log *slog.Logger) (missing []string, err error) {
 	kept := zoneLists{log: log, dir: zoneCopies(s.State)}
 	for _, l := range s.ZoneLists() {
@@ -220,12 +221,13 @@ func readZones(s *config.Settings, by func() (guards, error), log *slog.Logger) 
 	return missing, nil
 }
 
-// logHeldNow logs that the guards hold a file, and whether there is a list before it.
+// logHeldNow logs that the guards hold a file, and whether an earlier state of the list is enforced.
 func logHeldNow(log *slog.Logger, f config.LocalFile, enforced bool) {
 	log.Warn("the guards hold the file as it is now", slog.String("list", f.List), slog.Bool("enforced_as_before", enforced))
 }
 
-// stores are the stored lists, and newer versions of some of them, which take precedence.
+// stores are the store of the server (held), and a store with newer versions of some of its lists (fresh), which take
+// precedence.
 type stores struct{ held, fresh *blocklist.Store }
 
 // of returns the store with the newest version of a list.
@@ -236,7 +238,7 @@ func (s stores) of(list string) *blocklist.Store {
 	return s.held
 }
 
-// diverting returns the list because of which a view diverts a host, or an empty string.
+// diverting returns the list whose url entries make a view divert a host, or an empty string.
 func (s stores) diverting(v *dnsfilter.View, host []byte) string {
 	for i := range v.Rules {
 		r := &v.Rules[i]

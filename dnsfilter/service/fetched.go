@@ -22,11 +22,11 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
 
-// fetched is a list that is fetched, with the goroutine that keeps its file up to date. Everything else about the list
-// is that of a local list: its file is noticed, checked by the guards, and taken in as one of the operator would be.
+// fetched is a list that is fetched, with the goroutine that keeps its file up to date. In all else it is a local list:
+// the file is noticed, checked by the guards, and loaded as if the operator had written it.
 type fetched struct {
 	file   config.LocalFile
-	zone   blocklist.Name // of a policy zone
+	zone   blocklist.Name // name of the policy zone; empty: a list of entries
 	dir    string
 	source fetchSource
 	log    *slog.Logger
@@ -38,29 +38,30 @@ type fetched struct {
 	state fetchState
 	next  time.Time // of the next attempt
 	err   error     // why the last attempt failed
-	alarm bool      // it was logged that the list is stale
+	alarm bool      // it has been logged that the list is stale
 
-	failures, failed, replaced uint64 // attempts that failed: since the last success, since the start; new files
+	failures, failed, replaced uint64 // failed attempts since the last success; failed attempts since the start; new files since the start
 }
 
 // fetchSource is where a list comes from.
 type fetchSource interface {
 	// fetch brings the file up to date, and changes the state accordingly. It reports whether the file was replaced. If
-	// the review fails, the file before stays.
+	// review returns an error, the old file stays.
 	fetch(ctx context.Context, state *fetchState, review func(file io.Reader) error) (replaced bool, err error)
-	// has reports whether the file was fetched from this source, so that it need not be fetched again at once.
+	// has reports whether the file was fetched from this source. Then it need not be fetched at once after a start.
 	has(state *fetchState) bool
-	// times returns how long the next attempt may wait after a success and after failures, and how old a list may get.
+	// times returns the wait before the next attempt, after a success and after a failure, and the age at which the
+	// list is stale.
 	times(state *fetchState) fetchTimes
 }
 
-// fetchTimes are the times of a list that is fetched.
+// fetchTimes are the wait after a success, the wait after a failure, and the age at which a list is stale.
 type fetchTimes struct{ refresh, retry, expire time.Duration }
 
-// fetchState is what is known about the file of a list. It is kept beside the file.
+// fetchState is what is known about the file of a fetched list. It is stored beside the file.
 type fetchState struct {
 	From    string         `json:"from"`             // the server that answered last
-	Checked time.Time      `json:"checked"`          // when it did
+	Checked time.Time      `json:"checked"`          // when that server answered
 	Changed time.Time      `json:"changed"`          // when the file was replaced last
 	Web     download.State `json:"web,omitzero"`     // of a list with URLs
 	Zone    rpz.Copy       `json:"zone,omitzero"`    // of a zone
@@ -73,7 +74,8 @@ const fetchStateFile = "fetch.json"
 // fetchedLists are the lists of the settings that are fetched.
 type fetchedLists map[string]*fetched
 
-// newFetched returns the lists of the settings that are fetched. It reuses those of old that have not changed.
+// newFetched returns the lists of the next settings that are fetched. It reuses the values of old for lists whose
+// settings have not changed.
 func (s *running) newFetched(next *config.Settings, old fetchedLists) (fetchedLists, error) {
 	out := fetchedLists{}
 	for i := range next.Lists {
@@ -131,14 +133,14 @@ func replaceFetched(ctx context.Context, old, next fetchedLists, log *slog.Logge
 	return next
 }
 
-// fetchNow has all lists fetched now.
+// fetchNow makes all lists be fetched at once.
 func (all fetchedLists) fetchNow() {
 	for _, f := range all {
 		f.fetchNow()
 	}
 }
 
-// wait waits until the lists have ended.
+// wait waits until the goroutines of all lists have ended.
 func (all fetchedLists) wait() {
 	for _, f := range all {
 		<-f.done
@@ -177,8 +179,8 @@ func (f *fetched) run(ctx context.Context) {
 // leastPause is the minimum time between two attempts, even if a primary sends NOTIFY more often.
 const leastPause = 200 * time.Millisecond
 
-// begin reads the state of the file. It returns the time until the first attempt: 0, unless the list was fetched
-// recently from its present source.
+// begin reads the stored state of the file. It returns the time until the first attempt. That is 0, unless the list was
+// fetched recently from its present source.
 func (f *fetched) begin() time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -230,7 +232,8 @@ func (f *fetched) attempt(ctx context.Context) time.Duration {
 	return wait
 }
 
-// review reads a new file before it replaces the old one. It fails if the file is no list, or not the zone.
+// review reads a new file before the file replaces the old one. It fails if the new file is not a list, or not the
+// zone.
 func (f *fetched) review(file io.Reader) error {
 	if f.zone != "" {
 		_, err := dnsfilter.NewPolicyZone(f.zone).Read(file)
@@ -242,7 +245,7 @@ func (f *fetched) review(file io.Reader) error {
 	return err
 }
 
-// maxRetryAfter is the longest wait that a server may ask for.
+// maxRetryAfter is the longest wait that a server may ask for (Retry-After).
 const maxRetryAfter = 24 * time.Hour
 
 // jitter varies a duration at random, so that resolvers that started together do not ask together.
@@ -250,7 +253,7 @@ func jitter(d time.Duration) time.Duration {
 	return d - d/10 + rand.N(d/5+1) //nolint:gosec // no secret
 }
 
-// save keeps the state for the next start.
+// save stores the state for the next start.
 func (f *fetched) save(state *fetchState) error {
 	text, err := json.Marshal(state)
 	if err == nil {
@@ -323,17 +326,17 @@ func (f *fetched) status() *FetchStatus {
 	return out
 }
 
-// isStale reports whether the list is stale. It may be nil.
+// isStale reports whether the list is stale. It returns false for nil, a list that is not fetched.
 func (f *fetched) isStale() bool { return f != nil && f.status().Stale }
 
 // FetchStatus is the state of a list that is fetched.
 type FetchStatus struct {
 	From    string    `json:"from,omitempty"`    // the server that answered last
-	Checked time.Time `json:"checked,omitzero"`  // when a server last said what is the newest
+	Checked time.Time `json:"checked,omitzero"`  // when a server last confirmed or sent the newest version
 	Changed time.Time `json:"changed,omitzero"`  // when the file was replaced last
-	Expires time.Time `json:"expires,omitzero"`  // when it counts as stale, unless a server answers
+	Expires time.Time `json:"expires,omitzero"`  // when the list becomes stale, unless a server answers before
 	Next    time.Time `json:"next"`              // next attempt
-	Stale   bool      `json:"stale,omitempty"`   // Expires has passed, and what is there is enforced all the same; or it was never fetched, and that fails
+	Stale   bool      `json:"stale,omitempty"`   // Expires has passed, but the list is still enforced; or all attempts so far have failed
 	Serial  uint32    `json:"serial,omitempty"`  // of a zone
 	Foreign int       `json:"foreign,omitempty"` // records outside the zone that the last transfer left out
 	Fetched uint64    `json:"fetched"`           // number of new files since the start

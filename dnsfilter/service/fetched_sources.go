@@ -13,7 +13,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
 
-// webSource is a list at URLs.
+// webSource fetches a list from URLs.
 type webSource struct {
 	file    config.LocalFile
 	urls    []string
@@ -41,7 +41,7 @@ func (s *webSource) fetch(ctx context.Context, state *fetchState,
 	return replaced, err
 }
 
-// zoneSource is a policy zone at its primaries.
+// zoneSource copies a policy zone from its primaries.
 type zoneSource struct{ rpz.Secondary }
 
 // Bounds of the times in the SOA record of a zone, whose authors may write anything.
@@ -83,7 +83,7 @@ func (s *zoneSource) fetch(ctx context.Context, state *fetchState,
 	return u.Replaced, err
 }
 
-// notified answers a notification about a zone that is copied, and has it copied now.
+// notified answers a notification (NOTIFY, RFC 1996) about a zone that is copied, and makes the zone be copied now.
 func (s *running) notified(message []byte, client netip.Addr) []byte {
 	current := s.active.Load()
 	if current == nil {

@@ -7,12 +7,12 @@ import (
 )
 
 const (
-	lookEvery = 2 * time.Second // at the number of open connections
-	manyConns = 1000            // more than before, after which memory is returned
+	lookEvery = 2 * time.Second // interval of looking at the number of open connections
+	manyConns = 1000            // growth of that number after which memory is returned
 )
 
 // returnGarbage returns memory to the system when many encrypted connections have come. Their handshakes leave more
-// garbage than the connections need, and connections that are idle allocate nothing that would make it be collected.
+// garbage than the connections need, and idle connections allocate nothing, so the garbage collector would not run.
 func (s *Service) returnGarbage(ctx context.Context) error {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
@@ -29,9 +29,9 @@ func (s *Service) returnGarbage(ctx context.Context) error {
 	}
 }
 
-// growth watches a number that is looked at from time to time.
+// growth detects when a number, which is polled, has stopped growing.
 type growth struct {
-	last int // the number when it was looked at last
+	last int // the number at the last poll
 	base int // the number at the end of the growth before, or the lowest since
 }
 

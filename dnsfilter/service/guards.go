@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// guardSource identifies the files that Load would read, and their states.
+// guardSource returns a text that changes when the files of the guard, or their states, change.
 func guardSource(g config.GuardLimits) string {
 	var text strings.Builder
 	fmt.Fprint(&text, g)
@@ -36,8 +36,8 @@ func (g guards) of(l *config.List) *guard.Guard {
 	return g.signed
 }
 
-// next returns the guards for other settings. It returns the same guards if nothing has changed, so that subscriptions
-// go on.
+// next returns the guards for other settings. It returns the same guards if nothing has changed, so that the
+// subscriptions need not be restarted.
 func (g guards) next(settings *config.Settings) (guards, error) {
 	needs := settings.Needs()
 	source := fmt.Sprint(guardSource(settings.Guard), needs)

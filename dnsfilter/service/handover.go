@@ -15,7 +15,7 @@ import (
 // errNotTakenOver is the reason for restarting after a failed hand-over.
 var errNotTakenOver = errors.New("the successor has not taken over")
 
-// serveHandover takes the request of a successor. The connection then belongs to awaitSuccessor.
+// serveHandover accepts the request of a successor, and passes the connection to awaitSuccessor.
 func (s *Service) serveHandover(w http.ResponseWriter, r *http.Request) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -60,9 +60,9 @@ func (s *Service) awaitSuccessor(ctx context.Context, endWork func(), l *dnsfilt
 }
 
 // handOver tells the successor that the store is released. It passes the sockets when the successor asks for them, and
-// waits until the successor answers queries. Preparing may take any time, since queries are still answered here. If the
-// successor ends, so does the connection. After ctx ends, the successor still has a minute, since otherwise nothing
-// would be left to take over.
+// waits until the successor answers queries. The successor may prepare for any length of time, since queries are still
+// answered here. If its process ends, so does the connection. If ctx ends, the successor has one more minute to take
+// over.
 func handOver(ctx context.Context, conn *net.UnixConn, sockets handles) error {
 	said := func() error { _, err := io.ReadFull(conn, make([]byte, 1)); return err }
 	if err := conn.SetDeadline(time.Time{}); err != nil {
@@ -85,7 +85,7 @@ func handOver(ctx context.Context, conn *net.UnixConn, sockets handles) error {
 	return said()
 }
 
-// restart answers queries again, on the same sockets, after a successor has failed.
+// restart makes this process serve again, on the same sockets, after a successor has failed.
 func (s *Service) restart(ctx context.Context, reload <-chan struct{}, sockets handles, control *controlSocket) error {
 	files := sockets.files()
 	next, err := New(s.read, s.log)

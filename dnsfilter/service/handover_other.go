@@ -12,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// handles are sockets to pass on, which this system can't do.
+// handles would be sockets to pass to a successor, which is not supported on this system.
 type handles struct{}
 
 func newHandles(*dnsfilter.Listeners, *slog.Logger) handles { return handles{} }

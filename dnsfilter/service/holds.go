@@ -21,8 +21,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// localHold is the new state of a local list that the guards hold. It has no serial. Its digest is the digest of the
-// file.
+// localHold is a hold of the guards on a new state of a local list. The hold has no serial, and its digest is that of
+// the file.
 type localHold struct {
 	subscribe.Hold
 
@@ -30,14 +30,14 @@ type localHold struct {
 	File   FileReport `json:"file"`
 }
 
-// review reviews a file while it is read. Without a guard it finds nothing.
+// review passes the entries of a file to a guard while the file is read. Without a guard it finds nothing.
 type review struct {
 	by    *guard.Guard
 	found *guard.Additions
 	add   func(blocklist.Entry)
 }
 
-// review starts the review of a file. Set first if it creates the first state of its list.
+// review starts the review of a file. The argument first says that the file gives the list its first state.
 func (g guards) review(f config.LocalFile, first bool) review {
 	by := g.own
 	if f.Allow {
@@ -53,8 +53,8 @@ func (g guards) review(f config.LocalFile, first bool) review {
 	return review{by, found, found.Add}
 }
 
-// zone reviews a policy zone that is to replace the one before. It returns the number of rules that are new. What trips
-// a check is sorted, so that the same findings have the same digest.
+// zone reviews a policy zone that is to replace the one before. It returns the number of rules that are new. The
+// findings are sorted, so that the same findings have the same digest.
 func (r review) zone(next, before *dnsfilter.PolicyZone) (added uint64) {
 	if r.found == nil {
 		return 0
@@ -97,7 +97,7 @@ type localHolds struct {
 	by   map[string]*localHold // values are immutable
 }
 
-// localHoldsFile is the name of that file, in the state folder.
+// localHoldsFile is the name of the file of localHolds in the state folder.
 const localHoldsFile = "local-holds.json"
 
 // readLocalHolds reads the stored holds. It ignores an unreadable file.
@@ -117,8 +117,8 @@ func (h *localHolds) of(list string) *localHold {
 	return h.by[list]
 }
 
-// set sets the hold of a list, or removes it if held is nil. A rejection of the same findings is kept, and for the same
-// ID also the time.
+// set sets the hold of a list, or removes it if held is nil. If the old hold of the list has the same findings, its
+// rejection is kept; if it has the same ID, its time as well.
 func (h *localHolds) set(list string, held *localHold) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -139,7 +139,7 @@ func (h *localHolds) set(list string, held *localHold) error {
 	return h.save()
 }
 
-// keep removes the holds of all lists except those of the settings.
+// keep removes the holds of lists that are not in the settings.
 func (h *localHolds) keep(settings *config.Settings) error {
 	files := settings.LocalFiles()
 	for _, l := range settings.ZoneLists() {

@@ -17,12 +17,12 @@ import (
 type webListeners struct {
 	metrics, profiles dnsfilter.Listeners // one socket at most
 	stopPage          dnsfilter.Listeners
-	noTLS             dnsfilter.Listeners // TLS is refused there
+	noTLS             dnsfilter.Listeners // for HTTPS, where TLS is refused
 	zoneFiles         dnsfilter.Listeners
 	operator          dnsfilter.Listeners // one socket at most
 }
 
-// listenHTTP opens the sockets for HTTP that the settings have.
+// listenHTTP opens the sockets for HTTP that the settings ask for.
 func listenHTTP(ctx context.Context, s *config.Settings) (*webListeners, error) {
 	l := new(webListeners)
 	for _, part := range []struct {

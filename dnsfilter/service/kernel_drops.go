@@ -25,8 +25,8 @@ func socketInodes(sockets []*net.UDPConn) map[string]bool {
 }
 
 // kernelDrops returns the number of datagrams that the system has dropped before they could be read from these sockets,
-// mostly because a receive buffer was full. It returns false if the system does not tell. Linux counts drops by socket
-// (proc_pid_net(5)).
+// mostly because a receive buffer was full. It returns false if the system does not report them. Linux counts drops by
+// socket (proc_pid_net(5)).
 func kernelDrops(inodes map[string]bool) (n uint64, known bool) {
 	if len(inodes) == 0 {
 		return 0, false

@@ -71,7 +71,7 @@ func (c collection) fetch(list string, status *FetchStatus) {
 	c.counter("dnsfilter_list_fetch_failures_total", "Attempts to fetch a list from another server that failed.", status.Failed, l)
 }
 
-// Texts of metrics that signed lists and fetched ones have.
+// Help texts of metrics that both signed and fetched lists have.
 const (
 	checkedHelp = "When an origin, or the server that the list comes from, last proved that this is the newest."
 	expiresHelp = "Until when what is held may be taken for the newest."

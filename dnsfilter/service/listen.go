@@ -40,8 +40,8 @@ func openListeners(ctx context.Context, given Sockets, at []string, log *slog.Lo
 // Sockets are open sockets for a [Service].
 type Sockets struct {
 	Files []*os.File // closed by the service
-	// Held says that the process that passed the sockets keeps them and will pass them to the next process, too, as
-	// systemd does. Then, when the service ends, it leaves waiting queries to that process.
+	// Held says that the process that passed the sockets keeps them, and will pass them to the next process, too, as
+	// systemd does. Then the service, when it ends, leaves the queries in the sockets to the next process.
 	Held bool
 	// Taken is called when queries are answered on the sockets. It may be nil.
 	Taken func() error

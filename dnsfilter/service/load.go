@@ -56,7 +56,8 @@ func relaxGC() (done func()) {
 // collection.
 const rareGC = 400
 
-// compile compiles a file into the store if approve agrees. Its argument held is what the guards hold, or nil.
+// compile compiles a file into the store if approve agrees. The argument held of approve is the hold of the guards, or
+// nil.
 func (l loader) compile(f config.LocalFile, approve func(held *localHold, c blocklist.LocalChange) error) error {
 	begin := time.Now()
 	source, err := f.Source()

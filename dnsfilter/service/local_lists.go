@@ -34,7 +34,7 @@ func (ls *localLists) load(f config.LocalFile, by guards, accepted string) error
 	return nil
 }
 
-// logHold logs that the guards hold a file, and whether there is a list before it, which is in force.
+// logHold logs that the guards hold a file, and whether an earlier state of the list is enforced.
 func logHold(log *slog.Logger, f config.LocalFile, held *localHold, enforced bool) {
 	what := "the guards hold a changed file, the list before it stays in force: accept or reject it"
 	if !enforced {
@@ -45,8 +45,8 @@ func logHold(log *slog.Logger, f config.LocalFile, held *localHold, enforced boo
 		slog.Any("checks", held.Report.Counts))
 }
 
-// loadSettled loads a file, again if it changes meanwhile. If one that was fetched can't be loaded, the old state
-// stays, and there is no error: it can't be corrected here.
+// loadSettled loads a file, and loads it again if it changes meanwhile. If a fetched file can't be loaded, that is only
+// logged, since the operator can't correct it: the old state stays, and there is no error.
 func (ls *localLists) loadSettled(f config.LocalFile, by guards) error {
 	err := whileChanging(ls.log, only(f.Path), func() error { return ls.load(f, by, "") })
 	if err == nil || !f.Fetched {
@@ -63,12 +63,12 @@ func (ls *localLists) fail(f config.LocalFile, err error) {
 		slog.Any("error", err))
 }
 
-// accept puts the held file with this ID in force, if it has not changed since.
+// accept puts the file of the hold with this ID in force, if the file has not changed since.
 func (ls *localLists) accept(f config.LocalFile, by guards, id string) error {
 	return acceptHold(ls.log, ls.held, f, id, func() error { return ls.load(f, by, id) })
 }
 
-// acceptHold has the held file with this ID loaded, which ends the hold unless the file has changed since.
+// acceptHold calls load for the file of the hold with this ID. That ends the hold, unless the file has changed since.
 func acceptHold(log *slog.Logger, holds *localHolds, f config.LocalFile, id string, load func() error) error {
 	held := holds.of(f.List)
 	if held == nil || held.ID != id {
@@ -84,7 +84,7 @@ func acceptHold(log *slog.Logger, holds *localHolds, f config.LocalFile, id stri
 	return nil
 }
 
-// reject rejects the held file with this ID, which may be that of a policy zone.
+// reject rejects the hold with this ID, on a local list or a policy zone.
 func (ls *localLists) reject(list, id string) error {
 	if err := ls.held.reject(list, id); err != nil {
 		return err
@@ -100,7 +100,7 @@ func (ls *localLists) failure(list string) error {
 	return why
 }
 
-// reloadChanged loads those of the files whose current content the store does not have.
+// reloadChanged loads each file whose current content is not in the store, once the file has settled.
 func (ls *localLists) reloadChanged(files []config.LocalFile, by guards, watch watcher) {
 	for _, l := range files {
 		if l.Awaited() {

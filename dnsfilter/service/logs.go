@@ -11,7 +11,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/querylog"
 )
 
-// logs see the messages of the server. They are those of the start, as long as the service runs.
+// logs are the taps that write messages of the server. They are made at the start, and a reload does not change them.
 type logs struct {
 	dnstap  *dnstap.Sink  // nil: none
 	queries *querylog.Log // nil: none
@@ -28,7 +28,7 @@ func newLogs(s *config.Settings, log *slog.Logger) (l logs) {
 	return l
 }
 
-// taps returns the logs as the server knows them.
+// taps returns the logs as taps of the server.
 func (l *logs) taps() (all []dnsfilter.Tap) {
 	if l.dnstap != nil {
 		all = append(all, l.dnstap)
@@ -39,7 +39,8 @@ func (l *logs) taps() (all []dnsfilter.Tap) {
 	return all
 }
 
-// start begins to write. The result writes what is left, and ends it.
+// start starts the goroutines that write. The function end makes them write what is left, and waits until they have
+// ended.
 func (l *logs) start() (end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

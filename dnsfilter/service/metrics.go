@@ -87,7 +87,7 @@ func (s *collector) Collect(ch chan<- prometheus.Metric) {
 
 type labels = prometheus.Labels
 
-// collection is one collection of metrics.
+// collection sends metrics to the channel of one Collect call.
 type collection struct{ ch chan<- prometheus.Metric }
 
 func (c collection) counter(name, help string, n uint64, l labels) {

@@ -35,8 +35,8 @@ func (s *running) serveMetrics(ctx context.Context, l net.Listener) error {
 }
 
 // httpHandler serves /metrics, /healthz (the process runs) and /readyz (all lists of the settings are enforced, and an
-// upstream is up). Both health pages show problems with lists and upstreams. A stale list is shown as a problem. But it
-// is still enforced, so the server stays ready.
+// upstream is up). Both health pages show problems with lists and upstreams. A stale list is shown as a problem, but
+// the server stays ready, since the list is still enforced.
 func (s *running) httpHandler() http.Handler {
 	registry := s.metrics()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -18,7 +18,7 @@ import (
 type Plan struct {
 	config.Changes
 
-	Files []FileChange `json:"files,omitempty"` // of local and allow lists, whose content is not in force
+	Files []FileChange `json:"files,omitempty"` // files of local and allow lists whose current content is not in force
 }
 
 // IsEmpty reports whether nothing would change.
@@ -26,13 +26,13 @@ func (p *Plan) IsEmpty() bool {
 	return len(p.Added)+len(p.Removed)+len(p.Changed)+len(p.Keys)+len(p.Restart)+len(p.Lost)+len(p.Files) == 0
 }
 
-// FileChange is what a reload would make of a file.
+// FileChange is the effect that a reload would have on the list of a file.
 type FileChange struct {
 	List   string        `json:"list"`
 	File   string        `json:"file"`
 	Before uint64        `json:"before"`         // entries in force
 	After  uint64        `json:"after"`          // entries of the file
-	Held   *guard.Report `json:"held,omitempty"` // why the guards would hold it; nil: they would not
+	Held   *guard.Report `json:"held,omitempty"` // why the guards would hold the file; nil: they would not
 }
 
 // Plan returns what a reload would change, and changes nothing. It fails where a reload would.

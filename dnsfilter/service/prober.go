@@ -19,7 +19,7 @@ import (
 
 // Limits of a probe.
 const (
-	maxProbed   = 8               // addresses to probe
+	maxProbed   = 8               // maximum number of addresses to probe
 	probeTries  = 3               // per query
 	probeWait   = 2 * time.Second // for an answer
 	silenceWait = time.Second     // for no answer, if the action is drop
@@ -32,10 +32,11 @@ const (
 //
 // An answer is right if its rcode, its records and its extended errors are those that the policy and the store give
 // this client. Names that must be blocked are queried with type A. Names that must not be blocked are queried with type
-// ANY: the decision is the same, but the server answers it itself, so that no upstream learns which names were removed
-// from the list.
+// ANY: the decision is the same, but the server answers such queries itself, so that no upstream learns which names
+// were removed from the list.
 //
-// A list is enforced only if it blocks by itself, for all clients in all views. Otherwise there is no receipt.
+// A list counts as enforced only if it blocks by itself, not just in a quorum, for all clients in all views. Otherwise
+// there is no receipt.
 func NewProber(s *dnsfilter.Server, store *blocklist.Store, at ...net.Addr) subscribe.Prober {
 	at = at[:min(len(at), maxProbed)]
 	return func(ctx context.Context, p subscribe.Probe) (asked receipt.Asked, err error) {
@@ -61,7 +62,7 @@ type probe struct {
 	server *dnsfilter.Server
 	store  *blocklist.Store
 	policy dnsfilter.Policy
-	view   dnsfilter.View // for this host as a client
+	view   dnsfilter.View // the view for queries from this host
 	list   string
 	conn   *dns.Conn
 	stream bool
@@ -162,7 +163,7 @@ func (b *probe) run(ctx context.Context, p subscribe.Probe, sample bool, asked *
 	return nil
 }
 
-// expectEntry queries the name of an entry, unless another list decides on the name.
+// expectEntry queries the name of an entry and checks the answer, unless another list decides on the name.
 func (b *probe) expectEntry(ctx context.Context, e blocklist.Entry, blocked bool, count *int) error {
 	name, ok := e.Name()
 	if !ok {
@@ -254,7 +255,7 @@ func (b *probe) render(m *dns.Msg, blocked bool) (answer *dns.Msg, silence bool,
 }
 
 // special reports whether an answer comes from a special-use zone. Without extended errors, such an answer looks like
-// that for a blocked name.
+// the answer for a blocked name.
 func (b *probe) special(m, reply *dns.Msg) bool {
 	d, answer, err := b.server.Expect(m, b.client, b.stream)
 	return err == nil && !d.Blocks() && answer != nil && sameAnswer(reply, answer)

@@ -20,7 +20,7 @@ func (s *running) receipts(l *config.List) (*subscribe.Receipts, error) {
 	}}, nil
 }
 
-// sameReceipts reports whether both use the same key.
+// sameReceipts reports whether two configurations use the same key, or none.
 func sameReceipts(a, b *subscribe.Receipts) bool {
 	if a == nil || b == nil {
 		return a == b

@@ -38,7 +38,7 @@ func (e *lossError) Error() string {
 		strings.Join(e.lost, "; "))
 }
 
-// tryReload reloads the settings. If no one has requested it, it refuses settings that remove something.
+// tryReload reloads the settings. If no person has requested the reload, it refuses settings that remove something.
 func (s *Service) tryReload(ctx context.Context, asked bool) error {
 	notifyReloading(s.log)
 	defer notify(s.log, daemon.SdNotifyReady)
@@ -141,7 +141,7 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	return nil
 }
 
-// loadFiles loads the files of settings whose current content is not in force.
+// loadFiles loads those files of the settings whose current content is not in force.
 func (s *Service) loadFiles(next *config.Settings) error {
 	for _, l := range next.LocalFiles() {
 		if _, current := heldFile(l, s.store); current || l.Awaited() {

@@ -13,9 +13,9 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// Run answers queries until ctx ends. Then it answers the queries in flight, and closes the store. A value from reload
-// has the effect of [Service.Reload]. Changed files are noticed within a second. When ctx ends, the store is released
-// at once, so that a successor can open it.
+// Run answers queries until ctx ends. Then it answers the queries in flight, and closes the store. Each value from the
+// channel reload has the effect of [Service.Reload]. Changed files are noticed within a second. When ctx ends, the
+// store is released at once, so that a successor can open it.
 //
 // A successor may also take over while ctx is not done, see [TakeOver]. Then Run returns once the successor answers
 // queries.
@@ -73,8 +73,8 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	return err
 }
 
-// workUntil does all work that writes to the store, until ctx ends. Then it releases the store. Queries are still
-// answered from it until the end.
+// workUntil does all work that writes to the store, until ctx ends. Then it releases the store to the next owner.
+// Queries are still answered from the lists that are open.
 func (s *Service) workUntil(ctx context.Context, control *controlSocket, reload <-chan struct{}) error {
 	var both sync.WaitGroup
 	both.Go(func() { s.watchFiles(ctx, reload) })
@@ -92,7 +92,7 @@ func (s *Service) workUntil(ctx context.Context, control *controlSocket, reload 
 	return s.store.Release()
 }
 
-// listen opens the sockets of the settings, or uses those that were passed to it.
+// listen opens the sockets of the settings, or uses sockets that were passed to this process.
 func (s *Service) listen(ctx context.Context) (*dnsfilter.Listeners, error) {
 	var given Sockets
 	if s.Sockets != nil {

@@ -24,7 +24,7 @@ type running struct {
 	zoneLists *zoneLists
 
 	active  atomic.Pointer[activeConfig]
-	refused atomic.Pointer[error] // why the settings file on disk is not in force; nil: it is
+	refused atomic.Pointer[error] // why the settings file on disk is not in force; nil: it is in force
 	started time.Time
 
 	outageLimit time.Duration
@@ -34,8 +34,8 @@ type running struct {
 
 	logs logs
 
-	listening []net.Addr      // set when Run has begun to listen
-	inodes    map[string]bool // of the UDP sockets
+	listening []net.Addr      // listen addresses; set when Run has begun to listen
+	inodes    map[string]bool // inode numbers of the UDP sockets, see kernelDrops
 
 	applying sync.Mutex // held while a bundle is applied
 }

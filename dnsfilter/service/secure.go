@@ -20,12 +20,12 @@ import (
 // renewBefore is how long before the certificate expires a warning is logged.
 const renewBefore = 7 * 24 * time.Hour
 
-// certificate is the certificate in force. A new pair of files replaces it; a broken one does not.
+// certificate is the certificate in force. A new valid pair of files replaces it.
 type certificate struct {
 	pair atomic.Pointer[tls.Certificate]
 }
 
-// load reads the certificate of the settings, if they have one.
+// load reads the certificate of the settings, if they name one.
 func (c *certificate) load(s *config.Settings, log *slog.Logger) error {
 	if s.Certificate.Cert == "" {
 		return nil
@@ -43,7 +43,7 @@ func (c *certificate) load(s *config.Settings, log *slog.Logger) error {
 }
 
 // frequentGC is the GOGC value for servers with encrypted transports, unless the environment sets another one. The
-// garbage of TLS handshakes would otherwise double the memory of the connections; queries make little.
+// garbage of TLS handshakes would otherwise double the memory of the connections. Queries make little garbage.
 const frequentGC = 50
 
 // serve answers queries on all sockets until ctx ends.
@@ -61,11 +61,11 @@ func (s *Service) serve(ctx context.Context, l *dnsfilter.Listeners) error {
 	return g.Wait()
 }
 
-// certificateKey is the key of a file of the certificate in the watcher.
+// certificateKey is the key prefix of the certificate's files in the watcher.
 const certificateKey = "certificate "
 
-// reloadCertificate reads the certificate again if one of its files has changed. It is not part of the settings: a
-// renewal comes into force even if the settings on disk are not obeyed.
+// reloadCertificate reads the certificate again if one of its files has changed. This is separate from the settings: a
+// renewed certificate comes into force even if the settings on disk were refused.
 func (s *Service) reloadCertificate() {
 	if !slices.ContainsFunc(s.settings.Certificate.Files(), func(path string) bool {
 		return s.watch.settled(certificateKey+path, settingsSource(path))

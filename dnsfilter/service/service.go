@@ -16,7 +16,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/stoppage"
 )
 
-// busyWithin is how long to wait for another owner of the store to end.
+// busyWithin is how long to wait until another process that owns the store has ended.
 const busyWithin = time.Second
 
 // busyEvery is the interval between attempts to open the store.
@@ -25,9 +25,10 @@ const busyEvery = 2 * time.Millisecond
 // Service is a complete resolver: store, local files, signed lists and server.
 //
 // Lists in the store are enforced from the first answer on, even if a file has changed or an origin is not reachable;
-// updates follow meanwhile. A local list that is not in the store is loaded before the first answer. If that fails, the
-// service does not start; a file that changes meanwhile is read again. A list of another server that was never fetched
-// does not delay the start: it is logged, and enforced once its server answers.
+// updates follow while queries are answered. A local list that is not in the store is loaded before the first answer.
+// If that fails, the service does not start; a file that changes while it is read is read again. A list of another
+// server that was never fetched does not delay the start: its absence is logged, and it is enforced once its server has
+// sent it.
 type Service struct {
 	running
 
@@ -46,11 +47,11 @@ type Service struct {
 	Sockets func() (Sockets, error)
 	taken   func() error // Taken of the Sockets
 
-	successors chan *net.UnixConn // that ask to take over
+	successors chan *net.UnixConn // connections of processes that ask to take over
 	released   chan struct{}      // closed when the store is released
 
 	handingOver atomic.Bool
-	inherited   *controlSocket // of the predecessor in this process, whose successor failed; nil: none
+	inherited   *controlSocket // control socket from before a hand-over that failed; nil: none
 }
 
 // New creates a service. It calls read for the settings, and again for each reload. It opens the store, which Run
@@ -78,8 +79,8 @@ func New(read func() (*config.Settings, error), log *slog.Logger) (*Service, err
 	return s, nil
 }
 
-// readSettings reads the settings, and again once the states of their files are known, so that no change after this is
-// missed.
+// readSettings reads the settings twice: the first reading says which files to watch. Their states are recorded before
+// the second reading, so that no later change is missed.
 func (s *Service) readSettings() error {
 	settings, err := s.read()
 	if err != nil {
@@ -104,7 +105,7 @@ func (s *Service) ownFiles(error) []string {
 	return slices.Concat(s.settings.OwnFiles(), s.settings.Certificate.Files())
 }
 
-// prepare makes what answers queries, from the settings and their files.
+// prepare creates the server and all that it needs to answer queries, from the settings and their files.
 func (s *Service) prepare() error {
 	if err := s.certificate.load(s.settings, s.log); err != nil {
 		return err
@@ -176,8 +177,8 @@ func (s *Service) loadMissing() error {
 	return nil
 }
 
-// loadZones loads the policy zones. One that can't be read does not keep the service from starting if it was fetched,
-// or if it is in force as it was before.
+// loadZones loads the policy zones. If one can't be read, the service does not start, unless the zone is fetched, or an
+// earlier state of it is in force.
 func (s *Service) loadZones() error {
 	for _, l := range s.settings.ZoneLists() {
 		err := s.zoneLists.loadSettled(l, s.guards)
@@ -195,7 +196,7 @@ func (s *Service) loadZones() error {
 	return nil
 }
 
-// newFollowed returns the subscriptions of settings, and their lists that are fetched. Except at the start, it reuses
+// newFollowed returns the subscriptions and the fetched lists of the next settings. Except at the start, it reuses
 // those that have not changed.
 func (s *Service) newFollowed(next *config.Settings, starting bool) (map[string]*subscription, fetchedLists, error) {
 	if starting {
@@ -209,7 +210,7 @@ func (s *Service) newFollowed(next *config.Settings, starting bool) (map[string]
 	return subscriptions, fetched, err
 }
 
-// start starts the subscriptions, what is fetched, and the policy zones.
+// start starts the goroutines of the subscriptions, of the fetched lists, and of the policy zones.
 func (s *Service) start(ctx context.Context, subscriptions map[string]*subscription, fetched fetchedLists) {
 	s.subscriptions = replaceSubscriptions(ctx, nil, subscriptions)
 	s.fetched = replaceFetched(ctx, nil, fetched, s.log)

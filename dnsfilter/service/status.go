@@ -17,7 +17,7 @@ type Status struct {
 	Version   string                       `json:"version"` // version of the program, with commit and compiler
 	Started   time.Time                    `json:"started"`
 	Settings  string                       `json:"settings_error,omitempty"` // why the settings file on disk is not in force
-	Guards    string                       `json:"guards,omitempty"`         // what protects the lists
+	Guards    string                       `json:"guards,omitempty"`         // the guards and their limits, as a text
 	Lists     []ListStatus                 `json:"lists"`                    // in the order of the settings
 	Queries   uint64                       `json:"queries"`                  // received
 	Hits      uint64                       `json:"hits"`                     // answered from the cache
@@ -48,7 +48,7 @@ type ListStatus struct {
 	Root          time.Time       `json:"root_expires,omitzero"`   // expiry of the newest root; the agency must renew it by then
 	Stale         bool            `json:"stale,omitempty"`         // a signed list: Expires has passed, or there is no release; a local list: its file could not be loaded, or fetched for too long
 	Error         string          `json:"error,omitempty"`         // why the last update failed
-	Hold          *subscribe.Hold `json:"hold,omitempty"`          // the held release or file
+	Hold          *subscribe.Hold `json:"hold,omitempty"`          // the release or file on hold; nil: none
 	Equivocations int             `json:"equivocations,omitempty"` // proofs that officers have signed two states of one serial
 	Held          uint64          `json:"held,omitempty"`          // number of releases held since the start
 	Follows       bool            `json:"subscriptions,omitempty"` // a signed list has a running subscription

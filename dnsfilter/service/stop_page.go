@@ -4,7 +4,7 @@ import "github.com/argine-dns/argine/dnsfilter/stoppage"
 
 // StopPageStatus is the state of the stop page.
 type StopPageStatus struct {
-	Requests map[string]map[string]uint64 `json:"requests"` // pages shown, by list and language; no list: the neutral page
+	Requests map[string]map[string]uint64 `json:"requests"` // pages shown, by list and language; the list is empty for the neutral page
 	Refused  uint64                       `json:"tls_refused"`
 	Open     int                          `json:"connections"`
 }

@@ -28,8 +28,9 @@ const (
 // Predecessor is a service that has released its store, and answers queries until its sockets are taken.
 type Predecessor struct{ conn *net.UnixConn }
 
-// TakeOver makes the service with that state folder release its store to this process. Then this process creates a
-// service with the [Predecessor.Sockets]. TakeOver fails with [ErrNotRunning] if there is no such service.
+// TakeOver makes the service that runs with the given state folder release its store to this process. Then this process
+// creates a service with [Predecessor.Sockets] as its [Service].Sockets. TakeOver fails with [ErrNotRunning] if there
+// is no such service.
 func TakeOver(ctx context.Context, state string) (*Predecessor, error) {
 	path, err := config.ControlSocket(state)
 	if err != nil {
@@ -64,8 +65,8 @@ func (p *Predecessor) ask() error {
 	return nil
 }
 
-// Sockets receives the sockets. The predecessor ends after it was told that queries are answered on them. It still
-// answers the queries that it has received.
+// Sockets receives the sockets. The predecessor ends when it learns that this process answers queries on them (Taken of
+// the result). Before that, it answers the queries that it has received.
 func (p *Predecessor) Sockets() (s Sockets, err error) {
 	if err = p.conn.SetDeadline(time.Now().Add(passWithin)); err == nil {
 		err = p.say()
@@ -87,12 +88,12 @@ func (p *Predecessor) Sockets() (s Sockets, err error) {
 	return s, nil
 }
 
-// say tells the predecessor that this process has reached the next step.
+// say sends the predecessor a byte: this process has reached the next step of the protocol.
 func (p *Predecessor) say() error {
 	_, err := p.conn.Write([]byte{0})
 	return err
 }
 
-// Close ends the connection. If the predecessor was not told that queries are answered on its sockets, it goes on with
-// its work.
+// Close ends the connection. If the predecessor has not learned by then that its sockets are served, it continues to
+// serve.
 func (p *Predecessor) Close() error { return p.conn.Close() }

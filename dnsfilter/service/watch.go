@@ -11,8 +11,8 @@ import (
 // ownKey is the key prefix of files whose change is a change of the settings.
 const ownKey = "settings "
 
-// baseline records the current states of files as already loaded, except for known files: of these files of the
-// settings, and of the certificate.
+// baseline records the current states of the settings files (own) and of the certificate's files as already loaded,
+// except for files that are watched already.
 func (w watcher) baseline(own []string, certificate config.Certificate) {
 	add := func(key, path string) {
 		if w[key+path] == nil {
@@ -28,8 +28,8 @@ func (w watcher) baseline(own []string, certificate config.Certificate) {
 	}
 }
 
-// watchFiles loads changed files until ctx ends. A failure is logged once. After it, the file is loaded again when it
-// changes, or on a requested reload.
+// watchFiles loads changed files until ctx ends. If that fails, it is logged once, and the file is loaded again when it
+// changes, or when a reload is requested.
 func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()

@@ -19,8 +19,8 @@ const (
 // readTries is the maximum number of attempts to read a file that keeps changing.
 const readTries = 20
 
-// whileChanging calls read, and again if it fails while one of its files is changing: what was read may be half of what
-// someone writes. The files may depend on the error.
+// whileChanging calls read, and calls it again if it fails while one of its files is changing: the file may have been
+// half written. The function files returns the files of an error.
 func whileChanging(log *slog.Logger, files func(error) []string, read func() error) error {
 	var err error
 	for try := range readTries {
@@ -35,7 +35,7 @@ func whileChanging(log *slog.Logger, files func(error) []string, read func() err
 	return fmt.Errorf("%w, %d times: write a new file beside it, and rename it", err, readTries)
 }
 
-// only returns the argument files of whileChanging for a single file.
+// only returns the argument files of whileChanging for a single file, which does not depend on the error.
 func only(path string) func(error) []string { return func(error) []string { return []string{path} } }
 
 // isChanging reports whether a file has changed within settleFor.
@@ -52,7 +52,7 @@ type watched struct {
 	since      time.Time // when this state was first seen
 }
 
-// settled reports whether a file has had its current state (source) for settleFor, and this was not reported before.
+// settled reports whether a file has had its current state (source) for settleFor. For each state it returns true once.
 func (w watcher) settled(key, source string) bool {
 	f := w[key]
 	if f == nil {

@@ -20,7 +20,7 @@ const (
 	maxWebConns   = 20
 	webWithin     = 10 * time.Second // for a request
 	maxWebRequest = 4 << 10
-	maxAttempts   = 10 // with a token, a minute
+	maxAttempts   = 10 // attempts with a token in a minute
 )
 
 //go:embed web
@@ -36,7 +36,7 @@ type webServer struct {
 	token   string
 
 	mu       sync.Mutex
-	minute   int64 // of the attempts
+	minute   int64 // the minute that attempts counts, since 1970
 	attempts int
 }
 
@@ -66,8 +66,8 @@ func (s *Service) serveWeb(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// handler returns the pages. Other sites' pages can neither read nor write them: names that lead to a loopback address
-// are refused, and so are requests of other origins.
+// handler returns the pages. Pages of other sites can neither read nor change anything here: requests whose host is
+// another name than localhost are refused, and so are requests from other origins.
 func (w *webServer) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(out http.ResponseWriter, _ *http.Request) { w.show(out, http.StatusOK, webMessage{}) })
@@ -90,8 +90,8 @@ func (w *webServer) handler() http.Handler {
 	})
 }
 
-// isLocalHost reports whether the host of a request is an IP address or localhost. Another name may be that of a page
-// whose owner lets it lead here (DNS rebinding).
+// isLocalHost reports whether the host of a request is an IP address or localhost. Any other name may be that of a
+// hostile site, whose owner lets the name lead to this address (DNS rebinding).
 func isLocalHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

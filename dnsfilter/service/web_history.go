@@ -11,10 +11,10 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// historyMinutes is how long decisions are remembered.
+// historyMinutes is how long decisions are remembered, in minutes: a day.
 const historyMinutes = 24 * 60
 
-// decisionKind is what decisions are counted by.
+// decisionKind is the kind by which decisions are counted: list and action.
 type decisionKind struct {
 	List   string
 	Action dnsfilter.Action
@@ -23,7 +23,8 @@ type decisionKind struct {
 // series is the number of decisions of one kind in each minute, at the minute modulo historyMinutes.
 type series [historyMinutes]uint32
 
-// history is the number of decisions of the last day by list and action, minute by minute. It is in memory.
+// history is the number of decisions of the last day by list and action, minute by minute. It is lost when the process
+// ends.
 type history struct {
 	mu     sync.Mutex
 	minute int // minutes recorded so far
@@ -86,7 +87,8 @@ func (h *history) kinds() []decisionKind {
 	})
 }
 
-// sums returns the last decisions of a kind: a number of sums over so many minutes each, the oldest first.
+// sums returns how many decisions of a kind there were in each of the last intervals, the oldest first. An interval has
+// the given number of minutes.
 func (h *history) sums(kind decisionKind, number, minutes int) []uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
-// webMessage is what a page says about the request before it.
+// webMessage is the outcome of the last request, as the page shows it.
 type webMessage struct {
 	Text     string
 	Failed   bool
@@ -41,7 +41,7 @@ type webHold struct {
 	Open bool // the findings are shown
 }
 
-// webPlot is the decisions of a list with one action.
+// webPlot has the bar charts of a list's decisions with one action, for the last hour and the last day.
 type webPlot struct {
 	List, Action string
 	Hour, Day    bars
@@ -86,7 +86,7 @@ func (w *webServer) page(m webMessage) *webPage {
 	return p
 }
 
-// ago returns how far a time is from another, roughly: for people.
+// ago returns the distance between two times as a text for people, rounded.
 func ago(t, now time.Time) string {
 	d, form := now.Sub(t), "%s ago"
 	if d < 0 {

@@ -14,8 +14,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
-// tokenFile is the name of the file in the state folder with the token of the operator's page. Those who can read it
-// may decide about holds, as those may who can use the control socket.
+// tokenFile is the name of the file in the state folder with the token of the operator's page. A person who can read
+// the file may decide about holds, as may users of the control socket.
 const tokenFile = "web.token"
 
 // webToken returns the token in the state folder. It makes one if there is none.
@@ -39,7 +39,7 @@ func webToken(state string) (string, error) {
 	return token, nil
 }
 
-// isToken reports whether a text is the token. The time that it takes says nothing about the token.
+// isToken reports whether a text is the token, in constant time.
 func (w *webServer) isToken(text string) bool {
 	given, want := sha256.Sum256([]byte(strings.TrimSpace(text))), sha256.Sum256([]byte(w.token))
 	return subtle.ConstantTimeCompare(given[:], want[:]) == 1

@@ -14,7 +14,7 @@ import (
 // maxPages is how many rendered pages are kept.
 const maxPages = 1000
 
-// pageKey is what a page depends on beside the host.
+// pageKey has all that the content of a page depends on, except the host.
 type pageKey struct {
 	notice    *dnsfilter.Notice // of the policy in force; nil: the neutral page
 	list      string
@@ -34,7 +34,7 @@ type pages struct {
 
 // page is a rendered page, split where the host is inserted.
 type page struct {
-	header   http.Header // shared by all responses, so it is not changed
+	header   http.Header // shared by all responses, so it must not be changed
 	parts    []string
 	requests *atomic.Uint64
 }
@@ -57,7 +57,7 @@ func (p *pages) header(key pageKey) http.Header {
 	return h
 }
 
-// get returns a page, which it renders if it is not there yet.
+// get returns a page. It renders the page when it is first needed.
 func (p *pages) get(key pageKey, counters *counters) (*page, error) {
 	p.mu.RLock()
 	found := p.made[key]
@@ -117,7 +117,7 @@ func (c *counters) of(list, language string) *atomic.Uint64 {
 
 // Shown is a kind of page that was shown.
 type Shown struct {
-	List     string // that decided; empty: the neutral page
+	List     string // the list that decided; empty: the neutral page
 	Language string
 }
 

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// Limits of a connection, and of all together. When more than half are open, each connection ends after its answer.
+// Limits of a connection, and of all connections together. While more than half of maxConns are open, each connection
+// is closed after its answer.
 const (
 	maxConns     = 5000 // of a listener
 	maxHeader    = 8 << 10
@@ -71,7 +72,8 @@ func (s *Server) RefuseTLSOn(ctx context.Context, l net.Listener) error {
 	}
 }
 
-// refuse waits for the beginning of the handshake, so that the client reads the alert before the end of the connection.
+// refuse sends the alert and closes the connection. Before that, it waits for the beginning of the handshake, so that
+// the client reads the alert.
 func (s *Server) refuse(conn net.Conn) {
 	defer conn.Close() //nolint:errcheck // nothing more is sent
 	s.refused.Add(1)

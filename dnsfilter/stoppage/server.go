@@ -14,7 +14,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// Decide returns the decision on a name in lower-case wire form for a client. [dnsfilter.Server.Decide] is one.
+// Decide returns the decision on a name in lower-case wire form for a client, as [dnsfilter.Server.Decide] does.
 type Decide func(name []byte, client netip.Addr) dnsfilter.Decision
 
 // Config is what can change while a server runs.
@@ -86,7 +86,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.write(w, host, status)
 }
 
-// write writes a page with a host.
+// write writes a page as the response, with the host inserted.
 func (p *page) write(w http.ResponseWriter, host string, status int) {
 	h := w.Header()
 	maps.Copy(h, p.header)
@@ -96,7 +96,7 @@ func (p *page) write(w http.ResponseWriter, host string, status int) {
 	_, _ = io.WriteString(w, body) //nolint:gosec // the host has no characters of HTML; an error means that the client is gone
 }
 
-// judge returns the page for a request without its language, the host to show, and the status.
+// judge returns what page a request gets, the host to show, and the HTTP status. The key lacks the language.
 func (s *Server) judge(r *http.Request) (key pageKey, host string, status int) {
 	name, addr, err := blocklist.ParseHost(r.Host)
 	switch {

@@ -39,9 +39,9 @@ type Page struct {
 	// the name in the request, in ASCII; it is filled in after the template is executed, so conditions can't use it
 	Host              string
 	List              string // the list or quorum that decided
-	Authority         string // behind the list; empty: the list has no notice
+	Authority         string // the authority behind the list; empty: the list has no notice
 	AuthorityLanguage string // language of Authority and Reference; empty: unknown
-	Reference         string // of the entry; empty if there is none, or if the list has no notice
+	Reference         string // the reference of the entry; empty if there is none, or if the list has no notice
 	Contacts          []Contact
 	Operator          string // URL of the operator's own page about blocking
 }
@@ -61,7 +61,7 @@ type Templates struct {
 
 // LoadTemplates reads the templates in a folder: page.html, the layout, and for each language a file like it.html with
 // the parts title, blocked and unknown. Files that the folder lacks are built in, so an empty path means the built-in
-// templates alone. Other files are ignored. It fails if a template can't be parsed, or not be executed.
+// templates alone. Other files are ignored. It fails if a template can't be parsed or executed.
 func LoadTemplates(folder string) (*Templates, error) {
 	inside, err := fs.Sub(builtIn, "templates")
 	if err != nil {
@@ -126,8 +126,7 @@ func readTemplate(source fs.FS, name string) (string, error) {
 	return string(text), err
 }
 
-// fallback is the language of pages for visitors whose languages have no page, if the language of the list has none
-// either.
+// fallback is the language of the page if there is none in a language of the visitor, nor in that of the list.
 const fallback = "en"
 
 func parseTemplates(texts map[string]string) (*Templates, error) {
@@ -156,7 +155,7 @@ func parseTemplates(texts map[string]string) (*Templates, error) {
 	return t, t.check()
 }
 
-// check executes each template with and without what a page may have.
+// check executes each template with a full page and with empty ones, to find templates that fail.
 func (t *Templates) check() error {
 	full := Page{
 		Blocked: true, List: "it.example/list", Authority: strings.Repeat("Authority ", 10), AuthorityLanguage: "en",
@@ -201,7 +200,8 @@ func (b *limitedBuilder) Write(p []byte) (int, error) {
 	return b.Builder.Write(p)
 }
 
-// match returns the index of the language for a visitor: one that the browser asks for, else that of the authority.
+// match returns the index of the language for a visitor: a language that the browser asks for (the header
+// Accept-Language), else that of the authority.
 func (t *Templates) match(accept, authority string) int {
 	for _, wanted := range []string{accept, authority} {
 		tags, _, err := language.ParseAcceptLanguage(wanted)

@@ -52,8 +52,9 @@ func (m caseMask) matches(reply, query []byte) bool {
 	return true
 }
 
-// caseSupport is the state of 0x20 for one resolver. A strike is an attempt without a mask that was answered after one
-// with a mask was not. After maxStrikes strikes without a matching reply in between, 0x20 is off for a while.
+// caseSupport is the state of 0x20 for one resolver. A strike is an attempt with a mask that failed although the same
+// attempt without a mask was answered. After maxStrikes strikes without a matching reply in between, 0x20 is off for a
+// while.
 type caseSupport struct {
 	proven     atomic.Bool // a reply that was no failure has matched its mask
 	strikes    atomic.Int32
@@ -64,9 +65,9 @@ type caseSupport struct {
 // isOff reports whether 0x20 is currently off for the resolver.
 func (s *caseSupport) isOff(now time.Time) bool { return now.UnixNano() < s.offUntil.Load() }
 
-// accepts reports whether a reply to an attempt with a mask is accepted. If not, the attempt is repeated without a
-// mask: the name does not match, or the reply is a failure of a resolver that has not proved its support, so the mask
-// may be the cause.
+// accepts reports whether a reply to an attempt with a mask is accepted. It returns false if the name does not match
+// the mask, or if the reply is a failure of a resolver that has not proved its support of 0x20, so that the mask may be
+// the cause. Then the attempt is repeated without a mask.
 func (s *caseSupport) accepts(matches, failed bool) bool {
 	switch {
 	case !matches:

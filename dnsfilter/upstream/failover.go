@@ -69,8 +69,8 @@ func (p *pool) failOverAll(pending map[uint16]*pendingQuery, now time.Time, caus
 	return results
 }
 
-// waitForRest sets the end of a query that has no resolver left to ask. The remaining time is short if one of them has
-// failed.
+// waitForRest sets the end of a query that has no resolver left to ask. The remaining time is short if one of the
+// resolvers has returned a failure.
 func (q *pendingQuery) waitForRest(now time.Time) {
 	timeout := timeLimit
 	if q.failure != nil || q.cause != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	probeTimeout = 500 * time.Millisecond // timeout of a probe; it is sent twice, and fails after three times that
+	probeTimeout = 500 * time.Millisecond // timeout of the first of two attempts; a probe fails after three times that
 	probeEvery   = 2 * time.Second        // minimum interval of probes to one resolver
 )
 

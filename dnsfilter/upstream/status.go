@@ -60,7 +60,7 @@ type Times struct {
 
 // Histogram counts answers by response time. Its zero value is empty. It is safe for concurrent use.
 type Histogram struct {
-	took [len(buckets) + 1]atomic.Uint64 // by the smallest bound that is not below
+	took [len(buckets) + 1]atomic.Uint64 // by the smallest bound that is not below the response time
 	sum  atomic.Int64
 }
 

@@ -16,8 +16,8 @@ type Message struct {
 }
 
 // Tap sets a function that sees each query to a resolver, and each reply that matches one; nil: none. The function is
-// called with a lock held, by several goroutines at once. It must return at once, call nothing of the forwarder, and
-// keep nothing of the packet.
+// called with a lock held, by several goroutines at once. It must return at once, must not call the forwarder, and must
+// not keep the packet.
 func (f *Forwarder) Tap(see func(Message)) {
 	if see == nil {
 		f.tap.Store(nil)

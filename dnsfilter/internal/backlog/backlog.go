@@ -18,7 +18,7 @@ type Backlog struct {
 	spare []byte     // buffer of the records that were taken last
 }
 
-// New creates a backlog of a number of bytes. They are allocated when they are needed.
+// New creates a backlog of size bytes, which are allocated as needed.
 func New(size int) *Backlog { return &Backlog{max: size, ready: make(chan struct{}, 1)} }
 
 // Add adds a copy of a record, or drops it if there is no room. It does not wait.
@@ -40,8 +40,8 @@ func (b *Backlog) Add(record []byte) {
 // Ready returns a channel that has a value after records were added.
 func (b *Backlog) Ready() <-chan struct{} { return b.ready }
 
-// Take returns the records, one after the other, and removes them. The next call overwrites them. One goroutine alone
-// calls it.
+// Take removes the records and returns them, joined. The next call overwrites the result. Only one goroutine may call
+// it.
 func (b *Backlog) Take() []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()

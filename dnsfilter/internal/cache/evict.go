@@ -14,8 +14,8 @@ const (
 	mainQueue         // for answers that were used
 )
 
-// maxReinserting is how many segments may be evicted for one answer while used entries are kept. Further evictions
-// remove used entries, too.
+// maxReinserting is how many evictions of segments for one new answer may keep used entries. Further evictions remove
+// used entries, too.
 const maxReinserting = 8
 
 // allocate reserves words at the end of a queue. It returns their position.
@@ -95,8 +95,8 @@ func (s *shard) reinsert(now uint32) {
 
 func ghost(hash uint64) uint32 { return uint32(hash>>32) | 1 }
 
-// wasGhost reports whether a hash is a ghost: its answer was recently evicted from the small queue. It removes the
-// ghost.
+// wasGhost reports whether a hash was a ghost: its answer was recently evicted from the small queue. If so, the hash is
+// no longer a ghost.
 func (s *shard) wasGhost(hash uint64) bool {
 	g := &s.ghosts[hash%uint64(len(s.ghosts))]
 	if *g != ghost(hash) {

@@ -9,16 +9,16 @@ import (
 
 // Answer is a cached answer, as List returns it.
 type Answer struct {
-	Key     []byte // of Put
-	Message []byte // as Put got it, with the TTLs of then
-	Expires int64  // seconds until the answer expires; below 0: since it did
+	Key     []byte // the key given to Put
+	Message []byte // the message given to Put, with its TTLs at that time
+	Expires int64  // seconds until the answer expires; negative: it expired that long ago
 	State   State
 }
 
 // Stats are the size and the use of a cache.
 type Stats struct {
-	Limit   int64  // memory that it may take for answers, in bytes
-	Used    int64  // of that, in bytes
+	Limit   int64  // memory that the cache may take for answers, in bytes
+	Used    int64  // part of Limit that is in use, in bytes
 	Answers int    // cached, expired ones included
 	Evicted uint64 // answers that had to make room for others
 }
@@ -44,8 +44,8 @@ func (s *shard) addTo(all *Stats) {
 	all.Evicted += s.evicted
 }
 
-// List returns the answers about a name, in lower-case wire form, of all types. It looks at the whole cache, and does
-// not count as a use.
+// List returns the answers about a name, in lower-case wire form, of all types. It searches the whole cache, and does
+// not count as a use of the answers.
 func (c *Cache) List(name []byte, now uint32) (all []Answer) {
 	for i := range c.shards {
 		all = c.shards[i].appendList(all, name, now, c.maxStale.Load())

@@ -13,7 +13,7 @@ import (
 const (
 	maxTTL      = 24 * 3600
 	negativeTTL = 3600
-	holdDown    = 30 // time after a failed refresh in which the next one is likely to fail
+	holdDown    = 30 // time after a failed refresh during which the next refresh is likely to fail
 	FailureTTL  = 5  // for a failure reply of the upstream
 	NoAnswerTTL = 1  // if there was no reply
 )

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// New makes a certificate, which signs itself, for resolver.example and 127.0.0.1. It returns the certificate and its
-// key as PEM.
+// New makes a self-signed certificate for resolver.example and 127.0.0.1. It returns the certificate and its key as
+// PEM.
 func New(t testing.TB) (cert, key []byte) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

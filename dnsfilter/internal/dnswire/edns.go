@@ -38,7 +38,7 @@ func (o OPT) DO() bool { return o[7]&flagDO != 0 }
 // Length returns the size of the options, in bytes.
 func (o OPT) Length() int { return Uint16(o, 9) }
 
-// AppendOPT appends an OPT record without its options, which the caller appends: size bytes.
+// AppendOPT appends an OPT record without its options. The caller appends the options, which have size bytes.
 func AppendOPT(m []byte, rcode uint8, do bool, size int) []byte {
 	flags := byte(0)
 	if do {

@@ -30,7 +30,7 @@ func AppendName(dst, m []byte, off int) (name []byte, end int) {
 	return walk(dst, m, off, true)
 }
 
-// walk follows the labels and pointers of a name.
+// walk follows the labels and pointers of a name. If copied is true, it appends the name to dst, as AppendName does.
 func walk(dst, m []byte, off int, copied bool) (_ []byte, end int) {
 	before := len(dst)
 	for length := 1; off < len(m) && length <= MaxName; {
@@ -76,7 +76,8 @@ func Lower(name []byte) {
 	}
 }
 
-// EqualFold reports whether a begins with b, ignoring letter case. a must not be shorter than b.
+// EqualFold reports whether the first len(b) bytes of a are equal to b, ignoring letter case. The slice a must not be
+// shorter than b.
 func EqualFold(a, b []byte) bool {
 	for i, c := range b {
 		if x := c ^ a[i]; x != 0 && (x != 0x20 || (c|0x20)-'a' >= 26) {
@@ -123,8 +124,8 @@ func EqualNames(m []byte, a, b int) bool {
 	}
 }
 
-// IsAbove reports whether a zone name in a message is equal to another name in it, or above that name. Both were
-// checked before.
+// IsAbove reports whether one name of a message, zone, is equal to another one, name, or above it. Both were checked
+// before.
 func IsAbove(m []byte, zone, name int) bool {
 	for {
 		if EqualNames(m, zone, name) {

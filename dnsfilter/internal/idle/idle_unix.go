@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Wait returns when something can be read from a connection, or at its read deadline, or at once for connections of
-// other kinds than TCP, or TLS on it. All that was received has to have been read. A goroutine that waits here needs
-// the smallest stack there is; one that waits in the Read of a TLS connection needs twice as much.
+// Wait returns when something can be read from a TCP connection, or a TLS connection over TCP, or at its read deadline.
+// For other connections it returns at once. The caller has read all that was received before. A goroutine that waits
+// here needs the smallest stack there is. To wait in the Read of a TLS connection, it would need twice as much.
 func Wait(conn net.Conn) {
 	if secured, ok := conn.(*tls.Conn); ok {
 		conn = secured.NetConn()

@@ -30,7 +30,8 @@ const (
 // ErrHeader is the error for a missing or malformed header.
 var ErrHeader = errors.New("a PROXY header of version 2 is needed")
 
-// Parse splits a datagram into its header and the rest. The client is the zero value if the proxy speaks for itself.
+// Parse splits a datagram into the PROXY header and the rest. It returns the client in the header, or the zero value if
+// the proxy speaks for itself.
 func Parse(b []byte) (client netip.Addr, rest []byte, err error) {
 	length, err := parseFixed(b)
 	if err != nil || len(b) < fixed+length {
@@ -42,8 +43,8 @@ func Parse(b []byte) (client netip.Addr, rest []byte, err error) {
 	return client, b[fixed+length:], nil
 }
 
-// Read reads the header at the beginning of a connection, and no byte beyond it. It sets the read deadline while it
-// reads.
+// Read reads the header at the beginning of a connection, and no byte beyond it, within a time limit. It returns the
+// client as Parse does. It sets the read deadline, and removes it at the end.
 func Read(conn net.Conn, within time.Duration) (client netip.Addr, err error) {
 	if err = conn.SetReadDeadline(time.Now().Add(within)); err != nil {
 		return client, err

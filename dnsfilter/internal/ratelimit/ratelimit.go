@@ -32,8 +32,8 @@ type Limiter struct {
 	slots   []atomic.Uint64
 }
 
-// New creates a limiter with a rate per second, at most [MaxRate]. It returns nil if perSecond is not positive. Every
-// slip-th request beyond the limit slips through; 0: none.
+// New creates a limiter with a rate per second, at most [MaxRate]. It returns nil if perSecond is not positive. Of the
+// requests beyond the limit, every slip-th slips through (see [Limiter.Slip]); 0: none.
 func New(perSecond, slip int) *Limiter {
 	if perSecond <= 0 {
 		return nil

@@ -24,7 +24,7 @@ type Scanner struct {
 	Line      int    // number of the entry's first line, from 1
 	Lines     int    // lines read so far
 	Continued bool   // the entry begins with a blank: its owner is that of the record before
-	Malformed string // why the entry can't be read; empty: it can
+	Malformed string // why the entry can't be read; empty: it was read
 
 	r      *bufio.Reader
 	text   []byte   // of the entry
@@ -63,7 +63,7 @@ func (s *Scanner) Next() bool {
 	}
 }
 
-// readLine reads a line. Of a line that is too long, it returns nothing.
+// readLine reads a line. For a line that is too long, it returns an empty one.
 func (s *Scanner) readLine() (line []byte, ok bool) {
 	line, err := s.r.ReadSlice('\n')
 	if len(line) == 0 && err != nil {
@@ -80,7 +80,7 @@ func (s *Scanner) readLine() (line []byte, ok bool) {
 	return line, true
 }
 
-// end notes why the reading ends. It returns false.
+// end records the error that ends the reading; io.EOF counts as none. It returns false, for Next.
 func (s *Scanner) end(err error) bool {
 	if !errors.Is(err, io.EOF) {
 		s.err = err
@@ -88,7 +88,7 @@ func (s *Scanner) end(err error) bool {
 	return false
 }
 
-// split adds the fields of a line. It returns the reason if it can't.
+// split adds the fields of a line. If the line is malformed, it returns the reason.
 func (s *Scanner) split(line []byte) (why string) {
 	for i := 0; i < len(line); {
 		switch line[i] {
