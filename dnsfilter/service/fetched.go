@@ -46,16 +46,16 @@ type fetched struct {
 // fetchSource is where a list comes from.
 type fetchSource interface {
 	// fetch brings the file up to date, and changes the state accordingly. It reports whether the file was replaced. If
-	// review returns an error, the old file stays.
+	// the review fails, the file before stays.
 	fetch(ctx context.Context, state *fetchState, review func(file io.Reader) error) (replaced bool, err error)
-	// has reports whether the file was fetched from this source. Then it need not be fetched at once after a start.
+	// has reports whether the file was fetched from this source, so that it need not be fetched again at once.
 	has(state *fetchState) bool
 	// times returns the wait before the next attempt, after a success and after a failure, and the age at which the
 	// list is stale.
 	times(state *fetchState) fetchTimes
 }
 
-// fetchTimes are the wait after a success, the wait after a failure, and the age at which a list is stale.
+// fetchTimes are the times of a list that is fetched.
 type fetchTimes struct{ refresh, retry, expire time.Duration }
 
 // fetchState is what is known about the file of a fetched list. It is stored beside the file.

@@ -53,8 +53,8 @@ func (g guards) review(f config.LocalFile, first bool) review {
 	return review{by, found, found.Add}
 }
 
-// zone reviews a policy zone that is to replace the one before. It returns the number of rules that are new. The
-// findings are sorted, so that the same findings have the same digest.
+// zone reviews a policy zone that is to replace the one before. It returns the number of rules that are new. What trips
+// a check is sorted, so that the same findings have the same digest.
 func (r review) zone(next, before *dnsfilter.PolicyZone) (added uint64) {
 	if r.found == nil {
 		return 0
