@@ -25,8 +25,8 @@ func (e *ede) textSize() int {
 	return len(e.text[0]) + len(textSeparator) + len(e.text[1])
 }
 
-// fit removes the text if the options do not fit into room bytes, and then the codes. An answer is never truncated
-// because of them (RFC 8914, section 3).
+// fit makes the options fit into room bytes: it removes the text first, and then the codes. An answer is never
+// truncated because of them (RFC 8914, section 3).
 func (e *ede) fit(room int) {
 	if e.size() > room {
 		e.text = [2]string{}

@@ -19,9 +19,9 @@ const (
 	QName                   // the name in the question, or one that its CNAME records lead to
 	AnswerIP                // an address in the answer
 	NSDName                 // the name of a name server of the zone of the name
-	NSIP                    // the address of such a name server
+	NSIP                    // the address of a name server of that zone
 
-	triggers = iota // number of them
+	triggers = iota // number of triggers
 )
 
 var triggerNames = [triggers]string{"client-ip", "qname", "ip", "nsdname", "nsip"} //nolint:gochecknoglobals // a constant table
@@ -34,7 +34,7 @@ func (t Trigger) String() string {
 	return "invalid"
 }
 
-// MarshalText implements [encoding.TextMarshaler]: it writes the word.
+// MarshalText implements [encoding.TextMarshaler]. The text is that of [Trigger.String].
 func (t Trigger) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
 // PolicyZone is a response policy zone (RPZ, draft-vixie-dnsop-dns-rpz) in memory. Its records decide on queries, as
@@ -55,7 +55,8 @@ func NewPolicyZone(name blocklist.Name) *PolicyZone {
 // Name returns the name of the zone.
 func (z *PolicyZone) Name() blocklist.Name { return z.name }
 
-// zoneRule is what a record of a policy zone says: one of the constants, or from localRule on a number of local data.
+// zoneRule is the action of a rule: one of the constants, or, for local data, localRule plus its index in
+// zoneRules.local.
 type zoneRule uint32
 
 const (
@@ -114,11 +115,11 @@ func (z *zoneRules) records(rule zoneRule) []localRecord {
 // zoneHit is the rule of a policy zone that a query has triggered.
 type zoneHit struct {
 	zones   *zoneRules
-	place   int // of the zone among those of the view
+	place   int // index of the zone among the policy zones of the view
 	rule    zoneRule
 	trigger Trigger
 	node    uint32       // of the trigger, for names
-	below   bool         // it is the wildcard below the node
+	below   bool         // the rule is that of the wildcard below the node
 	prefix  netip.Prefix // of the trigger, for addresses
 
 	name []byte // the name that the answer is for: in the question, or reached by CNAME records

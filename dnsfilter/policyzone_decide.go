@@ -12,8 +12,8 @@ import (
 )
 
 // zoneSearch is the search for the first rule that a query triggers in the policy zones of its view. Of the names of a
-// CNAME chain, the first that triggers a rule decides. Among the rules that it triggers, the first zone counts, then
-// the order of [Trigger].
+// CNAME chain, the first that triggers a rule decides. Among the rules that this name triggers, the rule of the first
+// zone precedes; within a zone, the order is that of [Trigger].
 type zoneSearch struct {
 	view  *View
 	query *query
@@ -27,7 +27,7 @@ type zoneSearch struct {
 	kept      zoneHit // what hit points to
 }
 
-// search begins a search in the first zones of a view.
+// search begins a search for a name in the first zones of a view. The argument zones is their number.
 func (q *query) search(v *View, zones int, name []byte) *zoneSearch {
 	if q.zoneSearch == nil {
 		q.zoneSearch = new(zoneSearch)
@@ -38,7 +38,7 @@ func (q *query) search(v *View, zones int, name []byte) *zoneSearch {
 	return s
 }
 
-// at goes on with a name.
+// at sets the name to search for next.
 func (s *zoneSearch) at(name []byte) { s.name = append(s.buf[:0], name...) }
 
 // searchAnswer begins the search in an answer. The name in the question is searched for again if zones needed the
@@ -63,7 +63,8 @@ func (s *zoneSearch) found(place int, rules *zoneRules, rule zoneRule, trigger T
 	return s.hit
 }
 
-// take reports whether the rule of a zone counts. That of a zone which only monitors is noted.
+// take reports whether the rule of a zone counts. The rule of a zone that only monitors does not count; the zone is
+// recorded, see end.
 func (s *zoneSearch) take(place int, rule zoneRule) bool {
 	if rule == noRule {
 		return false
@@ -75,7 +76,7 @@ func (s *zoneSearch) take(place int, rule zoneRule) bool {
 	return true
 }
 
-// match searches for the name by the triggers that need no answer. The client counts at the first name only.
+// match searches the triggers that need no answer: for the name, and if first is true, for the client.
 func (s *zoneSearch) match(first bool) {
 	for place := range s.bound {
 		rules := s.rule(place).Zone.current.Load()
@@ -129,7 +130,7 @@ func (s *zoneSearch) waits() bool {
 	return false
 }
 
-// end counts what only monitors.
+// end counts the decisions of the zones that only monitor.
 func (s *zoneSearch) end() {
 	for place := 0; s.monitored != 0; place++ {
 		if s.monitored&1 != 0 {
@@ -152,8 +153,8 @@ func (s *zoneSearch) decision() Decision {
 	return d
 }
 
-// zonesBefore returns the number of policy zones that count beside a decision of the lists: if it blocks, those before
-// the list.
+// zonesBefore returns how many policy zones of the view still count, given the decision of the lists: all of them, or,
+// if a list blocks, those before that list.
 func (v *View) zonesBefore(lists *Decision) int {
 	if !lists.Blocks() {
 		return len(v.zones)
@@ -162,7 +163,7 @@ func (v *View) zonesBefore(lists *Decision) int {
 	return n
 }
 
-// action returns what happens to a query.
+// action returns the action on a query: that of the rule r, unless it is Pass, or else that of the record.
 func (h *zoneHit) action(r *Rule, q *query) Action {
 	a := r.Action
 	if a == Pass {
@@ -261,8 +262,8 @@ func (v *View) WithZonesAddr(lists Decision, a netip.Addr) Decision {
 	return s.decision()
 }
 
-// target returns the target of the CNAME record, or an empty name if there is none. A wildcard stands for the name that
-// the answer is for, with the parent of the wildcard behind it; the target is empty if that is too long.
+// target returns the target of the CNAME record, or an empty name if there is none. In a wildcard target
+// (*.example.org), the name that the answer is for replaces the star. If the result is too long, the target is empty.
 func (h *zoneHit) target() blocklist.Name {
 	r := h.alias()
 	if r == nil {

@@ -42,7 +42,7 @@ func (s *Server) lookUp(q *query, name []byte, qtype uint16) []byte {
 // empty is a message without records.
 var empty [dnswire.HeaderSize]byte //nolint:gochecknoglobals // never written to
 
-// lookUpSoon asks the upstream for what a query lacks. It does not wait.
+// lookUpSoon asks the upstream query l, which another query lacks. It does not wait.
 func (s *Server) lookUpSoon(c *snapshot, l *query) {
 	go func() {
 		defer s.recoverPanic()
@@ -89,7 +89,7 @@ func (s *Server) sendApart(c *snapshot, f *inflight) {
 	}
 }
 
-// give gives a client its answer at once. It is empty if nothing is sent.
+// give gives a client its answer at once. If m is empty, nothing is sent.
 func (w *waiter) give(m []byte) {
 	w.query.tap.answer(w.query.question, m)
 	if w.done != nil {

@@ -69,7 +69,7 @@ func (t *nameTable) find(name []byte) (rule zoneRule, node uint32, below bool) {
 	return t.nodes[node].exact, node, false
 }
 
-// get returns the rules of a name, which may be missing.
+// get returns the node of a name. It has no rules if the name does not exist.
 func (t *nameTable) get(name []byte) nameNode {
 	if name[0] == 0 {
 		return t.nodes[0]
@@ -80,7 +80,8 @@ func (t *nameTable) get(name []byte) nameNode {
 	return nameNode{}
 }
 
-// at returns the rule of a name, or of the wildcard below it, to be set. It adds the name, and those above it.
+// at returns a pointer to the rule of a name, or of the wildcard below it. It adds the name and its parents if they are
+// missing.
 func (t *nameTable) at(name []byte, below bool) *zoneRule {
 	node := t.add(name)
 	if below {
@@ -89,7 +90,7 @@ func (t *nameTable) at(name []byte, below bool) *zoneRule {
 	return &t.nodes[node].exact
 }
 
-// add returns the node of a name. It adds the name if it is missing, and those above it.
+// add returns the node of a name. It adds the name and its parents if they are missing.
 func (t *nameTable) add(name []byte) uint32 {
 	if name[0] == 0 {
 		return 0

@@ -35,7 +35,8 @@ func (r *zoneReview) nameTable(now, before *nameTable) {
 	}
 }
 
-// prefixTable compares the rules about addresses. Those about clients block no one's names.
+// prefixTable compares the rules of a trigger for addresses. Rules about clients are only counted, since they block no
+// names.
 func (r *zoneReview) prefixTable(t Trigger) {
 	for key, rule := range r.now.prefixes(t).rules {
 		p := key.prefix()
@@ -45,7 +46,7 @@ func (r *zoneReview) prefixTable(t Trigger) {
 	}
 }
 
-// rule compares the rules of one owner. It reports whether what it is about is blocked now, and was not.
+// rule compares the rules of one owner in both states. It reports whether the rule blocks now, and did not before.
 func (r *zoneReview) rule(now, before zoneRule) bool {
 	if now != noRule && before == noRule {
 		r.added++

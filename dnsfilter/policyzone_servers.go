@@ -18,13 +18,13 @@ import (
 const (
 	maxServers  = 16 // name servers of a name that are looked at
 	maxRestarts = 16 // how often a query begins again
-	lackTTL     = 5  // how long what was looked up is kept at least, in seconds: long enough to begin again
+	lackTTL     = 5  // minimum time in the cache of an answer that a query lacked, in seconds: long enough to begin again
 )
 
-// serverCache is what is known of name servers.
+// serverCache looks up what is known of name servers.
 type serverCache interface {
-	// lookUp returns what the cache has about a name, or an empty message. If it has nothing, it is asked for, and the
-	// query lacks it.
+	// lookUp returns the cached answer for a name and type. If there is none, it returns an empty message, and the
+	// answer is asked for: it becomes the lack of the query (see query.lack), or is fetched in the background.
 	lookUp(q *query, name []byte, qtype uint16) []byte
 }
 
@@ -51,7 +51,7 @@ func (s *zoneSearch) servers() {
 // wantsServers reports whether a zone that still counts has triggers on name servers.
 func (s *zoneSearch) wantsServers() bool { return s.wants(NSDName) || s.wants(NSIP) }
 
-// wants reports whether a zone that still counts has a trigger.
+// wants reports whether a zone that still counts has rules with a trigger.
 func (s *zoneSearch) wants(t Trigger) bool {
 	for place := range s.bound {
 		if s.rule(place).Zone.current.Load().counts[t] > 0 {

@@ -236,7 +236,7 @@ func (q *query) parseCookie(opt *dns.OPT) bool {
 // clientSize returns the maximum size of an answer over UDP, in bytes, from the size in the client's OPT record.
 func clientSize(says int) int { return min(max(says, dnswire.MinSize), dnswire.UDPSize) }
 
-// setKey completes the cache key: it sets the last byte, after name, type and class.
+// setKey sets the cache key: the question in key, and after it a byte for DO and CD.
 func (q *query) setKey(key []byte) {
 	bits := byte(0)
 	if q.do {

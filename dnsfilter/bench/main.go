@@ -151,7 +151,7 @@ func (b *bench) measure(ctx context.Context, part string, names []string, yardst
 	return fmt.Errorf("there is no part %q", part)
 }
 
-// compareAll prints one row per program.
+// compareAll measures each program, and prints one row of the table for each.
 func (b *bench) compareAll(ctx context.Context, names []string, yardstick *process) error {
 	fmt.Fprintf(b.out, "CPU time of a query, as a multiple of the yardstick's at the same moment (lost queries in brackets)\n\n")
 	fmt.Fprintf(b.out, "| | W1 cached | W2 mixed | W3 blocked | W4 not cached | W1 again | MB before | after |\n|---|---|---|---|---|---|---|---|\n")
@@ -187,7 +187,7 @@ func (b *bench) startPeer(ctx context.Context, name, cpus string) (*process, err
 	return p, nil
 }
 
-// comparePeer prints one row.
+// comparePeer measures a resolver in each workload, and prints its row of the table.
 func (b *bench) comparePeer(ctx context.Context, name string, yardstick *process) error {
 	p, err := b.startPeer(ctx, name, "0")
 	if err != nil {

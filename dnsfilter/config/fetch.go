@@ -114,7 +114,7 @@ func (l *List) primaryContradictions(given map[string]bool) (why []string) {
 	return why
 }
 
-// placeFetched sets the files of the fetched lists.
+// placeFetched sets the path of each fetched list's file, which is in the state folder.
 func (s *Settings) placeFetched(r *reader) {
 	for i := range s.Lists {
 		l := &s.Lists[i]

@@ -82,7 +82,8 @@ func (s *Settings) readIncluded(r *reader) (readers []*reader) {
 	return readers
 }
 
-// readOne reads one included file.
+// readOne reads the included file at a path, and returns a reader with its errors. If the file can't be read at all,
+// the error is one of the reader from, at the position of the include.
 func (s *Settings) readOne(from *reader, path string, at position) *reader {
 	r := &reader{file: path}
 	text, err := files.ReadSmall(path)

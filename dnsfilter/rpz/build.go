@@ -34,7 +34,7 @@ type build struct {
 	errs    []error // sources that are not the current ones
 	stale   bool    // the next snapshot differs from the old one
 
-	actions [MaxSources][dnsfilter.Divert + 1]uint8 // numbers of verdicts
+	actions [MaxSources][dnsfilter.Divert + 1]uint8 // numbers of verdicts, by source and action
 }
 
 // update makes the zone as the lists are now. After an error, the zone is the last good one, perhaps with some sources
@@ -153,7 +153,7 @@ func (src *Source) before(i int, version string) (entries string, same bool) {
 // errChanging is returned for a source that has changed while it was read. It is read again at once.
 var errChanging = errors.New("it has changed while it was read")
 
-// unchanged returns an error if the source no longer has a version.
+// unchanged returns an error if the source no longer has the given version.
 func (src *Source) unchanged(i int, version string) error {
 	if now, err := src.version(i); err != nil || now != version {
 		return errors.Join(errChanging, err)
@@ -225,7 +225,7 @@ func (b *build) readSource(ctx context.Context, i int, version string) (info sou
 	return info, errors.Join(src.unchanged(i, version), s.settle())
 }
 
-// judge returns the verdict on an entry, or why a zone can't say it.
+// judge returns the number of the verdict on an entry, or the reason why a zone can't say it.
 func (b *build) judge(i int, e *blocklist.Entry) (n uint8, why string, err error) {
 	src := &b.config.Sources[i]
 	if e.Scope == blocklist.ScopeURL {
@@ -297,7 +297,7 @@ func (b *build) write() error {
 	return nil
 }
 
-// fill does what write does, to a new file, which stays open.
+// fill writes the next table to a new file, and leaves the file open.
 func (b *build) fill(f *os.File, items itemReader) error {
 	r := &recorder{from: items, out: bufio.NewWriterSize(f, bufferSize), at: b.next.At}
 	diff, err := b.compare(r)

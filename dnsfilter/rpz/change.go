@@ -66,7 +66,7 @@ func (c *changer) order() int {
 }
 
 // readChanges reads and sorts what has changed in a source since the old snapshot. It returns false if the source can't
-// tell: then all its entries have to be read.
+// say what has changed: then all its entries have to be read.
 func (b *build) readChanges(ctx context.Context, i int, old sourceInfo,
 	version string,
 ) (info sourceInfo, ok bool, err error) {

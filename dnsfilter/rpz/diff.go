@@ -12,8 +12,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/formats"
 )
 
-// Limits of the journal of a zone. A secondary whose serial is not in it, or after a larger change, gets the whole
-// zone.
+// Limits of the journal of a zone. A secondary gets the whole zone if its serial is not in the journal, or if a change
+// was larger.
 const (
 	maxDiff        = 4 << 20  // of one change, in bytes
 	maxJournal     = 16 << 20 // of all changes, in bytes
@@ -95,7 +95,7 @@ func (s *side) fill() error {
 	return err
 }
 
-// order compares two sides. An ended one is after the other.
+// order compares the next owners of two sides. A side that has ended comes last.
 func (s *side) order(other *side) int {
 	switch {
 	case s.owner == nil:
@@ -139,8 +139,8 @@ func appendRecord(dst []byte, o *owner, d data) []byte {
 	return append(append(dst, toZone...), d...)
 }
 
-// addDifference writes the difference to a file and adds it to the journal. If it is too large, the journal starts
-// again.
+// addDifference writes the difference to a file and adds it to the journal. If the difference is too large, it empties
+// the journal instead.
 func (s *snapshot) addDifference(old *snapshot, d *differ) error {
 	if d.tooLarge {
 		s.Journal = nil

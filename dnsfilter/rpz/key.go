@@ -142,7 +142,7 @@ func (p *keyParser) secret() (string, error) {
 	return base64.StdEncoding.EncodeToString(secret), nil
 }
 
-// is reports whether the next word is that one.
+// is reads the next word, and reports whether it is the given one.
 func (p *keyParser) is(want string) bool {
 	word, ok := p.word()
 	return ok && word == want
@@ -171,7 +171,7 @@ func (p *keyParser) word() (string, bool) {
 	return p.cut(end, 0), true
 }
 
-// cut removes n bytes and returns them, and removes more bytes after them.
+// cut removes n+more bytes from the text, and returns the first n.
 func (p *keyParser) cut(n, more int) (word string) {
 	word, p.rest = p.rest[:n], p.rest[n+more:]
 	return word

@@ -11,7 +11,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// reply writes the messages of a reply. Each repeats the question, to whose name the owners of all records point.
+// reply writes the messages of a reply. Each message repeats the question. The owner names of all records end in a
+// compression pointer to the name in it.
 type reply struct {
 	head        []byte // header and question
 	edns        bool
@@ -22,7 +23,7 @@ type reply struct {
 	buf         []byte
 	records     int
 	last        []byte // key of the last owner
-	lastAt      int    // where its name is in the message; 0: nowhere
+	lastAt      int    // offset of its name in the message; 0: not in this message
 	inAuthority bool   // the records are in the authority section
 	sent        uint64 // bytes
 	err         error
@@ -31,8 +32,8 @@ type reply struct {
 // maxPointer is the maximum offset in a message that a compression pointer can have, plus one.
 const maxPointer = 1 << 14
 
-// maxMessage is the length of a message of a transfer, in bytes, without OPT and TSIG records. Each is one write and
-// one signature.
+// maxMessage is the length of a message of a transfer, in bytes, without OPT and TSIG records. Each message costs one
+// write and one signature.
 const maxMessage = maxPointer
 
 func newReply(head []byte, edns bool, send func([]byte) error) *reply {

@@ -82,7 +82,7 @@ const endOfZone = "; end of the zone\n"
 // escapes.
 const maxLine = 1 << 19
 
-// readSOA returns the SOA record of a zone file, or nil if the file is no whole one of the zone.
+// readSOA returns the SOA record of a zone file, or nil if the file is not a complete file of this zone.
 func readSOA(path string, zone blocklist.Name) *dns.SOA {
 	f, err := os.Open(path)
 	if err != nil {

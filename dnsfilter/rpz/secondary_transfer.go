@@ -22,7 +22,7 @@ type transfer struct {
 	records int
 	foreign int
 	part    part
-	serial  uint32   // of an IXFR: where the changes have arrived
+	serial  uint32   // of an IXFR: the serial that the changes so far lead to
 	changes *changes // of an IXFR; nil: it is the whole zone
 	w       *bufio.Writer
 }

@@ -165,7 +165,7 @@ func soa(serial uint32) data {
 	return d
 }
 
-// nameServer is the data of the NS record, which a zone needs. No one asks it.
+// nameServer is the data of the NS record, which a zone needs. No resolver asks this name server.
 func nameServer() data { return newData(dns.TypeNS, ttl, "\x09localhost\x00") }
 
 // top returns the records of the top of the zone, its SOA record first.
@@ -182,7 +182,8 @@ func serialRecords(serial uint32, digest []byte) []data {
 // newer reports whether a serial is after another one (RFC 1982).
 func newer(a, b uint32) bool { return int32(a-b) > 0 }
 
-// nextSerial returns the serial after one: the Unix time, so that it does not go back even if the state is lost.
+// nextSerial returns the serial that follows before: the Unix time, so that serials do not go back even if the state is
+// lost, or one more than before if the time is not later.
 func nextSerial(before uint32, now time.Time) uint32 {
 	if s := uint32(now.Unix()); before == 0 || newer(s, before) {
 		return s

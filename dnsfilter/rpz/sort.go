@@ -73,7 +73,7 @@ func (s *sorter) spill() error {
 	return w.Flush()
 }
 
-// settle frees the memory of a long list.
+// settle writes the items of a long list to a file, so that their memory is freed.
 func (s *sorter) settle() error {
 	if len(s.buf) <= 4*bufferSize {
 		return nil

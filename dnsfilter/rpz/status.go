@@ -23,7 +23,7 @@ type Status struct {
 	Bytes          uint64 `json:"bytes"`            // sent by transfers
 	Running        int    `json:"running"`          // transfers at this moment
 	Notified       uint64 `json:"notified"`         // notifications that a secondary has confirmed
-	NotifyFailures uint64 `json:"notify_failures"`  // secondaries that have confirmed none of a serial
+	NotifyFailures uint64 `json:"notify_failures"`  // secondaries that have confirmed no notification of a serial
 }
 
 // counts are the counters of a zone.

@@ -81,7 +81,7 @@ func (z *Zone) refuse(q *request, r *reply, rcode int) {
 	_ = r.flush() // the client may have gone away
 }
 
-// admit checks who asks. It returns an rcode.
+// admit checks the address, the signature and the zone of a request. It returns NOERROR, or the rcode of the refusal.
 func (z *Zone) admit(q *request, r *reply) int {
 	c := z.config.Load()
 	t := q.msg.IsTsig()

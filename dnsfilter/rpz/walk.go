@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// owner is a node of the zone that has records: a key and, for the wildcard below a name, true.
+// owner is a node of the zone that has records: a name, or the wildcard below it.
 type owner struct {
 	key     []byte
 	below   bool // the wildcard below the name
@@ -133,7 +133,7 @@ func (w *walker) push() {
 	l.key, l.below = append(l.key[:0], w.key...), append(l.below[:0], w.below...)
 }
 
-// failure returns the error of the reader, but not its end: that is for the next call.
+// failure returns the error of the reader. It returns nil for io.EOF, which the next call of next returns.
 func (w *walker) failure() error {
 	if errors.Is(w.err, io.EOF) {
 		return nil
@@ -193,7 +193,8 @@ func (w *walker) climb() {
 	}
 }
 
-// addBetween adds the parents of the current name below the nearest owner with a wildcard, with its verdict.
+// addBetween adds the parents of the current name that are below the nearest owner with a wildcard. They get the
+// verdict of that wildcard (above).
 func (w *walker) addBetween(above uint8) {
 	from := 0
 	if n := len(w.emitted); n > 0 {

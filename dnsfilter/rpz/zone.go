@@ -27,8 +27,8 @@ type Source struct {
 	Version func() (string, error)
 	// Entries reads the current entries, in any order. If they change meanwhile, the last value has to be an error.
 	Entries func() iter.Seq2[blocklist.Entry, error]
-	// Changes reads what has changed since an earlier version, in the order of a delta. It returns false if that is not
-	// known. Nil: it never is.
+	// Changes reads what has changed since an earlier version, in the order of a delta. It returns false if the changes
+	// are not known. Nil: they never are.
 	Changes func(since string) (iter.Seq2[blocklist.Change, error], bool)
 }
 

@@ -55,7 +55,7 @@ func (s *Service) control() http.Handler {
 	return mux
 }
 
-// decide returns a handler for requests to accept or to reject a hold; by carries out the decision.
+// decide returns a handler for requests to accept or to reject a hold. The function by carries out the decision.
 func (s *Service) decide(by func(context.Context, holdDecision) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var d holdDecision

@@ -53,7 +53,7 @@ func (s *running) metrics() *prometheus.Registry {
 	return registry
 }
 
-// statOf converts a metric.
+// statOf converts a metric of a family. For a histogram, it computes the mean and the bounds.
 func statOf(f *dto.MetricFamily, m *dto.Metric) Stat {
 	out := Stat{Name: f.GetName(), Help: f.GetHelp()}
 	var labels []string

@@ -133,7 +133,7 @@ func replaceFetched(ctx context.Context, old, next fetchedLists, log *slog.Logge
 	return next
 }
 
-// fetchNow makes all lists be fetched at once.
+// fetchNow makes the goroutines of all lists fetch now.
 func (all fetchedLists) fetchNow() {
 	for _, f := range all {
 		f.fetchNow()

@@ -83,7 +83,7 @@ func (s *zoneSource) fetch(ctx context.Context, state *fetchState,
 	return u.Replaced, err
 }
 
-// notified answers a notification (NOTIFY, RFC 1996) about a zone that is copied, and makes the zone be copied now.
+// notified answers a notification (NOTIFY, RFC 1996) about a zone that is copied, and starts a copy of the zone.
 func (s *running) notified(message []byte, client netip.Addr) []byte {
 	current := s.active.Load()
 	if current == nil {

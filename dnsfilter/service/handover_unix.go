@@ -20,7 +20,7 @@ import (
 // watched by the runtime's poller.
 type handles []int
 
-// newHandles duplicates all sockets. If that fails, it logs a warning and returns none.
+// newHandles returns duplicates of all sockets. If one can't be duplicated, it logs a warning and returns none.
 func newHandles(l *dnsfilter.Listeners, log *slog.Logger) (all handles) {
 	for _, socket := range l.Sockets() {
 		conn, ok := socket.(syscall.Conn)

@@ -36,8 +36,8 @@ type policyZone struct {
 // policyZones are the policy zones of the settings.
 type policyZones map[blocklist.Name]*policyZone
 
-// newPolicyZones returns the policy zones of settings. It reuses those of old, whose configuration changes only with
-// start.
+// newPolicyZones returns the policy zones of settings. It reuses the zones of old; their configuration changes only
+// when the result is started.
 func (s *running) newPolicyZones(next *config.Settings, old policyZones) (policyZones, error) {
 	out := policyZones{}
 	for i := range next.PolicyZones {
@@ -83,7 +83,8 @@ func (s *running) policyZoneConfig(settings *config.Settings, z *config.PolicyZo
 	return c, nil
 }
 
-// fileSource returns a local list as a source: its file, as long as that is what is in force.
+// fileSource returns a local list as a source: the entries of its file, as long as the current content of the file is
+// in force.
 func (s *running) fileSource(r dnsfilter.Rule, f config.LocalFile) rpz.Source {
 	return rpz.Source{
 		Rule: r,
@@ -104,7 +105,7 @@ func (s *running) fileSource(r dnsfilter.Rule, f config.LocalFile) rpz.Source {
 	}
 }
 
-// readFile yields the entries of a file. It fails if the file is not what is in force.
+// readFile yields the entries of a file. It fails if the current content of the file is not in force.
 func (s *running) readFile(f config.LocalFile, yield func(blocklist.Entry, error) bool) error {
 	if _, current := heldFile(f, s.store); !current {
 		return fmt.Errorf("%s: what is in force is not what the file has now", f.Path)

@@ -42,7 +42,7 @@ func watchdog(ctx context.Context, at net.Addr, log *slog.Logger) {
 	}
 }
 
-// answers sends a query that the server answers without an upstream.
+// answers sends a query that the server answers without an upstream. It fails if no answer comes within the time limit.
 func answers(ctx context.Context, at net.Addr, within time.Duration) error {
 	c := dns.Client{Net: at.Network(), Timeout: within}
 	_, _, err := c.ExchangeContext(ctx, new(dns.Msg).SetQuestion(".", dns.TypeANY), reachable(at))

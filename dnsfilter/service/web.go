@@ -66,8 +66,8 @@ func (s *Service) serveWeb(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// handler returns the pages. Pages of other sites can neither read nor change anything here: requests whose host is
-// another name than localhost are refused, and so are requests from other origins.
+// handler returns the pages. Pages of other sites can neither read nor change anything here: requests are refused if
+// their host is neither an IP address nor localhost, or if they come from another origin.
 func (w *webServer) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(out http.ResponseWriter, _ *http.Request) { w.show(out, http.StatusOK, webMessage{}) })

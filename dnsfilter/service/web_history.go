@@ -56,7 +56,7 @@ func (h *history) begin(lists map[string]map[dnsfilter.Action]uint64) {
 	h.last = lists
 }
 
-// record ends a minute.
+// record records the decisions since the last call as those of one minute.
 func (h *history) record(lists map[string]map[dnsfilter.Action]uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -60,7 +60,7 @@ func (q *pendingQuery) attemptOf(via transport, id uint16) *attempt {
 	return nil
 }
 
-// packet returns the packed query in the form of an attempt: with or without EDNS.
+// packet returns the packed query as an attempt sends it: with or without its OPT record.
 func (q *pendingQuery) packet(a *attempt) []byte {
 	if a.noEDNS {
 		return dropEDNS(q.noEDNS[:0], q.query)
