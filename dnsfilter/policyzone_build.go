@@ -111,8 +111,8 @@ func (b *zoneBuilder) add(at zoneOwner, a zoneAction) (why string) {
 	return ""
 }
 
-// combine returns the rule of an owner after one more record. If the record can't be added, combine returns the old
-// rule and the reason.
+// combine returns the rule of an owner that has one more record. If it can't have it, the rule stays, and combine
+// returns the reason.
 func (b *zoneBuilder) combine(before zoneRule, a zoneAction) (_ zoneRule, why string) {
 	records := b.records(before)
 	switch {
