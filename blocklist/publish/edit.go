@@ -15,6 +15,7 @@ import (
 // Edit is an operation that gives and withdraws orders one by one, see [Ledger.Edit].
 type Edit struct {
 	*ledger.Tx
+	by      Audit
 	screen  *screen
 	checker *checker
 }
@@ -35,9 +36,16 @@ func (l *Ledger) newEdit(ctx context.Context, t *ledger.Tx, by Audit) (*Edit, er
 	if err != nil {
 		return nil, err
 	}
-	c, err := l.newChecker(ctx, by)
-	return &Edit{Tx: t, screen: s, checker: c}, err
+	rules, err := l.Rules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := rules.compile()
+	return &Edit{Tx: t, by: by, screen: s, checker: c}, err
 }
+
+// CheckReason fails with [ErrRules] if the operation needs a reason and has none.
+func (e *Edit) CheckReason() error { return e.checker.checkReason(e.by) }
 
 // Give gives orders that [Edit.Examine] has accepted, as [Ledger.Add] does.
 func (e *Edit) Give(ctx context.Context, entries []blocklist.Entry) error {

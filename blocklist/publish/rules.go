@@ -62,10 +62,18 @@ var ErrTwoPersons = fmt.Errorf("%w: two persons decide on its category", ErrRule
 
 // RuleError says which rule of the list an order breaks. It wraps [ErrRules].
 type RuleError struct {
+	Field  string // of the order, one of the constants below
 	Target string // empty: it is about the whole change
 	Rule   Message
 	err    error
 }
+
+// Fields of an order that rules are about.
+const (
+	FieldReason    = "reason"
+	FieldReference = "reference"
+	FieldCategory  = "category"
+)
 
 // Error implements error.
 func (e *RuleError) Error() string {
@@ -195,21 +203,29 @@ func (l *Ledger) newChecker(ctx context.Context, by Audit) (*checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.NeedReason && by.Reason == "" {
-		return nil, &RuleError{"", ruleReason.With(), ErrRules}
+	if err := r.checkReason(by); err != nil {
+		return nil, err
 	}
 	return r.compile()
+}
+
+// checkReason fails with [ErrRules] if an operation needs a reason and has none.
+func (r Rules) checkReason(by Audit) error {
+	if r.NeedReason && by.Reason == "" {
+		return &RuleError{FieldReason, "", ruleReason.With(), ErrRules}
+	}
+	return nil
 }
 
 // check fails with [ErrRules] if an order breaks a rule.
 func (c *checker) check(e blocklist.Entry) error {
 	switch {
 	case c.NeedReference && e.Reference == "":
-		return &RuleError{e.Target(), ruleReference.With(), ErrRules}
+		return &RuleError{FieldReference, e.Target(), ruleReference.With(), ErrRules}
 	case c.reference != nil && e.Reference != "" && !c.reference.MatchString(e.Reference):
-		return &RuleError{e.Target(), rulePattern.With(e.Reference, c.Reference), ErrRules}
+		return &RuleError{FieldReference, e.Target(), rulePattern.With(e.Reference, c.Reference), ErrRules}
 	case len(c.Categories) > 0 && !slices.Contains(c.Categories, e.Category):
-		return &RuleError{e.Target(), c.otherCategory(e.Category), ErrRules}
+		return &RuleError{FieldCategory, e.Target(), c.otherCategory(e.Category), ErrRules}
 	}
 	return nil
 }
@@ -217,7 +233,7 @@ func (c *checker) check(e blocklist.Entry) error {
 // checkDirect fails with [ErrRules] if an order that comes from no proposal breaks a rule.
 func (c *checker) checkDirect(e blocklist.Entry) error {
 	if e.Category != NoCategory && slices.Contains(c.TwoPersons, e.Category) {
-		return &RuleError{e.Target(), ruleTwo.With(), ErrTwoPersons}
+		return &RuleError{FieldCategory, e.Target(), ruleTwo.With(), ErrTwoPersons}
 	}
 	return c.check(e)
 }

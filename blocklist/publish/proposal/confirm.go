@@ -30,24 +30,12 @@ func (r *ruling) confirm(ctx context.Context, e *publish.Edit) error {
 			continue
 		}
 		done[p.ID] = true
-		p = r.with(p)
-		if p.Withdraw {
-			r.results[i].Err, err = decision(p, r.withdraw(ctx, e, p))
-		} else {
-			var o blocklist.Entry
-			if o, err = order(p); err == nil {
-				r.results[i].Guards, err = e.Examine(ctx, o)
-			}
-			r.results[i].Err, err = decision(p, err)
-			orders = append(orders, o)
-		}
-		if err != nil {
+		given, err := r.order(ctx, e, r.with(p), i)
+		if r.results[i].Err, err = decision(p, err); err != nil {
 			return err
 		}
 		if r.results[i].Err == nil {
-			confirmed = append(confirmed, i)
-		} else if !p.Withdraw {
-			orders = orders[:len(orders)-1]
+			orders, confirmed = append(orders, given...), append(confirmed, i)
 		}
 	}
 	if len(confirmed) == 0 {
@@ -57,6 +45,21 @@ func (r *ruling) confirm(ctx context.Context, e *publish.Edit) error {
 		return err
 	}
 	return r.recordConfirmed(ctx, e, confirmed)
+}
+
+// order withdraws the order of a proposal to withdraw. It examines that of any other, and returns it.
+func (r *ruling) order(ctx context.Context, e *publish.Edit, p Proposal, i int) ([]blocklist.Entry, error) {
+	if err := e.CheckReason(); err != nil {
+		return nil, err
+	}
+	if p.Withdraw {
+		return nil, r.withdraw(ctx, e, p)
+	}
+	o, err := order(p)
+	if err == nil {
+		r.results[i].Guards, err = e.Examine(ctx, o)
+	}
+	return []blocklist.Entry{o}, err
 }
 
 // decision splits an error into one about a single proposal, and one that ends the decision.

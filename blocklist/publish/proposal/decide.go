@@ -49,16 +49,18 @@ type Decided struct {
 	Proposal                 // as it is now
 	Err      error           `json:"-"`                // why nothing was decided; nil: done
 	Why      string          `json:"why,omitempty"`    // the same as text
+	Last     Step            `json:"-"`                // what was decided before, if that is why
 	Guards   []guard.Finding `json:"guards,omitempty"` // what the guards say, of confirm
 }
 
 var (
 	// ErrState is returned for a decision that a proposal in its state does not take.
 	ErrState = errors.New("not in this state")
-	// ErrAlready is returned if the same person has already decided since the step that they have seen. It wraps
+	// ErrAlready is returned if the same person has taken the same decision since the step that they have seen. It wraps
 	// [ErrState].
 	ErrAlready = fmt.Errorf("%w: you have decided on it already", ErrState)
-	// ErrNoReason is returned for a refusal without a reason. It wraps [blocklist.ErrMalformed].
+	// ErrNoReason is returned for a refusal without a reason, if it would refuse anything. It wraps
+	// [blocklist.ErrMalformed].
 	ErrNoReason = fmt.Errorf("%w: a refusal needs a reason", blocklist.ErrMalformed)
 	// ErrSecondPerson is returned if a person confirms alone where two decide.
 	ErrSecondPerson = errors.New("another person must confirm")
@@ -72,16 +74,14 @@ const MaxDecided = 100_000
 // Decide decides on proposals as one step, and returns a result for each, in the order of the IDs. What can't be
 // decided has an error ([ErrState], [ErrAlready], [ErrSecondPerson], [ErrChanged], [ErrNotFound], [publish.ErrRules], a
 // [*guard.HeldError], or for a proposal to withdraw [publish.ErrNotListed] or [publish.ErrNoOrder]); the others are
-// decided. A refusal without by.Reason fails with [ErrNoReason].
+// decided. A refusal without by.Reason fails with [ErrNoReason]. The state of a proposal is looked at before the reason
+// and the rules.
 //
 // Confirm gives the orders in the same transaction, as one operation of [publish.KindConfirm], so that either both
 // count or none. With by.Override, entries that the guards hold are listed as well.
 func Decide(ctx context.Context, l *publish.Ledger, d Decision, by publish.Audit) ([]Decided, error) {
 	if len(d.IDs) > MaxDecided {
 		return nil, fmt.Errorf("deciding: %w: at most %d proposals at once", blocklist.ErrTooLarge, MaxDecided)
-	}
-	if d.Verb == Refuse && by.Reason == "" {
-		return nil, fmt.Errorf("deciding: %w", ErrNoReason)
 	}
 	rules, err := l.Rules(ctx)
 	if err != nil {
@@ -132,6 +132,9 @@ func (r *ruling) run(ctx context.Context, t *ledger.StepTx) error {
 			}
 			continue
 		}
+		if r.Verb == Refuse && r.by.Reason == "" {
+			return ErrNoReason
+		}
 		change := Proposal{State: to}
 		if r.Verb == Check {
 			change = r.attributes()
@@ -173,16 +176,16 @@ func (r *ruling) find(ctx context.Context, v ledger.View, i int) (Proposal, erro
 	if err != nil {
 		return p, err
 	}
-	seen, given := r.Seen[p.ID]
-	if given && seen != p.Step {
-		last, err := lastStep(ctx, v, p.ID)
-		result.Err = fmt.Errorf("proposal %d: %w: it is %s", p.ID, ErrChanged, stateText(p))
-		if samePerson(last.Author, r.by.Author) {
-			result.Err = fmt.Errorf("proposal %d: %w: it is %s", p.ID, ErrAlready, p.State)
-		}
-		return p, err
-	}
 	result.Err = r.Allowed(p, r.by.Author, r.rules)
+	if seen, given := r.Seen[p.ID]; given && seen != p.Step || errors.Is(result.Err, ErrState) {
+		if result.Last, err = lastStep(ctx, v, p.ID); err != nil {
+			return p, err
+		}
+		if given && seen != p.Step {
+			result.Err = r.changed(p, result.Last)
+		}
+		return p, nil
+	}
 	if result.Err == nil && (r.Verb == Check || r.Verb == Confirm) && !p.Withdraw {
 		result.Err = r.checkDays(p, time.Now())
 	}
@@ -195,6 +198,17 @@ func (r *ruling) find(ctx context.Context, v ledger.View, i int) (Proposal, erro
 		}
 	}
 	return p, nil
+}
+
+// changed returns the error about a proposal that was changed since it was seen.
+func (r *ruling) changed(p Proposal, last Step) error {
+	switch {
+	case !samePerson(last.Author, r.by.Author):
+		return fmt.Errorf("proposal %d: %w: it is %s", p.ID, ErrChanged, stateText(p))
+	case last.Kind == string(r.Verb):
+		return fmt.Errorf("proposal %d: %w: it is %s", p.ID, ErrAlready, p.State)
+	}
+	return fmt.Errorf("proposal %d: %w: you have made it %s", p.ID, ErrState, p.State)
 }
 
 // checkDays fails if the order would have expired, or if the day of its review was given and is over.
@@ -210,12 +224,12 @@ func (d Decision) checkDays(p Proposal, now time.Time) error {
 }
 
 // lastStep returns the last step of a proposal.
-func lastStep(ctx context.Context, v ledger.View, id int64) (last ledger.ProposalStep, err error) {
+func lastStep(ctx context.Context, v ledger.View, id int64) (last Step, err error) {
 	for s, err := range v.StepsOf(ctx, id) {
 		if err != nil {
 			return last, err
 		}
-		last = s
+		last = s.Step
 	}
 	return last, nil
 }

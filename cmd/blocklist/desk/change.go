@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,12 +29,18 @@ type changeForm struct {
 	Review    string // a day
 	Monitor   bool
 	Override  string // why entries that the guards hold are listed
+
+	Rules    publish.Rules
+	Required []string // names of the fields that the rules ask for
+	Bad      string   // name of the field that an error is about; empty: none
 }
+
+// Needs reports whether the rules ask for a field.
+func (f changeForm) Needs(field string) bool { return slices.Contains(f.Required, field) }
 
 // changePage is the form of a change, and what the change would do.
 type changePage struct {
 	Form    changeForm
-	Rules   publish.Rules
 	Problem error // why it can't be done; nil: nothing is wrong, or it was not tried
 	Tried   bool
 	Head    string // the last operation when it was tried
@@ -83,7 +90,10 @@ func (v *visit) showForm(verb string) error {
 }
 
 func (v *visit) showChange(status int, p changePage) error {
-	p.Rules, p.Edit = v.now.Rules, withQuery(v.r.URL, editQuery, "1")
+	p.Edit = withQuery(v.r.URL, editQuery, "1")
+	if p.Form.Verb == "add" {
+		p.Form.Required = needed(v.now.Rules)
+	}
 	return v.write(status, "change", p.Form.Verb+".title", p)
 }
 
@@ -93,7 +103,21 @@ func (v *visit) changeForm(verb string) changeForm {
 	return changeForm{
 		Verb: verb, Entries: get("entries"), Category: get("category"), Reference: get("reference"), Decision: get("decision"),
 		Reason: get("reason"), Expires: get("expires"), Review: get("review"), Monitor: get("status") == "monitor", Override: get("override"),
+		Rules: v.now.Rules,
 	}
+}
+
+// needed returns the names of the fields that rules ask for in each order.
+func needed(r publish.Rules) (fields []string) {
+	for field, need := range map[string]bool{
+		publish.FieldReason: r.NeedReason, publish.FieldReference: r.NeedReference,
+		publish.FieldCategory: len(r.Categories) > 0,
+	} {
+		if need {
+			fields = append(fields, field)
+		}
+	}
+	return fields
 }
 
 func (v *visit) add() error      { return v.makeChange("add") }
@@ -158,6 +182,7 @@ func (v *visit) tryChange(status int, p changePage) error {
 	}
 	if err != nil {
 		p.Problem, status = err, max(status, failureOf(err).status)
+		p.Form.Bad = fieldOf(err)
 	}
 	return v.showChange(status, p)
 }

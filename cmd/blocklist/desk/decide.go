@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,6 +21,7 @@ type decidePage struct {
 	Proposals []examined
 	Steps     []proposal.DetailedStep // of a single one, newest first
 	Rules     publish.Rules
+	Verb      string             // the decision that was taken
 	Results   []proposal.Decided // of a decision; none: there was none yet
 	Notice    notice
 	Form      changeForm
@@ -127,7 +129,7 @@ func (v *visit) ids(texts []string) (ids []int64, err error) {
 
 func (v *visit) showDecide(ids []int64) error {
 	d := v.draft()
-	p := decidePage{Rules: v.now.Rules, Notice: d.notice, Withdraw: true}
+	p := decidePage{Rules: v.now.Rules, Verb: d.fields.Get("verb"), Notice: d.notice, Withdraw: true}
 	p.Results, _ = d.result.([]proposal.Decided)
 	all := make([]proposal.Proposal, len(ids))
 	p.Proposals = make([]examined, len(ids))
@@ -160,15 +162,18 @@ func (v *visit) showDecide(ids []int64) error {
 // fill fills in the form: with what was typed, if that was not done, or else with what the proposals have. It returns
 // the status of the page.
 func (p *decidePage) fill(v *visit) int {
+	bad := cmp.Or(p.Notice.Field, fieldOf(p.Notice.Err))
 	for _, r := range p.Results {
 		p.Failed = p.Failed || r.Err != nil
 		p.Held = p.Held || errors.Is(r.Err, blocklist.ErrHeld)
+		bad = cmp.Or(bad, fieldOf(r.Err))
 	}
 	if p.Form = common(p.Proposals); len(p.Results) == 0 || p.Failed {
 		if v.draft().fields != nil {
-			p.Form = v.changeForm("add")
+			p.Form = v.changeForm("decide")
 		}
 	}
+	p.Form.Verb, p.Form.Rules, p.Form.Required, p.Form.Bad = "decide", p.Rules, p.required(), bad
 	switch {
 	case p.Failed:
 		return http.StatusConflict
@@ -176,6 +181,22 @@ func (p *decidePage) fill(v *visit) int {
 		return http.StatusBadRequest
 	}
 	return http.StatusOK
+}
+
+// required returns the fields that a confirmation needs, and that not all of the proposals have.
+func (p decidePage) required() []string {
+	return slices.DeleteFunc(needed(p.Rules), func(field string) bool {
+		lacks := func(one examined) bool {
+			switch field {
+			case publish.FieldReference:
+				return one.Reference == ""
+			case publish.FieldCategory:
+				return one.Category == ""
+			}
+			return true
+		}
+		return !p.Confirms() || p.Withdraw && field != publish.FieldReason || !slices.ContainsFunc(p.Proposals, lacks)
+	})
 }
 
 // read reads a proposal with its steps, newest first.
@@ -284,7 +305,7 @@ func (v *visit) decideProposals() error {
 		results, err = proposal.Decide(v.r.Context(), v.ledger, d, by)
 	}
 	if errors.Is(err, proposal.ErrNoReason) {
-		return v.leadTo(page, notice{Key: "decide.noreason"}, nil)
+		return v.leadTo(page, notice{Key: "decide.noreason", Field: publish.FieldReason}, nil)
 	}
 	if err != nil && failureOf(err).status == http.StatusInternalServerError {
 		return err

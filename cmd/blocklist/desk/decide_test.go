@@ -142,3 +142,31 @@ func TestWithdrawOrderWithoutReference(t *testing.T) {
 		assert.Len(t, all, orders, target)
 	}
 }
+
+// A decision about what was decided before says what is so and by whom, not that it was done.
+func TestOppositeDecision(t *testing.T) {
+	t.Parallel()
+	a, carla, rita := office(t)
+	require.NoError(t, a.SetRules(t.Context(), publish.Rules{NeedReason: true}, audit))
+	carla.post(t, "/propose", fields("entries", "one.example\ntwo.example\nthree.example", "source", "hotline"))
+	seen := map[string]string{}
+	for _, id := range []string{"1", "2", "3"} {
+		carla.post(t, "/proposals/decide", fields("seen", carla.get(t, "/proposal/"+id).values["seen"], "verb", "check", "reason", "seen"))
+		seen[id] = rita.get(t, "/proposal/"+id).values["seen"]
+	}
+	send := func(b *browser, id, verb, reason string) string {
+		return b.post(t, "/proposals/decide", fields("seen", seen[id], "verb", verb, "reason", reason)).text
+	}
+	assert.Contains(t, send(rita, "1", "confirm", "as ordered"), "done listed")
+	again := send(rita, "1", "confirm", "as ordered")
+	assert.Contains(t, again, "You have done this already listed Confirmed · rita · ")
+	for _, reason := range []string{"No", ""} {
+		said := send(rita, "1", "refuse", reason)
+		assert.NotContains(t, said, "You have done this already")
+		assert.Contains(t, said, "not done: “Refuse” It was decided otherwise before. listed Confirmed · rita · ", reason)
+	}
+	assert.Contains(t, send(carla, "1", "refuse", "No"), "not done: “Refuse” It was changed since you looked at it: look again, then decide. listed Confirmed · rita · ")
+	assert.Contains(t, send(rita, "2", "refuse", "No"), "done refused")
+	assert.Contains(t, send(rita, "2", "confirm", ""), "not done: “Confirm: it counts” It was decided otherwise before. refused Refused · rita · ")
+	assert.Contains(t, send(rita, "3", "refuse", ""), "a refusal needs a reason")
+}

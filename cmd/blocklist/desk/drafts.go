@@ -17,8 +17,9 @@ type draft struct {
 
 // notice is what a page says about a form.
 type notice struct {
-	Key string // of a text; empty: there is nothing to say
-	Err error  // why it is so; nil: the text says it
+	Key   string // of a text; empty: there is nothing to say
+	Err   error  // why it is so; nil: the text says it
+	Field string // name of the field that it is about; empty: none
 }
 
 // maxDrafts is how many drafts of a person are kept. Each is at most [maxBody] long.

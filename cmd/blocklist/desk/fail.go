@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"errors"
+	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -24,6 +25,28 @@ var (
 type failure struct {
 	Key string // of the text that says what kind of failure it is, and what to do
 	Err error
+}
+
+// fieldOf returns the name of the field that an error is about; empty: none.
+func fieldOf(err error) string {
+	rule, entry := (*publish.RuleError)(nil), (*blocklist.EntryError)(nil)
+	switch {
+	case errors.As(err, &rule):
+		return rule.Field
+	case errors.As(err, &entry), errors.Is(err, publish.ErrNotListed):
+		return "entries"
+	case errors.Is(err, publish.ErrNoOrder):
+		return "reference"
+	}
+	return ""
+}
+
+// markField returns the attributes of a field, if an error is about it.
+func markField(f changeForm, field string) template.HTMLAttr {
+	if f.Bad != field {
+		return ""
+	}
+	return ` aria-invalid="true" aria-describedby="problem" autofocus`
 }
 
 // kind is a kind of errors, with the status of the answer.

@@ -15,7 +15,6 @@ type proposePage struct {
 	Source, Note string
 	Evidence     string
 	Withdraw     bool
-	Rules        publish.Rules
 	Notice       notice
 	Found        []foundTarget // in a pasted text, for the person to choose from
 	Results      []written
@@ -42,7 +41,7 @@ func (v *visit) proposeForm() error {
 	d := v.draft()
 	p := proposePage{
 		Form: v.changeForm("add"), Source: v.value("source"), Note: v.value("note"), Evidence: v.value("evidence"),
-		Withdraw: v.value("withdraw") != "", Rules: v.now.Rules, Notice: d.notice, Edit: withQuery(v.r.URL, editQuery, "1"),
+		Withdraw: v.value("withdraw") != "", Notice: d.notice, Edit: withQuery(v.r.URL, editQuery, "1"),
 	}
 	p.Results, _ = d.result.([]written)
 	if p.Results != nil {
@@ -83,7 +82,9 @@ func (p *proposePage) find(v *visit) error {
 	for _, f := range withLone(found, p.Form.Entries) {
 		p.Found = append(p.Found, foundTarget{Found: f})
 		if f.Target != "" {
-			all = append(all, proposal.Proposal{Target: f.Target, Category: p.Form.Category, Withdraw: p.Withdraw})
+			all = append(all, proposal.Proposal{
+				Target: f.Target, Category: p.Form.Category, Reference: p.Form.Reference, Withdraw: p.Withdraw,
+			})
 		}
 	}
 	if len(p.Found) == 0 {

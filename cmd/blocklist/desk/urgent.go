@@ -59,7 +59,7 @@ func (v *visit) askUrgent() error {
 		_, err = v.ledger.PrepareUrgent(v.r.Context(), publish.UrgentChange{Add: entries}, by)
 	}
 	if err != nil && failureOf(err).status < http.StatusInternalServerError {
-		return v.leadTo("/urgent", notice{"fail.unsent", err}, nil)
+		return v.leadTo("/urgent", notice{Key: "fail.unsent", Err: err}, nil)
 	}
 	return v.then(err, "/urgent")
 }

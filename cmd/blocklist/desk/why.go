@@ -61,7 +61,10 @@ func whyText(w *words.Words, err error) string {
 		return w.Text("why.entry", entry.Text)
 	}
 	if rule := (*publish.RuleError)(nil); errors.As(err, &rule) {
-		return w.Say(rule.Rule)
+		if rule.Target == "" {
+			return w.Say(rule.Rule)
+		}
+		return rule.Target + ": " + w.Say(rule.Rule)
 	}
 	for _, y := range whys() {
 		if errors.Is(err, y.err) {
@@ -69,6 +72,12 @@ func whyText(w *words.Words, err error) string {
 		}
 	}
 	return w.Text(failureOf(err).key)
+}
+
+// saysAll reports whether [whyText] says all that an error does.
+func saysAll(err error) bool {
+	rule := (*publish.RuleError)(nil)
+	return errors.As(err, &rule)
 }
 
 // findingText says in words what a check has found.
