@@ -246,6 +246,35 @@ func (l *Ledger) examine(ctx context.Context, last ReleaseRecord, now Operation)
 	return g.Check(u)
 }
 
+// Foresee returns what the guards would say about the size of the list in a release after a withdrawal: it would be
+// empty, or unusually many entries would be gone since the last release.
+func (l *Ledger) Foresee(ctx context.Context, withdrawal ChangeResult) ([]guard.Finding, error) {
+	last, err := l.history.LastRelease(ctx)
+	if err != nil || last.Serial == 0 {
+		return nil, err
+	}
+	released, err := l.history.OperationByID(ctx, last.Operation)
+	if err != nil {
+		return nil, err
+	}
+	now, err := l.history.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g, err := l.guard(ctx)
+	if err != nil {
+		return nil, err
+	}
+	report, err := g.Check(guard.Update{
+		Before: released.Entries, After: min(released.Entries, now.Entries-min(now.Entries, withdrawal.Removed)),
+		Changes: func(func(blocklist.Change, error) bool) {},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return report.Findings, nil
+}
+
 // Examine runs the guards on the current list, compared with the last pushed release, and returns their findings.
 func (l *Ledger) Examine(ctx context.Context) (*guard.Report, error) {
 	last, err := l.history.LastRelease(ctx)

@@ -40,15 +40,18 @@ func (f changeForm) Needs(field string) bool { return slices.Contains(f.Required
 
 // changePage is the form of a change, and what the change would do.
 type changePage struct {
-	Form    changeForm
-	Problem error // why it can't be done; nil: nothing is wrong, or it was not tried
-	Tried   bool
-	Head    string // the last operation when it was tried
-	Seen    []seenEntry
-	Result  publish.ChangeResult
-	Held    *guard.Report // nil: the guards hold nothing
-	Since   []logged      // what others have done since it was tried before
-	Edit    string        // URL of the form with what was typed
+	Form     changeForm
+	Problem  error // why it can't be done; nil: nothing is wrong, or it was not tried
+	Tried    bool
+	Head     string // the last operation when it was tried
+	Seen     []seenEntry
+	Missing  []around          // what can't be withdrawn as it was named
+	Orders   []blocklist.Entry // that the one entry rests on which is to be withdrawn, if there are several
+	Foreseen []guard.Finding   // what would hold the release with a withdrawal
+	Result   publish.ChangeResult
+	Held     *guard.Report // nil: the guards hold nothing
+	Since    []logged      // what others have done since it was tried before
+	Edit     string        // URL of the form with what was typed
 }
 
 // Counts reports whether a change was tried, and would do something.
@@ -63,8 +66,8 @@ func (p changePage) IsForm() bool { return !p.Counts() }
 // seenEntry is an entry as it was typed and as it is stored.
 type seenEntry struct {
 	blocklist.Entry
-	Notes   []publish.Message
-	Covered string // the entry that covers it already; empty: none
+	Notes  []publish.Message
+	Around around
 }
 
 // maxEntries is how many entries one form may have.
@@ -93,6 +96,10 @@ func (v *visit) showChange(status int, p changePage) error {
 	p.Edit = withQuery(v.r.URL, editQuery, "1")
 	if p.Form.Verb == "add" {
 		p.Form.Required = needed(v.now.Rules)
+	} else if _, entries, err := p.Form.parse(); err == nil && len(entries) == 1 {
+		if p.Orders, err = v.ledger.Orders(v.r.Context(), entries[0].Target()); err != nil {
+			return err
+		}
 	}
 	return v.write(status, "change", p.Form.Verb+".title", p)
 }
@@ -174,8 +181,11 @@ func (v *visit) tryChange(status int, p changePage) error {
 	if held := (*guard.HeldError)(nil); errors.As(err, &held) {
 		p.Held, err = held.Report, nil
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		err = p.look(v)
+	case errors.Is(err, publish.ErrNotListed), errors.Is(err, publish.ErrNoOrder):
+		err = errors.Join(err, p.findMissing(v))
 	}
 	if err != nil && failureOf(err).status == http.StatusInternalServerError {
 		return err
@@ -190,7 +200,11 @@ func (v *visit) tryChange(status int, p changePage) error {
 // look finds out how the entries are stored, and what covers them.
 func (p *changePage) look(v *visit) error {
 	lines, entries, err := p.Form.parse()
-	if err != nil || p.Form.Verb != "add" {
+	if err != nil {
+		return err
+	}
+	if p.Form.Verb != "add" {
+		p.Foreseen, err = v.ledger.Foresee(v.r.Context(), p.Result)
 		return err
 	}
 	for i, e := range entries {
@@ -198,16 +212,38 @@ func (p *changePage) look(v *visit) error {
 		if v.Notes != nil {
 			s.Notes = v.Notes(lines[i], e)
 		}
-		covering, ok, err := v.ledger.Covering(v.r.Context(), e)
-		if err != nil {
+		if s.Around, err = v.around(e); err != nil {
 			return err
-		}
-		if ok && !covering.Monitor {
-			s.Covered = covering.Target()
 		}
 		p.Seen = append(p.Seen, s)
 	}
 	return nil
+}
+
+// findMissing finds out which entries can't be withdrawn as they were named, and what the list has in their place.
+func (p *changePage) findMissing(v *visit) error {
+	_, entries, err := p.Form.parse()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		a, err := v.around(e)
+		if err != nil {
+			return err
+		}
+		named := func(o blocklist.Entry) bool { return p.Form.Reference == "" || o.Reference == p.Form.Reference }
+		if !slices.ContainsFunc(a.Orders, named) {
+			p.Missing = append(p.Missing, a)
+		}
+	}
+	return nil
+}
+
+// More returns how many changed orders the page does not show.
+func (p changePage) More() uint64 {
+	r := p.Result
+	changed, shown := r.Added+r.Joined+r.Changed+r.Removed+r.Withdrawn, uint64(len(r.Orders))
+	return changed - min(shown, changed)
 }
 
 // apply makes the change.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
 	"github.com/argine-dns/argine/blocklist/publish/report"
 )
 
@@ -18,6 +19,7 @@ type entryPage struct {
 	Of         string
 	Verdict    verdict
 	Own, Cover []*entryState
+	Around     *around // what the list has around it, if it is not listed itself
 }
 
 // entryState is the history of one target, newest first.
@@ -33,6 +35,13 @@ func (v *visit) entry() error {
 		return err
 	}
 	p.Verdict = v.verdict(all)
+	if e, err := proposal.ParseTarget(p.Of); err == nil && !p.Verdict.Effect.InForce() {
+		a, err := v.around(e)
+		if err != nil {
+			return err
+		}
+		p.Around = &a
+	}
 	for _, h := range all {
 		s := &entryState{EntryHistory: h}
 		slices.Reverse(h.Events)
