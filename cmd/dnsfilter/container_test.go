@@ -48,6 +48,7 @@ func TestContainerfile(t *testing.T) {
 
 // TestStatic builds both commands as the container does: they need no loader and no library.
 func TestStatic(t *testing.T) {
+	t.Parallel()
 	longtest.Only(t, "it compiles both commands without cgo")
 	dir := t.TempDir()
 	run(t, "env", "CGO_ENABLED=0", "go", "build", "-C", repository, "-trimpath", "-ldflags=-s -w", "-o", dir, "./cmd/dnsfilter", "./cmd/blocklist")

@@ -85,6 +85,7 @@ func (f *fetchedLists) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 // TestFetchKilled ends a resolver with kill -9 while it fetches lists, round after round. What was listed is blocked
 // whenever it answers, files are whole, and in the end the newest lists are in force.
 func TestFetchKilled(t *testing.T) {
+	t.Parallel()
 	w := newWorkshop(t)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

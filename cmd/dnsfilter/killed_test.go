@@ -35,6 +35,7 @@ http {
 // never was is never blocked, in the end both resolvers enforce the newest release, and the one that has a key for it
 // has said so.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
 		t.Skip("nginx is not installed")

@@ -20,6 +20,7 @@ import (
 // TestPackages installs the packages of both commands into an empty folder, upgrades them and removes them, with dpkg and
 // with rpm, and in a container with apt. Changed settings stay. What is made again, elsewhere, has the same bytes.
 func TestPackages(t *testing.T) {
+	t.Parallel()
 	longtest.Only(t, "it compiles both commands and the programs that make packages")
 	dist, target := t.TempDir(), "linux/"+runtime.GOARCH
 	run(t, "../../.ci/package", dist, target)

@@ -27,6 +27,7 @@ const unguarded = "guard: {built_in: off}\n"
 // officers, over an origin to a running resolver, all of them the real programs, and then asks the resolver two real
 // streams of queries: every listed name is blocked, no other is, and no query is lost.
 func TestReal(t *testing.T) {
+	t.Parallel()
 	w := realWorkshop(t)
 	w.unpack("blocklist-real-1m.txt.gz", "1m.txt")
 	origin := w.publish("it.example/real", "1m.txt")
@@ -49,6 +50,7 @@ lists:
 
 // TestRealPopular asks for 100,000 popular names, none of which is on a list of 2.87 million.
 func TestRealPopular(t *testing.T) {
+	t.Parallel()
 	w := realWorkshop(t)
 	w.unpack("blocklist-real-all.txt.gz", "all.txt")
 	w.write("guard.yaml", unguarded)

@@ -44,6 +44,7 @@ forward-zone:
 // TestUnbound asks unbound and dnsfilter, with the same million names and the same upstream, a real stream of a hundred
 // thousand queries with its types, and as many of another, and compares what both say.
 func TestUnbound(t *testing.T) {
+	t.Parallel()
 	program, err := exec.LookPath("unbound")
 	if err != nil {
 		t.Skip("unbound is not installed")

@@ -12,6 +12,7 @@ import (
 
 // Enter in a field of a form with several decisions takes none of them.
 func TestEnterDecidesNothing(t *testing.T) {
+	t.Parallel()
 	longtest.Only(t, "it drives a browser")
 	a := newAgency(t)
 	a.open(t)

@@ -32,6 +32,7 @@ const hasText = `[...document.forms].map((f, i) => [...f.elements].some(e => e.m
 // Hostile text in every field of every form, sent by a real browser, is never more than text: nothing runs, nothing of it
 // is refused by the policy because it came to the page as markup, and no page becomes wider than its window.
 func TestHostileSeen(t *testing.T) {
+	t.Parallel()
 	longtest.Only(t, "a browser sends each form many times")
 	a := newAgency(t)
 	a.list(t, "bad.example", "https://social.example/user/7")

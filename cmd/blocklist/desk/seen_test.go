@@ -19,6 +19,7 @@ const axePath = "ARGINE_AXE"
 // Each page fits into a narrow and into a wide window, and Tab comes to each of its elements, which then show it. None has
 // a finding of axe-core that is serious or critical.
 func TestSeen(t *testing.T) {
+	t.Parallel()
 	longtest.Only(t, "a browser looks at each page")
 	chromium, a, axe := newChromium(t), newScene(t), readAxe(t)
 	for _, v := range []view{
@@ -40,6 +41,7 @@ func TestSeen(t *testing.T) {
 
 // A person who has checked a proposal is told so, and can't press the button; for others the page is the same but for that.
 func TestOwnCheck(t *testing.T) {
+	t.Parallel()
 	longtest.Only(t, "a browser looks at a page")
 	chromium, a := newChromium(t), newScene(t)
 	w := openWindow(chromium, t, a.server.URL, "Rita", view{width: 1440, lang: "it"}) // in other letters

@@ -22,6 +22,7 @@ import (
 // The whole way of a name, in a real browser: a report is checked by one person and confirmed by another one, two
 // officers sign, the resolver of a provider blocks the name, and its receipt is on the board. Then the way back.
 func TestWalk(t *testing.T) {
+	t.Parallel()
 	longtest.Only(t, "it builds both commands, and drives a browser")
 	chromium := newChromium(t)
 	h := newHouse(t)
