@@ -43,6 +43,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	var all workers
 	testscript.Run(t, testscript.Params{
 		Dir: scripts(t),
