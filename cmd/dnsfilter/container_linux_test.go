@@ -48,8 +48,8 @@ func containerRoot(t *testing.T, script string) string {
 // booted boots a container without a network, and returns what its script has printed.
 func booted(t *testing.T, root string, flags ...string) string {
 	t.Helper()
-	boot := exec.CommandContext(t.Context(), "timeout", append([]string{"120", "systemd-nspawn", "--quiet", "--register=no", "--keep-unit",
-		"--private-network", "-D", root, "-b"}, flags...)...)
+	args := []string{"120", "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "-D", root, "-b"}
+	boot := exec.CommandContext(t.Context(), "timeout", append(args, flags...)...)
 	boot.WaitDelay = 10 * time.Second
 	console, _ := boot.CombinedOutput() // the container is powered off
 	out, err := os.ReadFile(filepath.Join(root, "root/out"))
