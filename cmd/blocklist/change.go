@@ -1,6 +1,9 @@
 package main
 
 import (
+	"errors"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -66,8 +69,25 @@ func parseEntries(lines []string) ([]blocklist.Entry, error) {
 	for i, line := range lines {
 		var err error
 		if entries[i], err = blocklist.ParseEntry(line); err != nil {
-			return nil, err
+			return nil, withMeant(err, line)
 		}
 	}
 	return entries, nil
+}
+
+// withMeant adds the argument that was probably meant to the error about a line, as a shell takes it: the question mark
+// behind it in the error would be copied as part of a URL.
+func withMeant(err error, line string) error {
+	entry := (*blocklist.EntryError)(nil)
+	if !errors.As(err, &entry) || entry.Meant == "" {
+		return err
+	}
+	meant := entry.Meant
+	if _, attributes, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+		meant += " " + attributes
+	}
+	if _, wrong := blocklist.ParseEntry(meant); wrong != nil {
+		return err
+	}
+	return withHint(err, "if so, give '%s'", strings.ReplaceAll(meant, "'", `'\''`))
 }

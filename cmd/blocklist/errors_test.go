@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -130,4 +131,30 @@ func TestEnvironment(t *testing.T) {
 	errs.Reset()
 	assert.Equal(t, exitUsage, run([]string{"help", "expire"}, nil, &out, &errs))
 	assert.Contains(t, errs.String(), `there is no command "expire"`)
+}
+
+// What was probably meant can be copied into a shell as it stands.
+func TestMeantCanBeCopied(t *testing.T) {
+	t.Parallel()
+	for line, meant := range map[string]string{
+		"hxxps://bad[.]example/a?b=c&d":                  "https://bad.example/a?b=c&d",
+		`hxxp://bad[.]example/it's$HOME\a category=test`: `https://bad.example/it's$HOME/a category=test`,
+		`=bad(.)example ref="order 17"`:                  `=bad.example ref="order 17"`,
+		"192.0.2[.]1":                                    "192.0.2.1",
+		"bad[.]example colour=red":                       "",
+		"exa$mple.com":                                   "",
+	} {
+		_, err := parseEntries([]string{line})
+		require.Error(t, err, line)
+		word, _ := strings.CutPrefix(hintFor(err), "if so, give ")
+		copied, err := exec.CommandContext(t.Context(), "sh", "-c", "printf %s "+word).Output()
+		require.NoError(t, err, line)
+		if meant == "" {
+			assert.Empty(t, word, line)
+			continue
+		}
+		e, err := blocklist.ParseEntry(string(copied))
+		require.NoError(t, err, line)
+		assert.Equal(t, meant, e.String(), line)
+	}
 }
