@@ -60,11 +60,15 @@ func (r *reader) readReason(kind string) {
 	case KindSkip:
 		r.takeOne(skippedRefused, skippedReplaced, skippedAside)
 	case KindUrgent:
-		r.readOrders()
+		if !r.takeOne(cancelledOrders) {
+			r.readOrders()
+		}
+	case KindOverride:
+		r.takeOne(endedOrders)
 	case KindRecover:
 		r.readRecovery()
 	default:
-		r.takeOne(CauseReport)
+		r.takeOne(CauseReport, keptOrders)
 	}
 }
 
@@ -147,6 +151,10 @@ var (
 	adoptedOrders = recorded("said.urgent.found", "which %s signed, "+foundAt+"%s", part)
 	askedBy       = Phrase{"said.asked", askedPrefix + "%s"}
 
+	keptOrders      = recorded("said.urgent.kept", "what urgent orders block stays listed", part)
+	endedOrders     = recorded("said.urgent.ended", "lets urgent orders end with the next release: %s", reasoned)
+	cancelledOrders = recorded("said.urgent.cancelled", "cancels urgent orders that no one has signed, asked for by %s: %s", reasoned)
+
 	skippedRefused  = recorded("said.skip.refused", "refused", part)
 	skippedReplaced = recorded("said.skip.replaced", "replaced", part)
 	skippedAside    = recorded("said.skip.aside", reasonAside, part)
@@ -171,6 +179,8 @@ const askedPrefix = "asked for by "
 const (
 	whole = `$`              // nothing follows it
 	part  = `(?:; |, |: |$)` // something may
+
+	reasoned = `(?:: |$)` // a reason may
 )
 
 // recordedPhrase is a phrase that can be read again: %d is a number, %v a day or urgent limits, and %s a text, as short

@@ -100,6 +100,7 @@ func TestOriginSeesNothing(t *testing.T) {
 	require.NoError(t, err)
 
 	h.list(t, "secret-name.example ref=secret-ref-2", "com")
+	h.end(t, "secret-order.example")
 	_, err = h.Override(t.Context(), publish.Audit{Author: "anna", Reason: "secret-why"})
 	require.NoError(t, err)
 	h.publish(t)

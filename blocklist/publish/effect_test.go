@@ -155,6 +155,7 @@ func TestEffectOfOrders(t *testing.T) {
 	assert.Equal(t, []string{"a.example: ended urgent"}, a.effects(t, "a.example"))
 	order(entries(t, "a.example"))
 	push()
+	a.end(t, "a.example")
 	a.release(t)
 	assert.Equal(t, []string{
 		"a.example: ended urgent", "b.example: in-force by 2",

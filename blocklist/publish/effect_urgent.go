@@ -2,7 +2,6 @@ package publish
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -31,8 +30,6 @@ func (l *Ledger) issuedOrders(ctx context.Context, since ReleaseRecord) (all []i
 		if err != nil {
 			return nil, err
 		}
-		var number int64
-		var serial uint64
 		n := len(all)
 		if o.Kind == KindPush {
 			if n > 0 && all[n-1].pushed.IsZero() {
@@ -40,7 +37,8 @@ func (l *Ledger) issuedOrders(ctx context.Context, since ReleaseRecord) (all []i
 			}
 			continue
 		}
-		if _, err := fmt.Sscanf(o.Reason, "urgent orders %d on serial %d", &number, &serial); err != nil {
+		number, serial, ok := documentOf(o)
+		if !ok {
 			continue
 		}
 		if doc, ok := l.readIssued(ctx, trust.UrgentVersion(serial, number)); ok {

@@ -49,6 +49,9 @@ func (l *Ledger) push(ctx context.Context, kind string, transport Transport, c A
 	if err := p.signatures.Err(p.What()); err != nil {
 		return nil, fmt.Errorf("%s: %w", doing(kind), err)
 	}
+	if err := l.checkPushEnds(ctx, p); err != nil {
+		return nil, fmt.Errorf("%s %s: %w", doing(kind), p.What(), err)
+	}
 	if err := l.history.SetMeta(ctx, metaSent, p.Ledger); err != nil {
 		return nil, err
 	}
@@ -62,6 +65,15 @@ func (l *Ledger) push(ctx context.Context, kind string, transport Transport, c A
 		return nil, err
 	}
 	return p, l.archivePush(ctx)
+}
+
+// checkPushEnds fails like [Ledger.Release] if urgent orders that came after p was made would end with it.
+func (l *Ledger) checkPushEnds(ctx context.Context, p *Pending) error {
+	last, err := l.history.LastRelease(ctx)
+	if err != nil || p.Serial == last.Serial {
+		return err
+	}
+	return l.checkEnds(ctx, p)
 }
 
 // doing returns the words for a kind of publication.

@@ -17,7 +17,8 @@ var ErrUnchanged = errors.New("nothing has changed")
 // the ledger, as an operation of author. A pending release of an older state is replaced, and its signatures are lost;
 // replaced reports this. If it had any, its serial is not used again, see [Skipped]. A pending release of the same
 // state is kept. If the guards hold the release, the error is a [*guard.HeldError], see [Ledger.Override]. It fails
-// with [ErrUnchanged] if there is nothing to release.
+// with [ErrUnchanged] if there is nothing to release, and with an [*EndsError] if urgent orders would end without being
+// in it, see [Ledger.KeepUrgent] and [Ledger.EndUrgent].
 func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replaced bool, err error) {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
@@ -41,7 +42,7 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 	}
 	if waiting != nil {
 		if waiting.Ledger == now.Hash && waiting.Confidential == root.Spec().Confidential && l.complete(waiting) {
-			return waiting, false, nil
+			return waiting, false, l.checkEnds(ctx, waiting)
 		}
 		if err := l.checkSent(ctx, waiting); err != nil {
 			return nil, false, err
@@ -70,6 +71,9 @@ func (l *Ledger) build(ctx context.Context, now Operation, waiting *Pending, aut
 		return err
 	}
 	override, err := l.guardRelease(ctx, last, now)
+	if err == nil {
+		err = l.checkEnds(ctx, nil)
+	}
 	if err != nil {
 		return err
 	}

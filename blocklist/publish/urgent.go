@@ -56,9 +56,21 @@ func (l *Ledger) Urgent(ctx context.Context) (UrgentList, error) {
 		if err != nil {
 			return o, err
 		}
-		o.Pushed = op.Kind == KindPush
+		if _, _, signed := documentOf(op); signed || op.Kind == KindPush {
+			o.Pushed = !signed
+		}
 	}
 	return o, nil
+}
+
+// documentOf returns the number and the serial of the urgent orders that an operation has put in force. It returns
+// false if it is about something else.
+func documentOf(o Operation) (number int64, serial uint64, ok bool) {
+	if o.Kind != KindUrgent {
+		return 0, 0, false
+	}
+	_, err := fmt.Sscanf(o.Reason, "urgent orders %d on serial %d", &number, &serial)
+	return number, serial, err == nil
 }
 
 // ErrListed is returned for an urgent order on a target that the release lists already.
@@ -66,7 +78,9 @@ var ErrListed = errors.New("listed already")
 
 // SignUrgent makes urgent orders, signed by one officer alone. [Ledger.PushUrgent] sends them to an origin. It fails
 // with [blocklist.ErrUntrusted] if the root does not allow urgent orders, or if they exceed the limits of the root.
-// Subscribers enforce these limits, too. The ledger records the officer as the author.
+// Subscribers enforce these limits, too. Like [Ledger.Add], it fails with [ErrRules] if an order breaks a rule; but the
+// root allows an officer alone in a category of [Rules.TwoPersons], too. The ledger records the officer as the author.
+// Orders that wait for a signature still do afterwards.
 func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer crypto.Signer, c Audit) (
 	UrgentList, error,
 ) {
@@ -78,9 +92,16 @@ func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer cr
 		return UrgentList{}, err
 	}
 	defer unlock()
-	h, doc, err := l.makeOrders(ctx, change)
+	h, waiting, err := l.ordersSoFar(ctx)
+	if err != nil {
+		return UrgentList{}, err
+	}
+	doc, err := l.makeOrders(ctx, h, h.lasting(), change, c)
 	if err == nil {
 		err = l.signOrders(ctx, h, doc, officer, c)
+	}
+	if err == nil && waiting != nil {
+		err = l.prepareAgain(ctx, h.lasting(), waiting)
 	}
 	if err != nil {
 		return UrgentList{}, err
@@ -88,28 +109,43 @@ func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer cr
 	return l.Urgent(ctx)
 }
 
-// makeOrders returns the next document, unsigned, with a change that the guards and the root's limits allow.
-func (l *Ledger) makeOrders(ctx context.Context, change UrgentChange) (*orderHistory, []byte, error) {
-	g, err := l.guard(ctx)
-	if err == nil {
-		err = g.Hold(change.Add) // no override here: only the quorum can list a held entry
+// makeOrders returns the next document, unsigned: some orders with a change that the rules of the list, the guards and
+// the root's limits allow.
+func (l *Ledger) makeOrders(ctx context.Context, h *orderHistory, from []blocklist.Entry, change UrgentChange,
+	c Audit,
+) ([]byte, error) {
+	if err := l.checkOrders(ctx, change.Add, c); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	h, err := l.orderHistory(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	entries, err := h.change(change)
+	entries, err := h.change(from, change)
 	if err == nil {
 		err = l.checkUnlisted(ctx, h.serial, change.Add)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	doc, err := h.document(entries)
-	return h, doc, err
+	return h.document(entries)
+}
+
+// checkOrders fails if an order breaks a rule of the list, or if the guards hold it: only the quorum can override them.
+func (l *Ledger) checkOrders(ctx context.Context, orders []blocklist.Entry, c Audit) error {
+	if len(orders) == 0 {
+		return nil
+	}
+	rules, err := l.newChecker(ctx, c)
+	for _, e := range orders {
+		if err == nil {
+			err = rules.check(e)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("ordering: %w", err)
+	}
+	g, err := l.guard(ctx)
+	if err == nil {
+		err = g.Hold(orders)
+	}
+	return err
 }
 
 // checkUnlisted fails with [ErrListed] for an order that would change nothing because the release has the entry.
@@ -249,15 +285,14 @@ func unexpired(entries []blocklist.Entry) []blocklist.Entry {
 	return slices.DeleteFunc(slices.Clone(entries), func(e blocklist.Entry) bool { return !time.Now().Before(e.Expires) })
 }
 
-// change returns the entries after a change. It fails if the change exceeds the limits.
-func (h *orderHistory) change(change UrgentChange) ([]blocklist.Entry, error) {
+// change returns entries after a change of them. It fails if the change exceeds the limits.
+func (h *orderHistory) change(entries []blocklist.Entry, change UrgentChange) ([]blocklist.Entry, error) {
 	switch {
 	case !h.limits.Allowed():
 		return nil, fmt.Errorf("ordering: %w: root %d allows no urgent orders; blocklist root --urgent-entries can", blocklist.ErrUntrusted, h.root.Version())
 	case h.serial == 0:
 		return nil, fmt.Errorf("ordering: %w: there is no release yet on top of which that could be", ErrUnchanged)
 	}
-	entries := h.lasting()
 	for _, target := range change.Remove {
 		i := indexTarget(entries, target)
 		if i < 0 {
@@ -359,55 +394,3 @@ func (h *orderHistory) describe(next []blocklist.Entry) string {
 func orderChanges(before, after []blocklist.Entry) iter.Seq2[blocklist.Change, error] {
 	return trust.Diff(eachEntry(before), eachEntry(after))
 }
-
-// validOrders returns the newest urgent document. It returns nil if the root does not allow it or no longer has its
-// officer.
-func (l *Ledger) validOrders(ctx context.Context, root *trust.Root) ([]byte, error) {
-	h, err := l.orderHistory(ctx)
-	if err != nil || h.newest == 0 {
-		return nil, err
-	}
-	doc, err := os.ReadFile(l.path(urgentDir, trust.UrgentName(h.newest)))
-	if err != nil {
-		return nil, err
-	}
-	if _, err := trust.OpenUrgent(root, doc, nil); err != nil {
-		return nil, nil //nolint:nilerr // see above
-	}
-	return doc, nil
-}
-
-// adoptOrders replaces the stored orders by newer ones from an origin, or by other ones with the same number, which a
-// restored ledger does not know. Another officer may have made them elsewhere, or a thief with an officer's key. In the
-// ledger they can be seen and withdrawn. adoptOrders always returns an error, which says that the orders were replaced
-// or why not.
-func (l *Ledger) adoptOrders(ctx context.Context, from *trust.OrdersError, c Audit) error {
-	h, err := l.orderHistory(ctx)
-	if err != nil {
-		return err
-	}
-	spec, err := trust.OpenUrgent(h.root, from.Held, h.key)
-	if err == nil && (spec.Serial != h.serial || spec.Number() < h.number) {
-		err = fmt.Errorf("%w: number %d on serial %d is older than what is here", blocklist.ErrRollback, spec.Number(), spec.Serial)
-	}
-	if err != nil {
-		return fmt.Errorf("the origin refuses these urgent orders (%w), and its own can't be taken: %w; the next release ends them", from, err)
-	}
-	signed, err := trust.CheckSignatures(h.root, from.Held)
-	if err != nil {
-		return err
-	}
-	orders := Messages{signedOrders.With(spec.Number(), spec.Serial), adoptedOrders.With(strings.Join(names(signed.Signed), ", "), c.Reason)}
-	c.Reason = orders.String()
-	if err := l.history.Record(ctx, KindUrgent, c, nil); err != nil {
-		return err
-	}
-	if err := l.keepOrders(spec.Version, from.Held); err != nil {
-		return err
-	}
-	return fmt.Errorf("%w: the origin had %s; they are in %s now: look at them with blocklist urgent list, order or withdraw again, and push again",
-		from, c.Reason, l.path(urgentDir))
-}
-
-// foundAt is part of the reason of orders that were taken over from an origin. They were in force already.
-const foundAt = "found at "

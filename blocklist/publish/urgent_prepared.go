@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -26,26 +28,31 @@ type preparedOrders struct {
 }
 
 // PrepareUrgent makes urgent orders that wait for an officer's signature, which [Ledger.AddSignature] adds. It fails
-// like [Ledger.SignUrgent]. Orders that waited before are replaced.
+// like [Ledger.SignUrgent]. They join the orders that wait already: one signature puts all of them in force.
 func (l *Ledger) PrepareUrgent(ctx context.Context, change UrgentChange, c Audit) (*Pending, error) {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	h, doc, err := l.makeOrders(ctx, change)
+	return l.prepare(ctx, change, c)
+}
+
+// TryUrgent returns what [Ledger.PrepareUrgent] would, and changes nothing.
+func (l *Ledger) TryUrgent(ctx context.Context, change UrgentChange, c Audit) (*Pending, error) {
+	o, err := l.nextOrders(ctx, change, c)
 	if err != nil {
 		return nil, err
 	}
-	prepared := preparedOrders{c.Author, c.Reason, c.Reference, doc}
-	orders, err := trust.ReviewUrgent(h.root, doc, h.key)
-	if err == nil {
-		err = prepared.audit(h.describe(orders.Entries)).Check()
-	}
+	return l.pendingOrders(l.path(pendingDir, urgentFile), o)
+}
+
+func (l *Ledger) prepare(ctx context.Context, change UrgentChange, c Audit) (*Pending, error) {
+	o, err := l.nextOrders(ctx, change, c)
 	if err != nil {
 		return nil, err
 	}
-	b, err := json.Marshal(prepared)
+	b, err := json.Marshal(o)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +63,76 @@ func (l *Ledger) PrepareUrgent(ctx context.Context, change UrgentChange, c Audit
 		return nil, err
 	}
 	return l.preparedUrgent()
+}
+
+// nextOrders returns the orders that wait, if any do, with a change of them.
+func (l *Ledger) nextOrders(ctx context.Context, change UrgentChange, c Audit) (o preparedOrders, err error) {
+	h, waiting, err := l.ordersSoFar(ctx)
+	if err != nil {
+		return o, err
+	}
+	o, from := preparedOrders{Author: c.Author, Reason: c.Reason, Reference: c.Reference}, h.lasting()
+	if waiting != nil {
+		from = unexpired(waiting.orders)
+		o.Author = joined(waiting.Author, ", ", c.Author)
+		o.Reason = joined(waiting.Reason, "; ", c.Reason)
+		o.Reference = joined(waiting.Reference, ", ", c.Reference)
+	}
+	if o.Document, err = l.makeOrders(ctx, h, from, change, c); err != nil {
+		return o, err
+	}
+	orders, err := trust.ReviewUrgent(h.root, o.Document, h.key)
+	if err == nil {
+		err = o.audit(h.describe(orders.Entries)).Check()
+	}
+	return o, err
+}
+
+// joined adds a text to those that are there, unless it is one of them.
+func joined(there, separator, text string) string {
+	if there == "" || text == "" || slices.Contains(strings.Split(there, separator), text) {
+		return cmp.Or(there, text)
+	}
+	return there + separator + text
+}
+
+// ordersSoFar returns the orders on top of the last pushed release, and those that wait for a signature, nil if none
+// do. Both count for the limits.
+func (l *Ledger) ordersSoFar(ctx context.Context) (h *orderHistory, waiting *Pending, err error) {
+	if h, err = l.orderHistory(ctx); err != nil {
+		return nil, nil, err
+	}
+	waiting, err = l.PendingUrgent(ctx)
+	if errors.Is(err, ErrNothingPending) {
+		return h, nil, nil
+	}
+	if err == nil {
+		h.note(waiting.orders)
+	}
+	return h, waiting, err
+}
+
+// prepareAgain makes the orders that waited before others were signed wait on top of those. Before are the orders on
+// which they were made.
+func (l *Ledger) prepareAgain(ctx context.Context, before []blocklist.Entry, waiting *Pending) error {
+	h, err := l.orderHistory(ctx)
+	if err != nil {
+		return err
+	}
+	var change UrgentChange
+	for c := range orderChanges(before, unexpired(waiting.orders)) { //nolint:errcheck // entries in memory have no errors
+		switch target := c.Entry.Target(); {
+		case !c.Removed:
+			change.Add = append(change.Add, c.Entry)
+		case indexTarget(waiting.orders, target) < 0 && indexTarget(h.lasting(), target) >= 0:
+			change.Remove = append(change.Remove, target)
+		}
+	}
+	_, err = l.prepare(ctx, change, Audit{Author: waiting.Author, Reason: waiting.Reason, Reference: waiting.Reference})
+	if err != nil {
+		err = fmt.Errorf("the orders are signed, but those that %s asked for wait no more: %w", waiting.Author, err)
+	}
+	return err
 }
 
 // audit returns the author, reason and reference that the ledger records after an officer has signed the orders.

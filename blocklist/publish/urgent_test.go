@@ -72,6 +72,7 @@ func TestOrder(t *testing.T) {
 
 	_, err = a.Add(t.Context(), entries(t, "a.example"), cause)
 	require.NoError(t, err)
+	a.end(t, "=b.example")
 	a.release(t)
 	o, err = a.Urgent(t.Context())
 	require.NoError(t, err)
@@ -180,6 +181,7 @@ func TestOrdersMadeElsewhere(t *testing.T) {
 			_, err = h.order(t, nil, "evil.example")
 			require.ErrorIs(t, err, blocklist.ErrTooLarge)
 			h.list(t, "example.com")
+			h.end(t, "evil.example")
 			h.publish(t)
 			_, err = h.order(t, entries(t, "b.example"))
 			require.NoError(t, err)

@@ -84,7 +84,7 @@ func (a *app) printRelease(ctx context.Context, l *publish.Ledger, p *publish.Pe
 	if err := a.printReaders(p, func() (publish.Recipients, error) { return l.PendingRecipients(ctx, p) }); err != nil {
 		return err
 	}
-	if err := a.printUrgentEnd(ctx, l); err != nil {
+	if err := a.printUrgentEnd(ctx, l, p); err != nil {
 		return err
 	}
 	return a.printChanges(l.Review(p), "blocklist -C "+a.dir+" pending")

@@ -18,16 +18,18 @@ func (a *app) urgent() *cobra.Command {
 		Short: "List as one officer alone, where the root allows it: a few entries, for some hours",
 		Long: `List as one officer alone, where the root allows it: a few entries, for some hours. Subscribers enforce both limits.
 
-Urgent orders apply on top of the newest release and end with the next one. To keep an entry, also "add" and release it.`,
+Urgent orders apply on top of the newest release and end with the next one. A release that would end one without listing its
+target is held, until "urgent keep" lists it or "urgent end" lets it end.`,
 		Example: `  blocklist -C DIR root --urgent-entries 5 --urgent-hours 24 --reason "nights and weekends"
   blocklist -C DIR urgent add example.com --ref "order 2026/17" --key anna.key
   blocklist -C DIR urgent push https://origin.example`,
 		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			return usage("a command is missing: urgent add, urgent remove, urgent list or urgent push")
+			return usage("a command is missing: urgent add, urgent remove, urgent keep, urgent end, urgent cancel, urgent list or urgent push")
 		},
 	}
-	cmd.AddCommand(changing(a.urgentAdd()), changing(a.urgentRemove()), changing(a.urgentPush()), a.urgentList())
+	cmd.AddCommand(changing(a.urgentAdd()), changing(a.urgentRemove()), changing(a.urgentKeep()), changing(a.urgentEnd()),
+		changing(a.urgentCancel()), changing(a.urgentPush()), a.urgentList())
 	return cmd
 }
 
@@ -38,7 +40,8 @@ func (a *app) urgentAdd() *cobra.Command {
 		Use:   "add ENTRY... --key FILE.key|agent:NAME",
 		Short: "Order entries, signed by one officer",
 		Long: `Order entries, signed by one officer. With --request, an officer on another machine signs the orders ("blocklist sign FILE"),
-and "blocklist -C DIR sign --signature" adds the signature. The time of the orders begins now, not with the signature.`,
+and "blocklist -C DIR sign --signature" adds the signature. The time of the orders begins now, not with the signature.
+Orders that wait for a signature already are in the same request.`,
 		Example: `  blocklist -C DIR urgent add example.com --ref "order 2026/17" --key anna.key
   blocklist -C DIR urgent add example.com --ref "order 2026/17" --request night.tar`,
 		Args: args(cobra.MinimumNArgs(1)),
@@ -189,26 +192,6 @@ func urgentFields(o publish.UrgentList) fields {
 		entries = append(entries, toJSON(e))
 	}
 	return fields{"number": o.Number, "serial": o.Serial, "entries": entries, "left": o.Left}
-}
-
-// printUrgentEnd prints the urgent orders that end with the next release, and those that it lists permanently.
-func (a *app) printUrgentEnd(ctx context.Context, l *publish.Ledger) error {
-	o, err := l.Urgent(ctx)
-	if err != nil {
-		return err
-	}
-	for _, e := range o.Entries {
-		_, listed, err := l.Lookup(ctx, e.Target())
-		switch {
-		case err != nil:
-			return err
-		case listed:
-			a.printf("  urgent       the order on %s becomes an entry", e.Target())
-		default:
-			a.printf("  urgent       the order on %s ends with this release", e.Target())
-		}
-	}
-	return nil
 }
 
 func (a *app) urgentList() *cobra.Command {

@@ -1,0 +1,63 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/trust"
+)
+
+// validOrders returns the newest urgent document. It returns nil if the root does not allow it or no longer has its
+// officer.
+func (l *Ledger) validOrders(ctx context.Context, root *trust.Root) ([]byte, error) {
+	h, err := l.orderHistory(ctx)
+	if err != nil || h.newest == 0 {
+		return nil, err
+	}
+	doc, err := os.ReadFile(l.path(urgentDir, trust.UrgentName(h.newest)))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := trust.OpenUrgent(root, doc, nil); err != nil {
+		return nil, nil //nolint:nilerr // see above
+	}
+	return doc, nil
+}
+
+// adoptOrders replaces the stored orders by newer ones from an origin, or by other ones with the same number, which a
+// restored ledger does not know. Another officer may have made them elsewhere, or a thief with an officer's key. In the
+// ledger they can be seen and withdrawn. adoptOrders always returns an error, which says that the orders were replaced
+// or why not.
+func (l *Ledger) adoptOrders(ctx context.Context, from *trust.OrdersError, c Audit) error {
+	h, err := l.orderHistory(ctx)
+	if err != nil {
+		return err
+	}
+	spec, err := trust.OpenUrgent(h.root, from.Held, h.key)
+	if err == nil && (spec.Serial != h.serial || spec.Number() < h.number) {
+		err = fmt.Errorf("%w: number %d on serial %d is older than what is here", blocklist.ErrRollback, spec.Number(), spec.Serial)
+	}
+	if err != nil {
+		return fmt.Errorf("the origin refuses these urgent orders (%w), and its own can't be taken: %w; the next release ends them", from, err)
+	}
+	signed, err := trust.CheckSignatures(h.root, from.Held)
+	if err != nil {
+		return err
+	}
+	orders := Messages{signedOrders.With(spec.Number(), spec.Serial), adoptedOrders.With(strings.Join(names(signed.Signed), ", "), c.Reason)}
+	c.Reason = orders.String()
+	if err := l.history.Record(ctx, KindUrgent, c, nil); err != nil {
+		return err
+	}
+	if err := l.keepOrders(spec.Version, from.Held); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: the origin had %s; they are in %s now: look at them with blocklist urgent list, order or withdraw again, and push again",
+		from, c.Reason, l.path(urgentDir))
+}
+
+// foundAt is part of the reason of orders that were taken over from an origin. They were in force already.
+const foundAt = "found at "

@@ -1,0 +1,253 @@
+package publish
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+)
+
+// EndingOrder is an urgent order that ends with the next release, and whose target that release does not block for as
+// long.
+type EndingOrder struct {
+	blocklist.Entry
+	Waiting  bool // no officer has signed it yet
+	Accepted bool // [Ledger.EndUrgent] lets it end
+}
+
+// ErrEnds is returned for a release that would end urgent orders which are not in it, see [EndsError].
+var ErrEnds = errors.New("the release would end urgent orders that are not in it")
+
+// EndsError has the urgent orders that would end. It wraps [ErrEnds].
+type EndsError struct{ Orders []EndingOrder }
+
+func (e *EndsError) Error() string {
+	targets := make([]string, len(e.Orders))
+	for i, o := range e.Orders {
+		targets[i] = o.Target()
+	}
+	return fmt.Sprintf("%v: %s", ErrEnds, strings.Join(targets, ", "))
+}
+
+func (e *EndsError) Unwrap() error { return ErrEnds }
+
+// Ending returns the urgent orders, signed ones and those that wait for a signature, that end with the pending release
+// p and are not in it. If p is nil, the release is one that would be made now.
+func (l *Ledger) Ending(ctx context.Context, p *Pending) ([]EndingOrder, error) {
+	h, waiting, err := l.ordersSoFar(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var orders []EndingOrder
+	for _, e := range h.lasting() {
+		orders = append(orders, EndingOrder{Entry: e})
+	}
+	if waiting != nil {
+		for _, e := range unexpired(waiting.orders) {
+			if indexTarget(h.lasting(), e.Target()) < 0 {
+				orders = append(orders, EndingOrder{Entry: e, Waiting: true})
+			}
+		}
+	}
+	if len(orders) == 0 {
+		return nil, nil
+	}
+	if orders, err = l.notIn(ctx, p, orders); err != nil {
+		return nil, err
+	}
+	return orders, l.markAccepted(ctx, orders)
+}
+
+// notIn returns the orders that a release does not block for as long.
+func (l *Ledger) notIn(ctx context.Context, p *Pending, orders []EndingOrder) (missing []EndingOrder, err error) {
+	var targets []string
+	for _, o := range orders {
+		targets = append(targets, o.blockedBy()...)
+	}
+	listed, err := l.history.Listed(ctx, targets)
+	if err == nil && p != nil {
+		err = l.revert(ctx, listed, targets)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range orders {
+		if !slices.ContainsFunc(o.blockedBy(), func(target string) bool {
+			e, ok := listed[target]
+			return ok && !e.Monitor && (e.Expires.IsZero() || !e.Expires.Before(o.Expires))
+		}) {
+			missing = append(missing, o)
+		}
+	}
+	return missing, nil
+}
+
+// blockedBy returns the targets of the entries that block what an order blocks.
+func (o EndingOrder) blockedBy() []string { return append(subjectOf(o.Entry).covers, o.Target()) }
+
+// revert makes the listed entries of some targets those of the pending release.
+func (l *Ledger) revert(ctx context.Context, listed map[string]blocklist.Entry, targets []string) error {
+	removed := map[string]blocklist.Entry{}
+	for c, err := range l.Unprepared(ctx) {
+		target := c.Entry.Target()
+		switch {
+		case err != nil:
+			return err
+		case !slices.Contains(targets, target):
+		case c.Removed:
+			removed[target] = c.Entry
+		default:
+			delete(listed, target)
+		}
+	}
+	for target, e := range removed {
+		listed[target] = e
+	}
+	return nil
+}
+
+// endsMark begins the reference of an operation that lets urgent orders end. A mark of each order follows.
+const endsMark = "urgent orders end"
+
+// mark names an urgent order in such a reference.
+func (o EndingOrder) mark() string {
+	return fmt.Sprintf("%.12x", sha256.Sum256([]byte(o.Target()+o.Added.String())))
+}
+
+// markAccepted says which orders an operation since the last release lets end. A refusal cancels that.
+func (l *Ledger) markAccepted(ctx context.Context, orders []EndingOrder) error {
+	last, err := l.history.LastRelease(ctx)
+	if err != nil {
+		return err
+	}
+	var accepted []string
+	since := ledger.Range{After: last.Operation, Kinds: []string{KindOverride, KindRefuse}}
+	for o, err := range l.history.Operations(ctx, since) {
+		if err != nil {
+			return err
+		}
+		if marks, ok := strings.CutPrefix(o.Reference, endsMark); ok {
+			accepted = append(accepted, strings.Fields(marks)...)
+		}
+		if o.Kind == KindRefuse {
+			accepted = nil
+		}
+	}
+	for i := range orders {
+		orders[i].Accepted = slices.Contains(accepted, orders[i].mark())
+	}
+	return nil
+}
+
+// checkEnds fails with an [*EndsError] if a release, see [Ledger.Ending], would end urgent orders that no one lets end.
+func (l *Ledger) checkEnds(ctx context.Context, p *Pending) error {
+	orders, err := l.Ending(ctx, p)
+	orders = slices.DeleteFunc(orders, func(o EndingOrder) bool { return o.Accepted })
+	if err == nil && len(orders) > 0 {
+		err = &EndsError{orders}
+	}
+	return err
+}
+
+// KeepUrgent lists what urgent orders block and a release that would be made now does not, so that it stays blocked
+// after that release, unless [Ledger.EndUrgent] lets it end. An order that would have lasted as long as the root allows
+// is listed without an end, others until their ends. KeepUrgent fails like [Ledger.Add], and with [ErrUnchanged] if
+// there is no such order.
+func (l *Ledger) KeepUrgent(ctx context.Context, c Audit) (ChangeResult, error) {
+	orders, err := l.Ending(ctx, nil)
+	if err != nil {
+		return ChangeResult{}, err
+	}
+	root, err := l.root()
+	if err != nil {
+		return ChangeResult{}, err
+	}
+	var entries []blocklist.Entry
+	for _, o := range orders {
+		if o.Accepted {
+			continue
+		}
+		e := o.Entry
+		if limit := e.Added.Add(root.Spec().Urgent.Longest()); !e.Expires.Before(limit) {
+			e.Expires = time.Time{}
+		}
+		e.Added = time.Time{}
+		entries = append(entries, e)
+	}
+	if len(entries) == 0 {
+		return ChangeResult{}, fmt.Errorf("keeping urgent orders: %w: the next release lists what they block", ErrUnchanged)
+	}
+	c.Reason = because(keptOrders.Text, c.Reason)
+	return l.Add(ctx, entries, c)
+}
+
+// EndUrgent lets urgent orders end with the next release, although it does not list their targets: without it,
+// [Ledger.Release] and [Ledger.Push] fail. The reason in c is needed, and recorded. It fails with [ErrNotListed] if a
+// target is not that of such an order.
+func (l *Ledger) EndUrgent(ctx context.Context, targets []string, c Audit) error {
+	if c.Reason == "" || len(targets) == 0 {
+		return fmt.Errorf("ending urgent orders: %w: a reason is needed", blocklist.ErrMalformed)
+	}
+	unlock, err := l.history.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	orders, err := l.Ending(ctx, nil)
+	if waiting, pendingErr := l.waitingRelease(); waiting != nil && err == nil {
+		var more []EndingOrder
+		more, err = l.Ending(ctx, waiting)
+		orders, err = append(orders, more...), errors.Join(err, pendingErr)
+	}
+	if err != nil {
+		return err
+	}
+	c.Reference = endsMark
+	for _, target := range targets {
+		i := slices.IndexFunc(orders, func(o EndingOrder) bool { return o.Target() == target })
+		if i < 0 {
+			return fmt.Errorf("ending the urgent order on %q: %w", target, ErrNotListed)
+		}
+		c.Reference += " " + orders[i].mark()
+	}
+	c.Reason = because(endedOrders.With(listing(targets)).String(), c.Reason)
+	return l.history.Record(ctx, KindOverride, c, nil)
+}
+
+// CancelUrgent drops the urgent orders p, which [Ledger.PendingUrgent] has returned, before an officer has signed them.
+// The ledger records who has asked for what, and the author and reason of c.
+func (l *Ledger) CancelUrgent(ctx context.Context, p *Pending, c Audit) error {
+	unlock, err := l.history.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := p.checkUnchanged(); err != nil {
+		return fmt.Errorf("cancelling %s: %w", p.What(), err)
+	}
+	targets := make([]string, len(p.orders))
+	for i, e := range p.orders {
+		targets[i] = e.Target()
+	}
+	c.Reason = because(cancelledOrders.With(p.Author, listing(targets)).String(), c.Reason)
+	if err := l.history.Record(ctx, KindUrgent, c, nil); err != nil {
+		return err
+	}
+	return os.Remove(p.path)
+}
+
+// listing returns targets as a part of a reason, or their number if they are long.
+func listing(targets []string) string {
+	text := strings.Join(targets, ", ")
+	if len(text) > 2<<10 {
+		text = fmt.Sprintf("%d targets", len(targets))
+	}
+	return text
+}

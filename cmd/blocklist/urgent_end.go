@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+func (a *app) urgentKeep() *cobra.Command {
+	var cause publish.Audit
+	cmd := &cobra.Command{
+		Use:   "keep",
+		Short: "List what urgent orders block, so that the next release does not end it",
+		Long: `List what urgent orders block, so that the next release does not end it. It is a change like that of "add": the next release
+has it. An order that lasts as long as the root allows is listed without an end, others until their ends.
+What "urgent end" lets end is left out.`,
+		Example: `  blocklist -C DIR urgent keep --reason "the court has confirmed it"`,
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withLedger(func(l *publish.Ledger) error {
+				r, err := l.KeepUrgent(cmd.Context(), cause)
+				if err != nil {
+					return err
+				}
+				a.result(r)
+				a.printResult(r, true)
+				return nil
+			})
+		},
+	}
+	causeFlags(cmd, &cause)
+	return cmd
+}
+
+func (a *app) urgentEnd() *cobra.Command {
+	var cause publish.Audit
+	cmd := &cobra.Command{
+		Use:   "end ENTRY... --reason TEXT",
+		Short: "Let urgent orders end with the next release, which does not list them",
+		Long: `Let urgent orders end with the next release, which does not list them. Without it, such a release is neither made nor pushed.
+The reason is recorded, and is part of the release that officers sign.`,
+		Example: `  blocklist -C DIR urgent end https://live.example/1 --reason "the match is over"`,
+		Args:    args(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cause.Reason == "" {
+				return usage("--reason is missing")
+			}
+			entries, err := parseEntries(args)
+			if err != nil {
+				return err
+			}
+			var targets []string
+			for _, e := range entries {
+				targets = append(targets, e.Target())
+			}
+			return a.withLedger(func(l *publish.Ledger) error {
+				if err := l.EndUrgent(cmd.Context(), targets, cause); err != nil {
+					return err
+				}
+				a.result(fields{"ending": targets})
+				for _, target := range targets {
+					a.printf("the order on %s ends with the next release", target)
+				}
+				return nil
+			})
+		},
+	}
+	causeFlags(cmd, &cause)
+	return cmd
+}
+
+func (a *app) urgentCancel() *cobra.Command {
+	var cause publish.Audit
+	cmd := &cobra.Command{
+		Use:     "cancel",
+		Short:   "Drop the urgent orders that wait for a signature",
+		Example: `  blocklist -C DIR urgent cancel --reason "asked for by mistake"`,
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withLedger(func(l *publish.Ledger) error {
+				p, err := l.PendingUrgent(cmd.Context())
+				if err != nil {
+					return err
+				}
+				if err := l.CancelUrgent(cmd.Context(), p, cause); err != nil {
+					return err
+				}
+				a.result(p)
+				a.printf("cancelled: %s, asked for by %s; nothing of it is in force", p.What(), p.Author)
+				return nil
+			})
+		},
+	}
+	causeFlags(cmd, &cause)
+	return cmd
+}
+
+// printUrgentEnd prints the urgent orders that end with a release, and those that it lists permanently.
+func (a *app) printUrgentEnd(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
+	o, err := l.Urgent(ctx)
+	if err != nil {
+		return err
+	}
+	ending, err := l.Ending(ctx, p)
+	for _, e := range o.Entries {
+		if slices.ContainsFunc(ending, func(other publish.EndingOrder) bool { return other.Target() == e.Target() }) {
+			a.printf("  urgent       the order on %s ends with this release", e.Target())
+		} else {
+			a.printf("  urgent       what the order on %s blocks stays blocked", e.Target())
+		}
+	}
+	return err
+}
