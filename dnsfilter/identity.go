@@ -23,7 +23,8 @@ type ServerID struct {
 // maxServerID is the maximum length of a text in ServerID, in bytes.
 const maxServerID = 64
 
-// Check returns an error that wraps [blocklist.ErrMalformed] if a text is too long, or has other characters.
+// Check returns an error that wraps [blocklist.ErrMalformed] if a text is too long, or has characters other than
+// printable ASCII.
 func (id ServerID) Check() error {
 	for _, text := range []string{id.NSID, id.Version} {
 		if len(text) > maxServerID || strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c > '~' }) {

@@ -279,7 +279,7 @@ func (l *Listeners) Sockets() (all []io.Closer) {
 	return all
 }
 
-// Close closes the sockets. A server that serves them does so itself.
+// Close closes the sockets. Servers close the sockets that they serve themselves.
 func (l *Listeners) Close() error {
 	var errs []error
 	for _, socket := range l.Sockets() {

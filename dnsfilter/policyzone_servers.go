@@ -21,7 +21,7 @@ const (
 	lackTTL     = 5  // minimum time in the cache of an answer that a query lacked, in seconds: long enough to begin again
 )
 
-// serverCache looks up what is known of name servers.
+// serverCache looks up the names and addresses of name servers.
 type serverCache interface {
 	// lookUp returns the cached answer for a name and type. If there is none, it returns an empty message, and the
 	// answer is asked for: it becomes the lack of the query (see query.lack), or is fetched in the background.

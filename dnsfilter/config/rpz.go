@@ -67,7 +67,8 @@ func (s *Settings) keyFile(text string) (string, error) {
 	return s.path(text)
 }
 
-// policyClients parses who may copy a zone. They have to be among the clients.
+// policyClients parses the networks of those who may copy a zone. They have to be within the networks of served
+// clients.
 func (s *Settings) policyClients(r *reader, dst *[]netip.Prefix) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		r.sequence(n, func(item *yaml.Node) {

@@ -31,14 +31,14 @@ type build struct {
 	read   []*sorter
 	// changes of sources whose entries are kept otherwise; an item with the verdict removal removes its entry
 	changes []*sorter
-	errs    []error // sources that are not the current ones
+	errs    []error // why some sources are not up to date
 	stale   bool    // the next snapshot differs from the old one
 
 	actions [MaxSources][dnsfilter.Divert + 1]uint8 // numbers of verdicts, by source and action
 }
 
-// update makes the zone as the lists are now. After an error, the zone is the last good one, perhaps with some sources
-// up to date.
+// update brings the zone up to date with its lists. After an error, the zone stays as it was, except that some sources
+// may be up to date.
 func (z *Zone) update(ctx context.Context) error {
 	c := z.config.Load()
 	b := &build{config: c, dir: z.dir, old: z.current.Load()}
@@ -128,13 +128,14 @@ func (b *build) source(ctx context.Context, i int) error {
 	return err
 }
 
-// version identifies the entries of a source, and what is done with them as source number i.
+// version returns a text that changes when the entries of a source change, or what is done with them as source number
+// i.
 func (src *Source) version(i int) (string, error) {
 	v, err := src.Version()
 	return v + src.policy(i), err
 }
 
-// policy identifies what is done with the entries of a source.
+// policy returns a text that changes when something else is to be done with the entries of a source.
 func (src *Source) policy(i int) string {
 	r := &src.Rule
 	text := fmt.Sprintf("; %d allow=%t %s %v %v %d", i, src.Allow, r.Action, r.Categories, r.Sinkhole, r.TTL)

@@ -147,8 +147,8 @@ func replaceFile(path string, fill func(io.Writer) error) error {
 // walk returns the owners of the zone at this serial.
 func (s *snapshot) walk() *walker { return newWalker(s.items(), s.At, len(s.Sources)) }
 
-// The times in the SOA record, in seconds. A secondary that no notification reaches asks each minute. One that reaches
-// no primary keeps the zone for four weeks: a zone that expires blocks nothing.
+// The times in the SOA record, in seconds. A secondary that no notification reaches asks each minute. A secondary that
+// reaches no primary keeps the zone for four weeks: a zone that expires blocks nothing.
 const (
 	refresh = 60
 	retry   = 30

@@ -22,8 +22,8 @@ type data []byte
 // fixedData is the length of data without the record's own data, in bytes.
 const fixedData = 10
 
-// ttl is the TTL of SOA and NS records, and of others if the rule of their list has none, in seconds. It is that of
-// blocked answers of the resolver.
+// ttl is the TTL of SOA and NS records in seconds, and that of other records if the rule of their list has no TTL. The
+// resolver's blocked answers have the same default.
 const ttl = 30
 
 // The targets of CNAME records in policy zones.

@@ -31,9 +31,9 @@ func (o *owner) compare(other *owner) int {
 // walker turns sorted items into the owners of a zone, with the verdict of the policy on each: the first source that
 // blocks decides, and within it the most specific entry.
 //
-// It leaves out a name whose verdict, with the names below it, is that of the wildcard above it. Where a name below a
-// wildcard has a verdict of its own, it adds what keeps the wildcard whole: a wildcard does not cover names below
-// another owner of the zone, nor below an owner's parents (RFC 4592, section 2.2.1).
+// It leaves out a name if the wildcard above gives that name and all names below it the same verdict. Where a name
+// below a wildcard has a verdict of its own, it adds what keeps the wildcard whole: a wildcard does not cover names
+// below another owner of the zone, nor below an owner's parents (RFC 4592, section 2.2.1).
 type walker struct {
 	items   itemReader
 	at      int64 // entries that have expired by then are left out, in Unix seconds

@@ -56,7 +56,7 @@ type Zone struct {
 	running atomic.Int32 // transfers
 
 	mu      sync.Mutex
-	err     error // why the last update failed, or a source is not the current one
+	err     error // why the last update failed, or a source is not up to date
 	counts  counts
 	written string // what the zone file was written from last
 }

@@ -49,7 +49,7 @@ type http2Conn struct {
 	decoder    *hpack.Decoder
 	last       uint32    // the highest stream so far
 	received   uint32    // bytes of requests since the last update of the window
-	progressed time.Time // when a stream last ended, or began as the only one
+	progressed time.Time // when a stream last ended, or last began while there was no other
 	reading    bool      // a frame has begun
 	rested     bool      // the goroutine is new
 	until      time.Time // end of the idle timeout of a new goroutine

@@ -6,10 +6,6 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// outageLimit is how long all resolvers must be down before the server is not ready. The restart of a single resolver
-// stays below it.
-const outageLimit = 5 * time.Second
-
 // upstreamHealth returns a line for each resolver that is down, and false if all have been down for outageLimit.
 func (s *running) upstreamHealth() (text string, usable bool) {
 	for _, u := range s.server.Upstreams() {

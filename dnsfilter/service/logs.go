@@ -11,7 +11,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/querylog"
 )
 
-// logs are the taps that write messages of the server. They are made at the start, and a reload does not change them.
+// logs are the taps that write messages of the server. They are created at the start, and a reload does not change
+// them.
 type logs struct {
 	dnstap  *dnstap.Sink  // nil: none
 	queries *querylog.Log // nil: none

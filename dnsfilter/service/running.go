@@ -13,6 +13,10 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/stoppage"
 )
 
+// outageLimit is how long all resolvers must be down before the server is not ready. The restart of a single resolver
+// stays below it.
+const outageLimit = 5 * time.Second
+
 // running has the state that the parts of a running service share: status, health, metrics, receipts and control socket
 // read it, and [Service] changes it.
 type running struct {

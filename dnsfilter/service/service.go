@@ -42,8 +42,8 @@ type Service struct {
 
 	reloads chan chan<- error // requests of Reload
 
-	// Sockets returns open sockets. Run uses those at addresses of the settings instead of opening new ones. It is
-	// called once, when everything else is ready. Nil: there are none.
+	// Sockets returns open sockets. At the addresses of the settings, Run uses these sockets instead of opening new
+	// ones. It is called once, when everything else is ready. Nil: there are none.
 	Sockets func() (Sockets, error)
 	taken   func() error // Taken of the Sockets
 

@@ -15,10 +15,10 @@ import (
 )
 
 // The hand-over protocol, over the control socket. The successor requests it. The service releases the store, confirms
-// that, and goes on answering queries from its lists. When the successor is ready, it sends a byte. It gets the
-// sockets, with the queries that wait in them: each with one byte, and at the end one byte without a socket. When the
-// successor answers queries, it sends another byte. So each query is answered by one of the two processes, and if the
-// successor fails, the service goes on.
+// that, and goes on answering queries from its lists. When the successor is ready, it sends a byte. The service answers
+// with the sockets, and the queries that wait in them: each socket with one byte, and at the end one byte without a
+// socket. When the successor answers queries, it sends another byte. So each query is answered by one of the two
+// processes, and if the successor fails, the service goes on.
 const (
 	releaseWithin = time.Minute      // a list may be compiling
 	passWithin    = 10 * time.Second // for passing the sockets

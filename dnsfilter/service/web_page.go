@@ -33,7 +33,7 @@ type webPage struct {
 	Plots    []webPlot
 }
 
-// webHold is a hold, and the list that it is of.
+// webHold is a hold, with the name of its list.
 type webHold struct {
 	*subscribe.Hold
 

@@ -28,7 +28,7 @@ type outage struct {
 // isDown reports whether the resolver is known to be down: it does not answer probes.
 func (r *resolver) isDown() bool { return r.outage.Load() != nil }
 
-// Watch logs each change of a resolver's state as one warning, with the reason.
+// Watch sets the log for changes of a resolver's state. Each change is one warning, with the reason.
 func (f *Forwarder) Watch(log *slog.Logger) { f.log.Store(log) }
 
 // warn logs in the background, since the pool is locked.
