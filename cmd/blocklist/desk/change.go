@@ -73,6 +73,9 @@ type seenEntry struct {
 // maxEntries is how many entries one form may have.
 const maxEntries = 1000
 
+// maxWrong is how many wrong lines a page names.
+const maxWrong = 50
+
 func (v *visit) addForm() error      { return v.showForm("add") }
 func (v *visit) withdrawForm() error { return v.showForm("withdraw") }
 
@@ -274,11 +277,12 @@ func dayToCome(text string) (day time.Time, err error) {
 func (f changeForm) parse() (lines []string, entries []blocklist.Entry, err error) {
 	rest := blocklist.Attributes{Category: f.Category, Reference: f.Reference}
 	if rest.Expires, err = dayOf(f.Expires, 0); err != nil {
-		return nil, nil, err
+		return nil, nil, &fieldError{"expires", err}
 	}
 	if rest.Review, err = dayToCome(f.Review); err != nil {
-		return nil, nil, err
+		return nil, nil, &fieldError{"review", err}
 	}
+	var wrong linesError
 	for line := range strings.Lines(f.Entries) {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
@@ -289,11 +293,17 @@ func (f changeForm) parse() (lines []string, entries []blocklist.Entry, err erro
 			e, err = blocklist.ParseEntry(e.String()) // the attributes must be readable as a line, too
 		}
 		if err != nil {
-			return nil, nil, err
+			if wrong.Errs = append(wrong.Errs, err); len(wrong.Errs) > maxWrong {
+				break
+			}
+			continue
 		}
 		if lines, entries = append(lines, line), append(entries, e); len(entries) > maxEntries {
 			return nil, nil, fmt.Errorf("%w: a form has at most %d entries; blocklist import takes any number", blocklist.ErrTooLarge, maxEntries)
 		}
+	}
+	if len(wrong.Errs) > 0 {
+		return nil, nil, &wrong
 	}
 	return lines, entries, nil
 }

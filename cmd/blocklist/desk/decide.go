@@ -296,8 +296,10 @@ func (v *visit) decideProposals() error {
 		return err
 	}
 	page := decidePath(d.IDs)
-	if d.Expires, err = dayToCome(f.Expires); err == nil {
-		d.Review, err = dayToCome(f.Review)
+	if d.Expires, err = dayToCome(f.Expires); err != nil {
+		err = &fieldError{"expires", err}
+	} else if d.Review, err = dayToCome(f.Review); err != nil {
+		err = &fieldError{"review", err}
 	}
 	var results []proposal.Decided
 	if err == nil {

@@ -29,10 +29,12 @@ type failure struct {
 
 // fieldOf returns the name of the field that an error is about; empty: none.
 func fieldOf(err error) string {
-	rule, entry := (*publish.RuleError)(nil), (*blocklist.EntryError)(nil)
+	rule, entry, field := (*publish.RuleError)(nil), (*blocklist.EntryError)(nil), (*fieldError)(nil)
 	switch {
 	case errors.As(err, &rule):
 		return rule.Field
+	case errors.As(err, &field):
+		return field.Field
 	case errors.As(err, &entry), errors.Is(err, publish.ErrNotListed):
 		return "entries"
 	case errors.Is(err, publish.ErrNoOrder):

@@ -83,7 +83,7 @@ func dayOf(text string, after int) (time.Time, error) {
 	}
 	day, err := time.Parse(time.DateOnly, text)
 	if err != nil {
-		return day, fmt.Errorf("day %.40q: %w: a day such as 2027-05-01 is needed", text, blocklist.ErrMalformed)
+		return day, &dayError{text}
 	}
 	return day.AddDate(0, 0, after), nil
 }

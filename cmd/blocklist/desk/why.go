@@ -58,13 +58,16 @@ func whyText(w *words.Words, err error) string {
 		if entry.Meant != "" {
 			return w.Text("why.meant", entry.Text, entry.Meant)
 		}
-		return w.Text("why.entry", entry.Text)
+		return w.Text(entryReason(entry.Text), entry.Text)
 	}
 	if rule := (*publish.RuleError)(nil); errors.As(err, &rule) {
 		if rule.Target == "" {
 			return w.Say(rule.Rule)
 		}
 		return rule.Target + ": " + w.Say(rule.Rule)
+	}
+	if day := (*dayError)(nil); errors.As(err, &day) {
+		return w.Text("why.day", day.Text)
 	}
 	for _, y := range whys() {
 		if errors.Is(err, y.err) {
@@ -76,8 +79,9 @@ func whyText(w *words.Words, err error) string {
 
 // saysAll reports whether [whyText] says all that an error does.
 func saysAll(err error) bool {
-	rule := (*publish.RuleError)(nil)
-	return errors.As(err, &rule)
+	rule, day, entry := (*publish.RuleError)(nil), (*dayError)(nil), (*blocklist.EntryError)(nil)
+	return errors.As(err, &rule) || errors.As(err, &day) ||
+		errors.As(err, &entry) && entryReason(entry.Text) != "why.entry"
 }
 
 // findingText says in words what a check has found.

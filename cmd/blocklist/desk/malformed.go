@@ -1,0 +1,63 @@
+package desk
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// linesError has an error for each line of a form that is no entry.
+type linesError struct {
+	Errs []error
+}
+
+func (e *linesError) Error() string   { return errors.Join(e.Errs...).Error() }
+func (e *linesError) Unwrap() []error { return e.Errs }
+
+// linesOf returns the errors about the lines of a form; nil for any other error.
+func linesOf(err error) []error {
+	if lines := (*linesError)(nil); errors.As(err, &lines) {
+		return lines.Errs
+	}
+	return nil
+}
+
+// fieldError is an error about a field of a form.
+type fieldError struct {
+	Field string // its name
+	Err   error
+}
+
+func (e *fieldError) Error() string { return e.Err.Error() }
+func (e *fieldError) Unwrap() error { return e.Err }
+
+// dayError says that a text is no day.
+type dayError struct {
+	Text string
+}
+
+func (e *dayError) Error() string {
+	return fmt.Sprintf("day %.40q: %v: a day such as 2027-05-01 is needed", e.Text, blocklist.ErrMalformed)
+}
+func (e *dayError) Unwrap() error { return blocklist.ErrMalformed }
+
+// entryReason returns the key of a text that says why a line is no entry, by what people often write.
+func entryReason(line string) string {
+	target, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+	name, _, isPage := strings.Cut(target, "/")
+	switch {
+	case strings.Contains(target, "#"):
+		return "why.entry.fragment"
+	case !isPage && strings.Contains(target, "@"):
+		return "why.entry.mail"
+	case strings.HasPrefix(strings.TrimPrefix(target, "="), "*."):
+		return "why.entry.star"
+	case strings.ContainsAny(name, ",;"):
+		return "why.entry.several"
+	case rest != "":
+		return "why.entry.space"
+	}
+	return "why.entry"
+}

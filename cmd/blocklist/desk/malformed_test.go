@@ -1,0 +1,36 @@
+package desk_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// Each wrong line of a form is named with its reason, in the language of the person.
+func TestEachWrongLineHasItsReason(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.open(t)
+	b := a.enter(t)
+	b.lang = "it"
+	p := b.post(t, "/add", fields("entries", "good.example\nhttps://bad.example/a#top\n*.bad.example\nada@bad.example\n"+
+		"a.example, b.example\nhttps://bad.example/a b\nhtps:/typo.example\nnot_a_thing!"))
+	assert.Equal(t, http.StatusBadRequest, p.status)
+	for _, says := range []string{
+		"“https://bad.example/a#top”: ciò che segue # non esce mai dal browser",
+		"ada@bad.example” è un indirizzo e-mail.",
+		"“a.example, b.example”: una voce per riga",
+		"“https://bad.example/a b”: ciò che segue lo spazio non è un attributo come category=…; uno spazio nell'indirizzo si scrive %20.",
+		"Intendi https://typo.example",
+		"not_a_thing!",
+	} {
+		assert.Contains(t, p.text, says)
+	}
+	assert.Regexp(t, `Intendi bad\.example\?|“\*\.bad\.example”: un nome senza asterisco`, p.text)
+	assert.NotContains(t, p.text, "key=value")
+	assert.Regexp(t, `<textarea name="entries"[^>]* aria-invalid="true"`, p.raw)
+	p = b.post(t, "/add", fields("entries", "good.example", "expires", "22027-03-10"))
+	assert.Contains(t, p.text, "“22027-03-10” non è una data: l'anno ha quattro cifre")
+	assert.Regexp(t, `name="expires"[^>]* aria-invalid="true"`, p.raw)
+}
