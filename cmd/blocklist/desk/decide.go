@@ -26,9 +26,11 @@ type decidePage struct {
 	Notice    notice
 	Form      changeForm
 	Verbs     []proposal.Verb
-	Withdraw  bool // all of them are proposals to withdraw
-	Held      bool // the guards hold one of them
-	Failed    bool // one of them was not decided on
+	Withdraw  bool     // all of them are proposals to withdraw
+	Held      bool     // the guards hold one of them
+	Failed    bool     // one of them was not decided on
+	Sole      string   // the only person who may confirm; empty: there are several, or none
+	Others    []string // who may check in place of Sole
 }
 
 // IsForm reports whether the page has the form of a decision.
@@ -55,6 +57,25 @@ func (p decidePage) AllChecked() bool {
 	})
 }
 
+// Stuck reports whether the only person who may confirm has checked one of the proposals that another one must confirm.
+func (p decidePage) Stuck() bool { return p.Sole != "" && slices.Contains(p.Checkers(), p.Sole) }
+
+// Spares reports whether another person must check one of the proposals, so that the only one who may confirm can do
+// so.
+func (p decidePage) Spares() bool {
+	unchecked := func(one examined) bool {
+		return one.IsOpen() && one.State != proposal.Checked && p.Rules.NeedsTwo(one.Category)
+	}
+	return p.Sole != "" && slices.Contains(p.Verbs, proposal.Check) && slices.ContainsFunc(p.Proposals, unchecked)
+}
+
+// Became reports whether the decision has brought a proposal into one of some states.
+func (p decidePage) Became(states ...string) bool {
+	return slices.ContainsFunc(p.Results, func(r proposal.Decided) bool {
+		return r.Err == nil && slices.Contains(states, r.State)
+	})
+}
+
 // Alone reports whether the person has tried to confirm what they have checked.
 func (p decidePage) Alone() bool {
 	return slices.ContainsFunc(p.Results, func(r proposal.Decided) bool {
@@ -69,6 +90,7 @@ type examined struct {
 	Proposed proposal.Proposal     // as it was recorded
 	Check    proposal.DetailedStep // the first decision, if there is one
 	Orders   []blocklist.Entry     // of a proposal to withdraw: those that stand
+	Platform string                // that can take it down; empty: unknown
 	Order    string                // the reference of the one that is chosen
 	Chosen   bool
 }
@@ -80,6 +102,24 @@ func (e examined) Again() string {
 		p.Set("withdraw", "1")
 	}
 	return "/propose?" + p.Encode()
+}
+
+// sole returns the only person who may confirm, empty if there are several or none, and who else may check.
+func (v *visit) sole() (name string, others []string) {
+	names := v.reviewers()
+	if len(v.now.roles) == 0 && v.sessions != nil {
+		names = []string{v.User}
+	}
+	if len(names) != 1 {
+		return "", nil
+	}
+	for other, role := range v.now.roles {
+		if other != names[0] && (person{other, role}).may(change) {
+			others = append(others, other)
+		}
+	}
+	slices.Sort(others)
+	return names[0], others
 }
 
 // maxAtOnce is how many proposals one page decides on.
@@ -155,6 +195,7 @@ func (v *visit) showDecide(ids []int64) error {
 		p.Proposals[i].decided, p.Proposals[i].Findings = shown[i], found
 	}
 	p.Verbs = v.verbs(all)
+	p.Sole, p.Others = v.sole()
 	status := p.fill(v)
 	return v.write(status, "decide", "decide.title", p)
 }
@@ -211,6 +252,9 @@ func (e *examined) read(v *visit, id int64) (steps []proposal.DetailedStep, err 
 		if s.Kind == string(proposal.Check) {
 			e.Check = s
 		}
+	}
+	if entry, err := blocklist.ParseEntry(e.Target); err == nil {
+		e.Platform = v.Platforms.Of(entry)
 	}
 	if e.Withdraw && e.IsOpen() {
 		if e.Orders, err = v.ledger.Orders(v.r.Context(), e.Target); err != nil {

@@ -77,7 +77,7 @@ func TestDecisionIsSeen(t *testing.T) {
 	assert.Contains(t, p.text, "2099-05-01 (proposed: –)")
 	assert.Contains(t, p.text, "carla: I have looked")
 
-	rita.post(t, "/propose", fields("entries", "co.uk", "source", "hotline"))
+	rita.post(t, "/propose", fields("found", "1", "target", "co.uk", "source", "hotline"))
 	f = fields("seen", rita.get(t, "/proposal/2").values["seen"], "verb", "confirm", "reason", "typed with care", "reference", "case 8")
 	f.Set("verb", "check")
 	carla.post(t, "/proposals/decide", f)

@@ -99,15 +99,22 @@ func (p *proposePage) find(v *visit) error {
 	return err
 }
 
-// withLone adds the lines that are one word and no target, though they look like one: they are not left out in silence.
+// withLone adds the lines that are one word and look like a target, so that none is left out in silence: those that are
+// none, and those that no e-mail has, such as =name.
 func withLone(found []proposal.Found, text string) []proposal.Found {
 	n := 0
 	for line := range strings.Lines(text) {
 		n++
 		line = strings.TrimSpace(line)
-		_, err := proposal.ParseTarget(line)
+		e, err := proposal.ParseTarget(line)
 		inside := strings.Trim(line, ".,:;!?")
-		known := slices.ContainsFunc(found, func(f proposal.Found) bool { return f.Line == n })
+		known := slices.ContainsFunc(found, func(f proposal.Found) bool {
+			return f.Line == n || err == nil && f.Target == e.Target()
+		})
+		if err == nil && (strings.HasPrefix(line, "=") || strings.Contains(line, "/")) && !known && !strings.ContainsAny(line, " \t") {
+			found = append(found, proposal.Found{Line: n, Text: line, Target: e.Target(), Sure: true})
+			continue
+		}
 		if err == nil || known || strings.ContainsAny(inside, " \t@") || !strings.ContainsAny(inside, ".:/") {
 			continue
 		}
@@ -119,13 +126,20 @@ func withLone(found []proposal.Found, text string) []proposal.Found {
 
 // propose records proposals about the targets of a form: those that were ticked, or all lines if each is clearly one.
 func (v *visit) propose() error {
-	if err := v.r.ParseForm(); err != nil {
+	err := v.r.ParseForm()
+	if err != nil {
 		return err
 	}
 	lines := v.r.PostForm["target"]
 	if v.r.PostForm.Get("found") == "" {
 		var sure bool
-		if lines, sure = oneEach(v.value("entries")); !sure {
+		if lines, sure = oneEach(v.value("entries")); sure {
+			sure, err = v.unheld(lines)
+		}
+		if err != nil {
+			return err
+		}
+		if !sure {
 			return v.leadTo("/propose", notice{}, nil)
 		}
 	}
@@ -153,6 +167,21 @@ func (v *visit) propose() error {
 		typed[i] = written{r, lines[i]}
 	}
 	return v.leadTo("/propose", notice{}, typed)
+}
+
+// unheld reports whether the guards hold none of some targets. What they hold is recorded only after a person has seen
+// that.
+func (v *visit) unheld(lines []string) (bool, error) {
+	all := make([]proposal.Proposal, len(lines))
+	for i, line := range lines {
+		e, err := proposal.ParseTarget(line)
+		if err != nil || len(lines) > maxEntries {
+			return true, nil //nolint:nilerr // it is said later
+		}
+		all[i].Target = e.Target()
+	}
+	findings, err := proposal.Examine(v.r.Context(), v.ledger, all)
+	return !slices.ContainsFunc(findings, func(f proposal.Findings) bool { return f.Held() }), err
 }
 
 // oneEach returns the lines of a text, and whether each is clearly one target.
