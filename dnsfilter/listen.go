@@ -64,17 +64,19 @@ func ListenFrom(ctx context.Context, open *Listeners, addresses ...string) (*Lis
 	l := new(Listeners)
 	for _, a := range addresses {
 		if err := l.open(ctx, a, open); err != nil {
-			return nil, errors.Join(fmt.Errorf("listening on %q: %w%s", a, err, listenHint(err)), l.Close(), open.Close())
+			return nil, errors.Join(fmt.Errorf("listening on %q: %w%s", a, err, listenHint(a, err)), l.Close(), open.Close())
 		}
 	}
 	return l, nil
 }
 
 // listenHint returns advice for an address that can't be opened.
-func listenHint(err error) string {
+func listenHint(address string, err error) string {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return "; ports below 1024 need the capability CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=), or a socket unit"
+	case errors.Is(err, syscall.EADDRINUSE) && strings.HasSuffix(address, ":53"):
+		return "; another program has it, and ss -lnup 'sport = :53' says which (systemd-resolved: DNSStubListener=no in resolved.conf): end it, or name another address with listen"
 	case errors.Is(err, syscall.EADDRINUSE):
 		return "; another program has it (port 5353 is that of mDNS, so perhaps Avahi): end it, or name another address with listen"
 	}

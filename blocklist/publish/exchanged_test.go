@@ -96,14 +96,15 @@ func TestExpiryOfAlteredLedger(t *testing.T) {
 	}
 }
 
-// A ledger is its owner's alone, whatever the umask says: that of a confidential list holds it in the clear.
+// A ledger is its owner's alone, whatever the umask says: that of a confidential list holds it in the clear. Its root is
+// public, and a copy of it is read by users of other programs.
 func TestLedgerIsPrivate(t *testing.T) {
 	t.Parallel()
 	a := newAgency(t)
 	_, err := a.Add(t.Context(), entries(t, "example.com"), cause)
 	require.NoError(t, err)
 	a.release(t)
-	for path, mode := range map[string]os.FileMode{".": 0o700, "ledger.db": 0o600, "ledger.db-wal": 0o600, "files": 0o700, "pending": 0o700, "releases": 0o700} {
+	for path, mode := range map[string]os.FileMode{".": 0o700, "ledger.db": 0o600, "ledger.db-wal": 0o600, "root.json": 0o644, "files": 0o700, "pending": 0o700, "releases": 0o700} {
 		info, err := os.Stat(filepath.Join(a.dir, path))
 		require.NoError(t, err)
 		assert.Equal(t, mode, info.Mode().Perm(), path)

@@ -99,5 +99,5 @@ func (d folder) copyRoot(version int64) error {
 	if held, err := os.ReadFile(d.path(rootFile)); err == nil && string(held) == string(newest) {
 		return nil
 	}
-	return disk.WriteFile(d.path(rootFile), newest, disk.Inherit)
+	return disk.WriteFile(d.path(rootFile), newest, 0o644) // it is public, and copied to programs of other users
 }

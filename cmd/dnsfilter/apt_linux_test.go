@@ -28,13 +28,28 @@ systemctl restart dnsfilter
 echo "example: $(ask 192.0.2.1)"
 
 before=$(systemctl show -P MainPID dnsfilter)
-apt -y install ./newer.deb >> log; echo "upgrade: $?"
+cd /etc/dnsfilter; cp dnsfilter.yaml good
+echo 'clients: [nobody]' > new; mv new dnsfilter.yaml; dnsfilter reload -c dnsfilter.yaml 2>> /root/log; echo "mistake: $?"; cd /root
+apt -y install ./newer.deb > said 2>&1; echo "upgrade: $?"
+grep -oE 'network "nobody"|NOT RESTARTED|then: .*' said | tr -d '\r'
+dpkg-query -W -f '${Version} ${db:Status-Abbrev}\n' dnsfilter
+[ "$before" != "$(systemctl show -P MainPID dnsfilter)" ] || systemctl is-active dnsfilter
+echo "not upgraded: $(ask 192.0.2.1)"
+
+mkdir /etc/systemd/system/dnsfilter.service.d
+printf '[Service]\nDynamicUser=yes\nUser=before\n' > /etc/systemd/system/dnsfilter.service.d/before.conf
+mv /etc/dnsfilter/good /etc/dnsfilter/dnsfilter.yaml; systemctl daemon-reload; systemctl restart dnsfilter
+stat -c '%F' /var/lib/dnsfilter; sum=$(sha256sum < /var/lib/dnsfilter/salt)
+rm -r /etc/systemd/system/dnsfilter.service.d
+before=$(systemctl show -P MainPID dnsfilter)
+apt -y install ./newest.deb >> log; echo "upgrade: $?"
 dpkg-query -W -f '${Version}\n' dnsfilter
 [ "$before" = "$(systemctl show -P MainPID dnsfilter)" ] || systemctl is-active dnsfilter
+stat -c '%U %a %F' /var/lib/dnsfilter /var/log/dnsfilter; [ "$sum" = "$(sha256sum < /var/lib/dnsfilter/salt)" ] && echo 'the state stays'
 echo "upgraded: $(ask 192.0.2.1)"
 
 apt -y remove dnsfilter blocklist >> log; echo "remove: $?"
-systemctl is-active dnsfilter
+systemctl is-active dnsfilter; systemctl cat dnsfilter 2>&1 | head -1
 ls /usr/bin/dnsfilter /usr/bin/blocklist
 cmp example.yaml /etc/dnsfilter/dnsfilter.yaml && echo 'the settings stay'
 apt -y purge dnsfilter >> log; echo "purge: $?"
@@ -66,8 +81,10 @@ func installedByApt(t *testing.T, dist string) {
 			run(t, "dpkg-deb", "-R", deb, unpacked)
 		}
 	}
-	run(t, "sed", "-i", "s/^Version: .*/Version: 9999/", filepath.Join(unpacked, "DEBIAN/control"))
-	run(t, "dpkg-deb", "-Zgzip", "-z1", "-b", unpacked, filepath.Join(root, "root/newer.deb"))
+	for version, file := range map[string]string{"8888": "newer.deb", "9999": "newest.deb"} {
+		run(t, "sed", "-i", "s/^Version: .*/Version: "+version+"/", filepath.Join(unpacked, "DEBIAN/control"))
+		run(t, "dpkg-deb", "-Zgzip", "-z1", "-b", unpacked, filepath.Join(root, "root", file))
+	}
 
 	out := booted(t, root, "--overlay=/usr:"+t.TempDir()+":/usr")
 	assert.Equal(t, `page: 0
@@ -77,15 +94,30 @@ blocklist: 0
 listed.example
 example: status: NXDOMAIN
 EDE: 15 (Blocked)
+mistake: 1
+upgrade: 0
+network "nobody"
+NOT RESTARTED
+then: systemctl restart dnsfilter
+8888 ii 
+active
+not upgraded: status: NXDOMAIN
+EDE: 15 (Blocked)
+symbolic link
 upgrade: 0
 9999
 active
+dnsfilter 700 directory
+dnsfilter 750 directory
+the state stays
 upgraded: status: NXDOMAIN
 EDE: 15 (Blocked)
 remove: 0
 inactive
+No files found for dnsfilter.service.
 the settings stay
 purge: 0
+/etc/dnsfilter/conf.d
 /etc/dnsfilter/local.txt
 /var/lib/dnsfilter
 `, out, "%s", read(t, filepath.Join(root, "root/log")))

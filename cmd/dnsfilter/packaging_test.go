@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"testing"
 
@@ -88,10 +89,27 @@ func installed(t *testing.T, root string) string {
 	} {
 		assert.FileExists(t, filepath.Join(root, path))
 	}
+	links(t, root)
 	settings := filepath.Join(root, "etc/dnsfilter/dnsfilter.yaml")
 	run(t, filepath.Join(root, "usr/bin/dnsfilter"), "check", "-c", settings)
 	require.NoError(t, os.WriteFile(settings, []byte(read(t, settings)+"# changed\n"), 0o644))
 	return settings
+}
+
+// links looks for what the documents of the packages refer to, as far as it is on the disk.
+func links(t *testing.T, root string) {
+	t.Helper()
+	documents, err := filepath.Glob(filepath.Join(root, "usr/share/doc/*/*.md"))
+	require.NoError(t, err)
+	examples, err := filepath.Glob(filepath.Join(root, "usr/share/doc/*/examples/*/*.md"))
+	require.NoError(t, err)
+	require.NotEmpty(t, examples)
+	for _, path := range append(documents, examples...) {
+		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(read(t, path), -1) {
+			_, err := os.Stat(filepath.Join(filepath.Dir(path), m[1]))
+			assert.NoError(t, err, path)
+		}
+	}
 }
 
 // answers starts what is installed in the folder root, with its settings and the list of RUNNING.md, and asks it.

@@ -15,6 +15,7 @@ import (
 
 // unitScript runs in the container, when its systemd has started the unit.
 const unitScript = `
+stat -c '%a %U %F' /var/lib/dnsfilter /var/lib/dnsfilter/salt /var/log/dnsfilter
 systemctl show dnsfilter -p Type -p NRestarts
 ask() { echo "$1: $(dig +tries=1 +time=5 @127.0.0.1 "$1" | grep -o 'status: [A-Z]*')"; }
 ask listed.example
@@ -29,7 +30,10 @@ mv good dnsfilter.yaml
 for i in 1 2 3 4 5 6 7 8; do ask "n$i.listed.example"; done > /root/asked &
 systemctl restart dnsfilter; wait
 echo "answered: $(grep -c NOERROR /root/asked)"
-stat -c '%a %F' /var/lib/private/dnsfilter
+dnsfilter=/opt/dnsfilter
+$dnsfilter serve --take-over -c dnsfilter.yaml 2>&1 | grep -o 'not trusted: .*restart dnsfilter'
+setpriv --reuid=dnsfilter --regid=dnsfilter --init-groups $dnsfilter serve --take-over -c dnsfilter.yaml --listen udp://192.0.2.9:5300 2>&1 | grep -o 'cannot assign.*' | head -1
+systemctl is-active dnsfilter; systemctl show dnsfilter -p NRestarts; ask listed.example
 systemctl disable --now dnsfilter.socket 2> /dev/null; systemctl restart dnsfilter
 systemctl enable --now dnsfilter.socket 2> /dev/null; echo "sockets of a running service: $?"
 systemctl stop dnsfilter 2> /dev/null
@@ -46,7 +50,10 @@ func TestUnit(t *testing.T) {
 	longtest.Only(t, "it boots a container")
 	root := unitRoot(t)
 	run(t, "go", "build", "-o", filepath.Join(root, "opt/dnsfilter"), ".")
-	assert.Equal(t, `Type=notify
+	assert.Equal(t, `700 dnsfilter directory
+600 dnsfilter regular file
+750 dnsfilter directory
+Type=notify
 NRestarts=0
 listed.example: status: NXDOMAIN
 active
@@ -57,7 +64,11 @@ listed.example: status: NOERROR
 bad reload: 1
 listed.example: status: NOERROR
 answered: 8
-700 directory
+not trusted: run this as that user (the service of systemd: systemctl restart dnsfilter
+cannot assign requested address
+active
+NRestarts=0
+listed.example: status: NOERROR
 sockets of a running service: 1
 active
 listed.example: status: NOERROR
@@ -68,7 +79,7 @@ listed.example: status: NOERROR
 func unitRoot(t *testing.T) string {
 	t.Helper()
 	root := containerRoot(t, unitScript)
-	for _, dir := range []string{"opt", "etc/dnsfilter", "etc/systemd/system/sockets.target.wants"} {
+	for _, dir := range []string{"opt", "etc/dnsfilter", "etc/systemd/system/sockets.target.wants", "etc/sysusers.d"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(root, dir), 0o755))
 	}
 	for wants, unit := range map[string]string{"sockets": "dnsfilter.socket", "multi-user": "dnsfilter.service"} {
@@ -76,6 +87,7 @@ func unitRoot(t *testing.T) string {
 		peers.Write(t, root, "etc/systemd/system/"+unit, text)
 		require.NoError(t, os.Symlink("../"+unit, filepath.Join(root, "etc/systemd/system", wants+".target.wants", unit)))
 	}
+	peers.Write(t, root, "etc/sysusers.d/dnsfilter.conf", read(t, "packaging/sysusers.conf"))
 	peers.Write(t, root, "etc/dnsfilter/dnsfilter.yaml", "listen: [udp://127.0.0.1:53, tcp://127.0.0.1:53]\nupstream: [192.0.2.1]\nstate: /var/lib/dnsfilter\n"+
 		"lists:\n  - {name: local, file: /etc/dnsfilter/local.txt, action: nxdomain}\n")
 	peers.Write(t, root, "etc/dnsfilter/local.txt", "listed.example\n")

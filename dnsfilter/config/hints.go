@@ -1,7 +1,11 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -30,8 +34,28 @@ func (s *Settings) Hints() (hints []string) {
 	if s.StructuredErrors != 0 && !contact {
 		hints = append(hints, "structured_errors is set, and no notice has a contact: without one, clients do not show such an error")
 	}
-	hints = slices.Concat(hints, s.stopPageHints(rules), s.webHints())
+	hints = slices.Concat(hints, s.stopPageHints(rules), s.webHints(), s.outputHints(), s.unreadableHints())
 	return append(hints, unreachable(p.Views)...)
+}
+
+// outputHints returns a warning for each log and zone file whose folder is missing.
+func (s *Settings) outputHints() (hints []string) {
+	outputs := []string{s.QueryLog.File}
+	if s.Dnstap.Network == "file" {
+		outputs = append(outputs, s.Dnstap.Address)
+	}
+	for _, z := range s.PolicyZones {
+		outputs = append(outputs, z.File)
+	}
+	for _, path := range outputs {
+		if path == "" {
+			continue
+		}
+		if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
+			hints = append(hints, fmt.Sprintf("nothing can be written to %s: its folder is missing (the packaged service makes /var/log/dnsfilter when it starts)", path))
+		}
+	}
+	return hints
 }
 
 // unreachable returns a warning for each quorum of a view that can't be reached, because the view has too few of its

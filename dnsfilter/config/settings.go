@@ -223,6 +223,20 @@ func (s *Settings) OwnFiles() []string {
 	return files
 }
 
+// inputs returns the paths of all files that the service reads, except those that it fetches itself.
+func (s *Settings) inputs() []string {
+	paths := slices.Concat(s.OwnFiles(), s.Certificate.Files(), s.Allow)
+	for i := range s.Lists {
+		l := &s.Lists[i]
+		for _, path := range []string{l.Root, l.Identity, l.Receipts, l.File} {
+			if path != "" && (path != l.File || !l.Fetch.IsSet()) {
+				paths = append(paths, path)
+			}
+		}
+	}
+	return paths
+}
+
 // keyFiles returns the paths of the key files of the policy zones, and of the zones that are fetched.
 func (s *Settings) keyFiles() (paths []string) {
 	for _, z := range s.PolicyZones {

@@ -18,7 +18,16 @@ func Open(path string) (*os.File, error) {
 	if _, err := Stat(path); err != nil {
 		return nil, err
 	}
-	return os.Open(path)
+	f, err := os.Open(path)
+	return f, denied(err)
+}
+
+// denied says in an error which user lacks the right to read a file.
+func denied(err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("%w to user %d, which this runs as: chgrp and chmod 640 for a key, chmod 644 for all else", err, os.Geteuid())
 }
 
 // Stat returns the file info of a regular file. For a URL, a folder, a pipe or a device, it returns an error that says
@@ -29,7 +38,7 @@ func Stat(path string) (fs.FileInfo, error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return nil, denied(err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: %w: a file is needed here, and this is %s", path, blocklist.ErrMalformed,

@@ -1,0 +1,90 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/argine-dns/argine/dnsfilter/internal/files"
+)
+
+// packagedUser is the user of the packaged service.
+const packagedUser = "dnsfilter"
+
+// unreadableHints returns a warning for each file that the service will not be able to read: the owner of the state
+// folder, or before the first start the packaged user. Only root can find that out.
+func (s *Settings) unreadableHints() (hints []string) {
+	u := s.serviceUser()
+	if u == nil || os.Geteuid() != 0 {
+		return nil
+	}
+	err := asUser(u, func() {
+		for _, path := range s.inputs() {
+			if f, err := files.Open(path); err == nil {
+				_ = f.Close() // it was only opened
+			} else if errors.Is(err, os.ErrPermission) {
+				hints = append(hints, fmt.Sprintf("%s can't be read by user %s, which dnsfilter runs as: chgrp %s and chmod 640 for a key, chmod 644 for all else",
+					path, u.Username, u.Username))
+			}
+		}
+	})
+	if err != nil {
+		return []string{fmt.Sprintf("whether user %s can read the files is not known: %v", u.Username, err)}
+	}
+	return hints
+}
+
+// serviceUser returns the user that the service runs as, or nil if that is root, or not known.
+func (s *Settings) serviceUser() *user.User {
+	info, err := os.Stat(s.State)
+	if err != nil {
+		u, _ := user.Lookup(packagedUser)
+		return u
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || st.Uid == 0 {
+		return nil
+	}
+	id, group := strconv.Itoa(int(st.Uid)), strconv.Itoa(int(st.Gid))
+	if u, err := user.LookupId(id); err == nil {
+		return u
+	}
+	return &user.User{Username: id, Uid: id, Gid: group}
+}
+
+// asUser calls do with the file system rights of a user. They are those of one thread, which ends with this.
+func asUser(u *user.User, do func()) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		err := setUser(u)
+		if err == nil {
+			do()
+		}
+		done <- err
+	}()
+	return <-done
+}
+
+func setUser(u *user.User) error {
+	names, err := u.GroupIds()
+	if err != nil {
+		names = []string{u.Gid} // the user is not in the database
+	}
+	var groups []int
+	for _, name := range append(names, u.Gid, u.Uid) {
+		id, err := strconv.Atoi(name)
+		if err != nil {
+			return err
+		}
+		groups = append(groups, id)
+	}
+	uid, gid := groups[len(groups)-1], groups[len(groups)-2]
+	return errors.Join(unix.Setgroups(groups[:len(groups)-1]), unix.Setfsgid(gid), unix.Setfsuid(uid))
+}
