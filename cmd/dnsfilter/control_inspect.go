@@ -150,7 +150,7 @@ func printPlan(w io.Writer, p *service.Plan) error {
 		{"changed lists", p.Changed},
 		{"removed lists", p.Removed},
 		{"changed settings", p.Keys},
-		{"changed with a restart only", p.Restart},
+		{"needs a restart", p.Restart},
 		{"taken away", p.Lost},
 	} {
 		if len(row.names) > 0 {

@@ -102,15 +102,15 @@ func TestPrintPlan(t *testing.T) {
 			{Check: guard.CheckEmpty, Severity: guard.SeverityHold, Why: "none of the 3 entries is left"},
 		}}}},
 	}))
-	assert.Equal(t, `new lists                    new
-changed lists                c, d
-removed lists                old
-changed settings             listen
-changed with a restart only  listen
-taken away                   list old
-changed file of d            d.txt, 0 entries (in force: 3)
-                             the guards would hold it:
-                             held: empty: none of the 3 entries is left
+	assert.Equal(t, `new lists          new
+changed lists      c, d
+removed lists      old
+changed settings   listen
+needs a restart    listen
+taken away         list old
+changed file of d  d.txt, 0 entries (in force: 3)
+                   the guards would hold it:
+                   held: empty: none of the 3 entries is left
 `, out.String())
 }
 

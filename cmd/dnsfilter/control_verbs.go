@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,8 +35,11 @@ with a restart only, such as listen, is named: systemctl restart dnsfilter, or w
 				case f.asJSON:
 					return json.NewEncoder(cmd.OutOrStdout()).Encode(r)
 				}
-				_, err = fmt.Fprintf(cmd.ErrOrStderr(), "reloaded: %d lists with %d entries\n", r.Lists, r.Entries)
-				return err
+				fmt.Fprintf(cmd.ErrOrStderr(), "reloaded: %d lists with %d entries\n", r.Lists, r.Entries)
+				if len(r.Restart) > 0 {
+					fmt.Fprintf(cmd.ErrOrStderr(), "needs a restart: %s\n", strings.Join(r.Restart, ", "))
+				}
+				return nil
 			})
 		},
 	}

@@ -124,7 +124,7 @@ func (s *Service) serveReload(w http.ResponseWriter, r *http.Request) {
 		refuseControl(w, err)
 		return
 	}
-	out, current := Reloaded{}, s.active.Load()
+	out, current := Reloaded{Restart: s.needRestart()}, s.active.Load()
 	for i := range current.settings.Lists {
 		info, _ := s.store.List(current.settings.Lists[i].Rule.List)
 		out.Lists, out.Entries = out.Lists+1, out.Entries+info.Entries

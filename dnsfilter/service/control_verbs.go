@@ -10,6 +10,8 @@ import (
 type Reloaded struct {
 	Lists   int    `json:"lists"`   // number of lists in the settings
 	Entries uint64 `json:"entries"` // number of their entries in the store
+
+	Restart []string `json:"restart,omitempty"` // keys of the settings whose values are not in force before a restart
 }
 
 // Reload makes the service read its settings and files again, at the request of a person; see [Service.Run].

@@ -17,7 +17,7 @@ func (s *listCollector) Describe(chan<- *prometheus.Desc) {}
 func (s *listCollector) Collect(ch chan<- prometheus.Metric) {
 	c := collection{ch}
 	c.gauge("dnsfilter_settings_lists", "Lists that the settings in force have.", float64(len(s.active.Load().settings.Lists)), nil)
-	c.flag("dnsfilter_settings_current", "1 if the settings in force are those on disk; 0 if those could not be read, or take something away.",
+	c.flag("dnsfilter_settings_current", "1 if the settings in force are those on disk; 0 if those could not be read, take something away, or need a restart.",
 		(*running)(s).settingsError() == nil, nil)
 	if n, known := kernelDrops(s.inodes); known {
 		c.counter("dnsfilter_udp_kernel_dropped_total", "Datagrams that the system dropped before they were read, most often since a buffer was full.", n, nil)

@@ -67,6 +67,7 @@ func (s *Service) plan() (p Plan, err error) {
 		return p, err
 	}
 	p.Changes = current.settings.Changes(next)
+	p.Restart = s.atStart.Fixed(next) // a reload may have read some of them, too
 	for _, l := range next.ZoneLists() {
 		c, err := s.previewZone(current.settings, by, l)
 		if err != nil {

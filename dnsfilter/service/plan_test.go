@@ -3,6 +3,8 @@ package service_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -61,6 +63,43 @@ func TestPlanOfAReload(t *testing.T) {
 	r.settings(t, "lists:\n  - {name: a, file: none.txt}\n")
 	_, err = r.control().Plan(t.Context())
 	require.ErrorContains(t, err, "none.txt")
+}
+
+// TestNeedsRestart: what a reload has read and could not put in force is named until a restart, or until it is undone.
+func TestNeedsRestart(t *testing.T) {
+	t.Parallel()
+	const lists = "lists:\n  - {name: a, file: a.txt}\n"
+	r := newFolder(t, lists)
+	r.write(t, "a.txt", names(10))
+	s := r.start(t)
+	r.settings(t, lists+"cache: 128MiB\n")
+	for range 2 {
+		reloaded, err := r.control().Reload(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, service.Reloaded{Lists: 1, Entries: 10, Restart: []string{"cache"}}, reloaded)
+	}
+	current := func() float64 {
+		all, err := r.control().Stats(t.Context())
+		require.NoError(t, err)
+		i := slices.IndexFunc(all, func(s service.Stat) bool { return s.Name == "dnsfilter_settings_current" })
+		return all[i].Value
+	}
+	status, err := r.control().Status(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "needs a restart: cache", status.Settings)
+	p, err := r.control().Plan(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, config.Changes{Restart: []string{"cache"}}, p.Changes)
+	assert.False(t, p.IsEmpty())
+	assert.Zero(t, current())
+	assert.Equal(t, 2, strings.Count(r.log.String(), "change with a restart only"))
+
+	r.settings(t, lists)
+	require.NoError(t, s.Reload(t.Context()))
+	status, err = r.control().Status(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, status.Settings)
+	assert.InDelta(t, 1, current(), 0)
 }
 
 func TestPlanKnowsWhatTheGuardsWouldHold(t *testing.T) {

@@ -130,7 +130,6 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	s.fetched = replaceFetched(ctx, s.fetched, fetched, s.log)
 	s.stopPage.Reconfigure(stopPage)
 	s.dropFiles(next)
-	s.warnFixed(next)
 	s.settings = next
 	s.zoneLists.keep(next)
 	if err := s.certificate.load(next, s.log); err != nil {
@@ -138,6 +137,9 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	}
 	s.active.Store(&activeConfig{s.settings, s.subscriptions, s.guards, zones, s.fetched})
 	s.zones = s.replacePolicyZones(ctx, s.zones, zones)
+	if keys := s.needRestart(); len(keys) > 0 {
+		s.log.Warn("some changed settings change with a restart only", slog.Any("keys", keys))
+	}
 	return nil
 }
 
@@ -169,13 +171,6 @@ func (s *Service) dropFiles(next *config.Settings) {
 	}
 	if err := s.local.held.keep(next); err != nil {
 		s.log.Warn("forgetting what is on hold of lists that are gone", slog.Any("error", err))
-	}
-}
-
-// warnFixed logs changed settings that need a restart.
-func (s *Service) warnFixed(next *config.Settings) {
-	if keys := s.settings.Fixed(next); len(keys) > 0 {
-		s.log.Warn("some changed settings change with a restart only", slog.Any("keys", keys))
 	}
 }
 

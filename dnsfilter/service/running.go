@@ -1,8 +1,10 @@
 package service
 
 import (
+	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +32,7 @@ type running struct {
 	active  atomic.Pointer[activeConfig]
 	refused atomic.Pointer[error] // why the settings file on disk is not in force; nil: it is in force
 	started time.Time
+	atStart *config.Settings // some of them stay in force until the service ends; see [config.Settings.Fixed]
 
 	outageLimit time.Duration
 
@@ -53,10 +56,16 @@ type activeConfig struct {
 	fetched       fetchedLists
 }
 
-// settingsError returns why the settings file on disk is not in force, or nil.
+// settingsError returns why the settings file on disk is not in force, or not completely, or nil.
 func (s *running) settingsError() error {
 	if err := s.refused.Load(); err != nil {
 		return *err
 	}
+	if keys := s.needRestart(); len(keys) > 0 {
+		return fmt.Errorf("needs a restart: %s", strings.Join(keys, ", "))
+	}
 	return nil
 }
+
+// needRestart returns the keys of the settings that were read last whose values are not in force before a restart.
+func (s *running) needRestart() []string { return s.atStart.Fixed(s.active.Load().settings) }

@@ -89,6 +89,7 @@ func (s *Service) readSettings() error {
 	clear(s.watch)
 	s.watch.baseline(settings.OwnFiles(), settings.Certificate)
 	s.settings, err = s.read()
+	s.atStart = s.settings
 	return err
 }
 
