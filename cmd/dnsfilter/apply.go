@@ -25,7 +25,7 @@ Exit codes: 0 the release is in force, 1 it is not: refused, or on hold.`,
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return applyBundle(cmd, settings, args[0]) },
 	}
-	cmd.Flags().StringVarP(&settings, "config", "c", "", "settings `file` of the server")
+	addSettings(cmd, &settings, "settings `file` of the server")
 	return cmd
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -80,8 +81,20 @@ func printCheck(w io.Writer, f service.FileCheck) {
 	}
 }
 
+// packagedSettings is the settings file of the packages.
+const packagedSettings = "/etc/dnsfilter/dnsfilter.yaml"
+
+// addSettings adds the flag for the settings file. Without it, commands about a server read that of the package, if one
+// is installed.
+func addSettings(cmd *cobra.Command, path *string, usage string) {
+	cmd.Flags().StringVarP(path, "config", "c", "", usage+" (without: "+packagedSettings+", where it exists)")
+	if _, err := os.Stat(packagedSettings); err == nil {
+		*path = packagedSettings
+	}
+}
+
 func requireSettings(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVarP(path, "config", "c", "", "settings `file`")
+	addSettings(cmd, path, "settings `file`")
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		if *path == "" {
 			return usageError{errors.New("a settings file is needed"), cmd.UseLine()}

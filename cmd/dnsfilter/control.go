@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -21,19 +22,35 @@ import (
 type controlFlags struct {
 	settings string
 	asJSON   bool
+	stderr   func() io.Writer
 }
 
 func (f *controlFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.settings, "config", "c", "", "settings `file` of the running server; its state folder is what counts")
+	f.stderr = cmd.ErrOrStderr
+	addSettings(cmd, &f.settings, "settings `file` of the running server; its state folder is what counts")
+}
+
+// state returns the state folder of the running server. Mistakes elsewhere in the settings are told as a warning: they
+// are what the command may be there to find out about.
+func (f *controlFlags) state() (string, error) {
+	if f.settings == "" {
+		return config.Default().State, nil
+	}
+	state, err := config.ReadState(f.settings)
+	if _, ok := errors.AsType[config.Errors](err); ok {
+		fmt.Fprintf(f.stderr(), "%v\ndnsfilter: warning: the settings on disk have mistakes; a server that runs goes on with those before\n", err)
+		return state, nil
+	}
+	return state, err
 }
 
 // ask connects to the running server and runs do.
 func (f *controlFlags) ask(do func(*service.Control) error) error {
-	s, err := readSettings(f.settings)
+	state, err := f.state()
 	if err != nil {
 		return err
 	}
-	err = do(service.NewControl(s.State))
+	err = do(service.NewControl(state))
 	if errors.Is(err, service.ErrNotRunning) {
 		return hinted{err, "dnsfilter serve must be running with the same settings, under the same user; its log line \"serving\" names the state folder"}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,6 +28,15 @@ func TestControlCommands(t *testing.T) {
 		assert.Empty(t, stdout)
 		assert.Contains(t, stderr, "no running service answers")
 		assert.Contains(t, stderr, "dnsfilter: hint: dnsfilter serve must be running")
+	}
+	// A mistake in the settings does not keep these from asking: they need the state folder alone.
+	for _, text := range []string{"listen: [x]\nstate: state\n", "lists: [\nstate: state\n  x\n"} {
+		spoiled := folder(t, text)
+		code, _, stderr := runCommand("status", "-c", spoiled)
+		assert.Equal(t, exitFailed, code)
+		assert.Contains(t, stderr, spoiled+":1:")
+		assert.Contains(t, stderr, "dnsfilter: warning: the settings on disk have mistakes")
+		assert.Contains(t, stderr, filepath.Join(filepath.Dir(spoiled), "state", "control.sock"))
 	}
 	code, _, _ := runCommand("accept", "local", "-c", path)
 	assert.Equal(t, exitUsage, code)
@@ -68,6 +78,15 @@ func TestControlCommands(t *testing.T) {
 	var stats []service.Stat
 	require.NoError(t, json.Unmarshal([]byte(stdout), &stats))
 	assert.Equal(t, []service.Stat{{Name: "dnsfilter_list_entries{list=local}", Help: "Entries of the list.", Value: 2}}, stats)
+	// What the server could not read is no part of what it enforces, whoever asks about it.
+	require.NoError(t, os.WriteFile(file, []byte("new.example\n\x00"), 0o600))
+	require.Eventually(t, func() bool {
+		s, err := control.Status(t.Context())
+		return err == nil && s.Lists[0].Error != ""
+	}, 10*time.Second, 10*time.Millisecond)
+	require.NoError(t, os.WriteFile(path, []byte(settings), 0o600))
+	_, _, stderr = runCommand("lookup", "-c", path, "new.example")
+	assert.Contains(t, stderr, "has not taken over the file of list local: ")
 }
 
 func TestPrintCached(t *testing.T) {

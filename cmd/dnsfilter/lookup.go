@@ -48,6 +48,7 @@ Exit codes: 0 what happens was told; 1 failed; 2 could not tell, since nothing i
 			if err != nil {
 				return err
 			}
+			warnDifferent(cmd, s.State)
 			if err := printExplanation(cmd, args[0], &e, s.AllowFile, asJSON); err != nil {
 				return err
 			}
@@ -61,6 +62,23 @@ Exit codes: 0 what happens was told; 1 failed; 2 could not tell, since nothing i
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().StringVar(&client, "client", "", "`address` of the client that asks, for the view that it is in")
 	return cmd
+}
+
+// warnDifferent says what the running server, if there is one, has not taken over of the files that lookup reads.
+func warnDifferent(cmd *cobra.Command, state string) {
+	s, err := service.NewControl(state).Status(cmd.Context())
+	if err != nil {
+		return // none runs, or it does not answer this user
+	}
+	const format = "dnsfilter: warning: this is the answer by the files on disk; the running server has not taken over %s: %s\n"
+	if s.Settings != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), format, "the settings", s.Settings)
+	}
+	for _, l := range s.Lists {
+		if l.File != "" && l.Error != "" {
+			fmt.Fprintf(cmd.ErrOrStderr(), format, "the file of list "+l.List, l.Error)
+		}
+	}
 }
 
 func parseClient(text string) (netip.Addr, error) {

@@ -33,6 +33,7 @@ echo "answered: $(grep -c NOERROR /root/asked)"
 dnsfilter=/opt/dnsfilter
 $dnsfilter serve --take-over -c dnsfilter.yaml 2>&1 | grep -o 'not trusted: .*restart dnsfilter'
 setpriv --reuid=dnsfilter --regid=dnsfilter --init-groups $dnsfilter serve --take-over -c dnsfilter.yaml --listen udp://192.0.2.9:5300 2>&1 | grep -o 'cannot assign.*' | head -1
+$dnsfilter stats settings_current # of the packaged settings
 systemctl is-active dnsfilter; systemctl show dnsfilter -p NRestarts; ask listed.example
 systemctl disable --now dnsfilter.socket 2> /dev/null; systemctl restart dnsfilter
 systemctl enable --now dnsfilter.socket 2> /dev/null; echo "sockets of a running service: $?"
@@ -66,6 +67,7 @@ listed.example: status: NOERROR
 answered: 8
 not trusted: run this as that user (the service of systemd: systemctl restart dnsfilter
 cannot assign requested address
+dnsfilter_settings_current  1
 active
 NRestarts=0
 listed.example: status: NOERROR

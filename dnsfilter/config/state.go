@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
 // ErrNoState is the error if no state folder is set and no default is known.
@@ -35,6 +37,23 @@ func (s *Settings) TrustState() error {
 		return err
 	}
 	return errors.Join(sharedFolder(s.State, info), foreignFolder(s.State, info))
+}
+
+// stateLine matches the key state where the file is no YAML.
+var stateLine = regexp.MustCompile(`(?m)^state:.*$`)
+
+// ReadState returns the state folder of a settings file, also if the error is that the file has mistakes ([Errors]).
+// It is empty if the file can't be read.
+func ReadState(path string) (state string, err error) {
+	text, err := files.ReadSmall(path)
+	if err != nil {
+		return "", fmt.Errorf("reading settings: %w", err)
+	}
+	s, err := parseSettings(path, text)
+	if err != nil && !s.given["state"] {
+		s, _ = parseSettings(path, stateLine.Find(text))
+	}
+	return s.State, err
 }
 
 // checkState returns an error if the state folder can't be used, no matter who the user is.

@@ -106,7 +106,8 @@ func (r *reader) syntax(err error) {
 		return
 	}
 	at := position{line: why.Mark.Line, column: why.Mark.Column}
-	if begins := why.ContextMark; begins.Line > 0 && begins.Line < at.line {
+	misplaced := strings.Contains(why.Message, "expected key") || strings.Contains(why.Message, "'-' indicator")
+	if begins := why.ContextMark; begins.Line > 0 && begins.Line < at.line && !misplaced {
 		at = position{line: begins.Line, column: begins.Column} // what is not closed is found where it begins
 	}
 	for _, known := range syntaxAdvice {
