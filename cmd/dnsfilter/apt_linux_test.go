@@ -29,9 +29,9 @@ echo "example: $(ask 192.0.2.1)"
 
 before=$(systemctl show -P MainPID dnsfilter)
 cd /etc/dnsfilter; cp dnsfilter.yaml good
-echo 'clients: [nobody]' > new; mv new dnsfilter.yaml; dnsfilter reload -c dnsfilter.yaml 2>> /root/log; echo "mistake: $?"; cd /root
+echo 'clients: [all]' > new; mv new dnsfilter.yaml; dnsfilter reload -c dnsfilter.yaml 2>> /root/log; echo "mistake: $?"; cd /root
 apt -y install ./newer.deb > said 2>&1; echo "upgrade: $?"
-grep -oE 'network "nobody"|NOT RESTARTED|then: .*' said | tr -d '\r'
+grep -oE 'network "all"|NOT RESTARTED|then: .*' said | tr -d '\r'
 dpkg-query -W -f '${Version} ${db:Status-Abbrev}\n' dnsfilter
 [ "$before" != "$(systemctl show -P MainPID dnsfilter)" ] || systemctl is-active dnsfilter
 echo "not upgraded: $(ask 192.0.2.1)"
@@ -96,7 +96,7 @@ example: status: NXDOMAIN
 EDE: 15 (Blocked)
 mistake: 1
 upgrade: 0
-network "nobody"
+network "all"
 NOT RESTARTED
 then: systemctl restart dnsfilter
 8888 ii 

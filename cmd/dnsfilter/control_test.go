@@ -78,7 +78,7 @@ func TestControlCommands(t *testing.T) {
 	var stats []service.Stat
 	require.NoError(t, json.Unmarshal([]byte(stdout), &stats))
 	assert.Equal(t, []service.Stat{{Name: "dnsfilter_list_entries{list=local}", Help: "Entries of the list.", Value: 2}}, stats)
-	// What the server could not read is no part of what it enforces, whoever asks about it.
+	// What the server could not read is no part of what it enforces, also for lookup.
 	require.NoError(t, os.WriteFile(file, []byte("new.example\n\x00"), 0o600))
 	require.Eventually(t, func() bool {
 		s, err := control.Status(t.Context())
