@@ -17,6 +17,7 @@ import (
 type codePage struct {
 	code
 	Over         bool // its time is over
+	Gone         bool // what it was made for is not pending any more
 	Root         bool // the list has a root that officers' terminals need
 	Confidential bool
 	Officers     []officer
@@ -35,8 +36,13 @@ func (v *visit) makeCode() error {
 	if err := writeRequest(v.r.Context(), io.Discard, v.ledger, asked, v.recipients()); err != nil {
 		return err // rather here than in the officer's terminal
 	}
+	id, err := asked.ID()
+	if err != nil {
+		return err
+	}
 	made := v.codes.add(code{
-		Urgent: asked.Number > 0, At: v.address(), what: asked.What(), recipients: v.recipients(), author: v.person.Name,
+		Urgent: asked.Number > 0, At: v.address(), what: asked.What(), id: id,
+		recipients: v.recipients(), author: v.person.Name,
 	})
 	return v.redirect(made.Path(), url.Values{ownQuery: {"1"}})
 }
@@ -67,7 +73,7 @@ func (v *visit) code() error {
 	if one.Urgent {
 		waiting = v.now.Ordered
 	}
-	if waiting != nil && waiting.What() == one.what {
+	if p.Gone = !one.isFor(waiting); !p.Gone {
 		p.Officers = officers(&waiting.Signatures)
 		p.Keys = keyFiles(waiting)
 		p.Enough, p.Push = waiting.IsRelease() && waiting.Enough(), v.pushing()

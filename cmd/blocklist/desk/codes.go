@@ -24,6 +24,7 @@ type code struct {
 	Used       bool
 	Signer     string // the officer who has signed with it; empty: it was refused, or not used yet
 	what       string // that is pending
+	id         string // of its exact bytes
 	recipients []string
 	author     string
 }

@@ -67,7 +67,8 @@ func kinds() []kind {
 		{http.StatusConflict, "fail.moved", []error{publish.ErrMoved, publish.ErrNothingPending, publish.ErrUnchanged, publish.ErrPending}},
 		{http.StatusServiceUnavailable, "fail.busy", []error{blocklist.ErrBusy, context.DeadlineExceeded, context.Canceled, blocklist.ErrUnavailable}},
 		{http.StatusUnprocessableEntity, "fail.refused", []error{
-			blocklist.ErrHeld, publish.ErrRules, publish.ErrNotListed, publish.ErrNoOrder, blocklist.ErrUntrusted,
+			blocklist.ErrHeld, publish.ErrEnds, publish.ErrRules, publish.ErrNotListed, publish.ErrNoOrder,
+			blocklist.ErrUntrusted,
 			blocklist.ErrClock,
 			blocklist.ErrSignatures, blocklist.ErrExpired, publish.ErrListed, blocklist.ErrNoKey,
 		}},

@@ -19,7 +19,8 @@ type pendingPage struct {
 	Unreleased bool     // the list has changed since
 	Changes    *changes // these changes
 	Held       *guard.Report
-	Reviewers  []string // who can make and publish a release
+	Ends       *endingOrders // urgent orders that the release would end; nil: none
+	Reviewers  []string      // who can make and publish a release
 	Push       push
 	Damaged    error // why what is pending can't be read
 }
@@ -30,10 +31,12 @@ type push struct {
 	May       bool // the person may do it
 	To        string
 	Reviewers []string // who may
+	At        string   // path of the form
+	Command   string   // what else does it
 }
 
 func (v *visit) pushing() push {
-	return push{v.Desk.Push != nil, v.person.may(decide), v.PushTo, v.reviewers()}
+	return push{v.Desk.Push != nil, v.person.may(decide), v.PushTo, v.reviewers(), "/push", "push"}
 }
 
 // officer is one who may sign, and whether they have.
@@ -71,6 +74,9 @@ func (v *visit) pendingPage() (p pendingPage, err error) {
 			p.Review, err = v.review(p.Pending)
 		}
 	}
+	if err == nil && v.now.Root != nil {
+		p.Ends, err = v.endingWith(p.Pending)
+	}
 	if err != nil || !p.Unreleased {
 		return p, err
 	}
@@ -105,16 +111,23 @@ func (v *visit) release() error {
 		}
 	}
 	_, _, err := v.ledger.Release(v.r.Context(), v.person.Name)
+	return v.thenUnlessHeld(err, "/pending")
+}
+
+// thenUnlessHeld leads to a page, or shows why a release is held: by the guards, or since urgent orders would end.
+func (v *visit) thenUnlessHeld(err error, path string) error {
 	held := (*guard.HeldError)(nil)
-	if !errors.As(err, &held) {
-		return v.then(err, "/pending")
+	if !errors.As(err, &held) && !errors.Is(err, publish.ErrEnds) {
+		return v.then(err, path)
 	}
-	p, err := v.pendingPage()
-	if err != nil {
-		return err
+	p, pageErr := v.pendingPage()
+	if pageErr != nil {
+		return pageErr
 	}
-	p.Held = held.Report
-	return v.write(failureOf(held).status, "pending", "pending.title", p)
+	if held != nil {
+		p.Held = held.Report
+	}
+	return v.write(failureOf(err).status, "pending", "pending.title", p)
 }
 
 // push brings the signed release to the origin.
@@ -123,7 +136,7 @@ func (v *visit) push() error {
 		return errNoPage
 	}
 	_, err := v.ledger.Push(v.r.Context(), v.Push, publish.Audit{Author: v.person.Name, Reason: v.PushTo})
-	return v.then(err, "/")
+	return v.thenUnlessHeld(err, "/")
 }
 
 // then leads to a page unless there is an error.

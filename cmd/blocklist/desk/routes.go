@@ -51,6 +51,10 @@ func (d *Desk) routes() http.Handler {
 		{"POST " + signaturesPath, sign, (*visit).bringSignatures},
 		{"GET /urgent", see, (*visit).urgent},
 		{"POST /urgent", change, (*visit).askUrgent},
+		{"POST /urgent/cancel", change, (*visit).cancelUrgent},
+		{"POST /urgent/push", decide, (*visit).pushUrgent},
+		{"POST /urgent/keep", change, (*visit).keepUrgent},
+		{"POST /urgent/end", decide, (*visit).endUrgent},
 		{"GET /due", see, (*visit).due},
 		{"GET /proposals", see, (*visit).proposals},
 		{"GET /proposals.csv", see, (*visit).proposalTable},
@@ -67,7 +71,7 @@ func (d *Desk) routes() http.Handler {
 	} {
 		m.Handle(p.pattern, d.page(p.may, p.show))
 	}
-	for _, path := range []string{"/release", "/push", "/request", "/code", signaturesPath, "/proposals/decide"} {
+	for _, path := range []string{"/release", "/push", "/request", "/code", signaturesPath, "/urgent/cancel", "/urgent/push", "/urgent/keep", "/urgent/end", "/proposals/decide"} {
 		m.Handle("GET "+path, d.page(see, func(*visit) error { return errNoForm }))
 	}
 	m.Handle("/", d.page(see, func(*visit) error { return errNoPage }))

@@ -78,14 +78,14 @@ func (a *agency) play(t *testing.T) {
 		require.Contains(t, p.text, "done checked")
 	}
 	rita.post(t, "/proposals/decide", fields("seen", rita.get(t, "/proposal/6").values["seen"], "verb", "check", "reason", "seen"))
-	rita.post(t, "/urgent", fields("entries", "parcel.example", "reference", "night 3", "category", "phishing", "reason", "people lose money now"))
+	rita.askUrgent(t, fields("entries", "parcel.example", "reference", "night 3", "category", "phishing", "reason", "people lose money now"))
 	request := rita.post(t, "/request", fields("what", "urgent"))
 	rita.upload(t, a.signed(t, request.raw))
 	a.list(t, `shop.example category=fraud ref="order 2026/50"`, `prize.example category=fraud ref="order 2026/50"`)
 	rita.post(t, "/release", nil)
 	a.signBy(t, a.officers[0])
 	a.list(t, `late.example category=fraud ref="order 2026/51"`)
-	rita.post(t, "/urgent", fields("entries", "https://pay.example/parcel", "reference", "night 4", "category", "phishing", "reason", "the same again"))
+	rita.askUrgent(t, fields("entries", "https://pay.example/parcel", "reference", "night 4", "category", "phishing", "reason", "the same again"))
 }
 
 // still is a page of the scene that can be looked at.

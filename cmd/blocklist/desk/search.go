@@ -21,6 +21,7 @@ type searchPage struct {
 	Targets    []*publish.EntryHistory // that say it, or cover it
 	Below      []listed
 	Begin      []listed // that begin with it
+	Urgent     []urgentOrder
 	Withdrawn  []withdrawn
 	Proposals  []decided
 	References []logged
@@ -35,7 +36,7 @@ type withdrawn struct {
 
 // Nothing reports whether nothing was found.
 func (p searchPage) Nothing() bool {
-	entries := len(p.Targets) + len(p.Below) + len(p.Begin) + len(p.Withdrawn)
+	entries := len(p.Urgent) + len(p.Targets) + len(p.Below) + len(p.Begin) + len(p.Withdrawn)
 	return p.Operation == nil && entries+len(p.Proposals)+len(p.References)+len(p.Authors) == 0
 }
 
@@ -52,7 +53,8 @@ func (v *visit) search() error {
 	}
 	p.Of = canonical(p.Text)
 	for _, find := range []func(*visit) error{
-		p.findOperation, p.findTargets, p.findBelow, p.findBeginning, p.findWithdrawn, p.findProposals, p.findLog,
+		p.findOperation, p.findUrgent, p.findTargets, p.findBelow, p.findBeginning, p.findWithdrawn,
+		p.findProposals, p.findLog,
 	} {
 		if err := find(v); err != nil {
 			return err

@@ -45,6 +45,7 @@ func (v *visit) tasks() (all []task) {
 	s := v.now
 	p := s.Pending
 	add(s.Ordered != nil, task{Key: "task.ordered", N: 1, Link: "/urgent", Urgent: true})
+	add(s.Urgent != nil && !s.Urgent.Pushed, task{Key: "task.urgentpush", N: 1, Link: "/urgent", Urgent: true})
 	add(p != nil && !p.Enough(), task{Key: "task.sign", N: missing(p), Link: "/pending"})
 	add(p != nil && p.IsRelease() && p.Enough(), task{Key: "task.push", N: 1, Link: "/pending"})
 	add(s.Root != nil && s.unprepared() > 0, task{Key: "task.release", N: s.unprepared(), Link: "/pending"})

@@ -2,6 +2,8 @@ package desk
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -35,17 +37,40 @@ func (d *Desk) terminal(do func(http.ResponseWriter, *http.Request, *publish.Led
 	}
 }
 
-// pendingFor returns what a code was made for. It fails if something else is pending now.
+// isFor reports whether a code was made for p: for exactly these bytes.
+func (c code) isFor(p *publish.Pending) bool {
+	if p == nil {
+		return false
+	}
+	id, err := p.ID()
+	return err == nil && id == c.id
+}
+
+// pendingFor returns what a code was made for. It fails if something else is pending now, or another state of it.
 func pendingFor(ctx context.Context, l *publish.Ledger, one *code) (p *publish.Pending, err error) {
 	if one.Urgent {
 		p, err = l.PendingUrgent(ctx)
 	} else {
 		p, err = l.Pending()
 	}
-	if err == nil && p.What() != one.what {
-		err = fmt.Errorf("%w: the code is for %s, and %s is pending", publish.ErrNothingPending, one.what, p.What())
+	if errors.Is(err, publish.ErrNothingPending) || err == nil && !one.isFor(p) {
+		err = fmt.Errorf("%w: the code is for %s as it was: that was signed, refused or replaced since; the desk makes another code",
+			publish.ErrNothingPending, one.what)
 	}
 	return p, err
+}
+
+// checkOf fails if a signature or a refusal names something else than p.
+func checkOf(text []byte, p *publish.Pending) error {
+	var of struct {
+		Root   int64
+		Serial uint64
+		Urgent int64
+	}
+	if json.Unmarshal(text, &of) == nil && (of.Root != p.Root || of.Serial != p.Serial || of.Urgent != p.Number) {
+		return fmt.Errorf("%w: the code is for %s, and this is about something else", blocklist.ErrUntrusted, p.What())
+	}
+	return nil
 }
 
 func (d *Desk) terminalRequest(w http.ResponseWriter, r *http.Request, l *publish.Ledger, one *code) error {
@@ -60,6 +85,13 @@ func (d *Desk) terminalSignature(w http.ResponseWriter, r *http.Request, l *publ
 	text, err := io.ReadAll(r.Body)
 	if err != nil {
 		return fmt.Errorf("reading the signature: %w: %w", blocklist.ErrMalformed, err)
+	}
+	p, err := pendingFor(r.Context(), l, one)
+	if err == nil {
+		err = checkOf(text, p)
+	}
+	if err != nil {
+		return err
 	}
 	signer, err := bring(r.Context(), l, text)
 	if err != nil {

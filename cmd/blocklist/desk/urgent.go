@@ -2,64 +2,217 @@ package desk
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// urgentPage has the urgent orders in force, and those that wait for a signature.
+// urgentPage has the urgent orders in force, those that wait for a signature, and the form for more.
 type urgentPage struct {
 	publish.UrgentList
+	changePage
 	Waiting *publish.Pending
+	Ordered []blocklist.Entry // by Waiting
+	Stamp   string            // what a form is about, see [visit.urgentStamp]
+	For     string            // hours, as they were typed
 	Now     time.Time
-	Form    changeForm
-	Notice  notice
+	Push    push
 }
 
+// Counts reports whether urgent orders were tried, and can be asked for.
+func (p urgentPage) Counts() bool { return p.Tried && p.Problem == nil && p.Held == nil }
+
 // IsForm reports whether the page may have a form.
-func (urgentPage) IsForm() bool { return true }
+func (p urgentPage) IsForm() bool { return !p.Counts() }
 
 func (v *visit) urgent() error {
 	p, err := v.urgentPage()
+	if err != nil {
+		return err
+	}
 	status := http.StatusOK
-	if p.Notice.Err != nil {
-		status = failureOf(p.Notice.Err).status
+	if v.draft().fields != nil && !v.r.URL.Query().Has(editQuery) {
+		if status, err = v.tryUrgent(&p); err != nil {
+			return err
+		}
 	}
-	if err == nil {
-		err = v.write(status, "urgent", "urgent.title", p)
-	}
-	if err == nil {
+	p.Form.Required, p.Edit = needed(v.now.Rules), withQuery(v.r.URL, editQuery, "1")
+	if err = v.write(status, "urgent", "urgent.title", p); err == nil {
 		v.answer.lasts = clockFor
 	}
 	return err
 }
 
 func (v *visit) urgentPage() (p urgentPage, err error) {
-	p.Now, p.Form, p.Notice = time.Now(), v.changeForm("add"), v.draft().notice
+	p.Now, p.Form, p.For = time.Now(), v.changeForm("add"), v.value("hours")
+	p.Push = v.pushing()
+	p.Push.At, p.Push.Command = "/urgent/push", "urgent push"
 	if v.now.Root == nil {
 		return p, nil
 	}
 	if p.UrgentList, err = v.ledger.Urgent(v.r.Context()); err != nil {
 		return p, err
 	}
-	p.Waiting, err = v.ledger.PendingUrgent(v.r.Context())
-	if errors.Is(err, publish.ErrNothingPending) {
-		p.Waiting, err = nil, nil
+	if p.Waiting, p.Ordered, err = v.waitingOrders(); err == nil {
+		p.Stamp, err = v.urgentStamp(p.Waiting)
 	}
 	return p, err
 }
 
-// askUrgent makes urgent orders that wait for one officer's signature.
-func (v *visit) askUrgent() error {
-	f := v.changeForm("add")
-	_, entries, err := f.parse()
-	if err == nil {
-		by := publish.Audit{Author: v.person.Name, Reason: f.Reason, Reference: f.Reference}
-		_, err = v.ledger.PrepareUrgent(v.r.Context(), publish.UrgentChange{Add: entries}, by)
+// waitingOrders returns the urgent orders that wait for a signature, with their entries; nil if there are none.
+func (v *visit) waitingOrders() (p *publish.Pending, entries []blocklist.Entry, err error) {
+	p, err = v.ledger.PendingUrgent(v.r.Context())
+	if errors.Is(err, publish.ErrNothingPending) {
+		return nil, nil, nil
 	}
-	if err != nil && failureOf(err).status < http.StatusInternalServerError {
-		return v.leadTo("/urgent", notice{Key: "fail.unsent", Err: err}, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, line := range p.Orders {
+		e, err := blocklist.ParseEntry(line)
+		if err != nil {
+			return nil, nil, err
+		}
+		entries = append(entries, e)
+	}
+	return p, entries, nil
+}
+
+// urgentStamp names the state of the list and of the orders that wait.
+func (v *visit) urgentStamp(waiting *publish.Pending) (stamp string, err error) {
+	head, err := v.ledger.History().Head(v.r.Context())
+	if err == nil && waiting != nil {
+		stamp, err = waiting.ID()
+	}
+	return head.Hash + stamp, err
+}
+
+// tryUrgent shows what orders would be, and returns the status of the page.
+func (v *visit) tryUrgent(p *urgentPage) (int, error) {
+	change, by, err := v.urgentChange()
+	if err == nil {
+		_, err = v.ledger.TryUrgent(v.r.Context(), change, by)
+	}
+	p.Tried = true
+	if held := (*guard.HeldError)(nil); errors.As(err, &held) {
+		p.Held, err = held.Report, nil
+	}
+	if err == nil {
+		err = p.look(v)
+	}
+	status := http.StatusOK
+	if err != nil || p.Held != nil {
+		status = http.StatusUnprocessableEntity
+	}
+	if err != nil {
+		if status = failureOf(err).status; status == http.StatusInternalServerError {
+			return status, err
+		}
+		p.Problem, p.Form.Bad = err, fieldOf(err)
+	}
+	return status, nil
+}
+
+// urgentChange reads the form of urgent orders.
+func (v *visit) urgentChange() (change publish.UrgentChange, by publish.Audit, err error) {
+	f := v.changeForm("add")
+	by = publish.Audit{Author: v.person.Name, Reason: f.Reason, Reference: f.Reference}
+	if _, change.Add, err = f.parse(); err != nil {
+		return change, by, err
+	}
+	hours := v.value("hours")
+	if hours == "" {
+		return change, by, nil
+	}
+	n, err := strconv.ParseUint(hours, 10, 8)
+	if err != nil || n == 0 {
+		return change, by, fmt.Errorf("%w: %.20q is no number of hours", blocklist.ErrMalformed, hours)
+	}
+	for i := range change.Add {
+		if e := &change.Add[i]; e.Expires.IsZero() {
+			e.Expires = time.Now().UTC().Truncate(time.Second).Add(time.Duration(n) * time.Hour)
+		}
+	}
+	return change, by, nil
+}
+
+// askUrgent shows what urgent orders would be. If the form has the present state as the one that its author has seen,
+// they wait for one officer's signature then.
+func (v *visit) askUrgent() error {
+	if err := v.r.ParseForm(); err != nil {
+		return err
+	}
+	p, err := v.urgentPage()
+	if err != nil {
+		return err
+	}
+	if p.Stamp == "" || v.r.PostForm.Get("seen") != p.Stamp {
+		return v.leadTo("/urgent", notice{}, nil)
+	}
+	change, by, err := v.urgentChange()
+	if err == nil {
+		_, err = v.ledger.PrepareUrgent(v.r.Context(), change, by)
 	}
 	return v.then(err, "/urgent")
+}
+
+// cancelUrgent drops a request that no one has signed. The form has the one that was seen.
+func (v *visit) cancelUrgent() error {
+	p, err := v.ledger.PendingUrgent(v.r.Context())
+	if err != nil {
+		return err
+	}
+	if id, err := p.ID(); err != nil || id != v.r.FormValue("id") {
+		return errors.Join(publish.ErrMoved, err)
+	}
+	by := publish.Audit{Author: v.person.Name, Reason: v.value("reason")}
+	return v.then(v.ledger.CancelUrgent(v.r.Context(), p, by), "/urgent")
+}
+
+// WaitingID names the request that waits.
+func (p urgentPage) WaitingID() (string, error) { return p.Waiting.ID() }
+
+// pushUrgent brings the signed urgent orders to the origin.
+func (v *visit) pushUrgent() error {
+	if v.Desk.Push == nil {
+		return errNoPage
+	}
+	_, err := v.ledger.PushUrgent(v.r.Context(), v.Desk.Push, publish.Audit{Author: v.person.Name, Reason: v.PushTo})
+	return v.then(err, "/urgent")
+}
+
+// urgentOrder is an urgent order that was found.
+type urgentOrder struct {
+	blocklist.Entry
+	State string // key of a text
+}
+
+// findUrgent finds the urgent orders whose target has the text in it: those in force, and those that are to be.
+func (p *searchPage) findUrgent(v *visit) error {
+	u, err := v.urgentPage()
+	if err != nil {
+		return err
+	}
+	state := "urgent.state.inforce"
+	if !u.Pushed {
+		state = "urgent.state.signed"
+	}
+	seen := map[string]bool{}
+	add := func(all []blocklist.Entry, state string) {
+		for _, e := range all {
+			if target := e.Target(); !seen[target] && strings.Contains(target, partOf(p.Text)) {
+				seen[target] = true
+				p.Urgent = append(p.Urgent, urgentOrder{e, state})
+			}
+		}
+	}
+	add(u.UrgentList.Entries, state)
+	add(u.Ordered, "urgent.state.waiting")
+	return nil
 }

@@ -36,6 +36,7 @@ func whys() []why {
 		{publish.ErrPending, "why.pending"},
 		{publish.ErrNothingPending, "why.nothingpending"},
 		{publish.ErrNoOperation, "why.nooperation"},
+		{publish.ErrEnds, "why.ends"},
 		{blocklist.ErrHeld, "why.held"},
 		{blocklist.ErrSignatures, "why.signatures"},
 		{blocklist.ErrUntrusted, "why.untrusted"},

@@ -1,0 +1,217 @@
+package desk_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/cmd/blocklist/desk"
+)
+
+// askUrgent asks for urgent orders: the page shows what they would be, and the second step makes them wait.
+func (b *browser) askUrgent(t testing.TB, f url.Values) page {
+	t.Helper()
+	p := b.post(t, "/urgent", f)
+	if p.values["seen"] == "" {
+		return p
+	}
+	f.Set("seen", p.values["seen"])
+	return b.post(t, "/urgent", f)
+}
+
+// team is an agency with a published release, and a desk for several people, which publishes.
+func team(t *testing.T) *agency {
+	t.Helper()
+	a := newAgencyOf(t, 1, "anna", "bruno")
+	for name, role := range map[string]string{"paola": publish.RoleClerk, "marta": publish.RoleClerk, "rita": publish.RoleReviewer} {
+		require.NoError(t, a.SetRole(t.Context(), name, role, audit))
+	}
+	a.list(t, "bad.example")
+	a.release(t)
+	a.openBehindProxy(t, func(o *desk.Options) {
+		o.PushTo, o.Push = "ORIGIN", func(_ context.Context, _ string, bundle io.Reader) error {
+			_, err := io.Copy(io.Discard, bundle)
+			return err
+		}
+	})
+	return a
+}
+
+// terminal asks the desk as an officer's terminal with a code does.
+func (a *agency) terminal(t *testing.T, method, path, code, body string) page {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, a.server.URL+path, strings.NewReader(body))
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer "+code)
+	return a.stranger(t).send(t, r)
+}
+
+// makeCode makes a one-time code, and returns it and the path of its page.
+func (b *browser) makeCode(t *testing.T, what string) (code, path string) {
+	t.Helper()
+	p := b.post(t, "/code", fields("what", what))
+	require.Equal(t, http.StatusOK, p.status, p.text)
+	_, rest, _ := strings.Cut(p.text, "--code ")
+	code, _, _ = strings.Cut(rest, " ")
+	return code, p.path
+}
+
+// orderUrgently has urgent orders signed.
+func (a *agency) orderUrgently(t *testing.T, b *browser, f url.Values) {
+	t.Helper()
+	require.Contains(t, b.askUrgent(t, f).text, "Asked for by")
+	p := b.upload(t, a.signed(t, b.post(t, "/request", fields("what", "urgent")).raw))
+	require.Equal(t, http.StatusOK, p.status, p.text)
+}
+
+// A second request joins the first. A code is good for the very bytes for which it was made.
+func TestUrgentRequestsJoin(t *testing.T) {
+	t.Parallel()
+	a := team(t)
+	paola, marta := a.as(t, "paola"), a.as(t, "marta")
+	paola.askUrgent(t, fields("entries", "stream2.example", "reference", "night 2"))
+	code, path := paola.makeCode(t, "urgent")
+	require.Equal(t, http.StatusOK, a.terminal(t, "GET", "/terminal/request", code, "").status)
+
+	p := marta.post(t, "/urgent", fields("entries", "stream3.example", "reference", "night 3"))
+	assert.Contains(t, p.text, "It joins what paola asked for")
+	p = marta.askUrgent(t, fields("entries", "stream3.example", "reference", "night 3"))
+	assert.Contains(t, p.text, "Asked for by paola, marta.")
+	assert.Contains(t, p.text, "stream2.example||night 2|")
+	assert.Contains(t, p.text, "stream3.example||night 3|")
+
+	for _, method := range []string{"GET /terminal/request", "POST /terminal/signature"} {
+		verb, at, _ := strings.Cut(method, " ")
+		p = a.terminal(t, verb, at, code, "{}")
+		assert.Equal(t, http.StatusConflict, p.status)
+		assert.Contains(t, p.raw, "as it was: that was signed, refused or replaced since")
+	}
+	assert.Contains(t, paola.get(t, path).text, "This code is no longer good")
+	code, path = paola.makeCode(t, "urgent")
+	signed := a.signed(t, a.terminal(t, "GET", "/terminal/request", code, "").raw)
+	require.Equal(t, http.StatusOK, a.terminal(t, "POST", "/terminal/signature", code, signed).status)
+	assert.Contains(t, paola.get(t, path).text, "anna has signed with this code.")
+}
+
+// A code for a release is of no use for the next state of it, nor for urgent orders.
+func TestCodeIsForOneDocument(t *testing.T) {
+	t.Parallel()
+	a := team(t)
+	rita := a.as(t, "rita")
+	a.list(t, "worse.example")
+	rita.post(t, "/release", nil)
+	code, _ := rita.makeCode(t, "")
+	rita.askUrgent(t, fields("entries", "stream.example"))
+	urgent := a.signed(t, rita.post(t, "/request", fields("what", "urgent")).raw)
+	p := a.terminal(t, "POST", "/terminal/signature", code, urgent)
+	assert.Equal(t, http.StatusUnprocessableEntity, p.status, p.raw)
+	assert.Contains(t, p.raw, "this is about something else")
+	rita.post(t, "/urgent/cancel", fields("id", rita.get(t, "/urgent").values["id"]))
+	a.list(t, "third.example")
+	rita.post(t, "/release", nil)
+	p = a.terminal(t, "GET", "/terminal/request", code, "")
+	assert.Equal(t, http.StatusConflict, p.status)
+	assert.Contains(t, p.raw, "serial 2 as it was")
+}
+
+// No release made at the desk ends an urgent order by accident.
+func TestReleaseKeepsUrgentOrders(t *testing.T) {
+	t.Parallel()
+	a := team(t)
+	paola, rita := a.as(t, "paola"), a.as(t, "rita")
+	a.orderUrgently(t, paola, fields("entries", "https://live.example/x\nlate.example", "reference", "night 9"))
+	rita.post(t, "/urgent/push", nil)
+	a.list(t, "worse.example")
+	p := rita.get(t, "/pending")
+	assert.Contains(t, p.text, "Urgent orders that end with this release")
+	assert.Contains(t, p.text, "https://live.example/x night 9")
+	p = rita.post(t, "/release", nil)
+	assert.Equal(t, http.StatusUnprocessableEntity, p.status)
+	assert.Contains(t, p.text, "Urgent orders that end with this release")
+	_, err := a.Pending()
+	require.ErrorIs(t, err, publish.ErrNothingPending)
+
+	assert.Equal(t, http.StatusForbidden, paola.post(t, "/urgent/end", fields("entries", "late.example", "reason", "over")).status)
+	p = rita.post(t, "/urgent/end", fields("entries", "late.example", "reason", "it is over"))
+	assert.Contains(t, p.text, "may end")
+	assert.Equal(t, "https://live.example/x", p.values["entries"], "the other one")
+	p = paola.post(t, "/urgent/keep", nil)
+	assert.Equal(t, "/pending", p.path)
+	p = rita.post(t, "/release", nil)
+	assert.Equal(t, http.StatusOK, p.status, p.text)
+	assert.Contains(t, p.text, "+https://live.example/x")
+	assert.Contains(t, p.text, "urgent orders apart from the release")
+	assert.Contains(t, p.text, "these urgent orders end with the next release: late.example")
+	a.sign(t)
+	a.orderUrgently(t, paola, fields("entries", "last.example"))
+	p = rita.post(t, "/push", nil)
+	assert.Equal(t, http.StatusUnprocessableEntity, p.status, "one came after it was signed")
+	assert.Contains(t, p.text, "last.example")
+	rita.post(t, "/urgent/end", fields("entries", "last.example", "reason", "over"))
+	assert.Equal(t, "/", rita.post(t, "/push", nil).path)
+}
+
+// Urgent orders go from the request to the origin at the desk, and are found by their targets all the way.
+func TestUrgentOrdersArePublished(t *testing.T) {
+	t.Parallel()
+	a := team(t)
+	paola, rita := a.as(t, "paola"), a.as(t, "rita")
+	found := func(text string) {
+		t.Helper()
+		assert.Contains(t, paola.get(t, "/search?q=stream").text, "stream7.example night 7 "+text)
+	}
+	paola.askUrgent(t, fields("entries", "stream6.example", "reference", "night 6"))
+	p := paola.get(t, "/urgent")
+	assert.Equal(t, http.StatusConflict, paola.post(t, "/urgent/cancel", fields("id", "another")).status)
+	p = paola.post(t, "/urgent/cancel", fields("id", p.values["id"], "reason", "typed wrongly"))
+	assert.Contains(t, p.text, "No urgent order is in force.")
+	assert.Contains(t, paola.get(t, "/history").text, "request of paola cancelled before anybody signed it: stream6.example")
+
+	paola.askUrgent(t, fields("entries", "stream7.example", "reference", "night 7", "hours", "3"))
+	found("not signed yet")
+	paola.upload(t, a.signed(t, paola.post(t, "/request", fields("what", "urgent")).raw))
+	found("signed, not published yet")
+	p = paola.get(t, "/urgent")
+	assert.Contains(t, p.text, "Signed, not yet at the origin: orders 1 on release 1")
+	assert.NotContains(t, p.text, "In force: orders")
+	assert.Contains(t, p.text, "This is done by a reviewer: rita.")
+	assert.Contains(t, p.text, "2 h 59 min")
+	assert.Contains(t, rita.get(t, "/").text, "Urgent orders are signed, and wait to be published")
+	assert.Contains(t, rita.get(t, "/urgent").text, "Publish at ORIGIN")
+	assert.Equal(t, http.StatusForbidden, paola.post(t, "/urgent/push", nil).status)
+	p = rita.post(t, "/urgent/push", nil)
+	assert.Contains(t, p.text, "In force: orders 1 on release 1")
+	found("in force")
+	assert.NotContains(t, rita.get(t, "/").text, "wait to be published")
+}
+
+// The form of urgent orders has the rules of the list, as the one of other orders has.
+func TestUrgentOrdersKeepTheRules(t *testing.T) {
+	t.Parallel()
+	a := team(t)
+	rules := publish.Rules{NeedReference: true, NeedReason: true, Categories: []string{"fraud", "streaming"}}
+	require.NoError(t, a.SetRules(t.Context(), rules, audit))
+	paola := a.as(t, "paola")
+	p := paola.get(t, "/urgent")
+	assert.Contains(t, p.raw, `<select name="category" required>`)
+	assert.Regexp(t, `name="reference"[^>]* required`, p.raw)
+	assert.Regexp(t, `name="reason"[^>]* required`, p.raw)
+	p = paola.post(t, "/urgent", fields("entries", "stream.example", "category", "piracy", "reference", "1", "reason", "why"))
+	assert.Equal(t, http.StatusUnprocessableEntity, p.status)
+	assert.Contains(t, p.text, "piracy")
+	p = paola.post(t, "/urgent", fields("entries", "stream.example", "category", "streaming"))
+	assert.Equal(t, http.StatusUnprocessableEntity, p.status)
+	p = paola.post(t, "/urgent", fields("entries", "stream.example", "category", "streaming", "reference", "1", "reason", "why", "hours", "x"))
+	assert.Equal(t, http.StatusBadRequest, p.status)
+	_, err := a.PendingUrgent(t.Context())
+	require.ErrorIs(t, err, publish.ErrNothingPending)
+	p = paola.askUrgent(t, fields("entries", "stream.example", "category", "streaming", "reference", "1", "reason", "why"))
+	assert.Contains(t, p.text, "stream.example|streaming|1|")
+}
