@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -159,7 +160,7 @@ func (v *visit) makeChange(verb string) error {
 	case err != nil:
 		return err
 	}
-	return v.redirect("/operation/"+strconv.FormatInt(before.ID+1, 10), nil)
+	return v.redirect("/operation/"+strconv.FormatInt(before.ID+1, 10), url.Values{doneQuery: {page}})
 }
 
 // since returns what has happened after an operation, newest first.

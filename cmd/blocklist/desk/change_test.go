@@ -59,7 +59,7 @@ func TestAddAndWithdraw(t *testing.T) {
 	assert.Equal(t, int64(1), before.ID)
 	f.Set("head", p.values["head"])
 	p = b.post(t, "/add", f)
-	assert.Equal(t, "/operation/2", p.path)
+	assert.Equal(t, "/operation/2?done=%2Fadd", p.path)
 	assert.Equal(t, "carla", a.head(t).Author)
 
 	f = fields("entries", "https://bad.example/x", "reason", "gone", "decision", "revocation 3")

@@ -25,7 +25,7 @@ type notice struct {
 // maxDrafts is how many drafts of a person are kept. Each is at most [maxBody] long.
 const maxDrafts = 32
 
-// drafts are those of all people. They end with the desk.
+// drafts are those of all people. They end with the desk; the browser keeps what was typed, see desk.js.
 type drafts struct {
 	mu sync.Mutex
 	of map[string][]namedDraft // by person, oldest first

@@ -10,6 +10,7 @@ const (
 	ownQuery   = "mine"  // makes the page for its reader alone
 	draftQuery = "draft" // names a draft
 	editQuery  = "edit"  // asks for the form itself, not for what it would do
+	doneQuery  = "done"  // names the page of a form that has done what it was for
 )
 
 // withQuery returns a URL of this desk with one value of its query changed; an empty value removes it.

@@ -3,9 +3,15 @@ package desk
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/argine-dns/argine/blocklist"
 )
+
+// preferencesPath has the time zone, for a person who is in the middle of a form.
+const preferencesPath = "/preferences"
+
+func (v *visit) preferences() error { return v.show("preferences", "zone", nil) }
 
 // setPreferences keeps the language and the time zone that a person has chosen.
 func (d *Desk) setPreferences(w http.ResponseWriter, r *http.Request) {
@@ -23,6 +29,9 @@ func (d *Desk) setPreferences(w http.ResponseWriter, r *http.Request) {
 		zone = ""
 	}
 	back = withQuery(parsed(back), unknownZone, zone)
+	if r.PostForm.Has("choose") {
+		back = withQuery(&url.URL{Path: preferencesPath}, "back", back)
+	}
 	http.Redirect(w, r, back, http.StatusSeeOther) //nolint:gosec // local makes it a path of this desk
 }
 

@@ -21,7 +21,7 @@ func (d *Desk) routes() http.Handler {
 	m.HandleFunc("GET /enter", d.enter)
 	m.HandleFunc("POST /link", d.askLink)
 	m.HandleFunc("POST /leave", d.leave)
-	m.HandleFunc("POST /preferences", d.setPreferences)
+	m.HandleFunc("POST "+preferencesPath, d.setPreferences)
 	m.HandleFunc("GET /terminal/request", d.terminal(d.terminalRequest))
 	m.HandleFunc("POST /terminal/signature", d.terminal(d.terminalSignature))
 	for _, p := range []struct {
@@ -29,6 +29,7 @@ func (d *Desk) routes() http.Handler {
 		may     right
 		show    func(*visit) error
 	}{
+		{"GET " + preferencesPath, see, (*visit).preferences},
 		{"GET /{$}", see, (*visit).start},
 		{"GET /search", see, (*visit).search},
 		{"GET /entries", see, (*visit).entries},

@@ -159,7 +159,7 @@ func (v *visit) askUrgent() error {
 	if err == nil {
 		_, err = v.ledger.PrepareUrgent(v.r.Context(), change, by)
 	}
-	return v.then(err, "/urgent")
+	return v.then(err, "/urgent?"+doneQuery+"=/urgent")
 }
 
 // cancelUrgent drops a request that no one has signed. The form has the one that was seen.

@@ -42,6 +42,7 @@ type content struct {
 	At           string // path of the page
 	Back         string // path and query
 	Typed        bool   // the page may have a form that is kept when it is left
+	Draft        bool   // the URL names a draft that the desk has
 	Title        string // key of a text, or a text
 	Query        string // of the search
 	Data         any
@@ -162,8 +163,13 @@ func (v *visit) write(status int, view, title string, data any) error {
 		Lang: spoken.Language, Role: v.person.Role, Who: nameMark, CanLeave: v.sessions != nil, SignOut: v.SignOut,
 		At: v.r.URL.Path, Back: v.r.URL.RequestURI(), Title: spoken.Text(title), Query: v.r.URL.Query().Get("q"), Data: data,
 	}
-	if v.r.Method != http.MethodGet {
+	switch {
+	case v.r.Method != http.MethodGet:
 		c.Back = "/"
+	case c.At == preferencesPath:
+		c.Back = local(v.r.URL.Query().Get("back"))
+	default:
+		c.Draft = v.draft().fields != nil
 	}
 	if form, ok := data.(interface{ IsForm() bool }); ok {
 		c.Typed = form.IsForm()

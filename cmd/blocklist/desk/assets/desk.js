@@ -1,6 +1,6 @@
 'use strict';
 // Everything works without this script. It writes times in the reader's zone, unless they have chosen one; counts down;
-// makes "/" go to the search; looks again at a page that waits; sends a form once on a double click; shows where the page is
+// makes "/" go to the search; keeps what is typed until it is sent; looks again at a page that waits; sends a form once on a double click; shows where the page is
 // in a narrow navigation; and tells those who have checked a proposal that another one must confirm it: the page is the same
 // for all, but for the name at its top.
 const root = document.documentElement;
@@ -40,6 +40,40 @@ if (name) document.querySelectorAll('[data-checker]').forEach(p => {
   p.className = 'box warn';
   if (p.dataset.every === 'true') p.closest('form').querySelectorAll('button[value=confirm]').forEach(b => b.disabled = true);
 });
+// What is typed into a form is kept by the browser, in this tab, until it is done, its person signs out, or twelve hours have
+// passed: neither a restart of the desk nor the end of a session loses it.
+const form = document.getElementById('typed'), placeOf = path => 'typed ' + path, place = placeOf(location.pathname);
+const query = new URLSearchParams(location.search), hasDraft = query.has('draft');
+if (query.has('done')) {
+  sessionStorage.removeItem(placeOf(query.get('done')));
+  history.replaceState(null, '', location.pathname);
+}
+['draft', 'edit', 'zone', 'done'].forEach(key => query.delete(key));
+const person = name ? name.textContent : '';
+function keep() {
+  const fields = [...new FormData(form)].filter(([key]) => !['typed', 'seen', 'head', 'found'].includes(key));
+  sessionStorage.setItem(place, JSON.stringify({person, query: query.toString(), at: Date.now(), fields}));
+}
+function bringBack() {
+  const was = JSON.parse(sessionStorage.getItem(place) || 'null');
+  if (!was || was.person !== person || Date.now() - was.at > 12 * 3600e3) return sessionStorage.removeItem(place);
+  if (was.query !== query.toString() && !hasDraft) return;
+  const text = () => JSON.stringify([...new FormData(form)]), before = text();
+  for (const e of form.elements) {
+    const values = was.fields.filter(([key]) => key === e.name).map(([, value]) => value);
+    if (e.type === 'checkbox' || e.type === 'radio') e.checked = values.includes(e.value);
+    else if (values.length && /^(INPUT|TEXTAREA|SELECT)$/.test(e.tagName) && e.type !== 'hidden') e.value = values[0];
+  }
+  document.getElementById('back').hidden = text() === before;
+}
+if (document.querySelector('[data-done]')) sessionStorage.removeItem(place);
+else if (form && 'draft' in form.dataset) keep();
+else if (form) bringBack();
+if (form) {
+  form.addEventListener('input', keep);
+  form.addEventListener('reset', () => { sessionStorage.removeItem(place); document.getElementById('back').hidden = true; });
+}
+document.querySelectorAll('form[action="/leave"] button, [data-leave]').forEach(e => e.addEventListener('click', () => sessionStorage.clear()));
 document.addEventListener('keydown', e => {
   if (e.key !== '/' || e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(e.target.tagName)) return;
   const box = document.getElementById('search');

@@ -1,0 +1,128 @@
+package desk_test
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/cmd/blocklist/desk"
+	"github.com/argine-dns/argine/testdata/longtest"
+)
+
+// restartable opens a desk behind a proxy, and returns its address and what starts it anew at the same one.
+func (a *agency) restartable(t *testing.T) (address string, restart func()) {
+	t.Helper()
+	var now atomic.Pointer[desk.Desk]
+	restart = func() {
+		d, err := desk.New(desk.Options{
+			Dir: a.dir, Log: slog.New(slog.DiscardHandler), UserHeader: "X-Remote-User", SignOut: "/nothing",
+			Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		})
+		require.NoError(t, err)
+		if before := now.Swap(d); before != nil {
+			require.NoError(t, before.Close())
+		}
+	}
+	restart()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { now.Load().ServeHTTP(w, r) }))
+	t.Cleanup(func() {
+		server.Close()
+		require.NoError(t, now.Load().Close())
+	})
+	return server.URL, restart
+}
+
+// What is typed and not done yet outlives a restart of the desk, and ends when it is done, or when its person leaves.
+func TestTypedOutlivesTheDesk(t *testing.T) {
+	longtest.Only(t, "it drives a browser")
+	chromium, a := newChromium(t), newAgency(t)
+	for _, name := range []string{"carla", "dora"} {
+		require.NoError(t, a.SetRole(t.Context(), name, publish.RoleClerk, audit))
+	}
+	address, restart := a.restartable(t)
+	w := openWindow(chromium, t, address, "carla", view{width: 390, lang: "it"})
+	field := func(name string) string {
+		return evaluate[string](w, `document.querySelector('#typed [name="`+name+`"]').value`)
+	}
+	w.open("/add")
+	w.write(w.word("add.entries"), "bad.example")
+	w.write(w.word("col.reason"), "as ordered")
+	w.tick(w.word("add.monitor"))
+	for range 2 {
+		restart()
+		w.open("/add")
+		w.sees(w.word("typed.back"))
+		assert.Equal(t, []string{"bad.example", "as ordered"}, []string{field("entries"), field("reason")})
+		assert.True(t, evaluate[bool](w, `document.querySelector('#typed [name=status]').checked`))
+	}
+	w.press("button", w.word("preview.do"))
+	w.sees(w.word("preview.nothingyet"))
+	restart()
+	w.load(chromedp.Reload())
+	w.sees(w.word("typed.back"))
+	assert.Equal(t, "bad.example", field("entries"), "a preview that the desk does not know any more")
+	w.open("/add?entries=other.example")
+	assert.Equal(t, "other.example", field("entries"), "a link fills the form in")
+	w.open("/add")
+	w.press("button", w.word("preview.do"))
+	w.press("button", w.word("add.confirm"))
+	w.open("/add")
+	assert.Empty(t, field("entries")+field("reason"), "it is done")
+
+	w.open("/propose")
+	w.write(w.word("propose.targets"), "worse.example")
+	w.write(w.word("propose.source"), "hotline")
+	restart()
+	w.open("/propose")
+	assert.Equal(t, "worse.example", field("entries"))
+	w.press("button", w.word("propose.do"))
+	w.sees(w.word("outcome.recorded"))
+	w.open("/propose")
+	assert.Empty(t, field("entries"))
+
+	w.write(w.word("propose.targets"), "third.example")
+	other := openWindow(chromium, t, address, "dora", view{width: 1280, lang: "it"})
+	other.open("/propose")
+	assert.Empty(t, evaluate[string](other, `document.querySelector('[name=entries]').value`))
+	w.visit(w.pressing("link", w.word("leave")))
+	w.open("/propose")
+	assert.Empty(t, field("entries"), "its person has left")
+	assert.Zero(t, evaluate[int](w, "sessionStorage.length"))
+}
+
+// Another time zone or language loses nothing that is typed, with and without JavaScript.
+func TestTypedOutlivesPreferences(t *testing.T) {
+	longtest.Only(t, "it drives a browser")
+	chromium, a := newChromium(t), newScene(t)
+	for _, v := range []view{{width: 1280, lang: "it"}, {width: 390, lang: "it", noScript: true, keyboard: true}} {
+		t.Run(v.String(), func(t *testing.T) {
+			w := openWindow(chromium, t, a.server.URL, "rita", v)
+			for _, path := range []string{"/add", "/withdraw", "/propose", "/urgent", "/proposal/3"} {
+				w.open(path)
+				reference := func() string {
+					return evaluate[string](w, `document.querySelector('#typed [name=reference]').value`)
+				}
+				w.focus(w.node(`document.querySelector('#typed [name=reference]')`))
+				w.do(chromedp.KeyEvent("order 7"))
+				typed := reference()
+				require.Contains(t, typed, "order 7")
+				w.press("button", w.word("zone")+": "+evaluate[string](w, "document.documentElement.dataset.zone || 'UTC'"))
+				evaluate[string](w, "document.getElementById('zone').value = 'Europe/Rome'")
+				w.press("button", w.word("zone.set"))
+				assert.Equal(t, typed, reference(), path)
+				w.sees(w.word("zone") + ": Europe/Rome")
+				w.press("button", "English")
+				assert.Equal(t, typed, reference(), path)
+				w.press("button", "Italiano")
+			}
+		})
+	}
+}
