@@ -22,7 +22,7 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("writes pictures to the folder that " + screenshotFolder + " names")
 	}
 	chromium, a := newChromium(t), newScene(t)
-	for _, v := range []view{{width: 1440, lang: "en"}, {width: 360, lang: "en"}, {width: 1440, lang: "it", dark: true}, {width: 360, lang: "it"}} {
+	for _, v := range []view{{width: 1280, lang: "en"}, {width: 390, lang: "en"}, {width: 1280, lang: "it", dark: true}, {width: 390, lang: "it"}} {
 		w := openWindow(chromium, t, a.server.URL, "rita", v)
 		for _, s := range stills() {
 			w.look(s)
