@@ -17,7 +17,7 @@ import (
 	"github.com/argine-dns/argine/testdata/longtest"
 )
 
-// restartable opens a desk behind a proxy, and returns its address and what starts it anew at the same one.
+// restartable opens a desk behind a proxy, and returns its address and what starts it again at the same one.
 func (a *agency) restartable(t *testing.T) (address string, restart func()) {
 	t.Helper()
 	var now atomic.Pointer[desk.Desk]
