@@ -75,6 +75,7 @@ type zoneRules struct {
 	clients, answers, serverIPs prefixTable // ClientIP, AnswerIP, NSIP
 	local                       [][]localRecord
 	counts                      [triggers]int
+	unclear                     bool // records repeat or contradict others: what one of them says depends on the rest
 }
 
 // localRecord is a record of local data, without its owner.
@@ -95,6 +96,23 @@ func (z *zoneRules) prefixes(t Trigger) *prefixTable {
 		return &z.answers
 	default:
 		return &z.serverIPs
+	}
+}
+
+// rule returns the rule at a place, or noRule.
+func (z *zoneRules) rule(at *zoneOwner) zoneRule {
+	table := &z.names
+	switch at.trigger {
+	case QName:
+	case NSDName:
+		table = &z.servers
+	default:
+		return z.prefixes(at.trigger).at(at.prefix)
+	}
+	if node := table.get(at.name); at.below {
+		return node.below
+	} else {
+		return node.exact
 	}
 }
 

@@ -2,6 +2,7 @@ package dnsfilter
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 )
@@ -47,6 +48,14 @@ func (t *prefixTable) set(p netip.Prefix, rule zoneRule) {
 	if at, ok := slices.BinarySearchFunc(*lengths, p.Bits(), func(a, b int) int { return cmp.Compare(b, a) }); !ok {
 		*lengths = slices.Insert(*lengths, at, p.Bits())
 	}
+}
+
+// clear removes the rule of a masked prefix.
+func (t *prefixTable) clear(p netip.Prefix) { delete(t.rules, keyOfPrefix(p)) }
+
+// clone returns a copy.
+func (t *prefixTable) clone() prefixTable {
+	return prefixTable{maps.Clone(t.rules), [2][]int{slices.Clone(t.lengths[0]), slices.Clone(t.lengths[1])}}
 }
 
 // find returns the longest prefix that contains an address, and its rule, or noRule.

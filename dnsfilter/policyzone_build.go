@@ -99,6 +99,7 @@ func (b *zoneBuilder) add(at zoneOwner, a zoneAction) (why string) {
 	}
 	before := *rule
 	if *rule, why = b.combine(before, a); why != "" || *rule == before {
+		b.unclear = true
 		return why
 	}
 	if at.prefix.IsValid() {
@@ -109,6 +110,44 @@ func (b *zoneBuilder) add(at zoneOwner, a zoneAction) (why string) {
 		b.total++
 	}
 	return ""
+}
+
+// drop takes what a record says from the rule at a place. It returns the reason if the rule does not say that.
+func (b *zoneBuilder) drop(at zoneOwner, a zoneAction) (why string) {
+	before := b.rule(&at)
+	records := b.records(before)
+	i := slices.IndexFunc(records, func(r localRecord) bool { return r.equal(a.record) && r.ttl == a.record.ttl })
+	if before == noRule || before != a.rule && i < 0 {
+		return notThere
+	}
+	if len(records) > 1 {
+		b.set(at, b.intern(slices.Delete(slices.Clone(records), i, i+1)))
+		return ""
+	}
+	b.set(at, noRule)
+	b.counts[at.trigger]--
+	b.total--
+	return ""
+}
+
+// set sets the rule at a place that has one, or removes it.
+func (b *zoneBuilder) set(at zoneOwner, rule zoneRule) {
+	table := &b.names
+	switch {
+	case at.prefix.IsValid() && rule == noRule:
+		b.prefixes(at.trigger).clear(at.prefix)
+		return
+	case at.prefix.IsValid():
+		b.prefixes(at.trigger).set(at.prefix, rule)
+		return
+	case at.trigger == NSDName:
+		table = &b.servers
+	}
+	if rule == noRule {
+		table.clear(at.name, at.below)
+	} else {
+		*table.at(at.name, at.below) = rule
+	}
 }
 
 // combine returns the rule of an owner that has one more record. If it can't have it, the rule stays, and combine

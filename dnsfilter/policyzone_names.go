@@ -3,6 +3,7 @@ package dnsfilter
 import (
 	"bytes"
 	"hash/maphash"
+	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
 )
@@ -19,8 +20,9 @@ type nameTable struct {
 
 // nameNode is one name. Node 0 is the root, which is in no slot.
 type nameNode struct {
-	at           uint32   // offset of the name's size in names
+	at           uint32   // offset of the name's size in names; 0, except for the root: the name does not exist any more
 	exact, below zoneRule // of the name, and of the wildcard below it
+	children     uint32   // number of names with one label more
 }
 
 // maxLabels is the maximum number of labels of a name, without the root.
@@ -106,14 +108,53 @@ func (t *nameTable) add(name []byte) uint32 {
 	if 2*len(t.nodes) > len(t.slots) {
 		t.grow()
 	}
-	t.add(name[1+int(name[0]):])
+	parent := t.add(withoutLabel(name))
+	t.nodes[parent].children++
 	return node
 }
+
+// withoutLabel returns a name without its first label.
+func withoutLabel(name []byte) []byte { return name[1+int(name[0]):] }
 
 // grow doubles the number of slots.
 func (t *nameTable) grow() {
 	t.slots = make([]uint32, 2*len(t.slots))
 	for node := 1; node < len(t.nodes); node++ {
-		t.slots[t.slot(t.name(uint32(node)))] = uint32(node)
+		if t.nodes[node].at != 0 {
+			t.slots[t.slot(t.name(uint32(node)))] = uint32(node)
+		}
 	}
+}
+
+// clear removes the rule of a name, or of the wildcard below it. A name that is left without rules and without names
+// below it does not exist any more, nor do those above it that were there for it alone. Their memory stays in use.
+func (t *nameTable) clear(name []byte, below bool) {
+	for *t.at(name, below) = noRule; name[0] != 0; name = withoutLabel(name) {
+		slot := t.slot(name)
+		node := &t.nodes[t.slots[slot]]
+		if node.exact != noRule || node.below != noRule || node.children > 0 {
+			return
+		}
+		t.free(slot)
+		node.at = 0
+		t.nodes[t.add(withoutLabel(name))].children--
+	}
+}
+
+// free frees a slot. Those behind it, up to the next free one, move where a search would find them.
+func (t *nameTable) free(slot uint64) {
+	mask := uint64(len(t.slots) - 1)
+	for i := (slot + 1) & mask; t.slots[i] != 0; i = (i + 1) & mask {
+		home := maphash.Bytes(t.seed, t.name(t.slots[i])) & mask
+		if (i-home)&mask >= (i-slot)&mask {
+			t.slots[slot] = t.slots[i]
+			slot = i
+		}
+	}
+	t.slots[slot] = 0
+}
+
+// clone returns a copy that has no more memory than it needs.
+func (t *nameTable) clone() nameTable {
+	return nameTable{t.seed, slices.Clone(t.slots), slices.Clone(t.nodes), slices.Clone(t.names)}
 }

@@ -51,6 +51,7 @@ const (
 	meaningless    = "record type without a meaning in a policy zone"
 	secondAction   = "second action for one owner"
 	tooManyRecords = "more records for one owner than an answer has room for"
+	notThere       = "removed record that is not there"
 )
 
 // Read replaces the rules of the zone by those of a zone file (RFC 1035, section 5). Names are relative to the name of
@@ -58,16 +59,26 @@ const (
 // rules stay as they were: [blocklist.ErrMalformed] if the text has no records, or is that of another zone,
 // [blocklist.ErrTooLarge] for more than ten million rules, or the error of the reader.
 func (z *PolicyZone) Read(text io.Reader) (ZoneReport, error) {
-	r := zoneReader{
-		scanner: zonefile.NewScanner(text), apex: []byte(z.name), origin: []byte(z.name), ttl: recordTTL,
-		builder: zoneBuilder{zoneRules: newZoneRules(), known: map[string]zoneRule{}}, skipped: map[string]int{},
-	}
+	r := z.reader(text, newZoneRules())
 	rules, err := r.read()
 	if err != nil {
 		return r.report, fmt.Errorf("reading policy zone %s: %w", z.name, err)
 	}
 	z.current.Store(rules)
 	return r.report, nil
+}
+
+// reader returns a reader of a text that adds to rules.
+func (z *PolicyZone) reader(text io.Reader, rules *zoneRules) *zoneReader {
+	r := &zoneReader{
+		scanner: zonefile.NewScanner(text), apex: []byte(z.name), origin: []byte(z.name), ttl: recordTTL,
+		builder: zoneBuilder{zoneRules: rules, known: map[string]zoneRule{}}, skipped: map[string]int{},
+	}
+	for _, n := range rules.counts {
+		r.builder.total += n
+	}
+	r.take = r.builder.add
+	return r
 }
 
 // Adopt replaces the rules of the zone by those of another one.
@@ -78,8 +89,10 @@ type zoneReader struct {
 	scanner *zonefile.Scanner
 	builder zoneBuilder
 	report  ZoneReport
-	skipped map[string]int // index in the report by reason
-	records int            // understood
+	skipped map[string]int                                // index in the report by reason
+	records int                                           // understood
+	take    func(at zoneOwner, a zoneAction) (why string) // what a record is for: a rule to be added, or one to be removed
+	begins  func(serial uint32) error                     // called for each SOA record; nil: nothing is
 
 	apex, origin []byte
 	owner        []byte // of the record before, in wire form; empty before the first
@@ -111,13 +124,20 @@ func (r *zoneReader) read() (*zoneRules, error) {
 	if r.report.Lines = s.Lines; r.records == 0 {
 		return nil, fmt.Errorf("%w: there are no records of the zone in it", blocklist.ErrMalformed)
 	}
-	r.report.Triggers = make(map[Trigger]int)
-	for t, n := range r.builder.counts {
+	r.report.Triggers = r.builder.byTrigger()
+	r.builder.names, r.builder.servers = r.builder.names.clone(), r.builder.servers.clone() // without room to grow
+	return r.builder.zoneRules, nil
+}
+
+// byTrigger returns the number of rules by trigger.
+func (z *zoneRules) byTrigger() map[Trigger]int {
+	all := make(map[Trigger]int)
+	for t, n := range z.counts {
 		if n > 0 {
-			r.report.Triggers[Trigger(t)] = n
+			all[Trigger(t)] = n
 		}
 	}
-	return r.builder.zoneRules, nil
+	return all
 }
 
 // skip counts the current entry as skipped.
@@ -200,45 +220,6 @@ func (r *zoneReader) appendName(dst, text []byte) ([]byte, bool) {
 	return out, len(out)-start <= blocklist.MaxName
 }
 
-// isAbsolute reports whether a name ends in a dot that is not escaped.
-func isAbsolute(text []byte) bool {
-	name, ok := bytes.CutSuffix(text, []byte{'.'})
-	return ok && (len(name)-len(bytes.TrimRight(name, `\`)))%2 == 0
-}
-
-// parseTTL parses a TTL: seconds, or numbers with units such as 1h30m.
-func parseTTL(text []byte) (ttl uint32, ok bool) {
-	var sum, n uint64
-	digits := false
-	for _, c := range text {
-		unit := uint64(0)
-		switch c | 0x20 {
-		case 's':
-			unit = 1
-		case 'm':
-			unit = 60
-		case 'h':
-			unit = 3600
-		case 'd':
-			unit = 86400
-		case 'w':
-			unit = 604800
-		}
-		switch {
-		case c >= '0' && c <= '9':
-			n, digits = n*10+uint64(c-'0'), true
-		case unit > 0 && digits:
-			sum, n, digits = sum+n*unit, 0, false
-		default:
-			return 0, false
-		}
-		if sum+n > 1<<31-1 {
-			return 0, false
-		}
-	}
-	return uint32(sum + n), len(text) > 0 && text[0] >= '0' && text[0] <= '9'
-}
-
 // record reads the rest of a record, behind its owner.
 func (r *zoneReader) record() (why string, err error) {
 	ttl := r.ttl
@@ -290,6 +271,9 @@ func (r *zoneReader) start() (why string, err error) {
 		serial, _ := strconv.ParseUint(string(r.scanner.Field(r.first+2)), 10, 32)
 		r.report.Serial = uint32(serial)
 	}
+	if r.begins != nil {
+		return "", r.begins(r.report.Serial)
+	}
 	return "", nil
 }
 
@@ -305,22 +289,13 @@ func (r *zoneReader) rule(rrtype uint16, ttl uint32) (why string) {
 	}
 	a, why := r.action(rrtype, ttl, self)
 	if why == "" {
-		why = r.builder.add(at, a)
+		why = r.take(at, a)
 	}
 	if why == "" {
 		r.records++
 		r.report.Rules = r.builder.total
 	}
 	return why
-}
-
-// isMeaningless reports whether records of a type have no meaning in a policy zone, besides those of signatures.
-func isMeaningless(rrtype uint16) bool {
-	switch rrtype {
-	case dns.TypeNS, dns.TypeDNAME, dns.TypeCDS, dns.TypeCDNSKEY, dns.TypeZONEMD, dns.TypeNone:
-		return true
-	}
-	return rrtype == dns.TypeOPT || rrtype >= dns.TypeTKEY && rrtype <= dns.TypeANY
 }
 
 // action returns what a record says: a rule, or a record of local data. Self is the name that, as the target of a CNAME
@@ -352,29 +327,6 @@ func (r *zoneReader) action(rrtype uint16, ttl uint32, self []byte) (a zoneActio
 		return zoneAction{rule: tcpOnlyRule}, ""
 	}
 	return a, unknownAction
-}
-
-// cnameAction returns what a CNAME record with an ordinary target says.
-func cnameAction(target []byte, ttl uint32) zoneAction {
-	switch string(target) {
-	case "\x00":
-		return zoneAction{rule: nxdomainRule}
-	case wildcardLabel + "\x00":
-		return zoneAction{rule: nodataRule}
-	}
-	return zoneAction{record: localRecord{dns.TypeCNAME, ttl, target}}
-}
-
-// lastLabel returns the top-level label of a name, without its length.
-func lastLabel(name []byte) []byte {
-	for at := 0; name[at] != 0; {
-		next := at + 1 + int(name[at])
-		if name[next] == 0 {
-			return name[at+1 : next]
-		}
-		at = next
-	}
-	return nil
 }
 
 // data parses the data of a record. Names in it are not compressed.

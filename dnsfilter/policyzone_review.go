@@ -15,6 +15,25 @@ func (z *PolicyZone) Review(before *PolicyZone, add func(blocklist.Entry)) (adde
 	return r.added
 }
 
+// Review is [PolicyZone.Review] for what has changed.
+func (c *ZoneChange) Review(add func(blocklist.Entry)) (added int) {
+	r := zoneReview{now: c.now, before: c.before, add: add}
+	for _, at := range c.places {
+		if !r.rule(r.now.rule(&at), r.before.rule(&at)) || at.trigger == ClientIP {
+			continue
+		}
+		switch name := blocklist.Name(at.name); {
+		case at.prefix.IsValid():
+			add(blocklist.IPEntry(at.prefix))
+		case at.below:
+			add(blocklist.DomainEntry(name))
+		default:
+			add(blocklist.HostEntry(name))
+		}
+	}
+	return r.added
+}
+
 // zoneReview is the comparison of two states of a zone.
 type zoneReview struct {
 	now, before *zoneRules

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
+	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
 
 // LocalFile is the file of an unsigned list.
@@ -94,9 +97,16 @@ func (l LocalFile) Source() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	modified := info.ModTime().UTC().Format(time.RFC3339Nano)
-	return fmt.Sprintf("%s size=%d modified=%s format=%s scope=%s zone=%s stop=%s", l.Path, info.Size(), modified,
-		l.Format, l.Scope, l.Zone, l.StopPage), nil
+	source := fmt.Sprintf("%s %s format=%s scope=%s zone=%s stop=%s", l.Path, stateOf(info), l.Format, l.Scope, l.Zone,
+		l.StopPage)
+	if journal, err := os.Stat(rpz.JournalOf(l.Path)); err == nil && l.Fetched {
+		source += " journal " + stateOf(journal)
+	}
+	return source, nil
+}
+
+func stateOf(info fs.FileInfo) string {
+	return fmt.Sprintf("size=%d modified=%s", info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
 }
 
 // AllowFile returns the path of the file behind an allow list, or an empty string for other lists.

@@ -19,14 +19,19 @@ import (
 )
 
 // Secondary copies a zone from its primaries into a zone file (RFC 5936, RFC 1995). The file has one record in each
-// line, the SOA record first, names from the root, and a comment at its end.
+// line, the SOA record first, names from the root, and a comment at its end. What has changed since it was written may
+// be in its journal, see [OpenJournal].
 type Secondary struct {
 	Zone      blocklist.Name
 	Primaries []upstream.Endpoint // they are asked in this order, until one has the zone
 	Key       *Key                // signs requests, and has to sign all of the answers; nil: no signatures
-	File      string              // its folder must exist, and is for this file alone
+	File      string              // its folder must exist, and is for this file and its journal alone
 	// Review reads a whole new zone file before it replaces the old one, which stays after an error. Nil: no review.
 	Review func(file io.Reader) error
+	// Apply puts changes in force, which have the form of [dnsfilter.PolicyZone.Change], after it has called keep, which
+	// writes them into the journal. If it fails, which it may before it calls keep, the whole file is written. Nil: there
+	// is no journal.
+	Apply func(changes io.Reader, keep func() error) error
 
 	limits transferLimits
 }
@@ -57,7 +62,7 @@ var errTooLong = errors.New("the transfer takes too long")
 type Update struct {
 	From        upstream.Endpoint // the primary that answered
 	Copy        Copy
-	Replaced    bool // the file was replaced
+	Replaced    bool // the copy has changed: the file, or its journal
 	Incremental bool // by what has changed (IXFR)
 	Foreign     int  // records outside the zone, which were left out
 }
@@ -75,7 +80,10 @@ func (s *Secondary) Update(ctx context.Context) (Update, error) {
 	if err := removeTemps(filepath.Dir(s.File)); err != nil {
 		return Update{}, err
 	}
-	have := readSOA(s.File, s.Zone)
+	have := s.newest()
+	if have == nil {
+		_ = os.Remove(JournalOf(s.File)) // it would be that of the next file if that has the same serial
+	}
 	var all []error
 	for _, p := range s.Primaries {
 		u, err := s.updateFrom(ctx, p, have)
@@ -90,7 +98,7 @@ func (s *Secondary) Update(ctx context.Context) (Update, error) {
 
 // Copy reads what the file has.
 func (s *Secondary) Copy() Copy {
-	if soa := readSOA(s.File, s.Zone); soa != nil {
+	if soa := s.newest(); soa != nil {
 		return newCopy(soa)
 	}
 	return Copy{}
@@ -152,10 +160,10 @@ func (s *Secondary) full(c *primaryConn) (Update, error) {
 	return Update{Copy: newCopy(t.soa), Replaced: true, Foreign: t.foreign}, nil
 }
 
-// replace replaces the file by what fill writes. If it is a whole zone, the review has to agree; changes, record by
-// record, do not make something else of a zone.
+// replace replaces the file by what fill writes, with which its journal ends. If it is a whole zone, the review has to
+// agree; changes, record by record, do not make something else of a zone.
 func (s *Secondary) replace(t *transfer, fill func(io.Writer) error) error {
-	return replaceFile(s.File, func(w io.Writer) error {
+	err := replaceFile(s.File, func(w io.Writer) error {
 		if err := fill(w); err != nil || s.Review == nil || t.changes != nil {
 			return err
 		}
@@ -166,9 +174,13 @@ func (s *Secondary) replace(t *transfer, fill func(io.Writer) error) error {
 		defer f.Close() //nolint:errcheck // it was only read
 		return s.Review(f)
 	})
+	if err == nil {
+		_ = os.Remove(JournalOf(s.File)) // if it stays, it is of another file
+	}
+	return err
 }
 
-// incremental applies what has changed since the file was written (IXFR). A primary that lacks these changes sends the
+// incremental applies what has changed since the last transfer (IXFR), to the journal or to the file. A primary that lacks these changes sends the
 // whole zone.
 func (s *Secondary) incremental(c *primaryConn, have *dns.SOA) (Update, error) {
 	if err := c.ask(new(dns.Msg).SetIxfr(c.zone, have.Serial, have.Ns, have.Mbox)); err != nil {
@@ -179,12 +191,22 @@ func (s *Secondary) incremental(c *primaryConn, have *dns.SOA) (Update, error) {
 		if err := t.copyTo(w, c); err != nil || t.changes == nil {
 			return err
 		}
+		if err := s.keep(t); err != nil {
+			return err
+		}
+		steps, err := s.readJournal()
+		if err == nil && steps != "" {
+			err = t.addJournal(steps)
+		}
+		if err != nil {
+			return err
+		}
 		return t.applyTo(w, s.File)
 	})
 	switch {
 	case errors.Is(err, errCurrent):
 		return Update{Copy: newCopy(t.soa)}, nil
-	case err != nil:
+	case err != nil && !errors.Is(err, errKept):
 		return Update{}, err
 	}
 	return Update{Copy: newCopy(t.soa), Replaced: true, Incremental: t.changes != nil, Foreign: t.foreign}, nil

@@ -77,7 +77,7 @@ func (g guards) checkZone(l *config.List, copies string) (FileCheck, error) {
 	if c.Awaited {
 		return c, nil
 	}
-	f.Unguarded = f.Unguarded || sameFile(zoneCopy(copies, f.List), f.Path)
+	f.Unguarded = f.Unguarded || sameZone(zoneCopy(copies, f.List), f.Path)
 	now, held, err := g.readZone(f, dnsfilter.NewPolicyZone(l.RPZ), dnsfilter.NewPolicyZone(l.RPZ), zoneState{})
 	c.Entries, c.FileReport = uint64(now.report.Rules), zoneFileReport(now.report)
 	if held != nil {

@@ -29,6 +29,7 @@ type fetched struct {
 	zone   blocklist.Name // name of the policy zone; empty: a list of entries
 	dir    string
 	source fetchSource
+	apply  func(changes io.Reader, keep func() error) error // of a zone
 	log    *slog.Logger
 	asked  chan struct{}      // has a value when the list is to be fetched now
 	cancel context.CancelFunc // nil: not started yet
@@ -45,14 +46,21 @@ type fetched struct {
 
 // fetchSource is where a list comes from.
 type fetchSource interface {
-	// fetch brings the file up to date, and changes the state accordingly. It reports whether the file was replaced. If
+	// fetch brings the file up to date, and changes the state accordingly. It reports whether the file has changed. If
 	// the review fails, the file before stays.
-	fetch(ctx context.Context, state *fetchState, review func(file io.Reader) error) (replaced bool, err error)
+	fetch(ctx context.Context, state *fetchState, by fetchReview) (changed bool, err error)
 	// has reports whether the file was fetched from this source, so that it need not be fetched again at once.
 	has(state *fetchState) bool
 	// times returns the wait before the next attempt, after a success and after a failure, and the age at which the
 	// list is stale.
 	times(state *fetchState) fetchTimes
+}
+
+// fetchReview reviews what was fetched: a whole new file before it replaces the old one; or changes of a zone, which it
+// also puts in force, see [rpz.Secondary].
+type fetchReview struct {
+	whole   func(file io.Reader) error
+	changes func(changes io.Reader, keep func() error) error
 }
 
 // fetchTimes are the times of a list that is fetched.
@@ -87,6 +95,7 @@ func (s *running) newFetched(next *config.Settings, old fetchedLists) (fetchedLi
 		f := &fetched{
 			file: l.LocalFile(), zone: l.RPZ, dir: next.FetchedDir(name), log: s.log.With(slog.String("list", name)),
 			asked: make(chan struct{}, 1), done: make(chan struct{}),
+			apply: func(changes io.Reader, keep func() error) error { return s.changeZone(name, changes, keep) },
 		}
 		var err error
 		if f.source, err = newFetchSource(l); err != nil {
@@ -208,7 +217,7 @@ func (f *fetched) attempt(ctx context.Context) time.Duration {
 	f.mu.Lock()
 	state := f.state
 	f.mu.Unlock()
-	replaced, err := f.source.fetch(ctx, &state, f.review)
+	replaced, err := f.source.fetch(ctx, &state, fetchReview{f.review, f.apply})
 	if ctx.Err() != nil {
 		return 0
 	}

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -31,10 +30,8 @@ func (s *webSource) times(*fetchState) fetchTimes {
 
 func (s *webSource) has(state *fetchState) bool { return slices.Contains(s.urls, state.Web.URL) }
 
-func (s *webSource) fetch(ctx context.Context, state *fetchState,
-	review func(io.Reader) error,
-) (replaced bool, err error) {
-	from := download.Source{URLs: s.urls, Path: s.file.Path, Review: review}
+func (s *webSource) fetch(ctx context.Context, state *fetchState, by fetchReview) (replaced bool, err error) {
+	from := download.Source{URLs: s.urls, Path: s.file.Path, Review: by.whole}
 	if state.Web, replaced, err = from.Fetch(ctx, state.Web); err == nil {
 		state.From, state.Zone = download.Redacted(state.Web.URL), rpz.Copy{}
 	}
@@ -68,11 +65,9 @@ func (s *zoneSource) times(state *fetchState) fetchTimes {
 // has always returns false: asking for the serial costs little.
 func (s *zoneSource) has(*fetchState) bool { return false }
 
-func (s *zoneSource) fetch(ctx context.Context, state *fetchState,
-	review func(io.Reader) error,
-) (replaced bool, err error) {
+func (s *zoneSource) fetch(ctx context.Context, state *fetchState, by fetchReview) (replaced bool, err error) {
 	from := s.Secondary
-	from.Review = review
+	from.Review, from.Apply = by.whole, by.changes
 	u, err := from.Update(ctx)
 	if err == nil {
 		state.From, state.Zone, state.Web = u.From.String(), u.Copy, download.State{}

@@ -17,7 +17,6 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/blocklist/subscribe"
-	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
@@ -53,14 +52,14 @@ func (g guards) review(f config.LocalFile, first bool) review {
 	return review{by, found, found.Add}
 }
 
-// zone reviews a policy zone that is to replace the one before. It returns the number of rules that are new. What trips
-// a check is sorted, so that the same findings have the same digest.
-func (r review) zone(next, before *dnsfilter.PolicyZone) (added uint64) {
+// zone reviews a policy zone that is to replace the one before; compare compares them. It returns the number of rules
+// that are new. What trips a check is sorted, so that the same findings have the same digest.
+func (r review) zone(compare func(add func(blocklist.Entry)) int) (added uint64) {
 	if r.found == nil {
 		return 0
 	}
 	var tripping []blocklist.Entry
-	added = uint64(next.Review(before, func(e blocklist.Entry) {
+	added = uint64(compare(func(e blocklist.Entry) {
 		if len(r.by.Entry(e)) > 0 {
 			tripping = append(tripping, e)
 		}

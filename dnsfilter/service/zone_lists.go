@@ -18,6 +18,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
+	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
 
 // zoneLists keeps the policy zones among the lists up to date with their files. The rules of a zone are in memory, so a
@@ -85,6 +86,10 @@ func (z *zoneLists) load(l *config.List, by guards, accepted string) error {
 	begin := time.Now()
 	next := dnsfilter.NewPolicyZone(l.RPZ)
 	now, held, err := by.readZone(f, next, zone, before)
+	if errors.Is(err, errJournal) && f.Fetched && os.Remove(rpz.JournalOf(f.Path)) == nil {
+		z.log.Error("the journal was removed; what it had is copied again", slog.Any("error", err))
+		now, held, err = by.readZone(f, next, zone, before)
+	}
 	switch {
 	case err != nil:
 		before.err = fmt.Errorf("loading list %s: %w", f.List, err)
@@ -124,17 +129,23 @@ func (g guards) readZone(f config.LocalFile, next, before *dnsfilter.PolicyZone,
 	if now.report, err = next.Read(io.TeeReader(file, sum)); err != nil {
 		return now, nil, err
 	}
+	if now.report, err = readJournal(f.Path, next, now.report, sum); err != nil {
+		return now, nil, err
+	}
 	if source, err := f.Source(); err != nil || source != now.source {
 		return now, nil, errChanging
 	}
 	review := g.review(f, had.source == "")
-	c := blocklist.LocalChange{
-		Before: uint64(had.report.Rules), After: uint64(now.report.Rules), Added: review.zone(next, before),
-	}
-	if held = review.hold(f, c, sum.Sum(nil)); held != nil {
+	added := review.zone(func(add func(blocklist.Entry)) int { return next.Review(before, add) })
+	if held = review.hold(f, had.change(now.report, added), sum.Sum(nil)); held != nil {
 		held.Source, held.File = now.source, zoneFileReport(now.report)
 	}
 	return now, held, nil
+}
+
+// change returns the numbers of rules before and after a change, for the guards.
+func (s *zoneState) change(now dnsfilter.ZoneReport, added uint64) blocklist.LocalChange {
+	return blocklist.LocalChange{Before: uint64(s.report.Rules), After: uint64(now.Rules), Added: added}
 }
 
 // restore reads the copy of the zone that was in force before the start. If it is that of the file as it is now, it has
@@ -148,17 +159,10 @@ func (z *zoneLists) restore(f config.LocalFile, zone *dnsfilter.PolicyZone) zone
 		}
 		return zoneState{}
 	}
-	if source, err := f.Source(); err == nil && sameFile(kept.Path, f.Path) {
+	if source, err := f.Source(); err == nil && sameZone(kept.Path, f.Path) {
 		now.source = source
 	}
 	return now
-}
-
-// sameFile reports whether a copy is that of a file as it is now: a copy has its size and its time.
-func sameFile(kept, path string) bool {
-	a, err := os.Stat(kept)
-	b, err2 := os.Stat(path)
-	return err == nil && err2 == nil && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
 // keepCopy keeps a copy of a file that is in force now.
@@ -167,13 +171,15 @@ func (z *zoneLists) keepCopy(f config.LocalFile) error {
 		return nil
 	}
 	kept := zoneCopy(z.dir, f.List)
-	if err := errors.Join(os.MkdirAll(z.dir, 0o700), copyFile(kept+".new", f.Path), os.Rename(kept+".new", kept)); err != nil {
+	_ = os.Remove(rpz.JournalOf(kept)) // it is of the copy before; if it stays, it is of no file
+	err := errors.Join(os.MkdirAll(z.dir, 0o700), copyFile(kept, f.Path))
+	if err != nil {
 		return fmt.Errorf("keeping a copy of list %s: %w", f.List, err)
 	}
-	return nil
+	return z.keepJournal(f)
 }
 
-// copyFile copies a file, with its time.
+// copyFile replaces a file by a copy of another one, with its time.
 func copyFile(to, from string) error {
 	in, err := files.Open(from)
 	if err != nil {
@@ -184,12 +190,16 @@ func copyFile(to, from string) error {
 	if err != nil {
 		return err
 	}
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	temp := to + ".new"
+	out, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Sync(), out.Close(), os.Chtimes(to, info.ModTime(), info.ModTime()))
+	if err = errors.Join(err, out.Sync(), out.Close(), os.Chtimes(temp, info.ModTime(), info.ModTime())); err != nil {
+		return err
+	}
+	return os.Rename(temp, to)
 }
 
 // accept puts the held file with this ID in force, if it has not changed since.
@@ -229,7 +239,8 @@ func (z *zoneLists) share(before, next *config.Settings) {
 func (z *zoneLists) keep(s *config.Settings) {
 	names := map[string]bool{}
 	for _, l := range s.ZoneLists() {
-		names[filepath.Base(zoneCopy(z.dir, l.Rule.List))] = true
+		kept := filepath.Base(zoneCopy(z.dir, l.Rule.List))
+		names[kept], names[rpz.JournalOf(kept)] = true, true
 	}
 	copies, _ := os.ReadDir(z.dir) // there may be none
 	for _, c := range copies {

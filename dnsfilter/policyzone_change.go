@@ -1,0 +1,134 @@
+package dnsfilter
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
+// ZoneChange is a policy zone before and after changes, which are not in force yet.
+type ZoneChange struct {
+	Report ZoneReport // on the zone after the changes
+
+	zone        *PolicyZone
+	before, now *zoneRules
+	places      map[placeKey]zoneOwner // of the rules that are changed
+
+	reader *zoneReader
+	soas   int    // SOA records so far
+	serial uint32 // that the changes have arrived at
+}
+
+// placeKey identifies a [zoneOwner].
+type placeKey struct {
+	trigger Trigger
+	name    string
+	below   bool
+	prefix  netip.Prefix
+}
+
+// Change applies changes to the rules of the zone: the answer to an IXFR (RFC 1995, section 4) without its last record,
+// as a zone file. The report is that on the zone as it is, and stays true for what is skipped. The zone stays as it is
+// until [ZoneChange.Adopt], which the caller has to call before another Change.
+//
+// It fails with [blocklist.ErrMalformed] if the changes do not fit, and also if only the whole zone says what they lead
+// to: where records repeat or contradict others, and where a changed record is no rule. Then read the whole zone.
+func (z *PolicyZone) Change(text io.Reader, report ZoneReport) (*ZoneChange, error) {
+	before := z.current.Load()
+	c := &ZoneChange{
+		Report: report, zone: z, before: before, now: before.clone(), places: map[placeKey]zoneOwner{},
+		serial: report.Serial,
+	}
+	c.reader = z.reader(text, c.now)
+	c.reader.begins = c.begins
+	if err := c.read(); err != nil {
+		return nil, fmt.Errorf("changing policy zone %s: %w", z.name, err)
+	}
+	c.Report.Rules, c.Report.Triggers, c.reader = c.reader.builder.total, c.now.byTrigger(), nil
+	return c, nil
+}
+
+// Adopt puts the changes in force.
+func (c *ZoneChange) Adopt() { c.zone.current.Store(c.now) }
+
+// clone returns a copy that can be changed.
+func (z *zoneRules) clone() *zoneRules {
+	out := *z
+	out.names, out.servers = z.names.clone(), z.servers.clone()
+	out.clients, out.answers, out.serverIPs = z.clients.clone(), z.answers.clone(), z.serverIPs.clone()
+	out.local = slices.Clip(z.local)
+	return &out
+}
+
+// read reads the changes.
+func (c *ZoneChange) read() error {
+	r := c.reader
+	for r.scanner.Next() {
+		soas, why := c.soas, r.scanner.Malformed
+		if why == "" {
+			var err error
+			if why, err = r.entry(); err != nil {
+				return err
+			}
+		}
+		if why != "" {
+			return c.unfit(why)
+		}
+		if c.soas == soas {
+			c.Report.Lines += c.sign()
+		}
+	}
+	switch {
+	case r.scanner.Err() != nil:
+		return r.scanner.Err()
+	case c.soas < 3 || c.sign() < 0 || c.serial != c.Report.Serial:
+		return c.unfit("the changes have no end")
+	case c.now.unclear:
+		return c.unfit("records repeat or contradict others")
+	case r.builder.total > maxZoneRules:
+		return fmt.Errorf("%w: more than %d rules", blocklist.ErrTooLarge, maxZoneRules)
+	}
+	return nil
+}
+
+// sign returns -1 where records are removed, and 1 where they are added.
+func (c *ZoneChange) sign() int { return 2*(c.soas%2) - 1 }
+
+func (c *ZoneChange) unfit(why string) error {
+	return fmt.Errorf("%w: line %d of the changes: %s", blocklist.ErrMalformed, c.reader.scanner.Line, why)
+}
+
+// begins takes a SOA record: that of the zone after all changes, then those before and after each step.
+func (c *ZoneChange) begins(serial uint32) error {
+	c.soas++
+	switch {
+	case c.soas == 1:
+		c.Report.Serial = serial
+		c.reader.take = func(zoneOwner, zoneAction) string { return "a record before the second SOA record" }
+	case c.sign() > 0:
+		c.serial = serial
+		c.reader.take = c.noting(c.reader.builder.add)
+	case serial != c.serial:
+		return fmt.Errorf("%w: changes of serial %d, and %d is here", blocklist.ErrMalformed, serial, c.serial)
+	default:
+		c.reader.take = c.noting(c.reader.builder.drop)
+	}
+	return nil
+}
+
+// noting returns a function that notes the place of a record, and takes it.
+func (c *ZoneChange) noting(take func(zoneOwner, zoneAction) string) func(zoneOwner, zoneAction) string {
+	return func(at zoneOwner, a zoneAction) string {
+		key := placeKey{at.trigger, string(at.name), at.below, at.prefix}
+		if _, ok := c.places[key]; !ok {
+			noted := at
+			noted.name = bytes.Clone(at.name)
+			c.places[key] = noted
+		}
+		return take(at, a)
+	}
+}

@@ -1,0 +1,149 @@
+package dnsfilter
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/testdata/longtest"
+)
+
+const feed = blocklist.Name("\x04feed\x07example\x00")
+
+func soaOf(serial int) string {
+	return fmt.Sprintf("feed.example. 60 IN SOA ns.example. mail.example. %d 60 30 3600 60\n", serial)
+}
+
+// randomRecord returns a record about a few names and addresses, so that names are above others, and owners have several
+// records.
+func randomRecord(r *rand.Rand) string {
+	pick := func(of ...string) string { return of[r.IntN(len(of))] }
+	name := pick("", "*.") + pick("", "", "a.", "b.", "a.b.", "b.a.", "*.a.") + pick("x", "y", "z") + pick("", ".test")
+	action := pick("CNAME .", "CNAME .", "CNAME .", "CNAME *.", "CNAME rpz-passthru.", "CNAME rpz-drop.", "CNAME garden.example.",
+		"A 192.0.2.1", "A 192.0.2.2", "AAAA 2001:db8::1", `TXT "x;y"`)
+	owner := pick(name, name, name, name, name+".rpz-nsdname", "32.1.2.0.192.rpz-ip", "24.0.2.0.192.rpz-ip", "48.zz.7.db8.2001.rpz-ip",
+		"32.9.2.0.192.rpz-client-ip", "24.0.2.0.192.rpz-nsip")
+	return owner + ".feed.example. " + pick("60", "300") + " IN " + action + "\n"
+}
+
+// contradicts reports whether one owner can't have a record beside others, or has it with another TTL.
+func contradicts(records map[string]bool, record string) bool {
+	parts := strings.SplitN(record, " ", 4) // owner, TTL, class, the rest
+	for other := range records {
+		o := strings.SplitN(other, " ", 4)
+		if o[0] == parts[0] && (o[3] == parts[3] || strings.HasPrefix(o[3]+parts[3], "CNAME") || strings.Contains(parts[3], "CNAME")) {
+			return true
+		}
+	}
+	return false
+}
+
+// meaning is what the rules of a zone say about names and addresses.
+func (z *zoneRules) meaning() (all []string) {
+	say := func(what any, rule zoneRule) {
+		var records []string // in any order
+		for _, r := range z.records(rule) {
+			records = append(records, fmt.Sprint(r))
+		}
+		slices.Sort(records)
+		all = append(all, fmt.Sprint(what, min(rule, localRule), records))
+	}
+	for i, table := range []*nameTable{&z.names, &z.servers} {
+		for _, prefix := range []string{"", "a.", "b.", "a.b.", "b.a.", "c.", "a.c.", "c.a.b."} {
+			for _, suffix := range []string{"x", "y", "z", "x.test", "y.test", "z.test", "test", "w", "w.test"} {
+				name, _ := blocklist.ParseName(prefix + suffix)
+				rule, node, below := table.find([]byte(name))
+				say(fmt.Sprint(i, name, " ", below), rule)
+				if rule != noRule {
+					all = append(all, fmt.Sprintf("%q", table.name(node)))
+				}
+			}
+		}
+	}
+	for _, table := range []*prefixTable{&z.clients, &z.answers, &z.serverIPs} {
+		for _, text := range []string{"192.0.2.1", "192.0.2.7", "192.0.2.9", "198.51.100.1", "2001:db8:7::1", "2001:db8:8::1"} {
+			rule, prefix := table.find(netip.MustParseAddr(text))
+			say(text+prefix.String(), rule)
+		}
+	}
+	return append(all, fmt.Sprint(z.counts))
+}
+
+// TestPolicyZoneChange: changes lead to the rules that reading the zone as a whole gives, and the guards are shown the
+// same.
+func TestPolicyZoneChange(t *testing.T) {
+	t.Parallel()
+	changed, refused := 0, 0
+	for seed := range uint64(longtest.Rounds(5, 300)) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		records := map[string]bool{}
+		whole := func(serial int) (*PolicyZone, ZoneReport) {
+			z := NewPolicyZone(feed)
+			report, err := z.Read(strings.NewReader(soaOf(serial) + strings.Join(slices.Sorted(maps.Keys(records)), "")))
+			require.NoError(t, err)
+			return z, report
+		}
+		for range r.IntN(20) {
+			if record := randomRecord(r); !contradicts(records, record) {
+				records[record] = true
+			}
+		}
+		z, report := whole(1)
+		for serial := 2; serial < 40; serial++ {
+			before := z.current.Load().meaning()
+			text := soaOf(serial) + soaOf(serial-1)
+			var added strings.Builder
+			for range 1 + r.IntN(3) {
+				record := randomRecord(r)
+				if r.IntN(2) == 0 && len(records) > 0 {
+					record = slices.Sorted(maps.Keys(records))[r.IntN(len(records))]
+				}
+				switch {
+				case strings.Contains(text+added.String(), record):
+				case !records[record] && r.IntN(30) > 0 && contradicts(records, record):
+				case records[record]:
+					delete(records, record)
+					text += record
+				default:
+					records[record] = true
+					added.WriteString(record)
+				}
+			}
+			text += soaOf(serial) + added.String()
+			want, wantReport := whole(serial)
+			c, err := z.Change(strings.NewReader(text), report)
+			require.Equal(t, before, z.current.Load().meaning(), "the zone itself stays as it was")
+			if err != nil {
+				require.ErrorIs(t, err, blocklist.ErrMalformed)
+				require.True(t, z.current.Load().unclear || want.current.Load().unclear, "%d: %v: %s", seed, err, text)
+				refused++
+				z, report = want, wantReport
+				continue
+			}
+			changed++
+			reviews := [2][]string{}
+			note := func(i int) func(blocklist.Entry) {
+				return func(e blocklist.Entry) { reviews[i] = append(reviews[i], e.Target()+e.Scope.String()) }
+			}
+			require.Equal(t, want.Review(z, note(0)), c.Review(note(1)), text)
+			for _, all := range reviews {
+				slices.Sort(all)
+			}
+			require.Equal(t, reviews[0], reviews[1], text)
+			c.Adopt()
+			report = c.Report
+			require.Equal(t, wantReport, report, text)
+			require.Equal(t, want.current.Load().meaning(), z.current.Load().meaning(), "%d: %s", seed, text)
+		}
+	}
+	t.Log(changed, "changes,", refused, "that need the whole zone")
+	assert.Greater(t, changed, 2*refused)
+}
