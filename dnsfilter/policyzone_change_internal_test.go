@@ -147,3 +147,33 @@ func TestPolicyZoneChange(t *testing.T) {
 	t.Log(changed, "changes,", refused, "that need the whole zone")
 	assert.Greater(t, changed, 2*refused)
 }
+
+// FuzzPolicyZoneChange applies changes, and takes them back.
+func FuzzPolicyZoneChange(f *testing.F) {
+	f.Add("a CNAME .\nb.c A 192.0.2.1\n", "a CNAME .\n", "*.c A 192.0.2.1\nb.c A 192.0.2.2\n")
+	f.Add("24.0.2.0.192.rpz-ip CNAME *.\n", "24.0.2.0.192.rpz-ip CNAME *.\n", "24.0.2.0.192.rpz-ip 60 TXT \"x\"\nns.d.rpz-nsdname CNAME .\n")
+	f.Fuzz(func(t *testing.T, text, removed, added string) {
+		z := NewPolicyZone(feed)
+		report, err := z.Read(strings.NewReader(soaOf(1) + text))
+		if err != nil || strings.ContainsAny(removed+added, "$(") || strings.Contains(strings.ToUpper(removed+added), "SOA") ||
+			report.Serial != 1 {
+			return
+		}
+		first := z.current.Load()
+		c, err := z.Change(strings.NewReader(soaOf(2)+soaOf(1)+removed+"\n"+soaOf(2)+added+"\n"), report)
+		if err != nil || strings.HasPrefix(removed, " ") || strings.HasPrefix(added, " ") || strings.HasPrefix(removed, "\t") ||
+			strings.HasPrefix(added, "\t") {
+			return
+		}
+		c.Adopt()
+		c, err = z.Change(strings.NewReader(soaOf(1)+soaOf(2)+added+"\n"+soaOf(1)+removed+"\n"), c.Report)
+		require.NoError(t, err)
+		c.Adopt()
+		assert.Equal(t, report, c.Report)
+		assert.Equal(t, first.meaning(), z.current.Load().meaning())
+		before := &PolicyZone{name: feed}
+		before.current.Store(first)
+		assert.Zero(t, z.Review(before, func(e blocklist.Entry) { t.Errorf("%v is blocked", e) }))
+		assert.Zero(t, before.Review(z, func(e blocklist.Entry) { t.Errorf("%v was blocked", e) }))
+	})
+}

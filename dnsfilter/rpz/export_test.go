@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-
-	"github.com/argine-dns/argine/blocklist"
 )
 
 // IsCurrent reports whether the zone has the current entries of all sources.
@@ -34,16 +32,16 @@ func (s *Secondary) Limit(records, bytes int, within, stall time.Duration) {
 	s.limits = transferLimits{records, bytes, within, stall}
 }
 
-// ReadTransfer applies a transfer, as it comes from a connection, to a zone file. It reports whether it was whole.
-func ReadTransfer(path string, zone blocklist.Name, stream []byte) bool {
+// ReadTransfer applies a transfer, as it comes from a connection, to the file of a secondary. It reports whether it was
+// whole.
+func (s *Secondary) ReadTransfer(stream []byte) bool {
 	for i := 0; i+4 <= len(stream); i += 2 + int(binary.BigEndian.Uint16(stream[i:])) {
 		stream[i+2], stream[i+3] = 0, 0 // the ID
 	}
-	s := &Secondary{Zone: zone, File: path}
 	c := &primaryConn{
-		Conn: readConn{Reader: bytes.NewReader(stream)}, ctx: context.Background(), zone: dns.Fqdn(zone.String()), limits: s.limit(),
+		Conn: readConn{Reader: bytes.NewReader(stream)}, ctx: context.Background(), zone: dns.Fqdn(s.Zone.String()), limits: s.limit(),
 	}
-	have := readSOA(path, zone)
+	have := s.newest()
 	var u Update
 	var err error
 	if have == nil {

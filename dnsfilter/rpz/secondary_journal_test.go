@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 	"github.com/argine-dns/argine/testdata/longtest"
@@ -42,7 +43,7 @@ func readCopy(t testing.TB, s *rpz.Secondary) (*dnsfilter.PolicyZone, dnsfilter.
 }
 
 // applies has the changes of a secondary applied to the zone that it has a copy of, which must be read already.
-func applies(t *testing.T, s *rpz.Secondary, z *dnsfilter.PolicyZone, report *dnsfilter.ZoneReport) {
+func applies(t testing.TB, s *rpz.Secondary, z *dnsfilter.PolicyZone, report *dnsfilter.ZoneReport) {
 	t.Helper()
 	s.Apply = func(changes io.Reader, keep func() error) error {
 		c, err := z.Change(changes, *report)
@@ -57,10 +58,11 @@ func applies(t *testing.T, s *rpz.Secondary, z *dnsfilter.PolicyZone, report *dn
 }
 
 // requireSame requires that two zones have the same rules.
-func requireSame(t *testing.T, a, b *dnsfilter.PolicyZone) {
+func requireSame(t testing.TB, a, b *dnsfilter.PolicyZone) {
 	t.Helper()
-	require.Zero(t, a.Review(b, nil), "nothing is new")
-	require.Zero(t, b.Review(a, nil), "nothing is gone")
+	blocks := func(e blocklist.Entry) { t.Errorf("only one blocks %v", e) }
+	require.Zero(t, a.Review(b, blocks), "nothing is new")
+	require.Zero(t, b.Review(a, blocks), "nothing is gone")
 }
 
 // TestJournal follows random changes of a zone by its journal, which says the same as a copy of the whole zone.

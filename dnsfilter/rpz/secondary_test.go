@@ -527,8 +527,19 @@ func FuzzSecondary(f *testing.F) {
 		path := filepath.Join(t.TempDir(), "zone")
 		text := fmt.Sprintf("%s\t60\tIN\tSOA\tns.example. mail.example. %d 60 30 3600 60\nold.%s\t60\tIN\tCNAME\t.\n; end of the zone\n", zoneName, serial, zoneName)
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-		if !rpz.ReadTransfer(path, zone, stream) {
+		kept := &rpz.Secondary{Zone: zone, File: filepath.Join(t.TempDir(), "zone")}
+		require.NoError(t, os.WriteFile(kept.File, []byte(text), 0o600))
+		z, report := readCopy(t, kept)
+		applies(t, kept, z, &report)
+		kept.ReadTransfer(slices.Clone(stream))
+		s := &rpz.Secondary{Zone: zone, File: path}
+		if !s.ReadTransfer(stream) {
 			return
+		}
+		if kept.Copy() == s.Copy() {
+			a, _ := readCopy(t, kept)
+			b, _ := readCopy(t, s)
+			requireSame(t, a, b)
 		}
 		written, err := os.ReadFile(path)
 		require.NoError(t, err)
