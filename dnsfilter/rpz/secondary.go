@@ -180,8 +180,8 @@ func (s *Secondary) replace(t *transfer, fill func(io.Writer) error) error {
 	return err
 }
 
-// incremental applies what has changed since the last transfer (IXFR), to the journal or to the file. A primary that lacks these changes sends the
-// whole zone.
+// incremental applies what has changed since the last transfer (IXFR), to the journal or to the file. A primary that
+// lacks these changes sends the whole zone.
 func (s *Secondary) incremental(c *primaryConn, have *dns.SOA) (Update, error) {
 	if err := c.ask(new(dns.Msg).SetIxfr(c.zone, have.Serial, have.Ns, have.Mbox)); err != nil {
 		return Update{}, err

@@ -14,10 +14,11 @@ import (
 	"github.com/miekg/dns"
 )
 
-// The journal of a zone file has what has changed since the file was written, as the answer to an IXFR has it (RFC 1995,
-// section 4), in the form of a zone file: the SOA record as it is now; then for each step the SOA record before it, the
-// records that it removes, the SOA record after it, and the records that it adds; at the end endOfZone. It is of a file
-// if its first step begins with the SOA record of the file. A change replaces the whole journal, which is short.
+// The journal of a zone file has what has changed since the file was written, as the answer to an IXFR has it (RFC
+// 1995, section 4), in the form of a zone file: the SOA record as it is now; then for each step the SOA record before
+// it, the records that it removes, the SOA record after it, and the records that it adds; at the end endOfZone. It is
+// of a file if its first step begins with the SOA record of the file. A change replaces the whole journal, which is
+// short.
 
 // JournalOf returns the path of the journal of a zone file. No list has such a name.
 func JournalOf(file string) string { return file + "+journal" }
