@@ -60,9 +60,7 @@ func (r *reader) readReason(kind string) {
 	case KindSkip:
 		r.takeOne(skippedRefused, skippedReplaced, skippedAside)
 	case KindUrgent:
-		if !r.takeOne(cancelledOrders) {
-			r.readOrders()
-		}
+		r.readOrders()
 	case KindOverride:
 		r.takeOne(endedOrders)
 	case KindRecover:
@@ -96,7 +94,7 @@ func (r *reader) readReference(kind string) {
 
 // readOrders reads the reason of urgent orders.
 func (r *reader) readOrders() {
-	if !r.takeOne(signedOrders) {
+	if r.takeOne(cancelledOrders) || !r.takeOne(signedOrders) {
 		return
 	}
 	r.takeOne(adoptedOrders)

@@ -71,10 +71,7 @@ func (l *Ledger) build(ctx context.Context, now Operation, waiting *Pending, aut
 		return err
 	}
 	override, err := l.guardRelease(ctx, last, now)
-	if err == nil {
-		err = l.checkEnds(ctx, nil)
-	}
-	if err != nil {
+	if err := errors.Join(err, l.checkEnds(ctx, nil)); err != nil {
 		return err
 	}
 	key, err := l.nextListKey(ctx, last)

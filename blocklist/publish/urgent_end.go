@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -107,9 +108,7 @@ func (l *Ledger) revert(ctx context.Context, listed map[string]blocklist.Entry, 
 			delete(listed, target)
 		}
 	}
-	for target, e := range removed {
-		listed[target] = e
-	}
+	maps.Copy(listed, removed)
 	return nil
 }
 
