@@ -190,14 +190,17 @@ func (r *ruling) find(ctx context.Context, v ledger.View, i int) (Proposal, erro
 		result.Err = r.checkDays(p, time.Now())
 	}
 	if result.Err == nil && r.Verb == Check {
-		after := r.with(p)
-		if _, err := order(after); err != nil {
-			result.Err = fmt.Errorf("proposal %d: %w", p.ID, err)
-		} else {
-			result.Err = checkTexts(after)
-		}
+		result.Err = readable(r.with(p))
 	}
 	return p, nil
+}
+
+// readable fails unless the order of a proposal can be read as a line.
+func readable(p Proposal) error {
+	if _, err := order(p); err != nil {
+		return fmt.Errorf("proposal %d: %w", p.ID, err)
+	}
+	return checkTexts(p)
 }
 
 // changed returns the error about a proposal that was changed since it was seen.
