@@ -53,6 +53,9 @@ func (s *Service) tryReload(ctx context.Context, asked bool) error {
 	s.refused.Store(nil)
 	s.watch.baseline(s.settings.OwnFiles(), s.settings.Certificate)
 	s.warnURLs()
+	if keys := s.needRestart(); len(keys) > 0 {
+		s.log.Warn("some changed settings change with a restart only", slog.Any("keys", keys))
+	}
 	if asked {
 		s.fetched.fetchNow()
 	}
@@ -137,9 +140,6 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	}
 	s.active.Store(&activeConfig{s.settings, s.subscriptions, s.guards, zones, s.fetched})
 	s.zones = s.replacePolicyZones(ctx, s.zones, zones)
-	if keys := s.needRestart(); len(keys) > 0 {
-		s.log.Warn("some changed settings change with a restart only", slog.Any("keys", keys))
-	}
 	return nil
 }
 
