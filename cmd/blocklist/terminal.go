@@ -38,6 +38,7 @@ func (a *app) passphrase(variable, prompt string) (string, error) {
 	if !ok {
 		return "", withHint(errors.New("there is no terminal to ask for the passphrase"), "set %s", variable)
 	}
+	defer hideInput(f)() // before the prompt: what is typed or pasted right after it is not shown
 	fmt.Fprint(a.stderr, prompt)
 	phrase, err := term.ReadPassword(int(f.Fd()))
 	fmt.Fprintln(a.stderr)

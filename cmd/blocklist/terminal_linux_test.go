@@ -54,3 +54,35 @@ func TestDuring(t *testing.T) {
 	})
 	assert.Empty(t, pipe.String())
 }
+
+// typist types a passphrase as soon as it is asked for.
+type typist struct{ screen, tty *os.File }
+
+func (y typist) Write(prompt []byte) (int, error) {
+	if string(prompt) == "passphrase: " {
+		_, err := y.screen.WriteString("horse battery\n")
+		for n := 0; n == 0 && err == nil; time.Sleep(time.Millisecond) { // until the terminal has taken it in
+			n, err = unix.IoctlGetInt(int(y.tty.Fd()), unix.TIOCINQ)
+		}
+		return len(prompt), err
+	}
+	return len(prompt), nil
+}
+
+// TestPassphraseIsNotShown: a passphrase that comes right after the prompt is not echoed.
+func TestPassphraseIsNotShown(t *testing.T) {
+	t.Parallel()
+	screen, tty := openTerminal(t)
+	phrase, err := (&app{stdin: tty, stderr: typist{screen, tty}}).passphrase("BLOCKLIST_TEST_UNSET", "passphrase: ")
+	require.NoError(t, err)
+	assert.Equal(t, "horse battery", phrase)
+	_, err = tty.WriteString("after")
+	require.NoError(t, err)
+	shown := make([]byte, 100)
+	n, err := screen.Read(shown)
+	require.NoError(t, err)
+	assert.NotContains(t, string(shown[:n]), "horse")
+	termios, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
+	require.NoError(t, err)
+	assert.NotZero(t, termios.Lflag&unix.ECHO)
+}
