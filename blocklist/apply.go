@@ -20,7 +20,7 @@ func (st *state) accepts(h Header) error {
 	return h.check()
 }
 
-// apply changes the state to the state of a release: with a new set for a whole list, or by changes to the current set.
+// apply changes the state to the state of a release: a snapshot makes a new set, a delta changes the current set.
 func (st *state) apply(sec *secret, h Header, changes iter.Seq2[Change, error]) error {
 	if h.IsDelta() {
 		return st.applyDelta(h, changes)
@@ -29,7 +29,8 @@ func (st *state) apply(sec *secret, h Header, changes iter.Seq2[Change, error]) 
 	return st.rebuild(sec, entriesOf(changes), nil, LocalReview{})
 }
 
-// applyDelta writes changes to the journal and to a new overlay, after checking that they lead to the digest of h.
+// applyDelta writes changes to the journal and to a new overlay, after checking that they lead to the digest in the
+// header h.
 func (st *state) applyDelta(h Header, changes iter.Seq2[Change, error]) error {
 	if h.Base != st.Header.Serial || st.list == nil || st.list.base == nil {
 		return &SerialError{List: h.List, Held: st.Header.Serial, Base: h.Base, Got: h.Serial, Err: ErrGap}

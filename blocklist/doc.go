@@ -21,25 +21,25 @@
 //		fmt.Println(url, "is blocked by", m.Entry(), "of", m.List)
 //	}
 //
-// It is there again when the program starts the next time, opens in milliseconds, and needs about 20 bytes of disk
-// and 2 bytes of memory an entry.
+// The list is there again when the program starts the next time. It opens in milliseconds, and needs about 20 bytes of
+// disk and 2 bytes of memory an entry.
 //
 // # Looking up
 //
-// [Store.LookupHost] takes a name, [Store.LookupURL] a URL in any spelling, [Store.LookupAddr] an address; none of
-// them can fail or waits for a change, and a [Match] says which list, which entry and why. A server that looks many
-// names up keeps them in wire form: [Store.LookupName] allocates nothing. A program that decides by list asks for the
-// matches of all: [Store.AppendMatches], [Store.AppendURLMatches], [Store.AppendAddrMatches]. An entry whose status
-// is monitor is to be reported and blocks nothing; one past its expiry matches no more.
+// [Store.LookupHost] takes a name, [Store.LookupURL] a URL in any spelling, [Store.LookupAddr] an address; none of them
+// can fail or waits for a change, and a [Match] says which list, which entry and why. A server that looks many names up
+// keeps them in wire form: [Store.LookupName] allocates nothing. A program that decides by list asks for the matches in
+// all lists: [Store.AppendMatches], [Store.AppendURLMatches], [Store.AppendAddrMatches]. An entry with status=monitor
+// is to be reported and blocks nothing. An entry past its expiry no longer matches.
 //
-// A program without a place for a store brings its list along in one file: [BuildSet] makes it, [OpenSet],
-// [OpenSetBytes] (go:embed) or [OpenSetFS] opens it, and the [Set] is asked as a store is. Sets open in browsers, too
+// A program without a place for a store brings its list along in one file: [BuildSet] makes the file, [OpenSet],
+// [OpenSetBytes] (go:embed) or [OpenSetFS] opens it, and a [Set] has the lookups of a store. Sets open in browsers, too
 // (GOOS=js GOARCH=wasm), and under WASI.
 //
 // # Entries
 //
-// An [Entry] is one line of text (see [ParseEntry]). Its scope says what it covers, and nothing before the answer
-// widens or narrows it:
+// An [Entry] is one line of text (see [ParseEntry]). Its scope says which names, URLs or addresses the entry covers. No
+// later step widens or narrows it:
 //
 //	example.com              that name and every name below it
 //	=www.example.com         that name only
@@ -51,17 +51,17 @@
 //
 //	formats     read and write the lists of other programs
 //	subscribe   follow a list that others publish and sign: [Store.Apply] takes nothing else
-//	publish     be the agency of one: officers' keys, ledger, releases; origin serves them, guard stops what would block too much
+//	publish     publish such a list: officers' keys, ledger, releases; origin serves them, guard stops what blocks too much
 //	httpfilter  refuse listed URLs in HTTP servers, proxies and clients; icap does it for proxies that speak ICAP
 //	blocktest   stores and signed lists for a program's own tests
 //	dnsfilter   next to this package: the resolver, and a filter within other DNS servers
 //
-// A list changes by releases, numbered by serials that only go up. Each is one durable step, and one step for
-// lookups; so is [Store.SetLocal].
+// A list changes by releases, numbered by serials that only go up. Each release takes effect in one durable step, and a
+// lookup sees all of it or nothing. The same holds for [Store.SetLocal].
 //
 // # Files
 //
-// FORMAT.md specifies entries, releases and what an origin serves. The files of a store are its own business: they
-// are made where they are used, keyed with a random salt, and made again when they are damaged. One process owns a
+// FORMAT.md specifies entries, releases and what an origin serves. The files of a store have no specified format: each
+// machine makes its own, keyed with a random salt, and makes them again when they are damaged. One process owns a
 // store; others may read it at the same time, see [Options].
 package blocklist

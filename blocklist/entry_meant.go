@@ -11,8 +11,8 @@ var refang = strings.NewReplacer( //nolint:gochecknoglobals // never changed
 	"[.]", ".", "(.)", ".", "{.}", ".", "[dot]", ".", "(dot)", ".", "[:]", ":", "[://]", "://", "hxxp", "http", "HXXP", "http",
 )
 
-// meant explains to people why a target is invalid. It returns a correct target, too, if it can guess one. Otherwise
-// the explanation is why.
+// meant explains to people why a target is invalid. It also returns a correct target, if it can guess one. Otherwise
+// the explanation is the text of the argument why.
 func meant(text, why string) (explanation, target string) {
 	guess := func(before, target, after string) (string, string) {
 		if target == "" {

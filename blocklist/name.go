@@ -39,7 +39,7 @@ func ParseName(text string) (Name, error) {
 	return Name(wire), nil
 }
 
-// AppendName is [ParseName] that appends to a buffer, in wire form. It does not allocate for ASCII names.
+// AppendName parses a name like [ParseName], and appends its wire form to dst. It does not allocate for ASCII names.
 func AppendName(dst []byte, text string) ([]byte, error) {
 	out, why := appendName(dst, text)
 	if why != "" {

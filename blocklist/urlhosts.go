@@ -12,10 +12,10 @@ import (
 // they are added and removed one by one, and the table has digests only, from which the rest can't be counted.
 // Monitoring entries are not counted.
 
-// scopeURLHost is the scope of these rows.
+// scopeURLHost is the scope of the rows that count url entries by host.
 const scopeURLHost = 5 // after the scopes of entries
 
-// urlHostCategory is the category of these rows. It is not valid text, so no entry has it.
+// urlHostCategory is the category of the rows that count url entries by host. It is not valid text, so no entry has it.
 const urlHostCategory = "\x00host"
 
 // urlCount has the number of url entries of a host for each expiry, in order.
@@ -82,7 +82,7 @@ func (c urlCount) count(expires int64, removed bool) urlCount {
 	return c
 }
 
-// atAddress is the key of one row for all hosts that are addresses, since the DNS is not asked for them.
+// atAddress is the key of one row for all hosts that are addresses, since no DNS query asks for an address.
 const atAddress = 2
 
 // appendURLHost appends the key of the row for a url entry's host: a byte that says whether it is a *. host, then the

@@ -7,8 +7,8 @@ import (
 )
 
 // Version returns the version of the lists, for programs that cache answers. It consists of 24 hexadecimal digits, and
-// changes when a release, an urgent order or a local list takes effect or goes. It does not change on a restart, or
-// when entries expire. The call is cheap and takes no lock.
+// changes when a release, an urgent order or a local list takes effect or is removed. It does not change on a restart,
+// or when entries expire. The call is cheap and takes no lock.
 func (s *lookups) Version() string { return s.view.Load().version }
 
 // version returns [Store.Version] for these lists.

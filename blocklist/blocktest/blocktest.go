@@ -46,7 +46,7 @@ func SetList(t testing.TB, s *blocklist.Store, list string, lines ...string) {
 	check(t, s.SetLocal(list, "test", Entries(lines...)))
 }
 
-// Entries parses the lines of texts as entries.
+// Entries parses texts of one or more entry lines, and yields their entries in order.
 func Entries(texts ...string) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		for _, text := range texts {

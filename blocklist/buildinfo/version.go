@@ -28,7 +28,8 @@ func Current() Build {
 	return of(info)
 }
 
-// of reads what the compiler has recorded. In a program of somebody else, the commit is his, and not told.
+// of reads what the compiler has recorded. In a program of somebody else that imports Argine, the recorded commit is
+// that of the program, so it is left out.
 func of(info *debug.BuildInfo) Build {
 	b := Build{Version: "(devel)", Go: info.GoVersion}
 	if info.Main.Path != module {

@@ -26,7 +26,7 @@ import (
 const MaxSize = 512 << 20
 
 const (
-	maxTime      = 30 * time.Minute // of one answer
+	maxTime      = 30 * time.Minute // for one answer
 	maxRedirects = 5
 	blankBytes   = 64 << 10 // an answer that begins with so many blanks is empty
 )
@@ -37,8 +37,8 @@ type Source struct {
 	// which anyone between here and the server can read and change.
 	URLs []string
 	Path string // of the file; its folder must exist
-	// Review reads a new file before it replaces the old one, which stays after an error: it may be no list, such as an
-	// error page. Nil: no review.
+	// Review reads a new file before it replaces the old one. If Review returns an error, the old file stays: the new
+	// one may be no list, such as an error page. Nil: no review.
 	Review func(file io.Reader) error
 	// Transport sends the requests. Nil: one with limits, and with the proxy of the environment.
 	Transport http.RoundTripper
@@ -48,7 +48,7 @@ type Source struct {
 // a file that is not there.
 type State struct {
 	URL        string      `json:"url"`                  // the source of the file
-	Conditions http.Header `json:"conditions,omitempty"` // of the next request of this URL
+	Conditions http.Header `json:"conditions,omitempty"` // headers that make the next request of this URL conditional
 	Digest     string      `json:"digest"`               // SHA-256 of the file, in hexadecimal
 }
 

@@ -10,8 +10,9 @@ import (
 )
 
 // consob parses orders of CONSOB, the Italian authority for the financial markets: prose, as the text of a page or its
-// HTML. URLs and names that begin with www. are listed. Another name in prose may be that of a company: it is counted.
-// Number and day of an order are the reference of what its own line names, and of what follows.
+// HTML. URLs and names that begin with www. are listed. Other names in prose may be those of companies: they are only
+// counted. The number and day of an order are the reference of the entries from the order's own line on, up to the next
+// order.
 type consob struct {
 	reference string // of the last order so far
 }

@@ -23,7 +23,7 @@ type table struct {
 	columns   map[string]int // index of the first column of each meaning
 	limits    []limit
 	strangers []stranger
-	wrong     string // why all rows are unusable; empty: they are not
+	wrong     string // why all rows are unusable; empty: they are usable
 
 	read map[string]string // what columns are read as, by their plain names
 }
@@ -123,7 +123,7 @@ func separatorLine(line string) rune {
 	return rune(rest[0])
 }
 
-// noTarget says that none of the columns of a header names a target.
+// noTarget returns the error text for a header in which no column names a target.
 func noTarget(names []string) string {
 	return fmt.Sprintf("none of its columns (%s) is one of %s; rename the column that has them", shorten(strings.Join(names, ", ")),
 		strings.Join(TargetColumns(), ", "))

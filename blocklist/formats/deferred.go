@@ -94,8 +94,8 @@ func (h *deferred) ip(t *lineSink, p netip.Prefix, m mark) {
 	remember(h.ips, p, m, t.number)
 }
 
-// settle decides on redirects, whose destinations are known to be stop pages or not by now. A redirect to a stop page
-// lists its name. Any other redirect gives its name another answer, so the name is not listed.
+// settle decides on redirects, once it is known which destinations are stop pages. A redirect to a stop page lists its
+// name. Any other redirect gives its name another answer, so the name is not listed.
 func (h *deferred) settle(t *lineSink, stop map[destination]bool) {
 	for _, l := range h.pending {
 		if !stop[l.to] {

@@ -4,8 +4,8 @@
 //	err = store.SetLocal("local", "", r.Entries()) // or any other use of the entries
 //	fmt.Println(r.Report())                        // what it was, how many, and what was passed over, why
 //
-// [NewReader] recognises a list unless its format is named, and yields its entries; what it passes over it counts by
-// reason, with line numbers. Each format keeps its own meaning of scope:
+// [NewReader] recognises the format of a list unless the options name it. The reader yields the entries of the list,
+// and counts skipped lines by reason, with line numbers. Each format keeps its own meaning of scope:
 //
 //	domains    a name and all below it; a URL or an address stands for itself
 //	hosts      a name alone
@@ -19,40 +19,42 @@
 //	consob     URLs, and names that begin with www., in prose or in an HTML page; never recognised, always named
 //	argine     what the line says: see [blocklist.ParseEntry]
 //
-// Where a line gives a name an answer (hosts, rpz, dnsmasq, unbound), the name is listed if that leads nowhere: to an
-// unspecified or loopback address, to localhost or invalid. Or if it leads to the stop page of the list, which the
-// caller names, or which is the public address that nine of ten lines share, of ten owners of names at least. What
-// leads elsewhere (safe search, a printer at home) is counted.
+// In some formats (hosts, rpz, dnsmasq, unbound), a line gives a name an answer. The name is listed if that answer
+// leads nowhere: to an unspecified or loopback address, or to the names localhost or invalid. The name is also listed
+// if the answer is the stop page of the list. The caller names the stop page; otherwise it is the public address that
+// nine of ten lines give, for names of at least ten owners. A name with another answer (safe search, a printer at home)
+// is only counted.
 //
-// A dot in front of a name (.example.com) means the name and all below it, in every format in which a name can; where
-// names stand for themselves alone (hosts, the column host) it is counted.
+// A dot in front of a name (.example.com) means the name and all names below it. In formats whose names stand for
+// themselves alone (hosts, the column host), such a line is skipped and counted.
 //
-// The first line decides the format where only one has such a line: our own and Adblock's, the number and time of a
-// CNCPO list, the header of a table with a column domain, host, url or ip, the SOA or a directive of a zone, the
-// number and day of an order (0000351_2025.30.08, which is [Report].Reference). Without one it is the format that
-// leaves the smallest share unused; single labels, which would be top-level domains, are then not listed. A table
-// whose header is not known is refused: its rows are no URLs.
+// The first line decides the format if only one format has such a line: the headers of Argine's own format and of ad
+// blockers, the number and time of a CNCPO list, the header of a table with a column domain, host, url or ip, the SOA
+// or a directive of a zone, the number and day of an order (0000351_2025.30.08, which is [Report].Reference). Without
+// such a line, the reader takes the format that leaves the smallest share of lines unused. Single labels, which would
+// be top-level domains, are then not listed. A table with an unknown header is refused, because its rows are no URLs.
 //
-// A row of a table counts if no column takes it out: one that says since when it is off the list (removed,
-// deleted_at, DeleteDate, delisted, DataWykreslenia), until or from when it counts (expires, valid_until,
-// valid_from), or whether (active, status). An end to come is the entry's expiry. A table with a column that may say
-// so and is not known is refused: by its name (removal_reason), or because it has a day in some rows and nothing in
-// others. An address next to a name, or next to a URL, is not listed but counted.
+// A row of a table is listed unless one of its columns takes it out. Such a column says since when the row is off the
+// list (removed, deleted_at, DeleteDate, delisted, DataWykreslenia), until or from when it is valid (expires,
+// valid_until, valid_from), or whether it is valid (active, status). An end in the future becomes the entry's expiry. A
+// table is refused if an unknown column may limit its rows: the column's name suggests it (removal_reason), or the
+// column has a day in some rows and nothing in others. An address next to a name, or next to a URL, is not listed but
+// counted.
 //
 // Nothing is widened. A wildcard without the name itself, a pattern, a rule with conditions, a URL with a fragment
 // (https://app.example/#/profile/7) are no entries: they are counted.
 //
-// What limits other lines holds: an exception in any spelling, a rule that takes another one back. Where no entry can
-// say what remains, all of it is left out and counted: a domain below which the same file makes exceptions, addresses
-// next to names that are excepted. Of an exception by a pattern that names no domain (@@||ads.*) only this holds: no
-// name that fits it is an entry itself.
+// A line that limits other lines always takes effect: an exception in any spelling, or a rule that takes another rule
+// back. If no entry can express what remains, all of it is left out and counted: a domain below which the same file
+// makes exceptions, addresses next to names that are excepted. An exception by a pattern that names no domain
+// (@@||ads.*) has one effect only: a name that matches the pattern does not become an entry.
 //
 // A file which is mostly not what it claims to be, or which yields nothing, is refused; so is one of which a quarter
 // are wildcards *.name, which the format dnscrypt reads.
 //
 // [Write] writes entries for other programs, exactly or not at all, and nothing twice. Addresses can be written as sets
-// of nftables and ipset, and as routes of BIRD, in files that replace what is in force in one step. Their formats can't
-// say until when an entry counts: [Written] says how many have an expiry, and by when to write again.
+// of nftables and ipset, and as routes of BIRD, in files that replace what is in force in one step. These formats can't
+// express an expiry: [Written] says how many entries have one, and by when to write the file again.
 package formats
 
 import (

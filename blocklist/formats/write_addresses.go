@@ -13,15 +13,17 @@ import (
 // addressWriter writes the addresses of a list for a firewall or a router.
 type addressWriter struct {
 	begin string // of the file
-	// the beginning and the end of a set, and an element. NAMEF is the name of the set, ipvF and AF that of its family.
+	// Set is the beginning of a set, and element returns an element. In set, end and element, NAMEF stands for the name
+	// of the set, ipvF and AF for the name of its family.
 	set, end    string
 	open, close string // around the elements, if there are any
 	element     func(netip.Prefix) string
 	zero        bool // an element can be the whole family
 }
 
-// The files replace what is in force in one step. nftables takes a file as one transaction. An ipset is filled under
-// another name, and then swapped. BIRD compares the routes of a static protocol with those before.
+// addressWriters are the writers by format. Each writes a file that replaces the addresses in force in one step.
+// nftables takes a file as one transaction. An ipset is filled under another name, and then swapped. BIRD compares the
+// routes of a static protocol with those before.
 var addressWriters = map[Format]addressWriter{ //nolint:gochecknoglobals // a constant table
 	Nftables: {
 		begin: "# nft -f FILE\n",

@@ -116,7 +116,7 @@ func (c *conn) serve() {
 	_ = c.w.Flush() // the last response before the server shuts down
 }
 
-// errLast closes a connection after a response that announced this.
+// errLast ends the connection after a response that announced the end.
 var errLast = errors.New("the last request")
 
 // serveOne reads and answers one request.

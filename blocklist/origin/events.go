@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	maxListeners = 10_000           // connections at /events; beyond, the client with the most connections loses one
+	maxListeners = 10_000           // connections at /events; if there are more, the client with the most loses one
 	maxFilters   = 64               // lists that one connection may subscribe to
 	heartbeat    = 15 * time.Second // interval of the comments that keep a connection alive through proxies
 	writeTimeout = 10 * time.Second // time limit for writing one message to a listener

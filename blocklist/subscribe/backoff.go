@@ -53,7 +53,7 @@ func (r *runner) refresh(ctx context.Context, wait time.Duration) time.Duration 
 	return r.interval
 }
 
-// scheduleMerge requests a merge of the changes into the set. It happens only if there are enough changes.
+// scheduleMerge requests a merge of the changes into the set. The merge happens only if there are enough changes.
 func (r *runner) scheduleMerge() {
 	select {
 	case r.mergeDue <- struct{}{}:

@@ -7,8 +7,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// noteEquivocation keeps the proof that officers have signed two states of one serial, if err is one, in the folder of
-// the list. It is logged once.
+// If err is a proof that officers have signed two states of one serial, noteEquivocation keeps the proof in the folder
+// of the list, and logs it once.
 //
 // Another state of the current serial is refused. A later release that contradicts an earlier one is enforced all the
 // same: enough officers have signed it, and a list that stands still for ever would help no one.

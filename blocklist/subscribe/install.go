@@ -49,8 +49,8 @@ func (s *Subscription) installUpdate(ctx context.Context, o *fetch.Origin, spec 
 // maxBack limits the compressed size of the deltas to revert, in bytes, since they are combined in memory.
 const maxBack = 1 << 20
 
-// deltas returns the update path with the fewest bytes to fetch. It begins at the current serial, or at an earlier one
-// from which deltas led here; these are reverted.
+// deltas returns the update path with the fewest bytes to fetch. The path begins at the current serial, or at an
+// earlier serial from which known deltas led to the current one; these deltas are then reverted.
 func (s *Subscription) deltas(spec trust.TargetsSpec) (best []trust.File, ok bool) {
 	info, held := s.store.List(s.c.List)
 	if !held || info.Err != nil || info.Serial == 0 {

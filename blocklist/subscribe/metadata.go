@@ -32,7 +32,7 @@ func (d documents) Document(_ context.Context, name string, _ int64) ([]byte, er
 	return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
 }
 
-// Each judges metadata. They are variables so that the tests can ask go-tuf about the same documents.
+// Functions that verify metadata. They are variables so that the tests can ask go-tuf about the same documents.
 //
 //nolint:gochecknoglobals // programs never set them
 var (
@@ -73,7 +73,7 @@ func verifyMetadata(ctx context.Context, from source, u *trust.Updater, held tru
 }
 
 // fetchMetadata verifies the documents from a timestamp to the targets, and fetches those that are not held. After each
-// verified document it calls keep, if there is one, but only as long as all documents name their list: otherwise a
+// verified document it calls keep, unless keep is nil, but only as long as all documents name their list: otherwise a
 // mirror could substitute documents of another list of the same origin.
 func fetchMetadata(ctx context.Context, from source, w *trust.Workflow, held trust.Metadata, timestamp []byte,
 	keep func(trust.Metadata) error,
@@ -106,7 +106,7 @@ func fetchMetadata(ctx context.Context, from source, w *trust.Workflow, held tru
 	return fetchDocument(ctx, from, next, held.Targets.Bytes())
 }
 
-// fetchDocument returns the referenced document. It does not fetch it if it is the held one.
+// fetchDocument returns the referenced document. If the reference is to the held document, nothing is fetched.
 func fetchDocument(ctx context.Context, from source, to trust.Reference, held []byte) ([]byte, error) {
 	if to.Is(held) {
 		return held, nil

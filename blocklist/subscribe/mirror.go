@@ -17,7 +17,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// mirrorGrace is how long a mirror keeps what a newer release has replaced, for subscribers whose download has begun.
+// mirrorGrace is how long a mirror keeps the files that a newer release has replaced, for subscribers whose download
+// has begun.
 const mirrorGrace = 24 * time.Hour
 
 // mirrorLock is the name of the lock file in a list's folder on a mirror.
@@ -34,13 +35,13 @@ type Mirrored struct {
 }
 
 // Mirror brings a copy of a list in the folder dir up to date. The copy is below dir/lists/LIST, as an origin serves
-// it: any web server that serves dir is a mirror. It uses the first origin that answers, and the fields List, Root,
+// it: any web server that serves dir is a mirror. Mirror uses the first origin that answers, and the fields List, Root,
 // Origins, Client and MaxRelease of the Config.
 //
-// Everything is verified before it is written, from the root on, and against what the folder has: the copy never goes
-// back. A confidential list is copied encrypted, without an identity. The timestamp is written last, so that at any
-// point, killed or not, the folder has the old release or the new one. What a newer release has replaced is removed
-// after a day.
+// Everything is verified before it is written, from the root on. It is also compared with the content of the folder:
+// the copy never goes back to an older release. A confidential list is copied encrypted, without an identity. The
+// timestamp is written last, so that at any point, killed or not, the folder has the old release or the new one. Files
+// that a newer release has replaced are removed after a day.
 //
 // Mirror fails with [blocklist.ErrBusy] if another process copies the list to the folder, with [blocklist.ErrExpired]
 // if no origin has unexpired metadata, and otherwise like [Subscription.Refresh].
@@ -61,7 +62,7 @@ func Mirror(ctx context.Context, c Config, dir string) (Mirrored, error) {
 	return Mirrored{}, fmt.Errorf("copying %.80q: %w", c.List, err)
 }
 
-// mirror is the copy of a list in a folder. Its documents are those of the folder, verified.
+// mirror is the copy of a list in a folder. Its fields have the verified documents of the folder.
 type mirror struct {
 	c    Config
 	dir  trust.Folder
@@ -71,7 +72,7 @@ type mirror struct {
 	held trust.Metadata
 }
 
-// openMirror locks the folder, and reads what it has. The trusted root may be older or newer than the folder's.
+// openMirror locks the folder, and reads its documents. The trusted root may be older or newer than the folder's.
 func openMirror(ctx context.Context, c Config, dir string) (m *mirror, err error) {
 	m = &mirror{c: c}
 	if m.pin, err = openRoot(c.Root); err != nil {
@@ -162,7 +163,7 @@ func (m *mirror) followRoots(ctx context.Context, from source, keep func([]byte)
 	})
 }
 
-// document is a file that update writes after the release files.
+// document is a metadata file, which update writes after the release files.
 type document struct {
 	name    string
 	content []byte
@@ -233,8 +234,8 @@ func (m *mirror) verify(ctx context.Context, o *fetch.Origin) (docs []document, 
 	return append(append(docs, roots...), document{trust.TimestampName, next.Timestamp.Bytes()}), spec, nil
 }
 
-// newRoots fetches and verifies the roots that the folder lacks: those that follow its newest one and, for subscribers
-// that begin with an older root, those before the trusted one.
+// newRoots fetches and verifies the roots that the folder lacks: the roots after its newest root and, for subscribers
+// that begin with an older root, the roots before the trusted root.
 func (m *mirror) newRoots(ctx context.Context, o *fetch.Origin) (docs []document, err error) {
 	if !slices.Contains(m.dir.Versions("root"), m.pin.Version()) {
 		early, err := earlierRoots(ctx, o, m.c.Root)
@@ -251,7 +252,7 @@ func (m *mirror) newRoots(ctx context.Context, o *fetch.Origin) (docs []document
 	return docs, err
 }
 
-// copyFile copies a release file. It gets its name only after its length and hash were checked.
+// copyFile copies a release file. The copy gets its name only after its length and hash were checked.
 func (m *mirror) copyFile(ctx context.Context, o *fetch.Origin, f trust.File) error {
 	if f.Length > m.c.MaxRelease {
 		return fmt.Errorf("%s: %w: %d bytes, the limit is %d", f.Path, blocklist.ErrTooLarge, f.Length, m.c.MaxRelease)
@@ -276,8 +277,8 @@ func (m *mirror) write(d document) (written bool, err error) {
 // documentName is the form of a document's name: version and role.
 const documentName = "%d.%s.json"
 
-// removeOld removes the documents whose successor was written before a time, except for the current ones, and then the
-// files that no targets name any more.
+// removeOld removes documents whose successor was written before a time, except for the current documents. Then it
+// removes the release files that no remaining targets name.
 func (m *mirror) removeOld(current []document, before time.Time) (removed int, err error) {
 	for _, role := range []string{"targets", "snapshot", "urgent"} {
 		versions := m.dir.Versions(role)

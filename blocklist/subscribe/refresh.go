@@ -161,8 +161,8 @@ func (s *Subscription) followRoots(ctx context.Context, from source, name string
 	})
 }
 
-// verifyNewer verifies targets from a bundle, without a snapshot: their signatures, and that they are not older than
-// the held ones.
+// verifyNewer verifies targets from a bundle, without a snapshot: their signatures, and that the targets are not older
+// than the held ones.
 func (s *Subscription) verifyNewer(spec trust.TargetsSpec, held *trust.TargetsSpec) error {
 	if err := verifyTargets(spec, s.root); err != nil {
 		return err

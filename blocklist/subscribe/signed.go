@@ -30,8 +30,8 @@ type signedMetadata struct {
 	spec  trust.TargetsSpec
 }
 
-// signed returns the first origin that proves what the newest release is. At returns the time at which its metadata
-// must be valid.
+// signed returns the first origin whose metadata proves which release is the newest. The function at returns the time
+// at which the metadata of an origin must be valid.
 func signed(ctx context.Context, c Config, at func(*fetch.Origin) time.Time) (*fetch.Origin, signedMetadata, error) {
 	pin, err := openRoot(c.Root)
 	if err == nil && pin.Spec().List != c.List {

@@ -175,7 +175,7 @@ func (s *Subscription) updateStatus() {
 	}
 }
 
-// expectFresh records until when a serial is fresh before it comes into force: lookups see the serial before
+// expectFresh records, before a serial comes into force, until when it is fresh: lookups see the serial before
 // updateStatus runs.
 func (s *Subscription) expectFresh(serial uint64, until time.Time) {
 	s.mu.Lock()
@@ -202,7 +202,7 @@ func (s *Subscription) warnOfRoot() {
 	}
 }
 
-// Signers returns the names of the officers who have signed the current release, none if there is none.
+// Signers returns the names of the officers who have signed the current release, or no names if there is no release.
 func (s *Subscription) Signers() (names []string, err error) {
 	s.lockNow()
 	defer s.refreshing.Unlock()

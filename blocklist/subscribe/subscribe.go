@@ -95,8 +95,8 @@ type Subscription struct {
 
 	mu     sync.Mutex
 	status Status // without the fields that Status looks up
-	// freshUntil is the time until which a serial counts as fresh, for the current serial and for one that is being
-	// applied.
+	// freshUntil has, by serial, the time until which it counts as fresh: for the current serial, and for one that is
+	// being applied.
 	freshUntil   map[uint64]time.Time
 	changed      chan struct{} // closed and replaced when the status changes
 	staleLogged  bool

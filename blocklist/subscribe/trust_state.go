@@ -25,13 +25,13 @@ type trustState struct {
 	Ahead trust.Metadata `json:"ahead,omitzero"`
 }
 
-// firstSeen has the time of the first urgent order for each target, in addition to one release.
+// firstSeen has the time of the first urgent order for each target. It covers the orders in addition to one release.
 type firstSeen struct {
 	Serial  int64             `json:"serial"`
 	Targets []trust.FirstSeen `json:"of,omitempty"`
 }
 
-// on returns the targets seen in addition to a serial. It returns none for another serial than the recorded one.
+// on returns the targets seen in addition to a serial. It returns no targets if another serial is recorded.
 func (f firstSeen) on(serial int64) []trust.FirstSeen {
 	if f.Serial != serial {
 		return nil

@@ -35,7 +35,7 @@ func (a *app) answerJSONLines(ctx context.Context, in *input, path string) error
 	return untilEnd(ctx, func() error { return lineLookup{s}.run(a.stdin, a.stdout) })
 }
 
-// untilEnd runs a function that reads standard input. It returns when ctx ends, even if the function still
+// untilEnd runs a function that reads standard input. untilEnd returns when ctx ends, even if the function still
 // blocks.
 func untilEnd(ctx context.Context, run func() error) error {
 	end := make(chan error, 1)

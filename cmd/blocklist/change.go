@@ -75,8 +75,8 @@ func parseEntries(lines []string) ([]blocklist.Entry, error) {
 	return entries, nil
 }
 
-// withMeant adds the argument that was probably meant to the error about a line, as a shell takes it: the question mark
-// behind it in the error would be copied as part of a URL.
+// withMeant adds to the error about a line the argument that was probably meant, quoted for a shell. The suggestion in
+// the error itself ends in a question mark, which would be copied as part of a URL.
 func withMeant(err error, line string) error {
 	entry := (*blocklist.EntryError)(nil)
 	if !errors.As(err, &entry) || entry.Meant == "" {

@@ -103,7 +103,7 @@ func (a *app) deskOptions(f deskFlags) (o desk.Options, err error) {
 	return o, nil
 }
 
-// outside sets what the desk needs of the origin and of the platforms.
+// outside sets the options about the origin and the platforms.
 func (a *app) outside(f deskFlags, o *desk.Options) error {
 	if f.pushTo != "" {
 		if err := checkOrigin(f.pushTo); err != nil {
@@ -130,7 +130,7 @@ func (a *app) prepareForDesk(l *publish.Ledger) {
 	l.ConfirmClock(func(error) bool { return a.clockIsRight })
 }
 
-// checkPlace fails if the desk would trust people whom no one has named.
+// checkPlace fails if the flags would make the desk trust people whom no flag names.
 func (f deskFlags) checkPlace() error {
 	host, _, err := net.SplitHostPort(f.listen)
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// dueOrder is an order whose expiry or review date has passed or comes soon, or proposals that wait.
+// dueOrder is an order whose expiry or review date has passed or comes soon, or a count of waiting proposals.
 type dueOrder struct {
-	Date      time.Time  `json:"date"` // of proposals: the oldest was received then
+	Date      time.Time  `json:"date"` // expiry or review date; of proposals: when the oldest was received
 	What      string     `json:"what"` // review, expires or expired; of proposals check or confirm
 	Order     *entryJSON `json:"order,omitempty"`
 	Proposals uint64     `json:"proposals,omitempty"` // how many wait for this decision

@@ -80,7 +80,7 @@ func (a *app) printHistory(all []*publish.EntryHistory) error {
 	return nil
 }
 
-// effectText says in words what subscribers make of an entry.
+// effectText says in words how subscribers treat an entry.
 func effectText(e publish.Effect) string {
 	what := "in force"
 	if e.Monitor {
@@ -114,7 +114,7 @@ func effectText(e publish.Effect) string {
 	return text
 }
 
-// effectBy names what has brought a state about.
+// effectBy names the urgent order or the serial that has caused a state, or returns an empty string.
 func effectBy(e publish.Effect) string {
 	switch {
 	case e.Urgent:
@@ -125,7 +125,7 @@ func effectBy(e publish.Effect) string {
 	return ""
 }
 
-// waitsText says what is missing until a decision counts.
+// waitsText says in words which steps are missing until a decision takes effect.
 func waitsText(e publish.Effect) string {
 	switch {
 	case e.Waits == publish.WaitsRelease:

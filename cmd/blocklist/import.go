@@ -137,7 +137,7 @@ type fileRead struct {
 	Format  formats.Format `json:"format"`
 	Lines   int            `json:"lines"`
 	Entries int            `json:"entries"`
-	URLs    int            `json:"urls,omitempty"` // of these, which DNS alone cannot enforce
+	URLs    int            `json:"urls,omitempty"` // url entries among them, which DNS alone can't enforce
 	Skipped []skippedLines `json:"skipped,omitempty"`
 }
 
@@ -288,7 +288,7 @@ func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader
 // errPartly is returned if part of an order is not listed.
 var errPartly = errors.New("some of what the order names is NOT listed")
 
-// allRead yields entries. It fails at the end if a skipped line may be meant as an entry.
+// allRead yields entries and, at the end, an error if a skipped line may be meant as an entry.
 func allRead(entries iter.Seq2[blocklist.Entry, error], r *formats.Reader) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		for e, err := range entries {

@@ -84,8 +84,8 @@ func (f mirrorOptions) lists() (all []subscribe.Config, err error) {
 	return all, nil
 }
 
-// mirrorAll copies each list. One that fails does not keep the others back. Lists that have not changed are shown only
-// if unchanged is set.
+// mirrorAll copies each list. A list that fails does not stop the others. Lists that have not changed are shown only if
+// unchanged is set.
 func (a *app) mirrorAll(ctx context.Context, all []subscribe.Config, dir string, unchanged bool) (err error) {
 	results := []fields{}
 	for _, c := range all {

@@ -27,7 +27,7 @@ func proposalsText(s publish.Status) string {
 	return strings.Join(parts, ", ") + "; " + s.Rules.Persons()
 }
 
-// printCounts prints how many of the selected proposals there are, or what was done with all proposals in a time.
+// printCounts prints how many of the selected proposals there are, or what was done with all proposals in a period.
 func (a *app) printCounts(ctx context.Context, l *publish.Ledger, f proposal.Filter, asJSON bool) error {
 	inTime := !f.Since.IsZero() || !f.Until.IsZero()
 	if f.Target != "" || inTime && (f.Source != "" || f.Category != "" || len(f.States) > 0) {
@@ -48,7 +48,7 @@ func (a *app) printCounts(ctx context.Context, l *publish.Ledger, f proposal.Fil
 	return a.printStates(counts)
 }
 
-// isCounted reports whether a count is of selected proposals.
+// isCounted reports whether the filter selects the proposals of a count.
 func isCounted(c proposal.Count, f proposal.Filter) bool {
 	return (f.Source == "" || c.Source == f.Source) && (f.Category == "" || c.Category == f.Category) &&
 		(len(f.States) == 0 || slices.Contains(f.States, c.State))
@@ -70,7 +70,7 @@ func (a *app) printStates(counts []proposal.Count) error {
 	return w.Flush()
 }
 
-// printActivity prints what was done with proposals in a time.
+// printActivity prints what was done with proposals in a period.
 func (a *app) printActivity(ctx context.Context, l *publish.Ledger, f proposal.Filter, asJSON bool) error {
 	done, err := proposal.ReadActivity(ctx, l, f.Since, f.Until)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 // proposing has the options of propose.
 type proposing struct {
 	input
-	same            proposal.Proposal // what all proposals have that lack it
+	same            proposal.Proposal // values for the fields that a proposal leaves empty
 	evidence        string
 	received        timeFlag
 	file, csv, text string
@@ -133,7 +133,7 @@ func (a *app) proposalsGiven(args []string, o *proposing) (all []proposal.Propos
 	return all, bad, nil
 }
 
-// completed returns a proposal with what all have that it lacks.
+// completed returns a proposal whose empty fields have the values of same.
 func completed(p, same proposal.Proposal) proposal.Proposal {
 	for _, f := range []struct{ own, same *string }{
 		{&p.Source, &same.Source},
@@ -157,7 +157,7 @@ func completed(p, same proposal.Proposal) proposal.Proposal {
 
 var isSHA256 = regexp.MustCompile(`^[0-9A-Fa-f]{64}$`)
 
-// evidenceSum returns the SHA-256 of a file, or the argument if it is one.
+// evidenceSum returns the SHA-256 of a file, or the argument itself if it is a SHA-256.
 func evidenceSum(given string) (string, error) {
 	if given == "" || isSHA256.MatchString(given) {
 		return given, nil

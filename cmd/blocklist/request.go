@@ -331,7 +331,7 @@ func readSeen(list string) (all []publish.Seen, err error) {
 // maxMemory limits the length of the file with signed states, in bytes. Real files are shorter.
 const maxMemory = 8 << 20
 
-// memory compares what is pending with the states that were signed before: it is a ledger or a request.
+// memory compares pending metadata with the states that were signed before. A ledger and a request implement it.
 type memory interface {
 	CheckSeen(ctx context.Context, p *publish.Pending, all []publish.Seen) error
 	Remember(p *publish.Pending, all []publish.Seen) ([]publish.Seen, error)

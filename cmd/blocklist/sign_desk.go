@@ -63,7 +63,7 @@ func deskOf(page string) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
 }
 
-// deskClient is an officer's terminal, at a desk.
+// deskClient sends requests to a desk, from an officer's terminal.
 type deskClient struct{ base, code string }
 
 // fetch saves the request to a file.

@@ -91,8 +91,8 @@ func (a *app) ask(question string) (yes bool, err error) {
 	return answer == "y" || answer == "yes", nil
 }
 
-// confirmClock returns the function that decides whether the clock is right. With --clock-is-right it is right.
-// Otherwise the person at the terminal is asked; without a terminal, the result is nil.
+// confirmClock returns the function that decides whether the clock is right. With --clock-is-right, the function always
+// says so. Otherwise the person at the terminal is asked; without a terminal, the result is nil.
 func (a *app) confirmClock() func(doubt error) bool {
 	_, ok := terminal(a.stdin)
 	switch {
@@ -124,8 +124,8 @@ func (a *app) progress(text string) (show func(uint64), done func()) {
 	return show, func() { fmt.Fprint(a.stderr, "\r\033[K") }
 }
 
-// during shows a text with the seconds that have passed on a terminal, until done is called. It is for long work that
-// has no counts, and prints nothing.
+// during shows on a terminal a text with the seconds that have passed, until done is called. Use it for long work that
+// has no counts and prints nothing.
 func (a *app) during(text string) (done func()) {
 	show, clear := a.progress(text + ": %s s")
 	if show == nil {

@@ -4,5 +4,6 @@ package main
 
 import "os"
 
-// hideInput is for Linux; elsewhere reading a passphrase alone hides it, a moment after the prompt.
+// hideInput does nothing: it is for Linux. On other systems, only reading a passphrase hides the input, a moment after
+// the prompt.
 func hideInput(*os.File) (show func()) { return func() {} }

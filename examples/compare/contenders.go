@@ -34,7 +34,7 @@ func buildSet(dir string, n int) (lookup, int64, error) {
 	}, info.Size(), err
 }
 
-// parents calls in for host and each of its parents, until it says yes.
+// parents calls in for host and each of its parents, until in returns true.
 func parents(host string, in func(string) bool) bool {
 	for {
 		if in(host) {

@@ -1,5 +1,5 @@
-// Command compare looks names and URLs up in a compiled set and in what a program would otherwise use, and prints a
-// table: time, memory and wrong answers.
+// Command compare looks names and URLs up in a compiled set and in other data structures that a program could use, and
+// prints a table: time, memory and wrong answers.
 //
 //	go run . -n 1000000 -vectors safe-browsing-vectors.tsv
 package main
@@ -44,7 +44,7 @@ type lookup func(host string) bool
 type contender struct {
 	name  string
 	build func(dir string, n int) (_ lookup, fileSize int64, err error)
-	urls  func(dir string, listed []vector) (lookup, error) // nil: it has no way to list a page
+	urls  func(dir string, listed []vector) (lookup, error) // nil: it can't list a page
 }
 
 func contenders() []contender {
@@ -63,7 +63,7 @@ type result struct {
 	heap, file   float64 // bytes an entry
 	hit, miss    float64 // ns
 	wrong, asked int
-	urls         string // what became of the vectors
+	urls         string // result of the URL test vectors
 }
 
 func compare(out io.Writer, n int, vectors []vector, timed bool) error {
@@ -117,7 +117,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// wrong asks for 100,000 names at most in all forms.
+// wrong looks up at most 100,000 names in all forms. It returns the number of wrong answers, and of all lookups.
 func wrong(find lookup, n int) (wrong, asked int) {
 	for i := 0; i < n; i += max(n/100_000, 1) {
 		for j, form := range forms {
@@ -130,8 +130,8 @@ func wrong(find lookup, n int) (wrong, asked int) {
 	return wrong, asked
 }
 
-// measure returns the nanoseconds of a lookup, on average over many names. Of each few of them the best of several
-// rounds counts, since whatever else the machine does only adds.
+// measure returns the nanoseconds of a lookup, on average over many names. Names are measured in small groups, and the
+// best of several rounds counts for each group: other work of the machine only adds time.
 func measure(find lookup, n int, form string) float64 {
 	const names, few, rounds = 1 << 16, 512, 20
 	hosts := make([]string, names)

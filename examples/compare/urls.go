@@ -15,11 +15,11 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// vector is a URL as somebody writes it, and in the one form that stands for all spellings.
+// vector is a URL as somebody writes it, and its canonical form, which is the same for all spellings.
 type vector struct{ raw, canonical string }
 
-// readVectors reads a table of URLs and their canonical forms, with a tab between and the escapes of Go strings: that
-// of the Safe Browsing specification, for one.
+// readVectors reads a table of URLs and their canonical forms, separated by a tab, with the escapes of Go strings, such
+// as the test vectors of the Safe Browsing specification.
 func readVectors(path string) (all []vector, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -41,13 +41,14 @@ func readVectors(path string) (all []vector, err error) {
 	return all, lines.Err()
 }
 
-// neighbours are pages that differ from a listed one by a letter of the path, or of the host: none of them is listed.
+// neighbours returns pages that differ from a listed one by a letter of the path, or of the host: none of them is
+// listed.
 func (v vector) neighbours() []string {
 	page, query, _ := strings.Cut(v.canonical, "?")
 	return []string{page + "x?" + query, strings.Replace(v.canonical, "://", "://not", 1)}
 }
 
-// judge counts the vectors that are not found by their raw spelling, and the neighbours that are.
+// judge counts the vectors that are not found by their raw spelling, and the neighbours that are found by mistake.
 func judge(find lookup, vectors []vector) (missed, mistaken int) {
 	for _, v := range vectors {
 		if !find(v.raw) {
@@ -81,7 +82,8 @@ func setOfURLs(dir string, vectors []vector) (lookup, error) {
 	}, err
 }
 
-// plainKey is what the standard library makes of a URL: scheme and port don't count, the host is in lower case.
+// plainKey returns the key of a URL that the standard library alone gives: without scheme and port, with the host in
+// lower case.
 func plainKey(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// zone replaces the upstream, so that the demo needs no network.
+// zone has the records that the demo's upstream answers with, so that the demo needs no network.
 const zone = `
 $TTL 300
 example.org.       SOA ns.example.org. host.example.org. 1 3600 600 86400 300

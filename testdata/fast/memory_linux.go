@@ -2,8 +2,8 @@ package fast
 
 import "syscall"
 
-// memory returns a folder in memory with a GB of room, where programs may be started; empty if there is none. That of
-// containers often is small and without programs.
+// memory returns a folder in memory with a GB of room, where programs may be started; empty if there is none. In
+// containers such a folder is often small, and programs may not be started there.
 func memory() string {
 	const (
 		dir    = "/dev/shm"

@@ -2,5 +2,5 @@
 
 package fast
 
-// memory returns no folder: the system is not known to have one.
+// memory returns an empty string: no folder in memory is known on this system.
 func memory() string { return "" }

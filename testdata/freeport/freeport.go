@@ -1,5 +1,5 @@
-// Package freeport finds ports for tests whose servers are told where to listen. Two tests never get the same one,
-// also those of two processes.
+// Package freeport finds ports for tests whose servers are told where to listen. Two tests never get the same port,
+// even in two processes.
 package freeport
 
 import (
@@ -11,7 +11,7 @@ import (
 )
 
 // The ports are below those that systems give to outgoing connections (Linux: from 32768 on; RFC 6335: from 49152 on),
-// so that one which is free stays free until the test's server listens.
+// so that a free port stays free until the test's server listens.
 const (
 	firstPort = 10_000
 	lastPort  = 32_000
@@ -60,8 +60,8 @@ func reserve(t testing.TB) {
 	t.Fatalf("no block of ports from %d to %d is free", firstPort, lastPort)
 }
 
-// isFree reports whether nothing listens at an address. It opens no socket there: a child that is just being started
-// would have a copy of it, and keep the port for some time after it is closed.
+// isFree reports whether nothing listens at an address. It opens no socket there: a child process that is just being
+// started would have a copy of the socket, and keep the port in use for some time after the socket is closed.
 func isFree(addr string) bool {
 	c, err := net.DialTimeout("tcp", addr, time.Second)
 	if err == nil {

@@ -1,5 +1,5 @@
-// Package longtest divides the tests: every run does a few rounds of each, and the long ones run only with
-// ARGINE_LONG=1 in the environment, as .ci/run sets it.
+// Package longtest divides the tests into short and long ones. Every run does a few rounds of each test. The long tests
+// run only with ARGINE_LONG=1 in the environment, as .ci/run sets it.
 package longtest
 
 import (
@@ -10,7 +10,7 @@ import (
 // Wanted reports whether the long tests run.
 func Wanted() bool { return os.Getenv("ARGINE_LONG") == "1" }
 
-// Rounds returns how often a test repeats itself, or how much it takes: few, and many where the long tests run.
+// Rounds returns the number of rounds, or the size, of a test: many if the long tests run, otherwise few.
 func Rounds(few, many int) int {
 	if Wanted() {
 		return many

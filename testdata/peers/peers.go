@@ -1,5 +1,5 @@
-// Package peers runs programs for tests: our commands, built from the tree, and those of other people, which a test is
-// skipped without. All answer on loopback, and end with the test.
+// Package peers runs programs for tests: our commands, built from the tree, and programs of other people. A test is
+// skipped if such a program is not installed. All programs answer on loopback, and end with the test.
 package peers
 
 import (
@@ -20,15 +20,15 @@ import (
 	"github.com/argine-dns/argine/testdata/longtest"
 )
 
-// Need skips the test unless the long tests run, and if one of the programs is not installed. It is for servers of
-// other people, and what works on them.
+// Need skips the test unless the long tests run and all the programs are installed. It is for tests with servers of
+// other people.
 func Need(t testing.TB, programs ...string) {
 	t.Helper()
 	longtest.Only(t, "it starts other programs")
 	Installed(t, programs...)
 }
 
-// Installed skips the test if one of the programs is not installed. It is for what is done in a moment.
+// Installed skips the test if one of the programs is not installed. It is for tests that take only a moment.
 func Installed(t testing.TB, programs ...string) {
 	t.Helper()
 	for _, name := range programs {
@@ -39,7 +39,7 @@ func Installed(t testing.TB, programs ...string) {
 }
 
 // Build builds one of our commands, and returns its path. Unlike go build, go run links nothing that it has linked
-// before: it keeps what it runs, so that all tests together link each command once.
+// before: it caches the executable, so that all tests together link each command once.
 func Build(t testing.TB, command string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -61,8 +61,8 @@ func AwaitTCP(t testing.TB, addr string) {
 // Port returns the port of an address.
 func Port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
 
-// Exchanged returns the text of a file with words exchanged, in pairs. Each has to be in it, so that a test runs what
-// the file says but for addresses and paths.
+// Exchanged returns the text of a file with words exchanged, in pairs. Each word must be in the file. So a test runs
+// the content of the file, with other addresses and paths.
 func Exchanged(t testing.TB, path string, pairs ...string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -92,7 +92,7 @@ type Process struct {
 	out bytes.Buffer
 }
 
-// started are the programs that run, or have ended unasked.
+// started has the programs that run, or that have ended without [Process.Stop].
 var started sync.Map
 
 // Wait waits until a condition is true, and reports whether it became true in time. It fails the test at once if a
@@ -122,7 +122,8 @@ func (p *Process) checkRuns(t testing.TB) {
 	}
 }
 
-// Start starts a program in a folder. It ends with the test, which shows what it has printed if it failed.
+// Start starts a program in a folder. The program ends with the test. If the test fails, it shows the output of the
+// program.
 func Start(t testing.TB, dir, program string, args ...string) *Process {
 	t.Helper()
 	p := &Process{cmd: exec.Command(program, args...), test: t.Name(), done: make(chan struct{})}

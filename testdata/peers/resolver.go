@@ -13,7 +13,7 @@ import (
 	"github.com/argine-dns/argine/testdata/freeport"
 )
 
-// Upstream starts a resolver that has the address 192.0.2.1 for every name, and returns its address.
+// Upstream starts a resolver that answers 192.0.2.1 for every name, and returns its address.
 func Upstream(t testing.TB) string {
 	t.Helper()
 	return Server(t, func(w dns.ResponseWriter, query *dns.Msg) {
@@ -50,8 +50,8 @@ func Resolver(t testing.TB, dnsfilter, dir, settings, addr string) *Process {
 	return p
 }
 
-// Ask asks for the address of a name over UDP, and returns the rcode with the addresses, or the error. A client is the
-// address to ask from; empty: any.
+// Ask queries the A record of a name over UDP. It returns the rcode with the addresses, or the error, as text. Client
+// is the address to send from; empty: any.
 func Ask(client, addr, name string) string {
 	c := dns.Client{Timeout: 2 * time.Second}
 	if client != "" {
@@ -70,7 +70,7 @@ func Ask(client, addr, name string) string {
 	return strings.Join(words, " ")
 }
 
-// Await waits up to 20 seconds until Ask has an answer.
+// Await waits up to 20 seconds until [Ask] returns want.
 func Await(t testing.TB, addr, name, want string) {
 	t.Helper()
 	got := ""
@@ -78,7 +78,7 @@ func Await(t testing.TB, addr, name, want string) {
 	require.Equal(t, want, got, name)
 }
 
-// Eventually waits up to 20 seconds until a text has a part.
+// Eventually waits up to 20 seconds until a text contains part.
 func Eventually(t testing.TB, text func() string, part string) {
 	t.Helper()
 	got := ""

@@ -1,4 +1,4 @@
-// Package pipes has a listener in memory, for servers in a bubble of testing/synctest: there hours of waiting take no
+// Package pipes has a listener in memory, for servers in a bubble of testing/synctest, where hours of waiting take no
 // time.
 package pipes
 
@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Listener is a [net.Listener] that accepts what is sent to Conns, and what Dial makes.
+// Listener is a [net.Listener] that accepts the connections that are sent to Conns, and those that Dial makes.
 type Listener struct {
 	Conns  chan net.Conn
 	closed chan struct{}

@@ -23,7 +23,7 @@ const (
 type batch struct {
 	limit    int // of entries
 	screen   Screen
-	exact    bool      // an order that is changed keeps no attribute that it is given without
+	exact    bool      // a changed order loses the attributes that the new order does not have
 	seen     *sql.Stmt // if not nil, it runs for each target
 	incoming []incoming
 	bytes    int
@@ -54,7 +54,7 @@ type Counts struct {
 // slot is the state of one target during a batch.
 type slot struct {
 	orders orders
-	last   *incoming // the last one that changed the orders
+	last   *incoming // the last entry that changed the orders
 	change int64     // ID of the last change; 0: none
 	gone   bool      // it was listed before, but was not at the start of the batch
 }

@@ -55,7 +55,7 @@ FROM (` + endsOfChanges + ` ORDER BY target)`
 	GROUP BY target`
 )
 
-// Between changesOf and changesEnd is a statement that selects targets; together they select all changes of these
+// changesOf and changesEnd enclose a statement that selects targets. The whole statement selects all changes of these
 // targets, in no order. From the last change of a target, each link leads to the change before. A link that was altered
 // to lead elsewhere ends the search; [View.Verify] finds it.
 const (

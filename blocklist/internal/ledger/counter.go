@@ -1,12 +1,12 @@
 package ledger
 
-// Counter counts what long work has read.
+// Counter counts the rows that a long operation has read.
 type Counter struct {
 	Show func(n uint64) // called from time to time; may be nil
 	N    uint64
 }
 
-// Add counts one more.
+// Add counts one more row.
 func (c *Counter) Add() {
 	if c.N++; c.Show != nil && c.N%4096 == 0 {
 		c.Show(c.N)

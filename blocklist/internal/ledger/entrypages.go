@@ -11,8 +11,8 @@ import (
 // EntryRange selects entries by their place in the order of targets. The zero value selects all.
 type EntryRange struct {
 	From, Before string // the first target, and the first target after the range; empty: no limit
-	Last         bool   // the last ones of the range, in reverse order
-	Most         int    // at most that many; 0: no limit
+	Last         bool   // take the entries from the end of the range, in reverse order
+	Most         int    // maximum number of entries; 0: no limit
 }
 
 // EntriesIn yields the entries in a range. It reads no others.
@@ -45,8 +45,8 @@ func (v View) WithdrawnIn(ctx context.Context, r EntryRange) iter.Seq2[string, e
 	}, text, args...)
 }
 
-// EntriesUnder yields at most that many entries whose host lies below a name, and is not the name itself: names and
-// URLs.
+// EntriesUnder yields the name and URL entries whose host lies below a name, without the name itself. It yields at most
+// that many.
 func (v View) EntriesUnder(ctx context.Context, name blocklist.Name, most int) iter.Seq2[blocklist.Entry, error] {
 	at := reversed(name.String())
 	return query(ctx, v.q, scanEntry, `SELECT target, attributes FROM entries WHERE place > ? AND place < ?

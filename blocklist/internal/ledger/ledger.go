@@ -36,7 +36,7 @@ type Ledger struct {
 	// Clock is compared with the last operation by [Ledger.Lock]. An operation records it if the clock was doubted.
 	Clock Clock
 
-	wait    time.Duration // for the lock
+	wait    time.Duration // maximum time to wait for the lock
 	waiting func(Holder)
 	trial   bool     // see [Ledger.Trial]
 	after   string   // see [Ledger.After]

@@ -36,8 +36,8 @@ func scanChangeRow(row scanner) (c changeRow, err error) {
 	return c, row.Scan(&c.id, &c.sign, &c.target, &c.attributes)
 }
 
-// orders are the orders that a target rests on, oldest first: the attributes of their lines. Each has another
-// reference. No orders mean that the target is not listed.
+// orders are the orders that a target rests on, oldest first: the attributes of their lines. No two have the same
+// reference. A target without orders is not listed.
 type orders []string
 
 // parse returns the lines of the orders.
@@ -64,7 +64,7 @@ func (s orders) published(target string) (string, error) {
 	return s[Published(lines)], nil
 }
 
-// entry returns the published entry. There is an order.
+// entry returns the published entry. There must be at least one order.
 func (s orders) entry(target string) (blocklist.Entry, error) {
 	published, err := s.published(target)
 	if err != nil {
@@ -98,7 +98,7 @@ func stronger(a, b blocklist.Entry) bool {
 	return a.Expires.After(b.Expires)
 }
 
-// References names orders by their references, for a sentence.
+// References returns the references of orders as text for a sentence.
 func References(standing []blocklist.Entry) string {
 	names := make([]string, len(standing))
 	for i, o := range standing {
@@ -220,7 +220,7 @@ func (v View) OrdersWith(ctx context.Context, reference string) iter.Seq2[blockl
 		UNION ALL SELECT target, attributes FROM orders WHERE instr(attributes, ?1) > 0`, part)
 }
 
-// OrdersDue yields the orders whose expiry or review is at a time or before.
+// OrdersDue yields the orders whose expiry or review is at or before a time.
 func (v View) OrdersDue(ctx context.Context, at time.Time) iter.Seq2[blocklist.Entry, error] {
 	due := func(t time.Time) bool { return !t.IsZero() && !t.After(at) }
 	return v.selectOrders(ctx, func(o blocklist.Entry) bool { return due(o.Expires) || due(o.Review) }, `

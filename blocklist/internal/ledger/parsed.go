@@ -9,7 +9,7 @@ import (
 // maxParsed is how many statements are kept. The texts of a program are far fewer.
 const maxParsed = 256
 
-// parsed is a database that parses the text of each query once for a connection. A short query takes less time than
+// parsed is a database that parses the text of each query only once per connection. A short query takes less time than
 // SQLite needs to plan it.
 type parsed struct {
 	db *sql.DB
@@ -38,7 +38,8 @@ func (p *parsed) QueryRowContext(ctx context.Context, text string, args ...any) 
 	return s.QueryRowContext(ctx, args...)
 }
 
-// statement returns the statement of a query, nil if there are too many already. They end with the database.
+// statement returns the statement of a query, nil if there are too many already. The statements are closed with the
+// database.
 func (p *parsed) statement(ctx context.Context, text string) (*sql.Stmt, error) {
 	p.mu.RLock()
 	s, n := p.all[text], len(p.all)

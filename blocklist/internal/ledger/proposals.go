@@ -19,8 +19,8 @@ import (
 // as well.
 
 // schemaProposals has the tables that are new in version 5; see [upgrade]. The columns of a proposal repeat parts of
-// its current state as indexes, and [Proposal.place]. The counts have a row for each source, category and state; they
-// are what a filtered page is selected by, see [ProposalFilter].
+// its current state as indexes, and [Proposal.place]. The counts have a row for each source, category and state; a
+// filtered page is selected by these columns, see [ProposalFilter].
 const schemaProposals = `
 CREATE TABLE steps (
 	id INTEGER PRIMARY KEY, time TEXT NOT NULL, author TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
@@ -44,10 +44,10 @@ CREATE TABLE proposal_counts (
 // States of a proposal.
 const (
 	StateNew       = "new"
-	StateChecked   = "checked"   // a first person has decided that it should count
+	StateChecked   = "checked"   // a first person has approved it
 	StateListed    = "listed"    // its target got an order
 	StateDelisted  = "delisted"  // of a proposal to withdraw: the order was withdrawn
-	StateRefused   = "refused"   // it does not count
+	StateRefused   = "refused"   // it was decided against
 	StateReferred  = "referred"  // it was referred to a platform, and may still be checked
 	StateWithdrawn = "withdrawn" // its source has withdrawn it
 )
@@ -60,13 +60,14 @@ func States() []string {
 // OpenStates returns the states of proposals that are still to be decided on.
 func OpenStates() []string { return []string{StateNew, StateChecked, StateReferred} }
 
-// Proposal is something to be decided on. As a line of a step it has only what the step has changed.
+// Proposal asks to list a target, or to withdraw it; people decide on it. In a line of a step, only the fields that the
+// step has changed are set.
 type Proposal struct {
 	ID       int64  `json:"id"`
 	Target   string `json:"target,omitempty"`   // canonical
 	Withdraw bool   `json:"withdraw,omitempty"` // the target should be listed no more
-	// Source says where it comes from. For another agency's list that is the name of the list, and Serial is the serial
-	// there.
+	// Source says who made the proposal. If it comes from another agency's list, Source is the name of that list, and
+	// Serial its serial.
 	Source    string    `json:"source,omitempty"`
 	Serial    uint64    `json:"serial,omitempty"`
 	Received  time.Time `json:"received,omitzero"` // in whole seconds, UTC

@@ -26,13 +26,13 @@ type ProposalFilter struct {
 	IDs          []int64   // only these; nil: all
 	After        int64     // only those behind the proposal with this ID in the order: the next page; 0: the first page
 	Oldest       bool      // the oldest received first
-	Limit        int       // at most that many; 0: all
+	Limit        int       // maximum number of proposals; 0: all
 }
 
 // Proposals yields the selected proposals. A page costs about as much as its length, however many proposals there are.
 // Every combination of source, category and state that the filter selects is a range of one index, in the order of the
-// page. All of a page are in the ranges with the first places, as many as the page is long; the first of these ranges
-// are merged.
+// page. A page of n proposals can only come from the n ranges whose first proposals are first in the order. So the
+// first proposals of these ranges are merged.
 func (v View) Proposals(ctx context.Context, f ProposalFilter) iter.Seq2[Proposal, error] {
 	return func(yield func(Proposal, error) bool) {
 		text, args, err := f.query(ctx, v)
@@ -152,9 +152,10 @@ func (f ProposalFilter) query(ctx context.Context, v View) (text string, args []
 	return text, args, nil
 }
 
-// pageOfGroups selects a page of several groups. Its verbs are the direction of the order, the conditions on a proposal
-// of a group, and those on groups. Of each group it takes the first proposals only, and stops where a page is full: if
-// there are as many groups as the page has rows, no proposal behind the first ones of all groups can be on the page.
+// pageOfGroups selects a page of several groups. Its formatting verbs stand for the direction of the order, the
+// conditions on a proposal of a group, and the conditions on groups. It takes only the first proposals of each group,
+// and stops when a page is full: if there are as many groups as the page has rows, no proposal behind the first ones of
+// all groups can be on the page.
 const pageOfGroups = `
 WITH
 	chosen AS MATERIALIZED (
@@ -197,14 +198,14 @@ func scanProposalTarget(row scanner) (t ProposalTarget, err error) {
 	return t, row.Scan(&t.ID, &t.Target)
 }
 
-// ProposalTargets yields the targets of the proposals after one, oldest first.
+// ProposalTargets yields the targets of the proposals whose ID is greater than after, oldest first.
 func (v View) ProposalTargets(ctx context.Context, after int64) iter.Seq2[ProposalTarget, error] {
 	return query(ctx, v.q, scanProposalTarget, `SELECT id, target FROM proposals WHERE id > ? ORDER BY id`, after)
 }
 
 // ProposalAbout is a proposal about one of several targets.
 type ProposalAbout struct {
-	Index         int // of the target
+	Index         int // of the target among the given ones
 	ID            int64
 	Source, State string
 	Reason        string // why it was refused
@@ -248,7 +249,8 @@ func (v View) StepsOf(ctx context.Context, proposal int64) iter.Seq2[ProposalSte
 		proposal)
 }
 
-// Steps yields the steps after one, oldest first. Kinds selects some; none selects all.
+// Steps yields the steps whose ID is greater than after, oldest first. If kinds are given, it yields only steps of
+// these kinds.
 func (v View) Steps(ctx context.Context, after int64, kinds ...string) iter.Seq2[Step, error] {
 	c := conditions{}
 	c.add(`id > ?`, after)
@@ -278,7 +280,7 @@ func scanProposalCount(row scanner) (c ProposalCount, err error) {
 type ProposalDecision struct {
 	State    string    // the state that it got
 	Received time.Time // when the proposal was received
-	At       time.Time // when the state came
+	At       time.Time // when it got this state
 	Alone    bool      // no person had checked it
 }
 
@@ -295,7 +297,7 @@ func scanProposalDecision(row scanner) (d ProposalDecision, err error) {
 	return d, nil
 }
 
-// ProposalDecisions yields the decisions from a time until before another, in their order; the zero time is no limit.
+// ProposalDecisions yields the decisions at or after since and before until, in their order; a zero time is no limit.
 // The lines that make proposals are not read.
 func (v View) ProposalDecisions(ctx context.Context, since, until time.Time) iter.Seq2[ProposalDecision, error] {
 	c := conditions{}
@@ -312,7 +314,7 @@ func (v View) ProposalDecisions(ctx context.Context, since, until time.Time) ite
 		CROSS JOIN proposals AS p ON p.id = l.proposal`, maxProposals)+c.where()+` ORDER BY l.id`, c.args...)
 }
 
-// ProposalsReceived returns how many proposals were received from a time until before another; the zero time is no
+// ProposalsReceived returns how many proposals were received at or after since and before until; a zero time is no
 // limit.
 func (v View) ProposalsReceived(ctx context.Context, since, until time.Time) (n uint64, err error) {
 	c, err := ProposalFilter{Since: since, Until: until}.others(ctx, v)

@@ -215,8 +215,8 @@ func (v View) LastStep(ctx context.Context) (Step, error) {
 	return s, err
 }
 
-// AnchorSteps records an operation with the hash of the last step, unless one has recorded it or there are no steps.
-// The caller holds the lock.
+// AnchorSteps records an operation with the hash of the last step, unless an operation has recorded that hash already,
+// or there are no steps. The caller holds the lock.
 func (l *Ledger) AnchorSteps(ctx context.Context, author string) error {
 	last, err := l.LastStep(ctx)
 	if err != nil || last.ID == 0 {

@@ -18,13 +18,13 @@ type Filter struct {
 	Reference    string    // likewise
 	Targets      []string  // only operations that changed one of them; empty: all
 	Before       int64     // only IDs below this one; 0: no limit
-	Last         int       // only that many, the newest of those selected; 0: all
+	Last         int       // maximum number of operations: the newest of those selected; 0: all
 }
 
 // Logged is an operation with the first lines that it changed.
 type Logged struct {
 	Operation
-	Lines uint64   // how many there are
+	Lines uint64   // number of lines
 	First []string // each line's sign and target, in the order of the operation
 }
 
@@ -128,8 +128,8 @@ type Line struct {
 	Sign, Target, Attributes string // the attributes begin with a space, if there are any
 }
 
-// Lines yields the lines of an operation, in the order in which it recorded them: after the first skip lines, at most
-// that many; 0: all.
+// Lines yields the lines of an operation, in the order in which it recorded them. It leaves out the first skip lines,
+// and yields at most that many (most; 0: all).
 func (v View) Lines(ctx context.Context, operation, skip, most int64) iter.Seq2[Line, error] {
 	if most == 0 {
 		most = math.MaxInt64
@@ -270,12 +270,12 @@ WITH ends (first, last) AS (
 	SELECT (SELECT sign FROM changes WHERE id = a), (SELECT sign FROM changes WHERE id = b) FROM (` + endsOfChanges + `))
 SELECT count(*) FILTER (WHERE first = '+' AND last = '+'), count(*) FILTER (WHERE first = '-' AND last = '-') FROM ends`
 
-// with selects the first release with an operation. Where a recovery stands for the operations that led to a release,
-// which are not known here, the operations before it are not in that release.
+// with selects the first release that contains an operation. A recovery stands for the operations that led to a release
+// and are not known here: the operations before the recovery are not in that release.
 const with = `WHERE operation = ?1 OR operation > ?1 AND head = (SELECT hash FROM operations WHERE id = r.operation)
 	ORDER BY serial LIMIT 1`
 
-// ReleaseWith returns the first pushed release with an operation, with serial 0 if there is none.
+// ReleaseWith returns the first pushed release that contains an operation. Its serial is 0 if there is none.
 func (v View) ReleaseWith(ctx context.Context, operation int64) (ReleaseLines, error) {
 	for r, err := range query(ctx, v.q, scanReleaseLines, fmt.Sprintf(releaseLines, with), operation) {
 		return r, err

@@ -30,7 +30,7 @@ func (t *Tx) Repeat(ctx context.Context, o Operation, before int64) error {
 // repetition replays the changes of one target after another.
 type repetition struct {
 	tx            *Tx
-	from          int64 // the changes of the operation are those after it
+	from          int64 // ID of the last change before the operation
 	target        string
 	before, after orders
 }

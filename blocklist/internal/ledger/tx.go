@@ -152,7 +152,8 @@ func (p prepared) QueryRowContext(ctx context.Context, _ string, args ...any) *s
 	return p.Stmt.QueryRowContext(context.WithoutCancel(ctx), args...)
 }
 
-// log records one change, which follows the change before of the same target, and counts it. It returns its ID.
+// log records one change and counts it. Before is the ID of the previous change of the same target. log returns the ID
+// of the new change.
 func (t *Tx) log(ctx context.Context, sign, target, attributes string, before int64) (id int64, err error) {
 	t.line = append(append(append(append(t.line[:0], sign...), target...), attributes...), '\n')
 	t.hash.Write(t.line)

@@ -36,7 +36,7 @@ func (t *Tx) Undo(ctx context.Context, operation int64, screen Screen) error {
 	return u.run(ctx)
 }
 
-// changesOfTargets selects the changes up to an operation of all targets that a range of changes has.
+// changesOfTargets selects the changes of all targets that occur in a range of changes, up to an operation.
 const changesOfTargets = changesOf + `SELECT DISTINCT target FROM changes WHERE id > ? AND id <= ?` + changesEnd +
 	` WHERE id <= ? ORDER BY target, id`
 
@@ -44,7 +44,7 @@ const changesOfTargets = changesOf + `SELECT DISTINCT target FROM changes WHERE 
 type reversal struct {
 	tx       *Tx
 	screen   Screen
-	from, to int64 // the changes of the operation are those after from, until to
+	from, to int64 // IDs of the operation's changes: above from, up to and including to
 
 	target             string
 	before, after, now orders

@@ -52,7 +52,7 @@ func upgradeFrom(ctx context.Context, tx *sql.Tx, version string) error {
 	return err
 }
 
-// upgradeLinks returns the statements that convert a version before 4 to that.
+// upgradeLinks returns the statements that convert a ledger of a version before 4 to version 4.
 func upgradeLinks(version string) string {
 	text := linkChanges
 	if version != "1" {

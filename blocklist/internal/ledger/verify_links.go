@@ -15,7 +15,8 @@ type linkProof struct {
 	later bool // the link of a change leads to a later one, or to itself
 }
 
-// linkEnd is a change and its target, or the end of a link and the target that it is of.
+// linkEnd is a pair of a change and a target: a change with its own target, or the end of a link with the target of the
+// link.
 type linkEnd struct {
 	change int64
 	target string

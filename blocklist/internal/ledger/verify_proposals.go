@@ -47,8 +47,8 @@ func scanStepLine(row scanner) (l stepLine, err error) {
 	return l, row.Scan(&l.id, &l.proposal, &l.line)
 }
 
-// isOf reports whether a line is of a step, and of its author if it is a check. Of a line that makes a proposal the
-// beginning and the end say so; the others are read.
+// isOf reports whether a line belongs to a step and, if it is a check, has the author of the step as checker. A line
+// that makes a proposal is recognised by its beginning and its end; other lines are parsed.
 func (l stepLine) isOf(s Step) bool {
 	if strings.HasSuffix(l.line, fmt.Sprintf(`,"state":"`+StateNew+`","step":%d}`, s.ID)) {
 		return strings.HasPrefix(l.line, fmt.Sprintf(`{"id":%d,`, l.proposal))
@@ -191,7 +191,7 @@ func (r proposalRow) verify(p Proposal, counts map[ProposalGroup]int64) error {
 	return nil
 }
 
-// verifyRows fails unless these are all lines and all proposals.
+// verifyRows fails if the ledger has more lines or proposals than the verified ones.
 func (v View) verifyRows(ctx context.Context, counts map[ProposalGroup]int64, lines int64) error {
 	var allLines, rows int64
 	err := v.q.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM step_lines), (SELECT count(*) FROM proposals)`).Scan(&allLines, &rows)

@@ -85,7 +85,7 @@ func (e *MissingError) Unwrap() error { return blocklist.ErrGap }
 
 // Bundle reads a bundle. It verifies nothing.
 type Bundle struct {
-	Roots   [][]byte // Roots[i] is root i+1, by its name; empty after [ReadBundle]
+	Roots   [][]byte // Roots[i] is root i+1, as its file name says; empty after [ReadBundle]
 	Urgent  []byte   // urgent orders; empty: none
 	Targets []byte
 	tar     *tar.Reader

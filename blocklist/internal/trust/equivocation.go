@@ -37,8 +37,9 @@ func (e *EquivocationError) digest(spec TargetsSpec) string {
 	return r.Digest
 }
 
-// CheckEquivocation compares two verified targets documents of a list. It returns an [*EquivocationError] if they are
-// different ones of the same serial, or say different things about an earlier serial. Held is nil if there are none.
+// CheckEquivocation compares two verified targets documents of a list. It returns an [*EquivocationError] if they have
+// the same serial and different content, or describe an earlier serial differently. Held is nil if there is no earlier
+// document.
 func CheckEquivocation(held *TargetsSpec, next TargetsSpec) error {
 	if held == nil {
 		return nil
@@ -85,7 +86,7 @@ const (
 )
 
 // Keep writes the proof to a new file in the folder dir. It returns false if the proof is there already, or if the
-// folder has as many as it may.
+// folder has maxEvidence proofs already.
 func (e *EquivocationError) Keep(dir string) (kept bool, err error) {
 	documents := [][]byte{e.Held.Bytes(), e.Next.Bytes()}
 	path := filepath.Join(dir, fmt.Sprintf("equivocation-%d-%.8x.json", e.Serial, sha256.Sum256(bytes.Join(documents, nil))))

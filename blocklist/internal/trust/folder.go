@@ -19,7 +19,7 @@ var ReleaseFile = regexp.MustCompile(`^[0-9a-f]{64}\.[a-z0-9][a-z0-9.-]*$`)
 // Folder is the path of a list's folder on an origin or mirror.
 type Folder string
 
-// Path returns the path of a file, which is named as below the list's URL.
+// Path returns the path of a file on disk. The name of the file is its path below the list's URL.
 func (d Folder) Path(name string) string { return filepath.Join(string(d), filepath.FromSlash(name)) }
 
 // Versions returns the sorted versions of the documents of a role, such as "targets".

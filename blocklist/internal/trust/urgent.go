@@ -90,8 +90,8 @@ func UrgentSerial(version int64) uint64 { return uint64(version) >> urgentBits }
 // UrgentName returns the file name of an urgent document.
 func UrgentName(version int64) string { return fmt.Sprintf("%d.urgent.json", version) }
 
-// UrgentSpec is the content of an urgent document: the entries that one officer adds to a release. It ends with the
-// next release.
+// UrgentSpec is the content of an urgent document: the entries that one officer adds to a release. These entries end
+// with the next release.
 type UrgentSpec struct {
 	List    string
 	Version int64 // see [UrgentVersion]

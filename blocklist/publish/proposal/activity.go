@@ -9,7 +9,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// Activity counts what was done with proposals in a time.
+// Activity counts what was done with proposals in a period.
 type Activity struct {
 	Received  uint64 `json:"received"`
 	Checked   uint64 `json:"checked"` // first decisions
@@ -24,16 +24,16 @@ type Activity struct {
 
 // Waits says how long proposals have waited, from reception until they were listed, delisted or refused, in seconds.
 type Waits struct {
-	Decided uint64 `json:"decided"` // how many
+	Decided uint64 `json:"decided"` // number of decided proposals
 	Median  int64  `json:"median_seconds"`
-	Ninety  int64  `json:"ninety_percent_seconds"` // of 90 % it is at most that
+	Ninety  int64  `json:"ninety_percent_seconds"` // 90 % of them waited at most this long
 	Longest int64  `json:"longest_seconds"`
 }
 
 // IsZero reports whether nothing was done.
 func (a Activity) IsZero() bool { return a == Activity{} }
 
-// ReadActivity returns what was done from a time until before another. The zero time is no limit.
+// ReadActivity returns what was done at or after since and before until. A zero time is no limit.
 func ReadActivity(ctx context.Context, l *publish.Ledger, since, until time.Time) (a Activity, err error) {
 	if a.Received, err = l.History().ProposalsReceived(ctx, since, until); err != nil {
 		return a, fmt.Errorf("counting proposals: %w", err)

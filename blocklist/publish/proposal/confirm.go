@@ -47,7 +47,8 @@ func (r *ruling) confirm(ctx context.Context, e *publish.Edit) error {
 	return r.recordConfirmed(ctx, e, confirmed)
 }
 
-// order withdraws the order of a proposal to withdraw. It examines that of any other, and returns it.
+// order withdraws the order that a proposal to withdraw is about. For any other proposal, it examines the order that
+// the proposal asks for, and returns it.
 func (r *ruling) order(ctx context.Context, e *publish.Edit, p Proposal, i int) ([]blocklist.Entry, error) {
 	if err := e.CheckReason(); err != nil {
 		return nil, err
@@ -183,7 +184,8 @@ func idsText(ids []int64) string {
 	return text
 }
 
-// Confirmed returns the first proposals that an operation has confirmed, at most that many, and whether it has more.
+// Confirmed returns the IDs of the first proposals that an operation has confirmed, at most that many, and reports
+// whether there are more.
 func Confirmed(o publish.Operation, most int) (ids []int64, more bool) {
 	_, list, _ := strings.Cut(o.Reference, " ")
 	if o.Kind != publish.KindConfirm {

@@ -18,11 +18,11 @@ type Verb string
 
 // The verbs.
 const (
-	Check    Verb = ledger.StepCheck    // it should count: the first decision
-	Confirm  Verb = ledger.StepConfirm  // it counts: the target is listed, or its order withdrawn
-	Refuse   Verb = ledger.StepRefuse   // it does not count
-	Refer    Verb = ledger.StepRefer    // a platform can take it down
-	Withdraw Verb = ledger.StepWithdraw // its source takes it back
+	Check    Verb = ledger.StepCheck    // approved by a first person
+	Confirm  Verb = ledger.StepConfirm  // approved: the target is listed, or its order withdrawn
+	Refuse   Verb = ledger.StepRefuse   // rejected: the list stays as it is
+	Refer    Verb = ledger.StepRefer    // referred to a platform, which can take the page down
+	Withdraw Verb = ledger.StepWithdraw // taken back by its source
 )
 
 // Verbs returns all verbs.
@@ -32,15 +32,15 @@ func Verbs() []Verb { return []Verb{Check, Confirm, Refuse, Refer, Withdraw} }
 type Decision struct {
 	Verb Verb
 	IDs  []int64
-	// Of check and confirm: what the order has in place of what was proposed, if it is not zero.
+	// Attributes of the order, for Check and Confirm. A value that is not zero replaces the proposed one.
 	Category, Reference string
 	Expires, Review     time.Time
-	// Orders has, of confirm, the reference of the order that a proposal to withdraw is about; the empty text is that of
-	// an order without one. A proposal without a value is about the order with its own reference, or else about those that
-	// came from its source.
+	// Orders is for Confirm. It has, by proposal ID, the reference of the order that a proposal to withdraw is about;
+	// an empty reference means the order without a reference. A proposal that is not in it is about the order with its
+	// own reference, or else about the orders that its source led to.
 	Orders map[int64]string
-	// Seen has the Step of proposals as the person has seen them. If one was changed since, the decision about it fails
-	// with [ErrChanged]. A proposal without a value is decided on as it is.
+	// Seen has, by proposal ID, the Step of the proposal as the person has seen it. If the proposal was changed since,
+	// the decision about it fails with [ErrChanged]. A proposal that is not in Seen is decided on as it is.
 	Seen map[int64]int64
 }
 
@@ -49,12 +49,12 @@ type Decided struct {
 	Proposal                 // as it is now
 	Err      error           `json:"-"`                // why nothing was decided; nil: done
 	Why      string          `json:"why,omitempty"`    // the same as text
-	Last     Step            `json:"-"`                // what was decided before, if that is why
-	Guards   []guard.Finding `json:"guards,omitempty"` // what the guards say, of confirm
+	Last     Step            `json:"-"`                // the earlier decision, if Err is about it
+	Guards   []guard.Finding `json:"guards,omitempty"` // findings of the guards, for Confirm
 }
 
 var (
-	// ErrState is returned for a decision that a proposal in its state does not take.
+	// ErrState is returned if the state of a proposal does not allow the decision.
 	ErrState = errors.New("not in this state")
 	// ErrAlready is returned if the same person has taken the same decision since the step that they have seen. It wraps
 	// [ErrState].
@@ -62,7 +62,7 @@ var (
 	// ErrNoReason is returned for a refusal without a reason, if it would refuse anything. It wraps
 	// [blocklist.ErrMalformed].
 	ErrNoReason = fmt.Errorf("%w: a refusal needs a reason", blocklist.ErrMalformed)
-	// ErrSecondPerson is returned if a person confirms alone where two decide.
+	// ErrSecondPerson is returned if one person confirms alone a proposal that needs two persons.
 	ErrSecondPerson = errors.New("another person must confirm")
 	// ErrChanged is returned if a proposal was changed since it was seen.
 	ErrChanged = errors.New("changed by another person since")
@@ -71,14 +71,14 @@ var (
 // MaxDecided is the maximum number of proposals in one decision.
 const MaxDecided = 100_000
 
-// Decide decides on proposals as one step, and returns a result for each, in the order of the IDs. What can't be
-// decided has an error ([ErrState], [ErrAlready], [ErrSecondPerson], [ErrChanged], [ErrNotFound], [publish.ErrRules], a
-// [*guard.HeldError], or for a proposal to withdraw [publish.ErrNotListed] or [publish.ErrNoOrder]); the others are
-// decided. A refusal without by.Reason fails with [ErrNoReason]. The state of a proposal is looked at before the reason
-// and the rules.
+// Decide decides on proposals as one step, and returns a result for each, in the order of the IDs. The result of a
+// proposal that can't be decided on has an error ([ErrState], [ErrAlready], [ErrSecondPerson], [ErrChanged],
+// [ErrNotFound], [publish.ErrRules], a [*guard.HeldError], or for a proposal to withdraw [publish.ErrNotListed] or
+// [publish.ErrNoOrder]); the other proposals are decided on. A refusal without by.Reason fails with [ErrNoReason]. The
+// state of a proposal is checked before the reason and the rules.
 //
-// Confirm gives the orders in the same transaction, as one operation of [publish.KindConfirm], so that either both
-// count or none. With by.Override, entries that the guards hold are listed as well.
+// Confirm gives the orders in the same transaction, as one operation of [publish.KindConfirm], so that the step and the
+// orders take effect together or not at all. With by.Override, entries that the guards hold are listed as well.
 func Decide(ctx context.Context, l *publish.Ledger, d Decision, by publish.Audit) ([]Decided, error) {
 	if len(d.IDs) > MaxDecided {
 		return nil, fmt.Errorf("deciding: %w: at most %d proposals at once", blocklist.ErrTooLarge, MaxDecided)
@@ -214,7 +214,7 @@ func (r *ruling) changed(p Proposal, last Step) error {
 	return fmt.Errorf("proposal %d: %w: you have made it %s", p.ID, ErrState, p.State)
 }
 
-// checkDays fails if the order would have expired, or if the day of its review was given and is over.
+// checkDays fails if the order's expiry, or a given review day, is in the past.
 func (d Decision) checkDays(p Proposal, now time.Time) error {
 	expires := d.with(p).Expires
 	switch {
@@ -237,9 +237,9 @@ func lastStep(ctx context.Context, v ledger.View, id int64) (last Step, err erro
 	return last, nil
 }
 
-// Allowed fails unless a proposal is in a state for the decision, and a person may take it: what needs two persons is
-// confirmed by another one than has checked it ([ErrState], [ErrSecondPerson]). A proposal to withdraw is not referred,
-// since no platform can help.
+// Allowed fails unless a proposal is in a state for the decision, and the person may take the decision: if a proposal
+// needs two persons, the one who confirms it is not the one who has checked it ([ErrState], [ErrSecondPerson]). A
+// proposal to withdraw is not referred, since no platform can help.
 func (d Decision) Allowed(p Proposal, person string, rules publish.Rules) error {
 	switch {
 	case !p.IsOpen() || d.Verb == Check && p.State == Checked || d.Verb == Refer && p.State == Referred:

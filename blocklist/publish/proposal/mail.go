@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// mail is where the lines of an e-mail belong.
+// mail says in which part of an e-mail the current line is.
 type mail struct {
 	begun  bool // a line was read that is not empty
 	header bool // in the header, up to the first empty line
@@ -23,7 +23,7 @@ var (
 		`cordialmente|grazie|mit freundlichen grüßen|cordialement)(?: (a tutti|mille|faithfully|sincerely|again|so much|und))*[\s,.!–-]*$`)
 )
 
-// read returns what of a line may have targets, and whether they are clearly meant.
+// read returns the part of a line in which targets may be, and reports whether targets there are clearly meant.
 func (m *mail) read(line string) (text string, sure bool) {
 	text = strings.TrimSpace(line)
 	quoted := strings.HasPrefix(text, ">")

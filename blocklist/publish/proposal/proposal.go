@@ -15,9 +15,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// Proposal is something to be decided on. To propose one, Target and Source are needed; ID, State, Checker, Operation
-// and Step are set by the ledger. Limits: Source, Category and Key 128 bytes, Reference 1 KiB, Note 4 KiB, Reporter 256
-// bytes, each one line. Evidence is a SHA-256 in hexadecimal. Received is the time of the step if it is zero.
+// Proposal asks to list a target, or to withdraw it; people decide on it. To propose one, Target and Source are needed;
+// ID, State, Checker, Operation and Step are set by the ledger. Limits: Source, Category and Key 128 bytes, Reference 1
+// KiB, Note 4 KiB, Reporter 256 bytes, each one line. Evidence is a SHA-256 in hexadecimal. Received is the time of the
+// step if it is zero.
 type Proposal = ledger.Proposal
 
 // Step is one operation about proposals.
@@ -36,10 +37,10 @@ type Filter = ledger.ProposalFilter
 // States of a proposal.
 const (
 	New       = ledger.StateNew
-	Checked   = ledger.StateChecked   // a first person has decided that it should count
+	Checked   = ledger.StateChecked   // a first person has approved it
 	Listed    = ledger.StateListed    // its target got an order
 	Delisted  = ledger.StateDelisted  // of a proposal to withdraw: the order was withdrawn
-	Refused   = ledger.StateRefused   // it does not count
+	Refused   = ledger.StateRefused   // it was decided against
 	Referred  = ledger.StateReferred  // it was referred to a platform, and may still be checked
 	Withdrawn = ledger.StateWithdrawn // its source has withdrawn it
 )
@@ -87,7 +88,8 @@ func All(ctx context.Context, l *publish.Ledger, f Filter) iter.Seq2[Proposal, e
 // Target is what a proposal is about.
 type Target = ledger.ProposalTarget
 
-// Targets yields the targets of the proposals after one, oldest first. The last value may be an error.
+// Targets yields the targets of the proposals whose ID is greater than after, oldest first. The last value may be an
+// error.
 func Targets(ctx context.Context, l *publish.Ledger, after int64) iter.Seq2[Target, error] {
 	return l.History().ProposalTargets(ctx, after)
 }

@@ -17,7 +17,7 @@ type Outcome string
 // The outcomes.
 const (
 	Recorded Outcome = "recorded" // it is new, and has an ID
-	Repeated Outcome = "repeated" // it was recorded before, and is that proposal
+	Repeated Outcome = "repeated" // it was recorded before; the result has that earlier proposal
 	Rejected Outcome = "rejected" // it is malformed or against a rule, and is not recorded
 )
 
@@ -25,7 +25,7 @@ const (
 type Result struct {
 	Proposal
 	Outcome Outcome `json:"outcome"`
-	Err     error   `json:"-"`             // why it is rejected; nil: it is not
+	Err     error   `json:"-"`             // why it is rejected; nil: it is not rejected
 	Why     string  `json:"why,omitempty"` // the same as text
 	Findings
 }
@@ -53,10 +53,11 @@ const MaxProposed = 100_000
 // Propose records proposals as one step, and returns a result for each, in the same order. A malformed one, and one
 // that breaks a rule, is rejected; the others are recorded.
 //
-// A proposal with the key of one that its source has made before is that one (repeated); with another target it is
-// rejected. So is one without new facts (reference, evidence, note) about a target on which its source has an open
-// proposal. If progress is not nil, it is called from time to time with the number of proposals that are done:
-// recording and examining are half of the work each. Propose fails with [blocklist.ErrTooLarge] beyond [MaxProposed].
+// A proposal is [Repeated] if its source has made a proposal with the same key before; it is [Rejected] if the two have
+// different targets. A proposal without a key and without new facts (reference, evidence, note) is also [Repeated] if
+// its source has an open proposal about the same target. If progress is not nil, it is called from time to time with
+// the number of proposals that are done: recording and examining are half of the work each. Propose fails with
+// [blocklist.ErrTooLarge] beyond [MaxProposed].
 func Propose(ctx context.Context, l *publish.Ledger, all []Proposal, by publish.Audit,
 	progress func(uint64),
 ) ([]Result, error) {

@@ -20,7 +20,7 @@ import (
 const (
 	MaxReports     = 1000    // in one request
 	MaxReportsBody = 1 << 20 // bytes of a request
-	reportsAMinute = 120     // requests of one source, and of all without a token that counts
+	reportsAMinute = 120     // requests of one source, and of all without a valid token together
 )
 
 // Reports is an [http.Handler] by which programs send reports: POST with Authorization: Bearer TOKEN, see [NewToken].
@@ -29,12 +29,12 @@ const (
 //	{"target": "https://bad.example/page", "key": "2026-17", "received": "2026-11-03T08:00:00Z", "category": "csam",
 //	 "reference": "case 17", "evidence": "SHA-256", "note": "...", "reporter": "...", "withdraw": false}
 //
-// Only target is needed. The key makes a report idempotent: the same again is the same proposal. The answer has the
-// results in the same order: id, key, outcome ([Recorded], [Repeated], [Rejected]) and why. It never says what is
-// listed.
+// Only target is needed. The key makes a report idempotent: the same report sent again is the same proposal. The answer
+// has the results in the same order: id, key, outcome ([Recorded], [Repeated], [Rejected]) and why. It never says what
+// is listed.
 //
-// Status: 200 also if some are rejected; 400, 413 and 415 for a body that can't be read; 401 without a token that
-// counts; 429 beyond 120 requests a minute, and 503 while another process changes the ledger, both with Retry-After.
+// Status: 200 also if some are rejected; 400, 413 and 415 for a body that can't be read; 401 without a valid token; 429
+// beyond 120 requests a minute, and 503 while another process changes the ledger, both with Retry-After.
 type Reports struct {
 	use func(func(*publish.Ledger) error) error
 
@@ -43,7 +43,8 @@ type Reports struct {
 	count  map[string]int // requests in this minute, by source
 }
 
-// NewReports returns the handler. It calls use for each request, which runs its argument with the ledger.
+// NewReports returns the handler. For each request, the handler calls use, which must call its argument with the open
+// ledger.
 func NewReports(use func(do func(*publish.Ledger) error) error) *Reports { return &Reports{use: use} }
 
 // report is one report of a request.
@@ -164,7 +165,8 @@ func (h *Reports) source(r *http.Request, l *publish.Ledger) (string, error) {
 	return source, nil
 }
 
-// admit counts a request, and reports whether its source may send it. Without a name it is one without a token.
+// admit counts a request, and reports whether its source may send it. An empty name stands for the requests without a
+// valid token.
 func (h *Reports) admit(source string, now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -15,11 +15,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// Source is where proposals come from by themselves: a program with a token, or another agency's list that is followed.
+// Source sends proposals automatically. It is a program with a token, or another agency's list that is followed.
 type Source struct {
 	Token string   `json:"token,omitempty"` // SHA-256 of its token, in hexadecimal
-	Root  []byte   `json:"root,omitempty"`  // of a list: the root that it is trusted from
-	From  []string `json:"from,omitempty"`  // of a list: its origins and mirrors
+	Root  []byte   `json:"root,omitempty"`  // of a followed list: the root from which it is trusted
+	From  []string `json:"from,omitempty"`  // of a followed list: its origins and mirrors
 }
 
 // ErrNoSource is returned if there is no source with a name.
@@ -30,7 +30,7 @@ func Sources(ctx context.Context, l *publish.Ledger) (map[string]Source, error) 
 	return ledger.ReadSources[Source](ctx, l.History().View)
 }
 
-// change changes a source and records it as a step, whose reference says what.
+// change changes a source and records it as a step, whose reference names the change.
 func change(ctx context.Context, l *publish.Ledger, name, what string, by publish.Audit,
 	set func(Source, bool) (Source, bool, error),
 ) error {
@@ -57,8 +57,8 @@ func change(ctx context.Context, l *publish.Ledger, name, what string, by publis
 	})
 }
 
-// NewToken makes a token for a program that sends reports, in place of the one that the source had, and returns it.
-// Only its SHA-256 is kept.
+// NewToken makes and returns a token for a program that sends reports. It replaces the token that the source had. Only
+// its SHA-256 is kept.
 func NewToken(ctx context.Context, l *publish.Ledger, name string, by publish.Audit) (token string, err error) {
 	token = "argine-" + rand.Text()
 	sum := tokenSum(token)
@@ -85,8 +85,8 @@ func sourceOf(all map[string]Source, token string) (name string, ok bool) {
 	return name, ok
 }
 
-// FollowList makes another agency's list a source, or changes from where it is followed. The root is one that was
-// obtained from that agency in a trusted way; its list is the name of the source.
+// FollowList makes another agency's list a source, or changes the origins and mirrors from which it is followed. The
+// root must come from that agency in a trusted way. The name of the list in the root is the name of the source.
 func FollowList(ctx context.Context, l *publish.Ledger, root []byte, from []string,
 	by publish.Audit,
 ) (name string, err error) {
@@ -111,8 +111,7 @@ func FollowList(ctx context.Context, l *publish.Ledger, root []byte, from []stri
 	})
 }
 
-// RemoveSource removes a source: its token is worth nothing any more, its list is followed no longer. Its proposals
-// stay.
+// RemoveSource removes a source: its token is no longer valid, or its list is no longer followed. Its proposals stay.
 func RemoveSource(ctx context.Context, l *publish.Ledger, name string, by publish.Audit) error {
 	return change(ctx, l, name, "removed", by, func(s Source, known bool) (Source, bool, error) {
 		if !known {

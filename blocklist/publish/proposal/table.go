@@ -11,8 +11,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/csvtable"
 )
 
-// WriteTable writes proposals as CSV with a header, whose columns [ReadTable] knows as far as they are [Fields]. A
-// spreadsheet reads no cell as a formula.
+// WriteTable writes proposals as CSV with a header, [ReadTable] reads the columns that are [Fields]. A spreadsheet
+// reads no cell as a formula.
 func WriteTable(w io.Writer, all iter.Seq2[Proposal, error]) error {
 	out := csv.NewWriter(w)
 	err := out.Write([]string{

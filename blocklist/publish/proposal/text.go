@@ -16,9 +16,9 @@ import (
 // Found is what [FindTargets] has found in a text.
 type Found struct {
 	Line   int    `json:"line"`             // from 1
-	Text   string `json:"text"`             // as it stands there
+	Text   string `json:"text"`             // the target as written in the text
 	Target string `json:"target,omitempty"` // canonical; empty: it can't be proposed
-	Why    string `json:"why,omitempty"`    // why not
+	Why    string `json:"why,omitempty"`    // why it can't be proposed
 	Err    error  `json:"-"`                // the same as an error
 	Sure   bool   `json:"sure"`             // it is clearly meant; otherwise a person must decide
 }
@@ -30,7 +30,7 @@ const (
 )
 
 // FindTargets finds URLs, names and addresses in the text of an e-mail, in the order of the text, each target once. It
-// is sure of what is clearly meant as one: a URL with a scheme, a name that begins with www, whatever was defanged
+// is sure of what is clearly meant as a target: a URL with a scheme, a name that begins with www, whatever was defanged
 // (hxxp, [.], (.), [:]//), and what stands alone on its line. It is not sure of a name in the middle of a sentence, nor
 // of what follows the closing words of a letter. It takes nothing from the header of the e-mail but its subject,
 // nothing from a signature below "--", and never the domain of an e-mail address. What looks like a target and can't be
@@ -93,7 +93,7 @@ func Refang(text string) string {
 	})
 }
 
-// findInLine returns what a line has, with the place of each in it.
+// findInLine returns the targets that it finds in a line, in their order.
 func findInLine(line string) (all []Found) {
 	line = quotePrefix.ReplaceAllString(strings.TrimSpace(line), "")
 	words := splitWords(line)

@@ -27,21 +27,22 @@ type Updated struct {
 	Proposed  uint64 `json:"proposed"`  // new proposals
 	Withdraw  uint64 `json:"withdraw"`  // of these, to withdraw an entry that was confirmed
 	Changed   uint64 `json:"changed"`   // of these, of entries that were proposed before with another category, reference or expiry
-	Withdrawn uint64 `json:"withdrawn"` // open proposals about what the list has no more: taken back
+	Withdrawn uint64 `json:"withdrawn"` // open proposals taken back, because the list no longer has the entry
 	Known     uint64 `json:"known"`     // entries that were proposed before
 }
 
 // Update turns a state of another agency's list into proposals, as one step whose reference has list, serial, digest
-// and signers. What the list has and its source has not proposed is proposed, with category, reference, expiry and
-// review as they are there. What it has no more is taken back; if it was confirmed, that it is withdrawn is proposed.
+// and signers. An entry of the list that its source has not proposed yet is proposed, with the category, reference,
+// expiry and review of the entry. If the list no longer has an entry, the proposal for it is taken back; if that
+// proposal was confirmed, its withdrawal is proposed.
 //
-// If category, reference or expiry of an entry has changed there, it is proposed again; a proposal about it that is
-// still open is taken back. Confirming gives an order as [publish.Ledger.Add] does: the one with the same reference
-// changes, another reference is a further order. An entry that was refused here is proposed again if its category or
-// reference has changed, and otherwise not while it stays on the list.
+// If category, reference or expiry of an entry has changed in the list, the entry is proposed again; a proposal about
+// it that is still open is taken back. Confirming gives an order as [publish.Ledger.Add] does: an order with the same
+// reference is changed, and an order with another reference is added. An entry that was refused here is proposed again
+// if its category or reference has changed, but otherwise not as long as it stays on the list.
 //
-// Monitored entries and those that have expired do not count. It needs memory for what changes, not for the list. If
-// progress is not nil, it is called from time to time with the number of entries read.
+// Monitored entries and those that have expired do not count. Update needs memory for the changes, not for the whole
+// list. If progress is not nil, it is called from time to time with the number of entries read.
 func Update(ctx context.Context, l *publish.Ledger, s State, by publish.Audit,
 	progress func(uint64),
 ) (u Updated, err error) {
@@ -62,11 +63,11 @@ func Update(ctx context.Context, l *publish.Ledger, s State, by publish.Audit,
 // shortened limits a text for a step.
 func shortened(text string) string { return strings.ToValidUTF8(text[:min(len(text), 4000)], "") }
 
-// standing is how far a source's proposals about a target are.
+// standing has the latest proposals of a source about one target.
 type standing struct {
-	listing  Proposal // the last one to list it; ID 0: none
-	withdraw Proposal // the last one after that to withdraw it; ID 0: none
-	listed   Proposal // the last one that listed it, unless it was delisted since; ID 0: none
+	listing  Proposal // the last proposal to list the target; ID 0: none
+	withdraw Proposal // the last proposal after listing to withdraw the target; ID 0: none
+	listed   Proposal // the last proposal by which the target was listed, unless it was delisted since; ID 0: none
 }
 
 func (s standing) target() string { return cmp.Or(s.listing.Target, s.withdraw.Target) }
@@ -86,7 +87,7 @@ func (s *standing) add(p Proposal) {
 	}
 }
 
-// last returns the proposal that has what its source stated last, as far as it still counts; ID 0: none.
+// last returns the proposal with the last statement of the source that still counts; ID 0: none.
 func (s standing) last() Proposal {
 	if s.listing.State == Withdrawn || s.withdraw.State == Delisted {
 		return s.listed
@@ -94,7 +95,7 @@ func (s standing) last() Proposal {
 	return s.listing
 }
 
-// standings yields how far the proposals about each target are.
+// standings yields the standing of each target.
 func standings(all iter.Seq2[Proposal, error]) iter.Seq2[standing, error] {
 	return func(yield func(standing, error) bool) {
 		var at standing
@@ -123,7 +124,7 @@ type merge struct {
 
 	t      *ledger.StepTx
 	next   func() (standing, error, bool)
-	at     standing // the proposals that the entries have not passed; the zero value: there are none
+	at     standing // the next proposals: the entries have not passed their target yet; the zero value: none are left
 	result *Updated
 }
 
@@ -224,8 +225,8 @@ func (m *merge) stays(ctx context.Context, e blocklist.Entry) error {
 	return nil
 }
 
-// changed reports whether a source states something else now than in the last proposal. A person may have put other
-// attributes into that since; then what counts is how it was proposed.
+// changed reports whether a source states something else now than in the last proposal. If a person has changed the
+// attributes of that proposal since, the attributes as proposed are compared.
 func (m *merge) changed(ctx context.Context, last, now Proposal) (bool, error) {
 	differs := func(p Proposal) bool {
 		return p.Category != now.Category || p.Reference != now.Reference ||
@@ -257,8 +258,7 @@ func (m *merge) takeBack(ctx context.Context, p Proposal) error {
 	return err
 }
 
-// stated returns what a source states by an entry. A longer category or reference than a proposal may have helps no
-// one.
+// stated returns what a source states by an entry. It cuts a category or reference that is too long for a proposal.
 func stated(e blocklist.Entry) Proposal {
 	cut := func(text string, most int) string { return strings.ToValidUTF8(text[:min(len(text), most)], "") }
 	return Proposal{

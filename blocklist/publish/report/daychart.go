@@ -5,7 +5,7 @@ import "time"
 // dayChart is a bar chart of each day: entries listed (bars upward) and delisted (bars downward).
 type dayChart struct {
 	Width, Height, Left, Right int
-	Base                       float64 // y of the line between both
+	Base                       float64 // y of the line between the upper and the lower bars
 	Bars                       []dayBar
 	Lines                      []dayLine // horizontal, with their counts
 	Labels                     []dayLabel
@@ -21,7 +21,7 @@ type dayBar struct {
 type dayLine struct {
 	At    float64
 	N     uint64
-	Below bool // it counts what was delisted
+	Below bool // the line counts delisted entries
 }
 
 type dayLabel struct {
@@ -32,7 +32,7 @@ type dayLabel struct {
 const (
 	dayChartHeight = 220
 	dayChartTop    = 14
-	dayChartBottom = 190 // below it are the days
+	dayChartBottom = 190 // the days are below this y
 )
 
 func newDayChart(from, to time.Time, days map[time.Time]*tally) dayChart {

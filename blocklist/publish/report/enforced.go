@@ -16,7 +16,7 @@ type Enforcement struct {
 	Given       bool // receipts were given
 	From        string
 	Deadline    time.Duration
-	Releases    int // whose time is known
+	Releases    int // number of releases whose time is known
 	Subscribers []SubscriberTimes
 	Chart       TimeChart
 }

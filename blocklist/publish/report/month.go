@@ -17,7 +17,7 @@ import (
 // monthPage is the page about one month.
 type monthPage struct {
 	head
-	Before, After uint64 // entries
+	Before, After uint64 // number of entries before and after the month
 	Total         tally
 	Days          []dayTally // those with changes
 	DayChart      dayChart

@@ -42,7 +42,8 @@ func Read(language string) (*Words, error) {
 	return w, nil
 }
 
-// Text returns the text with a key; the key if there is none. It has verbs of package fmt if there are arguments.
+// Text returns the text with a key, or the key if there is no such text. If there are arguments, they are formatted
+// into the text, which has verbs of package fmt.
 func (w *Words) Text(key string, args ...any) string {
 	texts := w.texts[key]
 	if len(texts) <= w.place {
@@ -54,8 +55,8 @@ func (w *Words) Text(key string, args ...any) string {
 	return fmt.Sprintf(texts[w.place], args...)
 }
 
-// Count returns a number with the noun that belongs to it. The text has the singular and the plural with a bar between;
-// %s is the number, where it is shown.
+// Count returns a number with the noun that belongs to it. The text with the key has the singular and the plural,
+// separated by a bar. A %s in it stands for the number.
 func (w *Words) Count(key string, n uint64) string {
 	one, many, _ := strings.Cut(w.Text(key), "|")
 	if n == 1 {

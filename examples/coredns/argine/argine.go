@@ -1,4 +1,4 @@
-// Package argine is a CoreDNS plugin that answers for the names that lists hold, and for what the answers of the
+// Package argine is a CoreDNS plugin that answers queries for listed names. It also checks what the answers of the
 // plugins behind it lead to: aliases, services, addresses. In the Corefile:
 //
 //	argine STATE {
@@ -8,11 +8,11 @@
 //	    reason REASON
 //	}
 //
-// STATE is the folder of the lists; blocks with the same folder share it. List follows a signed list from the root that
-// was obtained out of band, over origin and mirrors. File takes entries from the operator's own file, in any format,
-// when CoreDNS starts or reloads. Action (nxdomain, nodata, refused, drop or monitor) holds for the lists of this block
-// and is nxdomain unless given; reason (censored, blocked, filtered or none) is the extended DNS error, and blocked
-// unless given.
+// STATE is the folder of the lists; blocks with the same STATE share the folder. List follows a signed list at origins
+// and mirrors (URL), from a root that was obtained out of band. File takes entries from the operator's own file, in any
+// format, when CoreDNS starts or reloads. Action (nxdomain, nodata, refused, drop or monitor) applies to the lists of
+// this block; the default is nxdomain. Reason (censored, blocked, filtered or none) is the extended DNS error (RFC
+// 8914); the default is blocked.
 package argine
 
 import (

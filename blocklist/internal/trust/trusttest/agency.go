@@ -119,7 +119,7 @@ func (a *Agency) Seal(file []byte) []byte {
 	return out.Bytes()
 }
 
-// path returns the path of a file, which reports whether it is encrypted.
+// path returns the path of a file in the targets. Its suffix says whether the file is encrypted.
 func (a *Agency) path(plain string) string {
 	if a.Key == nil {
 		return plain
@@ -202,7 +202,7 @@ func (a *Agency) Orders(number int64, serial uint64, entries []string, people ..
 	return Sign(a.T, doc, people...)
 }
 
-// Pack signs a file, whatever it holds, as the snapshot with that header.
+// Pack signs a file with any content as the snapshot with that header.
 func (a *Agency) Pack(h blocklist.Header, file []byte) Release {
 	a.T.Helper()
 	path := a.path(SnapshotPath(h.Serial))
@@ -273,7 +273,7 @@ func (a *Agency) Delta(before Release, changes ...string) Release {
 	return a.Join(before, h, a.Seal(Compress(a.T, writeText(a.T, h, lines))))
 }
 
-// Join signs a file, whatever it holds, as the delta with that header, together with the files of a release before.
+// Join signs a file with any content as the delta with that header, together with the files of a release before.
 func (a *Agency) Join(before Release, h blocklist.Header, file []byte) Release {
 	a.T.Helper()
 	return a.with(before, DeltaPath(h.Serial), h, file)

@@ -18,7 +18,7 @@ const (
 )
 
 // RunKilled runs the test once more in a child process, which finds [KilledDir] and [KilledFrom] in its environment.
-// The child prints the line "ready". If it has not ended by then, it is killed after the time while.
+// The child prints the line "ready". If the child has not ended after the duration while, it is killed.
 func RunKilled(t *testing.T, dir string, from uint64, while time.Duration) {
 	t.Helper()
 	args := []string{"-test.run=^" + t.Name() + "$", "-test.timeout=3m"} // it ends even if this process is killed before

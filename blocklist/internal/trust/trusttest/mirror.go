@@ -15,8 +15,8 @@ type Mirror struct {
 	Online  Person
 	Version int64     // of the next timestamp and snapshot
 	Expires time.Time // of the next timestamp and snapshot
-	urgent  []byte    // that were published last
-	version int64     // of these
+	urgent  []byte    // urgent orders that were published last
+	version int64     // version of these urgent orders
 }
 
 // NewMirror makes a mirror that signs with online.
@@ -30,7 +30,7 @@ func (m *Mirror) Path(name string) string {
 	return filepath.Join(m.Dir, "lists", filepath.FromSlash(m.Agency.List), filepath.FromSlash(name))
 }
 
-// Write puts a file there.
+// Write writes a file of the list to the mirror's folder.
 func (m *Mirror) Write(name string, content []byte) {
 	m.Agency.T.Helper()
 	check(m.Agency.T, os.MkdirAll(filepath.Dir(m.Path(name)), 0o755))

@@ -14,8 +14,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Chain is what a client holds, what it is given next, and its clock. It ends where a document is nil. For targets
-// without a timestamp, only the root vouches.
+// Chain has the documents that a client holds, the documents that it is given next, and its clock. The chain ends at
+// the first nil document. For targets without a timestamp, only the root vouches.
 type Chain struct {
 	Root  []byte   // trusted
 	Roots [][]byte // that follow it
@@ -107,8 +107,8 @@ func (c Chain) update(tuf *trustedmetadata.TrustedMetadata, strict func([]byte) 
 	return classifyReferred(err, c.Targets, tuf.Snapshot.Signed.Meta["targets.json"])
 }
 
-// classifyReferred calls it mix-and-match, not rollback, where a document has another version than the one that names
-// it says.
+// classifyReferred returns mix-and-match instead of rollback if a document has another version than the document that
+// references it says.
 func classifyReferred(err error, doc []byte, to *metadata.MetaFiles) error {
 	var d struct {
 		Signed struct{ Version int64 }
@@ -119,7 +119,7 @@ func classifyReferred(err error, doc []byte, to *metadata.MetaFiles) error {
 	return classify(err)
 }
 
-// checkForm checks what go-tuf takes for granted.
+// checkForm checks the form of a document, which go-tuf leaves to its callers.
 func checkForm[T metadata.Roles](b []byte, strict func([]byte) error) error {
 	if err := strict(b); err != nil {
 		return malformed(err)
@@ -189,8 +189,8 @@ const (
 	refused  = "refused"
 )
 
-// Class is the kind of a verdict. A document that can't be read and one that is not signed are both refused for what
-// they are.
+// Class is the kind of a verdict. A document that can't be read has the same class as a document without enough
+// signatures: refused.
 func Class(err error) string {
 	switch {
 	case err == nil:

@@ -16,7 +16,7 @@ import (
 
 // Limits on server-sent events.
 const (
-	heartbeatTimeout = 45 * time.Second // three heartbeats of an origin; after it, the connection counts as dead
+	heartbeatTimeout = 45 * time.Second // three heartbeats of an origin; without one, the connection is dead
 	maxEventLine     = 4 << 10          // bytes
 	maxEventStream   = 1 << 20          // bytes per connection; then a new connection is made
 )
