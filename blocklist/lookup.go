@@ -48,8 +48,8 @@ func (m Match) MarshalJSON() ([]byte, error) {
 	}{m.List, m.Entry(), m.Scope.String(), m.Category, m.Reference, status, m.Expires})
 }
 
-// KeySize returns the length of the entry's name in wire form, in bytes. The name that was looked up ends in it. It is
-// for entries of scope domain or host.
+// KeySize returns the length of the entry's name in wire form, in bytes. The looked-up name ends in the name of the
+// entry. KeySize is only for entries of scope domain or host.
 func (m Match) KeySize() int { return len(m.key) }
 
 // view is an immutable snapshot of all lists, for lookups.
@@ -84,7 +84,7 @@ func (k *keys) add(key []byte) (number int) {
 // specific, the last blocking entry is the match, or else the last monitoring one. b may be nil.
 func (a *matchInfo) overrides(b *matchInfo) bool { return b == nil || b.monitor || !a.monitor }
 
-// match returns the candidate as a Match. The key is that of its entry.
+// match returns the candidate as a Match. Key is the key of the matching entry.
 func (f *candidate) match(key []byte) (m Match) {
 	a := f.info
 	m.List, m.Scope, m.key = f.list.info.List, f.scope, key

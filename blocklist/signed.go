@@ -63,10 +63,10 @@ func (l *SignedList) Save(urgent []Entry, metadata []byte) error {
 }
 
 // Apply changes the list to the state of a release: on disk, then for lookups, each in one step. If the header has a
-// base, it is a delta: its changes must start from the current state, of that serial. Apply checks that they result in
-// the digest and the number of entries of the header. Otherwise the changes are the whole list, with each target once,
-// and the iterator must check the digest, like [ReleaseReader.Changes]. Urgent has the entries of urgent orders in
-// addition to the release; each must have an expiry. The metadata is stored in the same step.
+// base, the release is a delta: its changes must start from the current state, of that serial. Apply checks that they
+// result in the digest and the number of entries of the header. Otherwise the changes are the whole list, with each
+// target once, and the iterator must check the digest, like [ReleaseReader.Changes]. Urgent has the entries of urgent
+// orders in addition to the release; each must have an expiry. The metadata is stored in the same step.
 //
 // If Apply fails, the old state stays. It fails with [ErrRollback] for a serial below the current one, [ErrUntrusted]
 // for the current serial with another digest, [ErrGap] if the base is not the current serial, [ErrDigest],

@@ -202,7 +202,8 @@ func unhex(c byte) byte {
 	return 255
 }
 
-// escape percent-encodes the bytes from start on that a canonical URL must not contain, and the bytes in also.
+// escape percent-encodes the bytes from start on that a canonical URL must not contain, and the bytes that the argument
+// also lists.
 func escape(b []byte, start int, also string) []byte {
 	const hex = "0123456789ABCDEF"
 	odd := 0

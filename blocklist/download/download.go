@@ -44,8 +44,8 @@ type Source struct {
 	Transport http.RoundTripper
 }
 
-// State is what is known of the file. The caller keeps it for the next [Source.Fetch]. The zero value is the state of
-// a file that is not there.
+// State describes the file on disk and where it came from. The caller keeps it for the next [Source.Fetch]. The zero
+// value is the state of a file that is not there.
 type State struct {
 	URL        string      `json:"url"`                  // the source of the file
 	Conditions http.Header `json:"conditions,omitempty"` // headers that make the next request of this URL conditional

@@ -18,7 +18,8 @@ type consob struct {
 }
 
 var (
-	// An order with number and day: "delibera n. 23456 del 6 novembre 2026", "provvedimento n. 12/2026 del 06/11/2026".
+	// consobOrder matches an order with its number and day: "delibera n. 23456 del 6 novembre 2026", "provvedimento n.
+	// 12/2026 del 06/11/2026".
 	consobOrder = regexp.MustCompile(`(?i)\b(?:delibera|provvedimento|comunicato|comunicazione)\s+n(?:\.|°|r\.)?\s*([0-9][0-9./-]*)\s+` +
 		`del(?:l['’])?\s*([0-9]{1,2}[°º]?(?:\s+[a-z]+\s+|[/.-][0-9]{1,2}[/.-])[0-9]{4})\b`)
 	proseWord = regexp.MustCompile(`[^\s"<>«»“”„` + "`" + `]+`)

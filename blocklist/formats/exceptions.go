@@ -14,7 +14,7 @@ const forSomeCases = "exception for some cases only, unsupported"
 // Limits on pattern exceptions. A pattern without a domain is compared with every listed name.
 const (
 	maxPatterns    = 200
-	maxExpressions = 20 // regular expressions among them, which are slower
+	maxExpressions = 20 // regular expressions among the patterns; they are slower
 )
 
 // hostPattern is an exception's pattern for host names.

@@ -129,9 +129,9 @@ type Options struct {
 	// a public address counts as the stop page if nine of ten lines redirect to it, for names of at least ten owners.
 	StopPage []string
 	Name     string // of the file, for errors; zero: "list"
-	// Columns says what the columns of a table are, by their names in its header: a name of the header, and the column
-	// name to read instead, such as "url", "ref" or "expires". A column that is [Ignored] says nothing about its rows.
-	// With it, Auto means CSV. Reading fails if the header lacks one of the columns.
+	// Columns maps names of columns in the header of a table to the names as which they are read, such as "url", "ref"
+	// or "expires". A column that is [Ignored] says nothing about its rows. If Columns is set, Auto means CSV. Reading
+	// fails if the header lacks one of the columns.
 	Columns map[string]string
 	// MayBeEmpty accepts a file with comments only as an empty list. A file without any line is still refused: it is
 	// typical of a failed download.

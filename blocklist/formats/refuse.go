@@ -28,7 +28,7 @@ func (s *singleEntry) entry(e *blocklist.Entry) {
 // Limits beyond which a list is refused.
 const (
 	unusableShare = 4  // at most one unusable record in this number
-	repetitions   = 20 // of a list's only entry
+	repetitions   = 20 // how often a list may repeat its only entry
 )
 
 // refuse returns an error if the list as a whole is not plausible in its format.

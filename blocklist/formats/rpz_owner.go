@@ -21,8 +21,8 @@ const noZone = "it does not say the name of its zone, and all owners in it end i
 	"(--zone-origin, zone:), or a dot if the owners are what is listed"
 
 // settleOwners interprets absolute owners in a zone whose name is still unknown at the end. If the zone has relative
-// owners, too, absolute ones are errors. If all owners share a suffix, that contains the name of the zone, which the
-// caller must give. Otherwise the owners themselves are listed.
+// owners, too, absolute ones are errors. If all owners share a suffix, the name of the zone is part of the suffix, and
+// the caller must give this name. Otherwise the owners themselves are listed.
 func (z *zone) settleOwners(t *lineSink) {
 	shared := z.sharedEnd()
 	if !z.relative && shared != root {

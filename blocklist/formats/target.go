@@ -42,7 +42,7 @@ func isAddress(host string) bool {
 	return err == nil
 }
 
-// urlTarget is target for a URL that may lack its scheme. It returns false for a network, also a malformed one.
+// urlTarget parses like target, but the URL may lack its scheme. It returns false for a network, also a malformed one.
 func urlTarget(text string) (e blocklist.Entry, ok bool) {
 	if !strings.Contains(text, "://") {
 		if isNetwork(text) {
@@ -70,7 +70,7 @@ func addIf(t *lineSink, read func(string) (blocklist.Entry, bool), text, otherwi
 	t.bad(otherwise)
 }
 
-// addressTarget is target for an address or a prefix only.
+// addressTarget parses an address or a prefix like target, and refuses URLs.
 func addressTarget(text string) (e blocklist.Entry, ok bool) {
 	e, ok = target(text)
 	return e, ok && e.Scope == blocklist.ScopeIP

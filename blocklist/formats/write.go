@@ -15,7 +15,8 @@ import (
 // WriteOptions are the options for writing a list. The zero value is valid.
 type WriteOptions struct {
 	SkipUnsupported bool // skip entries that the format can't express, instead of failing
-	// skip entries with an expiry in foreign formats, which can't express it; otherwise they are written without it
+	// skip entries with an expiry in foreign formats, which can't express an expiry; false: write such entries without
+	// it
 	SkipExpiring bool
 	Zone         string    // name of an RPZ zone; zero: "rpz"
 	Set          string    // name of a set of addresses, of an ASCII letter, then letters, digits and _; zero: "blocked"

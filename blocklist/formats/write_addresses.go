@@ -76,8 +76,8 @@ func (w *writer) address(e blocklist.Entry) bool {
 	return ok && (p.Bits() > 0 || w.addresses.zero)
 }
 
-// addressSets writes the recorded addresses, without those inside another network of the list: not all programs take
-// networks that overlap.
+// addressSets writes the recorded addresses, without those inside another network of the list: not all programs accept
+// overlapping networks.
 func (w *writer) addressSets() {
 	a := w.addresses
 	w.put(a.begin)

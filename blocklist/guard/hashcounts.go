@@ -9,7 +9,7 @@ import (
 // sorted table takes a third of the memory of a map.
 type hashCounts struct {
 	parts  [][]uint64 // unsorted hashes, until complete; in parts, since a growing slice leaves garbage
-	added  []uint64   // sorted, after complete
+	added  []uint64   // hashes, sorted by complete
 	shift  int        // right shift that turns a hash into its index in starts
 	starts []uint32   // index in added of the first hash with each prefix; the last element is len(added)
 	counts map[uint64]uint32

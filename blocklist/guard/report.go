@@ -76,8 +76,8 @@ type reason struct {
 type Report struct {
 	// Holding findings come first; then by check; within a check in the order of the release.
 	Findings []Finding        `json:"findings"`
-	Held     uint64           `json:"held"`     // findings that hold the update, those not shown included
-	Reported uint64           `json:"reported"` // findings that do not, those not shown included
+	Held     uint64           `json:"held"`     // number of findings that hold the update, shown or not
+	Reported uint64           `json:"reported"` // number of other findings, shown or not
 	Counts   map[Check]uint64 `json:"counts"`   // all findings by check; a check without any is left out
 	// SHA-256 of all holding findings, in hexadecimal; empty if there are none.
 	Digest string `json:"digest"`

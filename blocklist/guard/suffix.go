@@ -10,7 +10,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// suffixDate returns the day of the public suffix list, as far as the list says it.
+// suffixDate returns the day of the public suffix list, or "unknown age" if the list does not name its day.
 func suffixDate() string {
 	_, date, _ := strings.Cut(publicsuffix.List.String(), "(")
 	day, _, _ := strings.Cut(date, "T")

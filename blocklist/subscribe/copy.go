@@ -47,7 +47,7 @@ func validAt(o *fetch.Origin) (now time.Time) {
 }
 
 // earlierRoots returns all roots from the first to the given one. It verifies that each of them leads to the next, but
-// not that the first is the right one: the given root is trusted, and those before it need not be.
+// not that the first is the right one: the given root is trusted, and the roots before it need not be trusted.
 func earlierRoots(ctx context.Context, o *fetch.Origin, given []byte) (all [][]byte, err error) {
 	pin, err := openRoot(given)
 	if err != nil {

@@ -20,8 +20,8 @@ const (
 	maxIdleHint = time.Minute
 )
 
-// listen receives the announcements of an origin until ctx ends. It sends those of newer releases or urgent orders to
-// hints.
+// listen receives the announcements of an origin until ctx ends. It sends the announcements of newer releases or urgent
+// orders to the channel hints.
 func (s *Subscription) listen(ctx context.Context, o *fetch.Origin, hints chan<- fetch.Event) {
 	retry := firstRetry
 	for ctx.Err() == nil {

@@ -24,7 +24,7 @@ type proposalFlags struct {
 	until endFlag
 }
 
-// add adds the flags. The one for the category has the given name.
+// add adds the flags. The flag for the category has the given name.
 func (f *proposalFlags) add(cmd *cobra.Command, category string) {
 	flags := cmd.Flags()
 	flags.StringSliceVar(&f.States, "state", nil, "only in this `STATE`, or several with commas: "+strings.Join(proposal.States(), ", "))
@@ -353,7 +353,7 @@ func (a *app) askToDecide(verb proposal.Verb, n uint64) error {
 	return err
 }
 
-// printDecided prints what became of each proposal. It fails if nothing was decided.
+// printDecided prints the result of a decision for each proposal. It fails if nothing was decided.
 func (a *app) printDecided(verb proposal.Verb, results []proposal.Decided) error {
 	var failed []error
 	done := uint64(0)

@@ -308,7 +308,7 @@ func (a *app) printProposed(r proposal.Result) {
 	}
 }
 
-// findingLines returns what stands against a proposal, in words.
+// findingLines returns the findings about a proposal, in words.
 func findingLines(f proposal.Findings) (lines []string) {
 	if f.Listed != "" {
 		lines = append(lines, "listed already: "+f.Listed)

@@ -163,7 +163,7 @@ func (a *app) signToFile(ctx context.Context, path string, s signFlags) error {
 	})
 }
 
-// signRequest signs a request, and hands the signature to deliver, with what is signed.
+// signRequest signs a request. It calls deliver with the signature, and with a text that names the signed metadata.
 func (a *app) signRequest(ctx context.Context, path string, s signFlags,
 	deliver func(signature []byte, what string) error,
 ) error {

@@ -31,10 +31,10 @@ func main() {
 	}
 }
 
-// listed is the i-th name of the list: each covers itself and all names below it.
+// listed returns the i-th name of the list. An entry covers its name and all names below it.
 func listed(i int) string { return fmt.Sprintf("host-%x.site-%d.example", i*2654435761%1_000_003, i) }
 
-// Every name is asked for in four forms, of which the list covers the first two.
+// forms are the four forms in which each name is looked up. The list covers the first two.
 var forms = [4]string{"%s", "www.%s", "not%s", "%s.test"}
 
 // lookup reports whether a host is listed.

@@ -158,8 +158,8 @@ const clockConfirmed = "; clock confirmed"
 // overriddenBy separates the reason of a change from the reason to override the guards.
 const overriddenBy = "; guards overridden: "
 
-// recordedReason returns the reason, that the clock was doubted and confirmed, and the override, as far as there is
-// any.
+// recordedReason returns the text to record as the reason: the stated reason, a note if the clock was doubted and
+// confirmed, and the reason for overriding the guards, if there is one.
 func (a Audit) recordedReason(doubted bool) string {
 	reason := a.Reason
 	if doubted {

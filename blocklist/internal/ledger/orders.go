@@ -12,8 +12,8 @@ import (
 )
 
 // Signs of changes. Added and removed lines are those of the published list. The others are lines of orders; they are
-// written only for a target that rests on several orders before or after the change. So a history without them is that
-// of a list where each entry rests on one order.
+// written only for a target that rests on several orders before or after the change. A history without such lines is
+// that of a list whose entries rest on one order each.
 //
 //	+line  the line is listed; unless it is the line of a standing order, it is the only one from now on
 //	-line  the line is not listed any more; if it is the line of the only standing order, that is withdrawn
@@ -126,7 +126,7 @@ func (s orders) find(target, reference string) (int, blocklist.Entry, error) {
 // without returns the orders without the one at index i.
 func (s orders) without(i int) orders { return slices.Delete(slices.Clone(s), i, i+1) }
 
-// set returns the orders with the given one in place of the one with the same reference, or at the end.
+// set returns the orders with the given order. It replaces the order with the same reference, or is added at the end.
 func (s orders) set(target, attributes string) (orders, error) {
 	e, err := parseEntry(target, attributes)
 	if err != nil {

@@ -65,7 +65,7 @@ func OpenStates() []string { return []string{StateNew, StateChecked, StateReferr
 type Proposal struct {
 	ID       int64  `json:"id"`
 	Target   string `json:"target,omitempty"`   // canonical
-	Withdraw bool   `json:"withdraw,omitempty"` // the target should be listed no more
+	Withdraw bool   `json:"withdraw,omitempty"` // the proposal is to withdraw the target
 	// Source says who made the proposal. If it comes from another agency's list, Source is the name of that list, and
 	// Serial its serial.
 	Source    string    `json:"source,omitempty"`

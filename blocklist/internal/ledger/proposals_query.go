@@ -281,7 +281,7 @@ type ProposalDecision struct {
 	State    string    // the state that it got
 	Received time.Time // when the proposal was received
 	At       time.Time // when it got this state
-	Alone    bool      // no person had checked it
+	Alone    bool      // no first person had checked the proposal
 }
 
 func scanProposalDecision(row scanner) (d ProposalDecision, err error) {

@@ -263,8 +263,9 @@ func (v View) ListedIn(ctx context.Context, r ReleaseLines) (listed, delisted ui
 	return listed, delisted, err
 }
 
-// listedBetween counts the targets in a range of operations whose first line was added and whose last one stands, and
-// those whose first line was removed and of which none stands.
+// listedBetween counts the listed and the delisted targets in a range of operations. A target was listed if its first
+// line in the range was added and its last line stands. It was delisted if its first line was removed and no line
+// stands.
 const listedBetween = `
 WITH ends (first, last) AS (
 	SELECT (SELECT sign FROM changes WHERE id = a), (SELECT sign FROM changes WHERE id = b) FROM (` + endsOfChanges + `))

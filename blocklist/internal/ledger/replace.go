@@ -13,7 +13,7 @@ import (
 type Replacement struct {
 	Counts
 	Before    uint64 // the orders that stood
-	Withdrawn uint64 // of these, those that the stream did not have
+	Withdrawn uint64 // those of Before that the stream did not have
 }
 
 // Replace makes the orders of a stream, which all have the given reference, the only orders with this reference. Orders

@@ -63,8 +63,7 @@ CREATE INDEX operations_last_change ON operations (last_change);
 // schemaLinks has the table that is new in version 4; see [upgrade].
 const schemaLinks = `CREATE TABLE gone (target TEXT PRIMARY KEY, change INTEGER NOT NULL) WITHOUT ROWID;`
 
-// schemaKinds has the index that is new in version 6; see [upgrade]. Most operations are of kinds that no query
-// selects.
+// schemaKinds has the index that is new in version 6; see [upgrade]. Queries look for the rare kinds of operations.
 const schemaKinds = `CREATE INDEX operations_kind ON operations (kind);`
 
 // schemaIndexes has the optional indexes of entries. For many entries they are made again, see [Tx.put].

@@ -140,8 +140,8 @@ func exec(ctx context.Context, s *sql.Stmt, args ...any) error {
 	return err
 }
 
-// prepared is a prepared statement as a [querier], in place of the text. As [exec], it does not let the driver watch
-// the context. Only one result of a statement may be read at a time.
+// prepared is a prepared statement as a [querier], which ignores the text of a query. Like [exec], it does not let the
+// driver watch the context. Only one result of a statement may be read at a time.
 type prepared struct{ *sql.Stmt }
 
 func (p prepared) QueryContext(ctx context.Context, _ string, args ...any) (*sql.Rows, error) {

@@ -7,7 +7,7 @@ import (
 
 // linkProof proves that the links lead from each target to all of its changes, see [changesOf]. That is so if every
 // change is the end of exactly one link of its target, and the link of a change leads to an earlier one. The proof adds
-// a hash of each change, and subtracts one of each link's end. The key of the hash is random, so the sum of altered
+// a hash of each change, and subtracts a hash of each link's end. The key of the hash is random, so the sum of altered
 // links is not zero.
 type linkProof struct {
 	seed  maphash.Seed

@@ -170,8 +170,8 @@ func (b *Bundle) Next() (path string, content io.Reader, err error) {
 	return path, b.tar, nil
 }
 
-// Unpack passes each remaining file to take, with its signed description, and returns those of files that are not in
-// the bundle. It fails with [blocklist.ErrMalformed] for a file that is not among files, or is there twice.
+// Unpack passes each remaining file to take, with its signed description, and returns the files that the bundle does
+// not have. It fails with [blocklist.ErrMalformed] for a file that is not among files, or is there twice.
 func (b *Bundle) Unpack(files []File, take func(f File, content io.Reader) error) (missing []File, err error) {
 	missing = slices.Clone(files)
 	for {

@@ -111,7 +111,7 @@ func encrypt(plain []byte, passphrase string) ([]byte, error) {
 // ErrPassphrase is returned for a wrong passphrase.
 var ErrPassphrase = errors.New("the passphrase is wrong")
 
-// Check fails if there is no such key, see [Load]. It needs no passphrase.
+// Check fails if there is no key for [Load] to load from path. It needs no passphrase.
 func Check(path string) error {
 	if name, ok := strings.CutPrefix(path, AgentPrefix); ok {
 		_, err := findAgentKey(name)

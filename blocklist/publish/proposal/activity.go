@@ -18,7 +18,7 @@ type Activity struct {
 	Refused   uint64 `json:"refused"`
 	Referred  uint64 `json:"referred"`
 	Withdrawn uint64 `json:"withdrawn"`
-	Alone     uint64 `json:"alone"` // of those listed and delisted, how many one person has decided on alone
+	Alone     uint64 `json:"alone"` // number of those listed and delisted that one person decided on alone
 	Waited    Waits  `json:"waited"`
 }
 

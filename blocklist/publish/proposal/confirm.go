@@ -133,7 +133,7 @@ func (r *ruling) recordConfirmed(ctx context.Context, e *publish.Edit, confirmed
 }
 
 // adoptReason gives the operation the reason of the first person, if all the proposals were checked with the same one.
-// Who confirms without a reason agrees with it.
+// A person who confirms without a reason agrees with that reason.
 func adoptReason(ctx context.Context, e *publish.Edit, ids []int64) error {
 	reasons := map[string]bool{}
 	for _, id := range ids {

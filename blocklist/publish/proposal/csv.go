@@ -18,7 +18,7 @@ import (
 // MaxTable is the maximum length of a table of proposals, in bytes.
 const MaxTable = 64 << 20
 
-// Fields returns the fields of a proposal that a column of a table may have.
+// Fields returns the names of the fields of a proposal for which a table may have a column.
 func Fields() []string {
 	return []string{"target", "source", "received", "category", "reference", "evidence", "note", "reporter", "key"}
 }

@@ -94,7 +94,7 @@ func Targets(ctx context.Context, l *publish.Ledger, after int64) iter.Seq2[Targ
 	return l.History().ProposalTargets(ctx, after)
 }
 
-// Counts returns the number of proposals by source, category and state, without those that have none.
+// Counts returns the number of proposals by source, category and state, without combinations that have no proposals.
 func Counts(ctx context.Context, l *publish.Ledger) ([]Count, error) {
 	return l.History().ProposalCounts(ctx)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// Outcome is what became of a proposal that was given to [Propose].
+// Outcome says what [Propose] has done with a proposal.
 type Outcome string
 
 // The outcomes.
@@ -21,7 +21,7 @@ const (
 	Rejected Outcome = "rejected" // it is malformed or against a rule, and is not recorded
 )
 
-// Result is the outcome of one proposal, with what stands against it.
+// Result is the outcome of one proposal, with the findings about it.
 type Result struct {
 	Proposal
 	Outcome Outcome `json:"outcome"`
@@ -89,7 +89,7 @@ func Propose(ctx context.Context, l *publish.Ledger, all []Proposal, by publish.
 	return results, addFindings(ctx, l, results, &done)
 }
 
-// addFindings adds what stands against each proposal that was not rejected.
+// addFindings adds the findings about each proposal that was not rejected.
 func addFindings(ctx context.Context, l *publish.Ledger, results []Result, done *ledger.Counter) error {
 	var kept []Proposal
 	var at []int
@@ -166,7 +166,7 @@ func saysNothingNew(p, before Proposal) bool {
 	return true
 }
 
-// Examine returns what stands against each of some proposals now, in the same order.
+// Examine returns the current findings about each of the given proposals, in the same order.
 func Examine(ctx context.Context, l *publish.Ledger, all []Proposal) ([]Findings, error) {
 	return examine(ctx, l, all, &ledger.Counter{})
 }

@@ -25,8 +25,8 @@ type State struct {
 // Updated counts what an update did.
 type Updated struct {
 	Proposed  uint64 `json:"proposed"`  // new proposals
-	Withdraw  uint64 `json:"withdraw"`  // of these, to withdraw an entry that was confirmed
-	Changed   uint64 `json:"changed"`   // of these, of entries that were proposed before with another category, reference or expiry
+	Withdraw  uint64 `json:"withdraw"`  // new proposals to withdraw an entry that was confirmed
+	Changed   uint64 `json:"changed"`   // new proposals of entries whose category, reference or expiry has changed
 	Withdrawn uint64 `json:"withdrawn"` // open proposals taken back, because the list no longer has the entry
 	Known     uint64 `json:"known"`     // entries that were proposed before
 }

@@ -28,7 +28,7 @@ type SubscriberTimes struct {
 	Times           []ReleaseTime // of the releases that it has confirmed, in order of serials
 	InTime          int
 	Missing         []uint64 // serials that were due, without a receipt
-	Differs         []uint64 // serials of which it has stated another content than was signed
+	Differs         []uint64 // serials for which it stated a digest other than the signed one
 	Median, Slowest time.Duration
 	SlowestSerial   uint64
 }

@@ -115,7 +115,7 @@ func addEvent(all []span, e publish.EntryEvent, at time.Time) []span {
 	return all
 }
 
-// closed ends the last span now, if it is open.
+// closed ends the last span at the time now, if the span is open.
 func closed(all []span, now time.Time) []span {
 	if n := len(all); n > 0 && all[n-1].to.IsZero() {
 		all[n-1].to = now

@@ -18,7 +18,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// Options are the data of a page beside the ledger.
+// Options has the data of a page that do not come from the ledger.
 type Options struct {
 	Language string        // one of words.Languages; empty: English
 	Program  string        // which program writes the page, and its version
@@ -62,7 +62,7 @@ func (h head) write(w io.Writer, name string, data any) error {
 	return t.ExecuteTemplate(w, name, data)
 }
 
-// functions are those of all templates. Times are in UTC.
+// functions returns the functions of all templates. Times are in UTC.
 func functions(w *words.Words) template.FuncMap {
 	return template.FuncMap{
 		"t": w.Text, "count": w.Count, "num": w.Number, "took": w.Took, "show": show, "join": joined, "reason": w.Reason, "reference": w.Reference,

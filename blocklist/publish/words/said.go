@@ -46,7 +46,7 @@ func (w *Words) each(all publish.Messages) (texts []string) {
 	return texts
 }
 
-// Reason returns the reason of an operation, with what the program has recorded there in the language.
+// Reason returns the reason of an operation. A text that the program itself has recorded is given in the language.
 func (w *Words) Reason(o publish.Operation) string {
 	c := publish.CauseOf(o)
 	texts := w.each(c.Said)
@@ -59,7 +59,8 @@ func (w *Words) Reason(o publish.Operation) string {
 	return strings.Join(texts, "; ")
 }
 
-// Reference returns the reference of an operation, with what the program has recorded there in the language.
+// Reference returns the reference of an operation. A text that the program itself has recorded is given in the
+// language.
 func (w *Words) Reference(o publish.Operation) string {
 	c := publish.CauseOf(o)
 	texts := w.each(c.Named)

@@ -24,7 +24,7 @@ type Origin struct {
 	events   *url.URL // URL of announcements; nil for a folder
 	receipts *url.URL // URL for receipts; nil for a folder
 
-	noReceiptsUntil time.Time // it accepts no receipts until then
+	noReceiptsUntil time.Time // no receipts are sent to the origin before this time
 
 	conditions    http.Header // for a conditional request of the timestamp
 	conditionsFor []byte      // the timestamp that conditions belong to
