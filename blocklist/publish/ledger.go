@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"math"
 	"os"
@@ -156,3 +157,10 @@ func because(what, why string) string {
 	}
 	return what + ": " + why
 }
+
+// ErrUnchanged is returned if the list has not changed since the last release.
+var ErrUnchanged = errors.New("nothing has changed")
+
+// metaSent is the key of the release that is being sent to an origin. Until the origin has answered, no other release
+// may have its serial.
+const metaSent = "sent"

@@ -94,10 +94,6 @@ func (p *Pending) What() string {
 	return whatRelease.With(p.List, p.Serial).String()
 }
 
-// ID returns the SHA-256 of what signatures on p cover, in hexadecimal digits. It is another one for each state of what
-// is pending, and stays the same while officers sign.
-func (p *Pending) ID() (string, error) { return p.refusedID() }
-
 // Pending returns the pending root, else the pending release. It fails with [ErrNothingPending] if there is neither.
 func (d folder) Pending() (*Pending, error) {
 	version, err := d.newestRoot()

@@ -84,10 +84,6 @@ func doing(kind string) string {
 	return "pushing"
 }
 
-// metaSent is the key of the release that is being sent to an origin. Until the origin has answered, no other release
-// may have its serial.
-const metaSent = "sent"
-
 // checkSent fails if the pending release p was sent and the origin has not answered.
 func (l *Ledger) checkSent(ctx context.Context, p *Pending) error {
 	sent, err := l.history.Meta(ctx, metaSent)

@@ -7,9 +7,6 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// reasonAside is the reason of an operation of [KindSkip] that a recovery records.
-const reasonAside = "set aside by a recovery"
-
 // doomed returns the serials that must not be used again because the recovery sets the pending release aside: its own
 // serial, if officers have signed it. If the ledger is lost, also the serials between the release and the pending one:
 // each was signed, since otherwise the pending release would have it. There are none if the pending release can't be

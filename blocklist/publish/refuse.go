@@ -111,7 +111,7 @@ func (l *Ledger) drop(ctx context.Context, p *Pending, r signedRefusal) error {
 	if err := p.checkUnchanged(); err != nil {
 		return fmt.Errorf("refusing: %w", err)
 	}
-	if id, err := p.refusedID(); err != nil || id != r.SHA256 {
+	if id, err := p.ID(); err != nil || id != r.SHA256 {
 		return fmt.Errorf("%w: %s has changed since it was refused; ask for a new request", blocklist.ErrUntrusted, p.What())
 	}
 	if p.IsRelease() || p.unreadable() {
@@ -181,9 +181,9 @@ func (r signedRefusal) by(root *trust.Root) bool {
 	})
 }
 
-// refusedID returns the SHA-256 of the refused metadata: of the part that signatures cover, or of the whole file if it
-// can't be parsed.
-func (p *Pending) refusedID() (string, error) {
+// ID returns the SHA-256 of what signatures on p cover, in hexadecimal digits. It is another one for each state of what
+// is pending, and stays the same while officers sign. If p can't be parsed, it is the SHA-256 of the whole file.
+func (p *Pending) ID() (string, error) {
 	if p.unreadable() {
 		return fmt.Sprintf("%x", sha256.Sum256(p.metadata)), nil
 	}
@@ -211,7 +211,7 @@ func (p *Pending) refuse(root *trust.Root, officer crypto.Signer, c Audit) (r si
 	if err := (Audit{Author: r.Author, Reason: r.Reason, Reference: c.Reference}).Check(); err != nil {
 		return r, err
 	}
-	if r.SHA256, err = p.refusedID(); err != nil {
+	if r.SHA256, err = p.ID(); err != nil {
 		return r, err
 	}
 	text, err := r.bytes()

@@ -10,9 +10,6 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// ErrUnchanged is returned if the list has not changed since the last release.
-var ErrUnchanged = errors.New("nothing has changed")
-
 // Release makes the next release from the ledger and leaves it pending, unsigned. First it removes expired entries from
 // the ledger, as an operation of author. A pending release of an older state is replaced, and its signatures are lost;
 // replaced reports this. If it had any, its serial is not used again, see [Skipped]. A pending release of the same

@@ -26,9 +26,6 @@ func (s Skipped) String() string {
 	return fmt.Sprintf("serial %d was signed by %s and is not used again", s.Serial, s.Signers)
 }
 
-// signedBy separates serial and signers in the reference of an operation of [KindSkip].
-const signedBy = " signed by "
-
 func (s Skipped) reference() string {
 	return shorten(skippedSerial.With(s.Serial, s.Signers).String(), maxText)
 }

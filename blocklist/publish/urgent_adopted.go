@@ -58,6 +58,3 @@ func (l *Ledger) adoptOrders(ctx context.Context, from *trust.OrdersError, c Aud
 	return fmt.Errorf("%w: the origin had %s; they are in %s now: look at them with blocklist urgent list, order or withdraw again, and push again",
 		from, c.Reason, l.path(urgentDir))
 }
-
-// foundAt is part of the reason of orders that were taken over from an origin. They were in force already.
-const foundAt = "found at "

@@ -27,9 +27,6 @@ const (
 	maxRefresh = 30 * 24 * time.Hour
 )
 
-// IsSet reports whether the list is fetched.
-func (f *Fetch) IsSet() bool { return len(f.URLs)+len(f.Primaries) > 0 }
-
 // Key reads the TSIG key for requests to the primaries. It returns nil if there is none.
 func (f *Fetch) Key() (*rpz.Key, error) {
 	if f.KeyFile == "" {

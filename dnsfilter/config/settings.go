@@ -173,6 +173,9 @@ type Fetch struct {
 	KeyFile   string              // file with TSIG keys, of which the first signs requests; empty: no signatures
 }
 
+// IsSet reports whether the list is fetched.
+func (f *Fetch) IsSet() bool { return len(f.URLs)+len(f.Primaries) > 0 }
+
 // Default returns the settings of a file that sets nothing.
 func Default() *Settings {
 	s := &Settings{Cache: dnsfilter.DefaultCache}

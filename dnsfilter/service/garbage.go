@@ -4,6 +4,8 @@ import (
 	"context"
 	"runtime/debug"
 	"time"
+
+	"github.com/argine-dns/argine/dnsfilter"
 )
 
 const (
@@ -13,7 +15,7 @@ const (
 
 // returnGarbage returns memory to the system when many encrypted connections have come. Their handshakes leave more
 // garbage than the connections need, and idle connections allocate nothing, so the garbage collector would not run.
-func (s *Service) returnGarbage(ctx context.Context) error {
+func returnGarbage(ctx context.Context, server *dnsfilter.Server) error {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	var g growth
@@ -22,7 +24,7 @@ func (s *Service) returnGarbage(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-look.C:
-			if g.ended(s.server.Stats().Encrypted.Open) {
+			if g.ended(server.Stats().Encrypted.Open) {
 				debug.FreeOSMemory()
 			}
 		}

@@ -54,7 +54,7 @@ func (s *Service) serve(ctx context.Context, l *dnsfilter.Listeners) error {
 		if os.Getenv("GOGC") == "" {
 			debug.SetGCPercent(frequentGC)
 		}
-		g.Go(func() error { return s.returnGarbage(ctx) })
+		g.Go(func() error { return returnGarbage(ctx, s.server) })
 	}
 	g.Go(func() error { return s.server.Serve(ctx, l) })
 	g.Go(func() error { return secure.Serve(ctx, s.server, l, s.certificate.pair.Load) })

@@ -3,7 +3,6 @@ package desk
 import (
 	"context"
 	"errors"
-	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -41,14 +40,6 @@ func fieldOf(err error) string {
 		return "reference"
 	}
 	return ""
-}
-
-// markField returns the attributes of a field, if an error is about it.
-func markField(f changeForm, field string) template.HTMLAttr {
-	if f.Bad != field {
-		return ""
-	}
-	return ` aria-invalid="true" aria-describedby="problem" autofocus`
 }
 
 // kind is a kind of errors, with the status of the answer.
