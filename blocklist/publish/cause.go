@@ -47,7 +47,7 @@ func (r *reader) readReason(kind string) {
 		r.takeOne(CauseChecks)
 	case KindRoot:
 		if r.takeOne(madeRoot) {
-			for r.takeOne(rootChanges...) { //nolint:revive // each takes one
+			for r.takeOne(rootChanges...) { // each takes one
 			}
 		}
 	case KindRefuse:

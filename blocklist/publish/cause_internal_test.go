@@ -40,7 +40,8 @@ func TestCauseOf(t *testing.T) {
 		{KindSkip, "refused", "serial 3 signed by anna, bruno", Messages{skippedRefused.With()}, Messages{skippedSerial.With(int64(3), "anna, bruno")}, "", "", ""},
 		{
 			KindUrgent, "urgent orders 1 on serial 3, +a.example, -https://b.example/x: people lose money; now; asked for by carla", "night 3",
-			Messages{signedOrders.With(int64(1), int64(3)), orderedTarget.With("+a.example"), orderedTarget.With("-https://b.example/x"), askedBy.With("carla")}, nil,
+			Messages{signedOrders.With(int64(1), int64(3)), orderedTarget.With("+a.example"), orderedTarget.With("-https://b.example/x"), askedBy.With("carla")},
+			nil,
 			"people lose money; now", "night 3", "",
 		},
 		{KindUrgent, "urgent orders 1 on serial 3, which anna signed, found at https://origin.example", "", Messages{signedOrders.With(int64(1), int64(3)), adoptedOrders.With("anna", "https://origin.example")}, nil, "", "", ""},

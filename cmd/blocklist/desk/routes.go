@@ -13,7 +13,7 @@ const signaturesPath = "/signatures"
 // reportsPath takes reports of programs, which have tokens of their own.
 const reportsPath = "/api/reports"
 
-// routes are the pages.
+// routes returns the handler of all paths.
 func (d *Desk) routes() http.Handler {
 	m := http.NewServeMux()
 	m.Handle("GET /assets/{hash}/{name}", d.assets)
@@ -24,59 +24,71 @@ func (d *Desk) routes() http.Handler {
 	m.HandleFunc("POST "+preferencesPath, d.setPreferences)
 	m.HandleFunc("GET /terminal/request", d.terminal(d.terminalRequest))
 	m.HandleFunc("POST /terminal/signature", d.terminal(d.terminalSignature))
-	for _, p := range []struct {
-		pattern string
-		may     right
-		show    func(*visit) error
-	}{
-		{"GET " + preferencesPath, see, (*visit).preferences},
-		{"GET /{$}", see, (*visit).start},
-		{"GET /search", see, (*visit).search},
-		{"GET /entries", see, (*visit).entries},
-		{"GET /entry", see, (*visit).entry},
-		{"GET /entry/page", see, (*visit).entryPage},
-		{"GET /history", see, (*visit).history},
-		{"GET /operation/{id}", see, (*visit).operation},
-		{"GET /add", change, (*visit).addForm},
-		{"POST /add", change, (*visit).add},
-		{"GET /withdraw", change, (*visit).withdrawForm},
-		{"POST /withdraw", change, (*visit).withdraw},
-		{"GET /pending", see, (*visit).pending},
-		{"POST /release", decide, (*visit).release},
-		{"POST /push", decide, (*visit).push},
-		{"POST /request", sign, (*visit).request},
-		{"POST /code", sign, (*visit).makeCode},
-		{"GET /pending/code/{id}", sign, (*visit).code},
-		{"GET /urgent/code/{id}", sign, (*visit).code},
-		{"GET /root.json", see, (*visit).root},
-		{"POST " + signaturesPath, sign, (*visit).bringSignatures},
-		{"GET /urgent", see, (*visit).urgent},
-		{"POST /urgent", change, (*visit).askUrgent},
-		{"POST /urgent/cancel", change, (*visit).cancelUrgent},
-		{"POST /urgent/push", decide, (*visit).pushUrgent},
-		{"POST /urgent/keep", change, (*visit).keepUrgent},
-		{"POST /urgent/end", decide, (*visit).endUrgent},
-		{"GET /due", see, (*visit).due},
-		{"GET /proposals", see, (*visit).proposals},
-		{"GET /proposals.csv", see, (*visit).proposalTable},
-		{"GET /proposal/{id}", see, (*visit).proposal},
-		{"GET /proposals/review", see, (*visit).reviewProposals},
-		{"POST /proposals/decide", change, (*visit).decideProposals},
-		{"GET /propose", change, (*visit).proposeForm},
-		{"POST /propose", change, (*visit).propose},
-		{"GET /subscribers", see, (*visit).subscribers},
-		{"GET /platforms", see, (*visit).platforms},
-		{"GET /reports", audit, (*visit).reports},
-		{"GET /reports/{month}", audit, (*visit).report},
-		{"GET /people", audit, (*visit).people},
-	} {
-		m.Handle(p.pattern, d.page(p.may, p.show))
+	shown := map[string]bool{} // paths that have a page
+	for _, p := range pages() {
+		m.Handle(p.method+" "+p.path, d.page(p.may, p.show))
+		shown[p.path] = shown[p.path] || p.method == http.MethodGet
 	}
-	for _, path := range []string{"/release", "/push", "/request", "/code", signaturesPath, "/urgent/cancel", "/urgent/push", "/urgent/keep", "/urgent/end", "/proposals/decide"} {
-		m.Handle("GET "+path, d.page(see, func(*visit) error { return errNoForm }))
+	for path, ok := range shown {
+		if !ok {
+			m.Handle("GET "+path, d.page(see, func(*visit) error { return errNoForm }))
+		}
 	}
 	m.Handle("/", d.page(see, func(*visit) error { return errNoPage }))
 	return m
+}
+
+// route is a page, or what a form is sent to, for people with a right.
+type route struct {
+	method, path string
+	may          right
+	show         func(*visit) error
+}
+
+// pages returns what people with a session reach.
+func pages() []route {
+	return []route{
+		{"GET", preferencesPath, see, (*visit).preferences},
+		{"GET", "/{$}", see, (*visit).start},
+		{"GET", "/search", see, (*visit).search},
+		{"GET", "/entries", see, (*visit).entries},
+		{"GET", "/entry", see, (*visit).entry},
+		{"GET", "/entry/page", see, (*visit).entryPage},
+		{"GET", "/history", see, (*visit).history},
+		{"GET", "/operation/{id}", see, (*visit).operation},
+		{"GET", "/add", change, (*visit).addForm},
+		{"POST", "/add", change, (*visit).add},
+		{"GET", "/withdraw", change, (*visit).withdrawForm},
+		{"POST", "/withdraw", change, (*visit).withdraw},
+		{"GET", "/pending", see, (*visit).pending},
+		{"POST", "/release", decide, (*visit).release},
+		{"POST", "/push", decide, (*visit).push},
+		{"POST", "/request", sign, (*visit).request},
+		{"POST", "/code", sign, (*visit).makeCode},
+		{"GET", "/pending/code/{id}", sign, (*visit).code},
+		{"GET", "/urgent/code/{id}", sign, (*visit).code},
+		{"GET", "/root.json", see, (*visit).root},
+		{"POST", signaturesPath, sign, (*visit).bringSignatures},
+		{"GET", "/urgent", see, (*visit).urgent},
+		{"POST", "/urgent", change, (*visit).askUrgent},
+		{"POST", "/urgent/cancel", change, (*visit).cancelUrgent},
+		{"POST", "/urgent/push", decide, (*visit).pushUrgent},
+		{"POST", "/urgent/keep", change, (*visit).keepUrgent},
+		{"POST", "/urgent/end", decide, (*visit).endUrgent},
+		{"GET", "/due", see, (*visit).due},
+		{"GET", "/proposals", see, (*visit).proposals},
+		{"GET", "/proposals.csv", see, (*visit).proposalTable},
+		{"GET", "/proposal/{id}", see, (*visit).proposal},
+		{"GET", "/proposals/review", see, (*visit).reviewProposals},
+		{"POST", "/proposals/decide", change, (*visit).decideProposals},
+		{"GET", "/propose", change, (*visit).proposeForm},
+		{"POST", "/propose", change, (*visit).propose},
+		{"GET", "/subscribers", see, (*visit).subscribers},
+		{"GET", "/platforms", see, (*visit).platforms},
+		{"GET", "/reports", audit, (*visit).reports},
+		{"GET", "/reports/{month}", audit, (*visit).report},
+		{"GET", "/people", audit, (*visit).people},
+	}
 }
 
 // secured adds the headers and limits of all requests. It refuses forms of other sites, and names that lead here by a
