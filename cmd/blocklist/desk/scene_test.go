@@ -3,6 +3,7 @@ package desk_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -82,6 +83,7 @@ func (a *agency) play(t *testing.T) {
 	request := rita.post(t, "/request", fields("what", "urgent"))
 	rita.upload(t, a.signed(t, request.raw))
 	a.list(t, `shop.example category=fraud ref="order 2026/50"`, `prize.example category=fraud ref="order 2026/50"`)
+	require.Equal(t, http.StatusOK, rita.post(t, "/urgent/keep", nil).status)
 	rita.post(t, "/release", nil)
 	a.signBy(t, a.officers[0])
 	a.list(t, `late.example category=fraud ref="order 2026/51"`)

@@ -108,9 +108,9 @@ func TestTypedOutlivesPreferences(t *testing.T) {
 			for _, path := range []string{"/add", "/withdraw", "/propose", "/urgent", "/proposal/3"} {
 				w.open(path)
 				reference := func() string {
-					return evaluate[string](w, `document.querySelector('#typed [name=reference]').value`)
+					return evaluate[string](w, `document.querySelector('#typed :is([name=decision], [name=reference])').value`)
 				}
-				w.focus(w.node(`document.querySelector('#typed [name=reference]')`))
+				w.focus(w.node(`document.querySelector('#typed :is([name=decision], [name=reference])')`))
 				w.do(chromedp.KeyEvent("order 7"))
 				typed := reference()
 				require.Contains(t, typed, "order 7")
