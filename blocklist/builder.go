@@ -126,7 +126,7 @@ func (b *builder) review(batch []preparedRow) {
 	}
 }
 
-// preparedRow is a row without its digest, which takes most of the time to compute.
+// preparedRow is a row without its digest. Computing the digest takes most of the time.
 type preparedRow struct {
 	key     string
 	hash    uint64

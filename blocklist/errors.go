@@ -85,7 +85,7 @@ func (e *EntryError) Unwrap() error { return ErrMalformed }
 type SerialError struct {
 	List string
 	Held uint64 // the current serial
-	Base uint64 // the serial that the release starts from; 0: it is a snapshot
+	Base uint64 // the serial that the release starts from; 0: the release is a snapshot
 	Got  uint64 // the serial of the release
 	Err  error
 }

@@ -5,7 +5,7 @@ package blocklist
 type features struct {
 	URLs uint64    // 1 if there are url entries
 	IPv4 uint64    // bit n: there are prefixes of length n
-	IPv6 [3]uint64 // likewise, 64 lengths a word
+	IPv6 [3]uint64 // bit n over all words, 64 lengths a word: there are prefixes of length n
 }
 
 func (k *features) add(e *Entry) {

@@ -49,7 +49,7 @@ func (s *lookups) AppendURLMatches(dst []Match, url string) []Match {
 // urlQuery is a URL to look up.
 type urlQuery struct {
 	expression
-	name []byte // the host in wire form; empty: it is an address
+	name []byte // the host in wire form; empty: the host is an address
 	suffixes
 }
 

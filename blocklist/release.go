@@ -27,7 +27,7 @@ const ReleaseFormat = "argine-release: 1"
 type Header struct {
 	List    string    // name of the list
 	Serial  uint64    // number of the release, from 1, increasing
-	Base    uint64    // serial that a delta starts from; 0: it is a snapshot
+	Base    uint64    // serial that a delta starts from; 0: the release is a snapshot
 	Entries uint64    // number of entries after the release
 	Digest  Digest    // of the state after the release
 	Created time.Time // in whole seconds

@@ -204,8 +204,8 @@ func decodeSetHeader(page []byte) (h setHeader, err error) {
 	return h, nil
 }
 
-// checkSet reads a set once and verifies its checksums. A file is read by checkSet before it is mapped, so that its
-// pages do not count as memory of the process.
+// checkSet reads a set once and verifies its checksums. Call checkSet for a file before the file is mapped, so that the
+// pages read do not count as memory of the process.
 func checkSet(r io.Reader) (h setHeader, err error) {
 	page := make([]byte, pageSize)
 	n, err := io.ReadFull(r, page)

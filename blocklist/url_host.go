@@ -45,7 +45,7 @@ func isDigits(s string) bool {
 	return true
 }
 
-// appendIPv6 appends an address in brackets. If the address stands for an IPv4 address, it appends that one.
+// appendIPv6 appends an address in brackets. If the address stands for an IPv4 address, it appends the IPv4 address.
 func appendIPv6(dst []byte, s string) ([]byte, netip.Addr) {
 	a, err := netip.ParseAddr(s)
 	if err != nil || !a.Is6() || a.Zone() != "" {
@@ -120,7 +120,7 @@ func parseIPv4Part(p []byte) (n uint64, ok bool) {
 	return n, len(p) > 0 || base == 16
 }
 
-// appendHostName appends the host in wire form, or nothing if it is not a name.
+// appendHostName appends the host of e in wire form, or nothing if the host is not a name.
 func appendHostName(dst []byte, e expression) []byte {
 	if e.addr.IsValid() {
 		return dst

@@ -11,7 +11,7 @@ import (
 
 const module = "github.com/argine-dns/argine"
 
-// Build says what a program was built from. What was not recorded is empty.
+// Build says what a program was built from. A field is empty if the compiler did not record its value.
 type Build struct {
 	Version string // of the module; (devel) if unknown
 	Commit  string // full hash; with "+changed" if files were changed beside it

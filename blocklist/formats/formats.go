@@ -84,7 +84,7 @@ const (
 	CONSOB   Format = "consob"
 	Argine   Format = "argine"
 
-	Nftables Format = "nftables" // addresses alone, as sets; written only, as the next two
+	Nftables Format = "nftables" // addresses alone, as sets; written only, like IPSet and BIRD
 	IPSet    Format = "ipset"    // addresses alone, as sets
 	BIRD     Format = "bird"     // addresses alone, as routes with the community BLACKHOLE (RFC 7999)
 )

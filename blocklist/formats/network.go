@@ -12,9 +12,9 @@ const (
 	maxSizeChars = 3 // characters of a prefix length
 )
 
-// isNetwork reports whether a text without a scheme is a network, or a malformed one: an address or a number, a slash,
-// and a number. If other text follows the slash, the text counts as a network only if the part before it is no valid
-// address; otherwise it may be a URL.
+// isNetwork reports whether a text without a scheme is a network, or a malformed network: an address or a number, a
+// slash, and a number. If other text follows the slash, the text counts as a network only if the part before it is no
+// valid address; otherwise it may be a URL.
 func isNetwork(text string) bool {
 	host, size, _ := strings.Cut(strings.TrimRight(text, "/"), "/")
 	_, err := netip.ParseAddr(strings.Trim(host, "[]"))

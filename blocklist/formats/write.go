@@ -27,7 +27,7 @@ type WriteOptions struct {
 // Written counts the entries by what the writer did with them.
 type Written struct {
 	Entries    int // written
-	Covered    int // of these, without a record of their own: a listed domain or network above covers them
+	Covered    int // of Entries, those without a record of their own: a listed domain or network covers them
 	Duplicates int // omitted, because other entries covered them
 	Expired    int // omitted from a foreign format because they had expired
 	// with an expiry in the future that a foreign format can't express: written without it, or omitted by SkipExpiring

@@ -97,7 +97,7 @@ func (w *writer) addressSets() {
 	}
 }
 
-// outermost returns the recorded networks of a family in their order, and counts those inside another one.
+// outermost returns the recorded networks of a family in their order, and counts those inside another network.
 func (w *writer) outermost(is4 bool) (all []netip.Prefix) {
 	for p := range w.seen.ips {
 		if p.Addr().Is4() == is4 {

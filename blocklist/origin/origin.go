@@ -53,7 +53,7 @@ type Origin struct {
 	o   Options
 	mu  sync.Mutex // locks out other goroutines; the folder's lock file works between processes only
 
-	receipts sync.Mutex // the same, for receipts
+	receipts sync.Mutex // locks out other goroutines that change receipts
 
 	asking, receiving semaphore // limits on concurrent pushes
 

@@ -30,7 +30,7 @@ type Hold struct {
 	Entries  uint64        `json:"entries"`
 	Digest   string        `json:"digest"`
 	Created  time.Time     `json:"created"`
-	Override string        `json:"override,omitempty"` // the agency's reason for overriding its own guards; empty: they did not hold it
+	Override string        `json:"override,omitempty"` // the agency's reason for overriding its own guards; empty: no override
 	Since    time.Time     `json:"since"`
 	Rejected bool          `json:"rejected"` // Reject was called; Accept is still possible
 	Report   *guard.Report `json:"report"`

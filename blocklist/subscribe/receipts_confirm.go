@@ -181,7 +181,7 @@ func (s *receiptSender) sign(ctx context.Context, r receipt.Receipt) (err error)
 	return s.save(next)
 }
 
-// previousSerial returns the serial that was in force before, or 0 if it is not known.
+// previousSerial returns the last confirmed serial if it is not the given one, or else the number below the given one.
 func (s *receiptSender) previousSerial(serial uint64) uint64 {
 	if s.Serial > 0 && s.Serial != serial {
 		return s.Serial

@@ -20,10 +20,10 @@ type Status struct {
 	Urgent  int       // number of urgent orders in addition to the release, including expired ones that are not yet withdrawn
 	Origin  string    // the origin that answered last
 	Checked time.Time // when an origin last proved that this is the newest release; zero: not since the start
-	Expires time.Time // until when the current metadata counts as fresh; zero: there is none
+	Expires time.Time // until when the current metadata counts as fresh; zero: no metadata
 	Stale   bool      // Expires has passed, or there is no release; the list is still enforced
 	Root    time.Time // expiry of the newest root; if the agency does not renew it by then, the list becomes stale
-	Err     error     // why the last poll failed; nil: it did not
+	Err     error     // why the last poll failed; nil: it succeeded
 	Hold    *Hold     // the held release; nil: none
 	Held    uint64    // number of releases held by the guards since the start
 
@@ -185,7 +185,7 @@ func (s *Subscription) expectFresh(serial uint64, until time.Time) {
 	}
 }
 
-// rootEndsSoon is how long before a root expires a warning is logged.
+// rootEndsSoon is the remaining lifetime of a root from which on a warning is logged.
 const rootEndsSoon = 90 * 24 * time.Hour
 
 // warnOfRoot logs a warning, once per root, if it expires soon. Without a new root, the list then becomes stale.

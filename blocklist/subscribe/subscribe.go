@@ -100,7 +100,7 @@ type Subscription struct {
 	freshUntil   map[uint64]time.Time
 	changed      chan struct{} // closed and replaced when the status changes
 	staleLogged  bool
-	interrupt    context.CancelCauseFunc // interrupts the running poll; nil: there is none
+	interrupt    context.CancelCauseFunc // interrupts the running poll; nil: no poll is running
 	interrupting int                     // number of callers that wait for the poll to end
 	warned       int64                   // version of the root whose expiry was logged
 	urgent       int64                   // version of the newest urgent orders seen, enforced or not

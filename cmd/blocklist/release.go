@@ -63,7 +63,8 @@ still hold the release until each subscriber accepts it.`,
 	return cmd
 }
 
-// printUsedUp prints the serials that are not used again since the last pushed release, and what follows from that.
+// printUsedUp prints the serials that are not used again since the last pushed release. After the last one it prints
+// the argument so, which says what follows from them.
 func (a *app) printUsedUp(ctx context.Context, l *publish.Ledger, so string) error {
 	skipped, err := l.Skipped(ctx)
 	for i, s := range skipped {

@@ -54,7 +54,7 @@ func (a *app) signAtDesk(ctx context.Context, base string, s signFlags) error {
 	})
 }
 
-// deskOf returns the address of a desk from that of any of its pages.
+// deskOf returns the address of a desk, given the address of any of its pages.
 func deskOf(page string) string {
 	u, err := url.Parse(page)
 	if err != nil {

@@ -36,8 +36,8 @@ func FileMode(dir string) (os.FileMode, error) {
 	return info.Mode() & 0o666, nil
 }
 
-// MkdirAll makes a folder and its missing parents. Each gets the rights of the folder that it is in, and its group if
-// that one is shared.
+// MkdirAll makes a folder and its missing parents. Each gets the rights of its parent folder, and the group of the
+// parent if the parent is shared.
 func MkdirAll(path string) error {
 	parent, err := os.Stat(filepath.Dir(path))
 	if errors.Is(err, os.ErrNotExist) {

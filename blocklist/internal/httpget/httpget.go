@@ -84,14 +84,14 @@ type PlainError struct{ Err error }
 
 func (e PlainError) Error() string { return utf8text.Plain(e.Err.Error()) }
 
-// Unwrap returns the error itself.
+// Unwrap returns the wrapped error.
 func (e PlainError) Unwrap() error { return e.Err }
 
 // StatusError is the error for an answer with an unwanted status. It wraps [blocklist.ErrUnavailable] for a failure of
 // the server.
 type StatusError struct {
 	Code       int
-	RetryAfter time.Duration // how long the server asks to wait; 0: it asks for nothing
+	RetryAfter time.Duration // how long the server asks to wait; 0: it does not ask
 }
 
 // NewStatusError returns the error for a response.

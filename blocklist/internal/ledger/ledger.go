@@ -33,7 +33,7 @@ type Ledger struct {
 	watch  *watch
 	resume func(context.Context) error
 
-	// Clock is compared with the last operation by [Ledger.Lock]. An operation records it if the clock was doubted.
+	// Clock is compared with the last operation by [Ledger.Lock]. If the clock was doubted, an operation records that.
 	Clock Clock
 
 	wait    time.Duration // maximum time to wait for the lock

@@ -69,8 +69,8 @@ func readHolder(path string) (h Holder) {
 // that process. Waiting may be nil.
 func (l *Ledger) SetWait(most time.Duration, waiting func(Holder)) { l.wait, l.waiting = most, waiting }
 
-// Lock locks the folder for changes by this process. It fails with [blocklist.ErrBusy] if another one has the lock, see
-// [Ledger.SetWait], and with [blocklist.ErrClock] if the clock is before the last operation, or a release lifetime
+// Lock locks the folder for changes by this process. It fails with [blocklist.ErrBusy] if another process has the lock,
+// see [Ledger.SetWait], and with [blocklist.ErrClock] if the clock is before the last operation, or a release lifetime
 // ahead of it, unless Clock is confirmed.
 func (l *Ledger) Lock(ctx context.Context) (unlock func(), err error) {
 	if unlock, err = LockFolder(ctx, l.dir, l.wait, l.waiting); err != nil {

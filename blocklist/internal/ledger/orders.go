@@ -183,7 +183,7 @@ func (s orders) with(target, attributes string, exact bool) (orders, error) {
 	return s.set(target, attributes)
 }
 
-// Orders returns the orders that a target rests on, oldest first. There are none if it is not listed.
+// Orders returns the orders that a target rests on, oldest first. There are none if the target is not listed.
 func (v View) Orders(ctx context.Context, target string) ([]blocklist.Entry, error) {
 	standing, err := collect(query(ctx, v.q, scanText, ordersOf, target))
 	if err != nil {

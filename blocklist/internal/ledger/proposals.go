@@ -81,7 +81,7 @@ type Proposal struct {
 	Review    time.Time `json:"review,omitzero"`
 	State     string    `json:"state,omitempty"`
 	Checker   string    `json:"checker,omitempty"`   // author of the step that has checked it
-	Operation int64     `json:"operation,omitempty"` // ID of the operation that listed or withdrew the target; 0: its order stood already
+	Operation int64     `json:"operation,omitempty"` // ID of the operation that listed or withdrew the target; 0: the order stood already
 	Step      int64     `json:"step,omitempty"`      // ID of the last step that has changed it
 }
 

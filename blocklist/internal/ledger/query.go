@@ -15,7 +15,7 @@ type Filter struct {
 	Since, Until time.Time // the first moment, and the first moment after it; zero: no limit
 	Kinds        []string  // only these kinds; empty: all
 	Author       string    // of the operation. A star stands for any text; empty: all
-	Reference    string    // likewise
+	Reference    string    // of the operation, as for Author
 	Targets      []string  // only operations that changed one of them; empty: all
 	Before       int64     // only IDs below this one; 0: no limit
 	Last         int       // maximum number of operations: the newest of those selected; 0: all
@@ -149,8 +149,8 @@ type TargetChange struct {
 	Operation        Operation
 }
 
-// targetChanges selects the changes of targets, in the order of targets. The operation of a change is the first one
-// whose last change is not before it.
+// targetChanges selects the changes of targets, in the order of targets. The operation of a change is the first
+// operation whose last change is not before that change.
 const targetChanges = `
 SELECT c.sign, c.target, c.attributes,
 	coalesce((SELECT id FROM operations WHERE last_change >= c.id ORDER BY last_change, id LIMIT 1), 0)

@@ -120,7 +120,7 @@ func (p *ordersProof) compare(standing orders) error {
 	return nil
 }
 
-// orDamaged returns err, or else an error as of [Damaged].
+// orDamaged returns err, or, if err is nil, the error that [Damaged] returns.
 func orDamaged(err error, format string, args ...any) error {
 	if err != nil {
 		return err

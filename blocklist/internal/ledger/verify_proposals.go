@@ -129,7 +129,7 @@ type proposalRow struct {
 	indexes [7]string
 	place   int64
 	current string
-	line    sql.NullString // NULL: it is the same as current
+	line    sql.NullString // NULL: the line is the same as current
 }
 
 func scanProposalRow(row scanner) (r proposalRow, err error) {

@@ -249,8 +249,8 @@ func (r *Root) count(d *tuf.Document) Signatures {
 	return s
 }
 
-// checkEnough returns an error unless enough officers have signed a root or targets document. What is the document's
-// name in errors.
+// checkEnough returns an error unless enough officers have signed a root or targets document. The argument what is the
+// document's name in errors.
 func (r *Root) checkEnough(what string, d *tuf.Document) error {
 	_, err := r.enough(what, d)
 	return err

@@ -18,7 +18,7 @@ import (
 type Release struct {
 	List    string    `json:"list"`
 	Serial  uint64    `json:"serial"`
-	Base    uint64    `json:"base"` // serial that a delta starts from; 0: it is a snapshot
+	Base    uint64    `json:"base"` // serial that a delta starts from; 0: the file is a snapshot
 	Entries uint64    `json:"entries"`
 	Digest  string    `json:"digest"` // see [blocklist.Digest]
 	Created time.Time `json:"created"`

@@ -212,8 +212,8 @@ func (spec *UrgentSpec) readEntries(lines []string) error {
 }
 
 // OpenUrgent parses urgent orders, and checks that at least one officer of the root has signed them and that their
-// number is within the root's limit. It can't check since when an order exists: the caller must. Entries of a
-// confidential list are decrypted if the key is known.
+// number is within the root's limit. OpenUrgent can't check since when an order exists; the caller must check that.
+// Entries of a confidential list are decrypted if the key is known.
 func OpenUrgent(root *Root, b []byte, k ListKey) (UrgentSpec, error) {
 	spec, err := ParseUrgent(b)
 	if err == nil {

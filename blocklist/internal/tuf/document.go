@@ -30,7 +30,7 @@ type Document struct {
 type envelope struct {
 	Signed     json.RawMessage     `json:"signed"`
 	Signatures []Object[Signature] `json:"signatures"`
-	fields     map[string]any      // all of it as JSON values, by keys as they are spelled
+	fields     map[string]any      // the whole document as JSON values, by keys as they are spelled
 }
 
 func checkSize(what string, b []byte, limit int) error {

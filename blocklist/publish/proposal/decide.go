@@ -48,7 +48,7 @@ type Decision struct {
 type Decided struct {
 	Proposal                 // as it is now
 	Err      error           `json:"-"`                // why nothing was decided; nil: done
-	Why      string          `json:"why,omitempty"`    // the same as text
+	Why      string          `json:"why,omitempty"`    // Err as text
 	Last     Step            `json:"-"`                // the earlier decision, if Err is about it
 	Guards   []guard.Finding `json:"guards,omitempty"` // findings of the guards, for Confirm
 }

@@ -26,7 +26,7 @@ type Result struct {
 	Proposal
 	Outcome Outcome `json:"outcome"`
 	Err     error   `json:"-"`             // why it is rejected; nil: it is not rejected
-	Why     string  `json:"why,omitempty"` // the same as text
+	Why     string  `json:"why,omitempty"` // Err as text
 	Findings
 }
 

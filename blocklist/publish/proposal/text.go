@@ -17,9 +17,9 @@ import (
 type Found struct {
 	Line   int    `json:"line"`             // from 1
 	Text   string `json:"text"`             // the target as written in the text
-	Target string `json:"target,omitempty"` // canonical; empty: it can't be proposed
+	Target string `json:"target,omitempty"` // canonical; empty: the text can't be proposed
 	Why    string `json:"why,omitempty"`    // why it can't be proposed
-	Err    error  `json:"-"`                // the same as an error
+	Err    error  `json:"-"`                // Why as an error
 	Sure   bool   `json:"sure"`             // it is clearly meant; otherwise a person must decide
 }
 
@@ -77,7 +77,7 @@ var (
 	hostShape   = regexp.MustCompile(`^(?i)[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*\.[\p{L}][\p{L}\p{N}-]*\.?(:\d{1,5})?(/\S*)?$`)
 )
 
-// Refang undoes what people do to a URL so that it is not opened by mistake: hxxp, [.], (.), [dot], [:]//.
+// Refang undoes defanging, with which people keep a URL from being opened by mistake: hxxp, [.], (.), [dot], [:]//.
 func Refang(text string) string {
 	return defangs.ReplaceAllStringFunc(text, func(part string) string {
 		lower := strings.ToLower(strings.Trim(part, "[](){}"))
@@ -158,7 +158,7 @@ func mayBeHost(text string) bool {
 	return isAddress(host) || hostShape.MatchString(text) && knownTop(host)
 }
 
-// trimPunctuation removes what a sentence puts around a word.
+// trimPunctuation removes the punctuation around a word in a sentence.
 func trimPunctuation(word string) string {
 	for {
 		trimmed := strings.TrimRight(strings.TrimLeft(word, "([{:;!¡¿'‘’"), ".,;:!?…'‘’")

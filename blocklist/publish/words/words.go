@@ -22,7 +22,7 @@ func Languages() []string { return []string{"en", "it"} }
 // Words are the texts of one language.
 type Words struct {
 	Language string // one of [Languages]
-	place    int    // in Languages
+	place    int    // index in [Languages]
 	texts    map[string][]string
 }
 
@@ -89,7 +89,7 @@ func (w *Words) Month(t time.Time) string {
 	return names[min(int(t.Month()), len(names))-1] + t.Format(" 2006")
 }
 
-// Took returns a duration in at most two units.
+// Took returns a duration as text, in at most two units.
 func (w *Words) Took(d time.Duration) string {
 	s := int64(d.Round(time.Second) / time.Second)
 	day := w.Text("form.d")

@@ -45,7 +45,7 @@ type Agency struct {
 	Threshold int
 	Online    notekey.Key
 	Urgent    trust.Urgent
-	Key       trust.ListKey     // of a confidential list; nil: it is not
+	Key       trust.ListKey     // of a confidential list; nil: the list is not confidential
 	To        []trust.Recipient // subscribers of a confidential list
 	Expires   time.Time         // of what is made from now on
 	Created   time.Time         // of releases
