@@ -64,7 +64,7 @@ func meantBy(line string) string {
 }
 
 // cutMisspeltScheme removes what was probably meant as the scheme of a URL, such as htps:/ and http//. It returns false
-// if the text does not begin so.
+// if the text does not begin with a misspelt scheme.
 func cutMisspeltScheme(text string) (rest string, ok bool) {
 	after := strings.TrimLeft(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ*_")
 	rest = strings.TrimLeft(after, `:;/\`)

@@ -157,7 +157,7 @@ func (st *state) journal(lines []byte) error {
 
 func (st *state) journalPath() string { return filepath.Join(st.dir, st.Set+journalSuffix) }
 
-// replay reads the committed changes. Base and changes must have the digest of the state.
+// replay reads the committed changes. Base set and changes together must have the digest of the state.
 func (st *state) replay() ([]Change, error) {
 	if st.Journal == 0 {
 		return nil, nil

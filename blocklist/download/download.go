@@ -1,5 +1,5 @@
 // Package download fetches unsigned lists from web servers into files: conditionally, with limits on sizes, times and
-// redirects. A file is replaced as a whole, by an answer that was complete.
+// redirects. A file is replaced as a whole, and only by a complete answer.
 package download
 
 import (

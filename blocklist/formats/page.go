@@ -9,7 +9,8 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// pageText reads the visible text of an HTML page, a line for each block. Where links lead to is no text.
+// pageText reads the visible text of an HTML page, a line for each block. The targets of links are not part of the
+// text.
 type pageText struct {
 	page   *html.Tokenizer
 	buf    []byte
@@ -53,7 +54,7 @@ func (p *pageText) token(t html.Token) {
 	}
 }
 
-// inline reports whether an element is part of a line of text. A word may go on beyond it.
+// inline reports whether an element is part of a line of text. A word may continue across such an element.
 func inline(a atom.Atom) bool {
 	return slices.Contains([]atom.Atom{
 		atom.A, atom.Abbr, atom.B, atom.Em, atom.Font, atom.I, atom.Mark, atom.Small, atom.Span, atom.Strong, atom.Sub,

@@ -27,7 +27,7 @@ func (s *singleEntry) entry(e *blocklist.Entry) {
 
 // Limits beyond which a list is refused.
 const (
-	unusableShare = 4  // at most one unusable record in this number
+	unusableShare = 4  // at most one of this many records may be unusable
 	repetitions   = 20 // how often a list may repeat its only entry
 )
 

@@ -70,7 +70,7 @@ func (o WriteOptions) checkSetName(f Format) (string, error) {
 	return name, nil
 }
 
-// address records an address or network. They are written once all are known.
+// address records an address or network. The addresses are written once all of them are known.
 func (w *writer) address(e blocklist.Entry) bool {
 	p, ok := e.Prefix()
 	return ok && (p.Bits() > 0 || w.addresses.zero)

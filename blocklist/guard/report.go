@@ -26,7 +26,7 @@ const (
 	CheckParent  Check = "parent"          // many other entries lie below it
 	CheckWide    Check = "wide-address"    // it covers too many addresses
 	CheckSpecial Check = "special-address" // addresses of the IANA special-purpose registries, or multicast
-	CheckLooks   Check = "lookalike"       // it looks like a protected or popular name and is another
+	CheckLooks   Check = "lookalike"       // it looks like a protected or popular name, and is another name
 )
 
 // Checks returns all checks in the order of a report.

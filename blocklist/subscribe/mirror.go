@@ -169,7 +169,7 @@ type document struct {
 	content []byte
 }
 
-// update copies the newest release of an origin, in the order in which no reader sees half of it: release files,
+// update copies the newest release of an origin, in an order in which no reader sees half a release: release files,
 // targets, urgent orders, snapshot, roots, timestamp.
 func (m *mirror) update(ctx context.Context, o *fetch.Origin) (done Mirrored, err error) {
 	before := m.root

@@ -41,7 +41,7 @@ func notURL(path string) error {
 		"fetch it first, then name the file: curl -fo FILE URL")
 }
 
-// writeFile replaces a file that everyone may read.
+// writeFile replaces a file, and lets everyone read it.
 func writeFile(path string, write func(io.Writer) error) error {
 	return writeFileMode(path, 0o644, write)
 }

@@ -74,7 +74,7 @@ func storedNotes(typed string, e blocklist.Entry) []publish.Message {
 	return []publish.Message{noteStoredFor.With(target, e.Target(), why)}
 }
 
-// trackers are parts of a query that say where a visitor came from, not which page it is.
+// trackers are names of query parameters that say where a visitor came from, not which page is requested.
 const trackers = "fbclid gclid msclkid igshid mc_eid yclid ttclid"
 
 // entryNotes returns what about an entry may be a mistake.

@@ -110,7 +110,7 @@ func RemoveTemps(dir string) error {
 	return err
 }
 
-// Lock acquires the lock file path, creating it if necessary, until Close or the end of the process.
+// Lock locks the file path, and creates it if necessary. The lock lasts until Close or the end of the process.
 func Lock(path string) (io.Closer, error) {
 	f, err := lock(path)
 	if err != nil {

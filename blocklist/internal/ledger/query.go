@@ -245,7 +245,7 @@ FROM (
 	FROM releases AS r %s)
 ORDER BY serial`
 
-// LastReleases yields the newest pushed releases, oldest first; 0 selects all.
+// LastReleases yields the newest pushed releases, the oldest of them first. Last is their maximum number; 0: all.
 func (v View) LastReleases(ctx context.Context, last int) iter.Seq2[ReleaseLines, error] {
 	if last == 0 {
 		last = math.MaxInt
@@ -253,8 +253,9 @@ func (v View) LastReleases(ctx context.Context, last int) iter.Seq2[ReleaseLines
 	return query(ctx, v.q, scanReleaseLines, fmt.Sprintf(releaseLines, `ORDER BY serial DESC LIMIT ?`), last)
 }
 
-// ListedIn returns the number of entries that are listed in a release and not in the release before, and the other way
-// round. It reads the changes between the two, unless all their lines were added or all were removed.
+// ListedIn returns the number of entries that are listed in a release but not in the release before, and of those
+// listed only in the release before. It reads the changes between the two, unless all their lines were added or all
+// were removed.
 func (v View) ListedIn(ctx context.Context, r ReleaseLines) (listed, delisted uint64, err error) {
 	if r.Added == 0 || r.Removed == 0 {
 		return r.Added, r.Removed, nil

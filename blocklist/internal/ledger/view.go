@@ -150,7 +150,7 @@ func (v View) Lookup(ctx context.Context, target string) (e blocklist.Entry, ok 
 	return e, err == nil, err
 }
 
-// FirstListed returns the entry of the first of some targets that is listed, and false if none is.
+// FirstListed returns the entry of the first of the given targets that is listed, and false if none is listed.
 func (v View) FirstListed(ctx context.Context, targets []string) (e blocklist.Entry, ok bool, err error) {
 	e, err = scanEntry(v.q.QueryRowContext(ctx, `SELECT e.target, e.attributes FROM json_each(?) AS t
 		CROSS JOIN entries AS e ON e.target = t.value ORDER BY t.key LIMIT 1`, jsonArray(targets)))
@@ -160,7 +160,7 @@ func (v View) FirstListed(ctx context.Context, targets []string) (e blocklist.En
 	return e, err == nil, err
 }
 
-// Listed returns the entries of those of some targets that are listed.
+// Listed returns, by target, the entries of the given targets that are listed.
 func (v View) Listed(ctx context.Context, targets []string) (map[string]blocklist.Entry, error) {
 	found := map[string]blocklist.Entry{}
 	for e, err := range query(ctx, v.q, scanEntry, `SELECT e.target, e.attributes FROM json_each(?) AS t

@@ -18,7 +18,7 @@ type State struct {
 	Serial  uint64
 	Digest  string
 	Signers []string // the officers who have signed it
-	// Entries are its entries, in the order of a release.
+	// Entries are the entries of the list, in the order of a release.
 	Entries iter.Seq2[blocklist.Entry, error]
 }
 

@@ -1,4 +1,5 @@
-// Package ledgertest changes ledgers behind their back, for tests of what finds that.
+// Package ledgertest alters the databases of ledgers without an operation, for tests of the code that detects such
+// changes.
 package ledgertest
 
 import (

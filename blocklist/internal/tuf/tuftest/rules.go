@@ -41,8 +41,8 @@ func rules() []rule {
 // ErrDisagrees is returned by Compare.
 var ErrDisagrees = errors.New("go-tuf disagrees")
 
-// Compare compares a verdict with go-tuf's. If they differ, it returns the rule of Argine that explains it. It fails
-// with [ErrDisagrees] if there is none.
+// Compare compares a verdict with go-tuf's. If they differ, it returns the rule of Argine that explains the difference.
+// It fails with [ErrDisagrees] if no rule does.
 func Compare(ours, theirs error) (why string, err error) {
 	here, there := Class(ours), Class(theirs)
 	if here == there {
