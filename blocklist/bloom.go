@@ -17,7 +17,7 @@ type bloomFilter struct {
 
 const (
 	blockBits    = 512
-	filterHashes = 7  // bits per entry; 7 x 9 bits of one hash are their positions in the block
+	filterHashes = 7  // bits set per entry; 7 x 9 bits of one hash give their positions in the block
 	bitsPerEntry = 16 // about 1 in 1,000 false positives, each of which costs one lookup in the table
 	filterBatch  = 64 // hashes added in one batch
 )

@@ -61,7 +61,7 @@ func (s *secret) tableKey(scope Scope, key []byte) tableKey {
 
 func (s *secret) scoped(h uint64, scope Scope) uint64 { return mix(h^s.scope[scope], s.mul[2]) }
 
-// extend extends the hash of the labels to the right by one more label.
+// extend adds one more label, on the left, to the hash of the labels to its right.
 func (s *secret) extend(h uint64, label []byte) uint64 {
 	for len(label) >= 8 {
 		h = mix(h^binary.LittleEndian.Uint64(label), s.mul[0])

@@ -33,7 +33,7 @@ type setHeader struct {
 	Magic     [16]byte
 	Salt      [saltSize]byte
 	Rows      uint64
-	Hosts     uint64 // rows among them for hosts of url entries
+	Hosts     uint64 // rows among Rows for hosts of url entries
 	Blocks    uint64
 	Inserted  uint64 // hashes inserted into the filter since it was built
 	IndexBits uint64

@@ -170,7 +170,7 @@ func nextSegment(p []byte, i int) (segment []byte, next int) {
 }
 
 // appendUnescaped appends s without percent-encoding, also where decoding reveals another escape. One pass that looks
-// back is enough, since escapes do not overlap; so the time is linear.
+// back is enough, since escapes do not overlap. So the time is linear in the length of s.
 func appendUnescaped(dst []byte, s string) []byte {
 	start := len(dst)
 	i := strings.IndexByte(s, '%')

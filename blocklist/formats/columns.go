@@ -40,7 +40,7 @@ func Columns() []string {
 }
 
 // columnMeaning returns the column that a name in a header stands for, or an empty string if the name is unknown. The
-// Polish names are from that country's registers.
+// Polish names are those of Polish registers.
 func columnMeaning(name string) string {
 	switch plainColumn(name) {
 	case "domain", "domains", "domainname", "domainaddress", "fqdn", "adresdomeny":

@@ -245,7 +245,7 @@ func (w *writer) whole(e blocklist.Entry) {
 	w.out.Write(line) //nolint:errcheck // Flush returns the error
 }
 
-// adblock writes a domain, or a single address. Rules of ad blockers can't cover a name without those below it.
+// adblock writes a domain, or a single address. Rules of ad blockers can't cover a name without the names below it.
 func (w *writer) adblock(e blocklist.Entry) bool {
 	if p, ok := e.Prefix(); ok {
 		text := p.Addr().String()

@@ -12,8 +12,9 @@ import (
 // protected names and no popular names.
 type Limits struct {
 	// MaxGrowth and MaxShrink limit the additions and the removals of one update, as a share of the entries before it;
-	// zero means 0.2. An entry whose attributes alone have changed counts as neither. The first state of a list is not
-	// measured, because it grows from nothing. Up to 10 additions and 10 removals always pass.
+	// zero means 0.2. An entry of which only attributes have changed counts as neither an addition nor a removal. The
+	// first state of a list is not measured, because it grows from nothing. Up to 10 additions and 10 removals always
+	// pass.
 	MaxGrowth, MaxShrink float64
 	// Protected are the names and addresses that no entry may touch: an entry is held if it covers anything that a
 	// protected entry covers. So example.com protects that name and all names below it, =example.com that name alone,

@@ -86,7 +86,7 @@ type Report struct {
 // maxShown is how many findings of each check and severity a report lists; further ones are only counted.
 const maxShown = 100
 
-// collector gathers findings: it counts all and keeps the first [maxShown] of each kind.
+// collector gathers findings: it counts all findings, and keeps the first [maxShown] of each check and severity.
 type collector struct {
 	first  bool // the first state of a list: see [Check.Common]
 	kept   map[Severity]map[Check][]Finding

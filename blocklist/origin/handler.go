@@ -90,8 +90,8 @@ func (o *Origin) servePush(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s serial %d with %d entries is published\n", h.List, h.Serial, h.Entries)
 }
 
-// receivePush receives a push for a list. Unverified input costs little: for a list that the origin does not trust the
-// body is not read at all, for others only a few pushes are read at a time.
+// receivePush receives a push for a list. Unverified input costs little: the body of a push for a list that the origin
+// does not trust is not read at all. For trusted lists, only a few pushes are read at a time.
 func (o *Origin) receivePush(ctx context.Context, list string, body *progressReader) (h blocklist.Header, err error) {
 	roots := &rootChain{o: o}
 	if err = blocklist.CheckListName(list); err == nil {

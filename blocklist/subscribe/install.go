@@ -176,8 +176,8 @@ func (s *Subscription) putInForce(u update, next trustState) error {
 	return errors.Join(s.dropHold(), s.removeKeptBut(nil))
 }
 
-// saveRebuildFiles saves the files that can rebuild the current list without network: a snapshot and the deltas after
-// it.
+// saveRebuildFiles saves the files from which the current list can be rebuilt without network: a snapshot and the
+// deltas after it.
 func (s *Subscription) saveRebuildFiles(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec,
 	next trustState,
 ) error {

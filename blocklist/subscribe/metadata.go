@@ -72,9 +72,9 @@ func verifyMetadata(ctx context.Context, from source, u *trust.Updater, held tru
 	return u.Targets(targets)
 }
 
-// fetchMetadata verifies the documents from a timestamp to the targets, and fetches those that are not held. After each
-// verified document it calls keep, unless keep is nil, but only as long as all documents name their list: otherwise a
-// mirror could substitute documents of another list of the same origin.
+// fetchMetadata verifies the documents from a timestamp to the targets, and fetches the documents that are not held.
+// After each verified document it calls keep, unless keep is nil, but only as long as all documents name their list:
+// otherwise a mirror could substitute documents of another list of the same origin.
 func fetchMetadata(ctx context.Context, from source, w *trust.Workflow, held trust.Metadata, timestamp []byte,
 	keep func(trust.Metadata) error,
 ) (targets []byte, err error) {

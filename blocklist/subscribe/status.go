@@ -131,7 +131,7 @@ func (s *Subscription) setStatus(change func(*Status)) {
 	s.changed = make(chan struct{})
 }
 
-// pollSucceeded and pollFailed record the result of a poll. They log it if it differs from the previous one.
+// pollSucceeded and pollFailed record the result of a poll. They log the result if it differs from the previous one.
 func (s *Subscription) pollSucceeded(o *fetch.Origin) {
 	var before error
 	s.setStatus(func(st *Status) {

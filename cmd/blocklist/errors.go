@@ -117,7 +117,7 @@ func (a *app) end(cmd *cobra.Command, err error) int {
 	return o.code
 }
 
-// exitError ends the program with an exit code. Its error is printed unless it is nil.
+// exitError ends the program with an exit code. The wrapped error is printed unless it is nil.
 type exitError struct {
 	code int
 	err  error

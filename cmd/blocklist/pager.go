@@ -8,7 +8,7 @@ import (
 )
 
 // paged runs write with standard output piped through a pager, if standard output is a terminal. The pager is $PAGER,
-// or else less, called so that it exits by itself if the text fits the screen. PAGER=cat turns paging off.
+// or else the program less, which then exits by itself if the text fits the screen. PAGER=cat turns paging off.
 func (a *app) paged(write func() error) error {
 	f, ok := terminal(a.stdout)
 	words := strings.Fields(os.Getenv("PAGER"))

@@ -125,8 +125,8 @@ const (
 	noticeAfter = time.Second
 )
 
-// LockWithin is Lock that waits up to most for another owner to release the lock. After a second it calls waiting,
-// once; it may be nil. It fails with [ErrLocked], or with the error of ctx.
+// LockWithin is like [Lock], but waits up to most for another owner to release the lock. After a second it calls
+// waiting, once; waiting may be nil. It fails with [ErrLocked], or with the error of ctx.
 func LockWithin(ctx context.Context, path string, most time.Duration, waiting func()) (io.Closer, error) {
 	for start := time.Now(); ; {
 		lock, err := Lock(path)

@@ -65,8 +65,8 @@ func (l *Ledger) Change(ctx context.Context, kind string, a Audit, fill func(*Tx
 	return l.Record(ctx, kind, a, fill)
 }
 
-// Record runs fill as one operation, atomically. Fill may be nil. An operation without changed orders is recorded only
-// if its kind never changes entries. The caller holds the lock.
+// Record runs fill as one operation, atomically. Fill may be nil. An operation that changes no orders is recorded only
+// if no operation of its kind does. The caller holds the lock.
 func (l *Ledger) Record(ctx context.Context, kind string, a Audit, fill func(*Tx) error) error {
 	return l.RecordAll(ctx, func(record Recorder) error { return record(kind, a, fill) })
 }

@@ -87,8 +87,8 @@ func (l *Ledger) Lock(ctx context.Context) (unlock func(), err error) {
 	return unlock, nil
 }
 
-// LockFolder locks the folder of a ledger, which may have no ledger, and nothing else. It waits up to most for another
-// process that has the lock. After a second, it calls waiting with that process; it may be nil. It fails with
+// LockFolder only locks the folder of a ledger. The folder need not have a ledger yet. It waits up to most for another
+// process that has the lock. After a second, it calls waiting with that process; waiting may be nil. It fails with
 // [blocklist.ErrBusy].
 func LockFolder(ctx context.Context, dir string, most time.Duration, waiting func(Holder)) (unlock func(), err error) {
 	path := filepath.Join(dir, lockFile)

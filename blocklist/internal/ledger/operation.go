@@ -13,7 +13,7 @@ import (
 )
 
 // Audit says who changes the ledger, and why. The author is needed. Each field is one line of at most 4 KiB; reason and
-// override are together.
+// override together also have at most 4 KiB.
 type Audit struct {
 	Author    string
 	Reason    string

@@ -179,7 +179,7 @@ func (p Proposal) host() (string, error) {
 	return HostOf(e), nil
 }
 
-// HostOf returns the name that an entry is about, or the host of a URL; for an address or network its target.
+// HostOf returns the name of a domain or host entry, the host of a url entry, or the target of an ip entry.
 func HostOf(e blocklist.Entry) string {
 	if name, ok := e.Name(); ok {
 		return name.String()

@@ -94,7 +94,7 @@ func globPattern(text string) string {
 	return strings.NewReplacer("[", "[[]", "?", "[?]").Replace(text)
 }
 
-// extra is a row with more columns than the function that scans it knows.
+// extra is a row whose last columns are scanned apart, since the function that scans the others does not know them.
 type extra struct {
 	scanner
 	more []any
@@ -145,7 +145,7 @@ func scanLine(row scanner) (l Line, err error) { return l, row.Scan(&l.Sign, &l.
 type TargetChange struct {
 	Target           string
 	Before, After    string   // the published line; empty: not listed
-	Given, Withdrawn []string // lines of orders, of a target that rests on several
+	Given, Withdrawn []string // lines of orders, if the target rests on several orders
 	Operation        Operation
 }
 

@@ -96,7 +96,8 @@ const (
 	immutable = "mode=ro&immutable=1"
 )
 
-// openDatabase opens a SQLite file. When a commit returns, it is on the disk. Readers never wait for a writer.
+// openDatabase opens a SQLite file. When a commit returns, its changes are on the disk. Readers never wait for a
+// writer.
 func openDatabase(path, access string) (*sql.DB, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

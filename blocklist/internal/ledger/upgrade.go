@@ -9,9 +9,9 @@ import (
 )
 
 // upgrade converts a ledger of an older version in one transaction. Version 2 added the columns place and expires to
-// entries, and the table of checks. Version 3 added the table of orders: every entry of before rests on one order,
-// whose line is the entry. Version 4 links the changes of each target. Version 5 added the tables of proposals, version
-// 6 the index of operations by kind. The history does not change.
+// entries, and the table of checks. Version 3 added the table of orders: every earlier entry rests on one order, whose
+// line is the entry. Version 4 links the changes of each target. Version 5 added the tables of proposals, version 6 the
+// index of operations by kind. The history does not change.
 func upgrade(ctx context.Context, db *sql.DB) error {
 	if version, err := (View{q: db}).Meta(ctx, metaVersion); err != nil || !older(version) {
 		return err

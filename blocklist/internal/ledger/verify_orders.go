@@ -9,7 +9,7 @@ import (
 
 // verifyOrders proves that the published lines follow from the orders after each operation, and that the table of
 // orders has exactly the current orders. It reads only targets that rest on several orders, or did so before. For other
-// targets, each line is the order.
+// targets, the published line is the only order.
 func (v View) verifyOrders(ctx context.Context) error {
 	ends, err := collect(query(ctx, v.q, scanOperationEnd, operationEnds))
 	if err != nil {

@@ -52,7 +52,7 @@ func (u *Updater) Unlock(k ListKey) (TargetsSpec, error) {
 }
 
 // Urgent returns the snapshot's reference to the urgent document. It returns false if there is none, or if the root
-// allows none.
+// allows no urgent orders.
 func (u *Updater) Urgent() (Reference, bool) {
 	to := u.next.Snapshot.Urgent
 	if to == nil || !u.root.spec.Urgent.Allowed() {

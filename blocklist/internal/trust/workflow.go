@@ -98,7 +98,7 @@ func (w *Workflow) checkList(what, list string) error {
 	return fmt.Errorf("%s: %w: it is of list %.80q, not %q", what, blocklist.ErrUntrusted, list, w.list)
 }
 
-// Named reports whether all documents verified so far name their list. If not, they may be another list's.
+// Named reports whether all documents verified so far name their list. If not, they may belong to another list.
 func (w *Workflow) Named() bool {
 	return w.next.Timestamp.List != "" && (w.next.Snapshot == nil || w.next.Snapshot.List != "")
 }

@@ -83,8 +83,8 @@ type Targets struct {
 //nolint:gochecknoglobals // what is in it is constant
 var targets parsed[Targets]
 
-// ParseTargets parses a targets document of at most limit bytes. It does not verify signatures. Errors contain its
-// name, what. The same bytes may give the same document, which must not be changed.
+// ParseTargets parses a targets document of at most limit bytes. It does not verify signatures. Errors contain the
+// argument what, as the document's name. The same bytes may give the same document, which must not be changed.
 func ParseTargets(what string, b []byte, limit int) (*Targets, error) {
 	if err := checkSize(what, b, limit); err != nil {
 		return &Targets{}, err

@@ -42,7 +42,8 @@ func Plain(text string) string {
 	return text
 }
 
-// IsLine reports whether a text is one line of UTF-8 without control characters, and no longer than most bytes.
+// IsLine reports whether a text is one line of UTF-8 without control characters, and not longer than the argument most,
+// in bytes.
 func IsLine(text string, most int) bool {
 	return len(text) <= most && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }

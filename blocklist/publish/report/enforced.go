@@ -109,8 +109,8 @@ func (s *SubscriberTimes) hear(st receipt.Statement, signed map[uint64]string) {
 	s.said = append(s.said, st)
 }
 
-// add finds out when a release was enforced: at the first receipt for the release, or for a later release if this one
-// was skipped. A release older than the kept receipts is not confirmed.
+// add finds out when a release was enforced: at the first receipt for the release, or for a later release if the
+// subscriber skipped the release. A release older than the kept receipts is not confirmed.
 func (s *SubscriberTimes) add(r publish.ReleaseInfo, deadline time.Duration, now time.Time) {
 	first, older := time.Time{}, false
 	for _, st := range s.said {

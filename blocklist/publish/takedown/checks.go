@@ -24,7 +24,7 @@ type Result struct {
 	Recorded  uint64   `json:"recorded"`
 	Unchanged uint64   `json:"unchanged"`          // already recorded with this result
 	NotListed uint64   `json:"not_listed"`         // pages left out because they are not on the list
-	Unlisted  []string `json:"unlisted,omitempty"` // the first of those
+	Unlisted  []string `json:"unlisted,omitempty"` // the first pages that are not listed
 }
 
 // maxNamed is how many bad lines, or pages that are not listed, are named one by one.

@@ -1,5 +1,5 @@
 // Package trusttest makes agencies, releases and bundles for the tests of the packages that speak The Update Framework.
-// Everything it makes is deterministic but for times.
+// Everything that it makes is deterministic, except for times.
 package trusttest
 
 import (
@@ -64,7 +64,8 @@ func NewAgency(t testing.TB, online notekey.Key) *Agency {
 	return a
 }
 
-// Rotate makes the next root from the fields, signed by all officers of this root and the one before.
+// Rotate makes the next root from the fields, signed by all officers of the new root and by the given officers of the
+// root before.
 func (a *Agency) Rotate(before ...Person) {
 	a.T.Helper()
 	spec := trust.RootSpec{

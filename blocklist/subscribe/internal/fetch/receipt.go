@@ -43,8 +43,8 @@ func PostReceipt(ctx context.Context, origins []*Origin, receipt []byte) error {
 	return all
 }
 
-// postReceipt posts a receipt to one origin. Only the status 201 Created means success, since file servers may answer a
-// POST with any other.
+// postReceipt posts a receipt to one origin. Only the status 201 Created means success, since a file server may answer
+// a POST with any other status.
 func (o *Origin) postReceipt(ctx context.Context, receipt []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*httpget.StallTimeout)
 	defer cancel()
