@@ -51,7 +51,7 @@
 //
 //	formats     read and write the lists of other programs
 //	subscribe   follow a list that others publish and sign: [Store.Apply] takes nothing else
-//	publish     publish such a list: officers' keys, ledger, releases; origin serves them, guard stops what blocks too much
+//	publish     release such a list: officers' keys, ledger, releases; origin serves them, guard stops what blocks too much
 //	httpfilter  refuse listed URLs in HTTP servers, proxies and clients; icap does it for proxies that speak ICAP
 //	blocktest   stores and signed lists for a program's own tests
 //	dnsfilter   next to this package: the resolver, and a filter within other DNS servers

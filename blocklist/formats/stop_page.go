@@ -17,7 +17,7 @@ type redirect struct {
 	name blocklist.Name
 	ips  netip.Prefix
 	to   destination
-	mark mark // the mark of the name or addresses if the destination is the stop page
+	mark mark // what the name or the addresses get if the destination is the stop page
 	line int
 }
 
