@@ -56,7 +56,8 @@ func kinds() []kind {
 		{http.StatusForbidden, "fail.forbidden", []error{errForbidden, errNoRole}},
 		{http.StatusMethodNotAllowed, "fail.unsent", []error{errNoForm}},
 		{http.StatusConflict, "fail.moved", []error{publish.ErrMoved, publish.ErrNothingPending, publish.ErrUnchanged, publish.ErrPending}},
-		{http.StatusServiceUnavailable, "fail.busy", []error{blocklist.ErrBusy, context.DeadlineExceeded, context.Canceled, blocklist.ErrUnavailable}},
+		{http.StatusServiceUnavailable, "fail.origin", []error{blocklist.ErrUnavailable}},
+		{http.StatusServiceUnavailable, "fail.busy", []error{blocklist.ErrBusy, context.DeadlineExceeded, context.Canceled}},
 		{http.StatusUnprocessableEntity, "fail.refused", []error{
 			blocklist.ErrHeld, publish.ErrEnds, publish.ErrRules, publish.ErrNotListed, publish.ErrNoOrder,
 			blocklist.ErrUntrusted,

@@ -43,6 +43,7 @@ func whys() []why {
 		{blocklist.ErrExpired, "why.expired"},
 		{blocklist.ErrNoKey, "why.nokey"},
 		{blocklist.ErrClock, "why.clock"},
+		{blocklist.ErrUnavailable, "why.origin"},
 		{blocklist.ErrBusy, "why.busy"},
 		{blocklist.ErrTooLarge, "why.toolarge"},
 		{blocklist.ErrMalformed, "why.malformed"},
