@@ -23,6 +23,7 @@ type urgentPage struct {
 	For     string            // hours, as they were typed
 	Now     time.Time
 	Push    push
+	Ends    *endingOrders // those that the next release would end; nil: none
 }
 
 // Counts reports whether urgent orders were tried, and can be asked for.
@@ -39,6 +40,11 @@ func (v *visit) urgent() error {
 	status := http.StatusOK
 	if v.draft().fields != nil && !v.r.URL.Query().Has(editQuery) {
 		if status, err = v.tryUrgent(&p); err != nil {
+			return err
+		}
+	}
+	if v.now.Root != nil {
+		if p.Ends, err = v.endingWith(v.now.Pending); err != nil {
 			return err
 		}
 	}

@@ -35,19 +35,21 @@ func (e endingOrders) Targets() string {
 
 func isOpen(o publish.EndingOrder) bool { return !o.Accepted }
 
+func isSigned(o publish.EndingOrder) bool { return !o.Waiting }
+
 // endingWith returns the urgent orders that end with the pending release, or with one that would be made now; nil if
-// there are none.
+// there are none. If there is nothing to release, orders that no one has signed do not count.
 func (v *visit) endingWith(p *publish.Pending) (*endingOrders, error) {
 	if p != nil && !p.IsRelease() {
 		p = nil
-	}
-	if p == nil && v.now.unprepared() == 0 {
-		return nil, nil //nolint:nilnil // see above
 	}
 	var e endingOrders
 	var err error
 	if e.Orders, err = v.ledger.Ending(v.r.Context(), p); err != nil || len(e.Orders) == 0 {
 		return nil, err
+	}
+	if p == nil && v.now.unprepared() == 0 && !slices.ContainsFunc(e.Orders, isSigned) {
+		return nil, nil //nolint:nilnil // see above
 	}
 	e.Next, err = v.ledger.Ending(v.r.Context(), nil)
 	return &e, err

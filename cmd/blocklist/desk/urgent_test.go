@@ -121,6 +121,28 @@ func TestCodeIsForOneDocument(t *testing.T) {
 	assert.Contains(t, p.raw, "serial 2 as it was")
 }
 
+// With nothing else to release, urgent orders can be put into the list, or let end, all the same.
+func TestUrgentOrdersAreKeptBeforeARelease(t *testing.T) {
+	t.Parallel()
+	a := team(t)
+	paola, rita := a.as(t, "paola"), a.as(t, "rita")
+	paola.askUrgent(t, fields("entries", "live.example\nlate.example"))
+	assert.NotContains(t, rita.get(t, "/urgent").text, "end with the next release", "no one has signed them")
+	paola.upload(t, a.signed(t, paola.post(t, "/request", fields("what", "urgent")).raw))
+	rita.post(t, "/urgent/push", nil)
+	for _, path := range []string{"/urgent", "/pending"} {
+		p := rita.get(t, path)
+		assert.Contains(t, p.text, "Urgent orders that end with the next release", path)
+		assert.Contains(t, p.text, "Put them into the list", path)
+		assert.Contains(t, p.text, "Let them end", path)
+	}
+	rita.post(t, "/urgent/end", fields("entries", "late.example", "reason", "it is over"))
+	p := paola.post(t, "/urgent/keep", nil)
+	assert.Contains(t, p.text, "+live.example")
+	assert.NotContains(t, p.text, "Put them into the list")
+	assert.Equal(t, http.StatusOK, rita.post(t, "/release", nil).status)
+}
+
 // No release made at the desk ends an urgent order by accident.
 func TestReleaseKeepsUrgentOrders(t *testing.T) {
 	t.Parallel()
@@ -130,11 +152,11 @@ func TestReleaseKeepsUrgentOrders(t *testing.T) {
 	rita.post(t, "/urgent/push", nil)
 	a.list(t, "worse.example")
 	p := rita.get(t, "/pending")
-	assert.Contains(t, p.text, "Urgent orders that end with this release")
+	assert.Contains(t, p.text, "Urgent orders that end with the next release")
 	assert.Contains(t, p.text, "https://live.example/x night 9")
 	p = rita.post(t, "/release", nil)
 	assert.Equal(t, http.StatusUnprocessableEntity, p.status)
-	assert.Contains(t, p.text, "Urgent orders that end with this release")
+	assert.Contains(t, p.text, "Urgent orders that end with the next release")
 	_, err := a.Pending()
 	require.ErrorIs(t, err, publish.ErrNothingPending)
 
