@@ -112,6 +112,9 @@ func (a *app) outside(f deskFlags, o *desk.Options) error {
 		o.Push = deliverTo(f.pushTo)
 	}
 	if f.from != "" {
+		if err := f.receipts.checkSource(f.from); err != nil {
+			return err
+		}
 		o.Receipts = func(ctx context.Context, l *publish.Ledger) (*report.Receipts, error) {
 			return a.receiptsFor(ctx, l, reportFlags{from: f.from, receipts: f.receipts})
 		}

@@ -156,19 +156,27 @@ func openReceipts(ctx context.Context, from string, f receiptsFlags) (receipt.Ke
 	return keys, body, err
 }
 
+// checkSource fails if flags are missing that reading receipts from there needs.
+func (f receiptsFlags) checkSource(from string) error {
+	switch {
+	case strings.Contains(from, "://") && (f.keys == "" || f.token == ""):
+		return usage("--keys and --token are needed to read receipts of an origin over HTTP")
+	case isFile(from) && f.keys == "":
+		return usage("--keys is needed to read a file with receipts")
+	}
+	return nil
+}
+
 // openReceiptStream returns a stream of receipts, and the text of the keys that an origin's folder has.
 func openReceiptStream(ctx context.Context, from string, f receiptsFlags) (keys string, body io.ReadCloser, err error) {
+	if err := f.checkSource(from); err != nil {
+		return "", nil, err
+	}
 	if strings.Contains(from, "://") {
-		if f.keys == "" || f.token == "" {
-			return "", nil, usage("--keys and --token are needed to read an origin over HTTP")
-		}
 		body, err = fetchReceipts(ctx, from, f)
 		return "", body, err
 	}
-	if info, err := os.Stat(from); err == nil && info.Mode().IsRegular() {
-		if f.keys == "" {
-			return "", nil, usage("--keys is needed to read a file with receipts")
-		}
+	if isFile(from) {
 		body, err = os.Open(from)
 		return "", body, err
 	}

@@ -13,7 +13,8 @@ import (
 
 // Enforcement describes how fast subscribers enforced releases.
 type Enforcement struct {
-	Given       bool // receipts were given
+	Given       bool   // receipts were given
+	Problem     string // why they can't be read; empty: nothing is wrong
 	From        string
 	Deadline    time.Duration
 	Releases    int // number of releases whose time is known
@@ -55,6 +56,9 @@ func Enforced(ctx context.Context, l *publish.Ledger, last int, o Options) (Enfo
 func enforced(ctx context.Context, l *publish.Ledger, releases []publish.ReleaseInfo, o Options, now time.Time) (
 	e Enforcement, err error,
 ) {
+	if o.Unread != nil {
+		e.Problem = o.Unread.Error()
+	}
 	if e.Deadline = o.Deadline; o.Receipts == nil {
 		return e, nil
 	}

@@ -24,6 +24,7 @@ type Options struct {
 	Program  string        // which program writes the page, and its version
 	Deadline time.Duration // within which subscribers have to enforce a release
 	Receipts *Receipts     // nil: none were given, and the page says so
+	Unread   error         // why the receipts can't be read, which the page says; nil: nothing is wrong
 }
 
 // Receipts are the verified receipts of a list.

@@ -61,10 +61,7 @@ func (v *visit) entry() error {
 
 // entryPage is the history of an entry as a page to print.
 func (v *visit) entryPage() error {
-	o, err := v.reportOptions()
-	if err != nil {
-		return err
-	}
+	o := v.reportOptions()
 	var b bytes.Buffer
 	if err := report.Entry(v.r.Context(), &b, v.ledger, v.r.URL.Query().Get("of"), o); err != nil {
 		return err
@@ -72,16 +69,16 @@ func (v *visit) entryPage() error {
 	return v.showReport(b.Bytes(), o.Language)
 }
 
-// reportOptions are the data of pages to print.
-func (v *visit) reportOptions() (report.Options, error) {
+// reportOptions are the data of pages to print. A page says what can't be read.
+func (v *visit) reportOptions() report.Options {
 	language, _ := v.view()
 	o := report.Options{Language: language.Language, Program: v.Program, Deadline: v.Deadline}
-	if v.Receipts == nil {
-		return o, nil
+	if v.Receipts != nil {
+		var said read
+		said, o.Unread = v.readReceipts(v.r.Context())
+		o.Receipts = said.Receipts
 	}
-	said, err := v.readReceipts(v.r.Context())
-	o.Receipts = said.Receipts
-	return o, err
+	return o
 }
 
 // showReport shows a page of package report. It has its style sheet in it, which the policy allows by its hash.

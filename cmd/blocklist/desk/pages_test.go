@@ -101,9 +101,19 @@ func TestSubscribers(t *testing.T) {
 			return nil, errors.New("the origin is away")
 		}
 	})
-	p = lost.enter(t).get(t, "/subscribers")
+	b = lost.enter(t)
+	p = b.get(t, "/subscribers")
 	assert.Equal(t, http.StatusOK, p.status)
 	assert.Contains(t, p.text, "the origin is away")
+	lost.list(t, "bad.example")
+	lost.release(t)
+	for _, path := range []string{"/reports/" + time.Now().UTC().Format("2006-01"), "/entry/page?of=bad.example"} {
+		p = b.getAny(t, path)
+		require.Equal(t, http.StatusOK, p.status, path)
+		assert.Contains(t, p.text, "The receipts could not be read when this page was made", path)
+		assert.Contains(t, p.text, "the origin is away", path)
+		assert.Contains(t, p.text, "bad.example", path)
+	}
 }
 
 // While the pages of a long list are counted, readers are asked to wait, and the page comes by itself.

@@ -43,10 +43,7 @@ func (v *visit) report() error {
 	if err != nil {
 		return fmt.Errorf("month %.40q: %w: a month such as 2026-10 is needed", v.r.PathValue("month"), blocklist.ErrMalformed)
 	}
-	o, err := v.reportOptions()
-	if err != nil {
-		return err
-	}
+	o := v.reportOptions()
 	var b bytes.Buffer
 	if err := report.Month(v.r.Context(), &b, v.ledger, month, o); err != nil {
 		return err
