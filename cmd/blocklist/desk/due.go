@@ -12,8 +12,9 @@ import (
 // duePage has the orders that a person must look at.
 type duePage struct {
 	table[blocklist.Entry]
-	What string // review, expired, expiring; empty: all
-	Now  time.Time
+	What   string // review, expired, expiring; empty: all
+	Now    time.Time
+	Ending uint64 // urgent orders that end without being in the list
 }
 
 // Overdue reports whether a time has come.
@@ -41,6 +42,9 @@ func (v *visit) due() error {
 		"review":    func(a, b blocklist.Entry) int { return later(a.Review, b.Review) },
 	})
 	if err != nil {
+		return err
+	}
+	if p.Ending, err = v.endingUrgent(); err != nil {
 		return err
 	}
 	return v.show("due", "due.title", p)

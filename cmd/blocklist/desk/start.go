@@ -32,11 +32,15 @@ func (v *visit) start() error {
 	if err != nil {
 		return err
 	}
-	return v.show("start", "start.title", startPage{append(v.tasks(), waiting...), recent})
+	ending, err := v.endingUrgent()
+	if err != nil {
+		return err
+	}
+	return v.show("start", "start.title", startPage{append(v.tasks(ending), waiting...), recent})
 }
 
-// tasks returns what waits, the most urgent first.
-func (v *visit) tasks() (all []task) {
+// tasks returns what waits, the most urgent first: among others, a number of urgent orders that end.
+func (v *visit) tasks(ending uint64) (all []task) {
 	add := func(when bool, t task) {
 		if when {
 			all = append(all, t)
@@ -46,6 +50,7 @@ func (v *visit) tasks() (all []task) {
 	p := s.Pending
 	add(s.Ordered != nil, task{Key: "task.ordered", N: 1, Link: "/urgent", Urgent: true})
 	add(s.Urgent != nil && !s.Urgent.Pushed, task{Key: "task.urgentpush", N: 1, Link: "/urgent", Urgent: true})
+	add(ending > 0, task{Key: "task.urgentend", N: ending, Link: "/urgent", Urgent: true})
 	add(p != nil && !p.Enough(), task{Key: "task.sign", N: missing(p), Link: "/pending"})
 	add(p != nil && p.IsRelease() && p.Enough(), task{Key: "task.push", N: 1, Link: "/pending"})
 	add(s.Root != nil && s.unprepared() > 0, task{Key: "task.release", N: s.unprepared(), Link: "/pending"})

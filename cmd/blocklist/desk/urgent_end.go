@@ -55,6 +55,21 @@ func (v *visit) endingWith(p *publish.Pending) (*endingOrders, error) {
 	return &e, err
 }
 
+// endingUrgent returns how many signed urgent orders end although no one has put what they block into the list, or lets
+// them end.
+func (v *visit) endingUrgent() (n uint64, err error) {
+	if v.now.Urgent == nil {
+		return 0, nil
+	}
+	orders, err := v.ledger.Ending(v.r.Context(), nil)
+	for _, o := range orders {
+		if isOpen(o) && isSigned(o) {
+			n++
+		}
+	}
+	return n, err
+}
+
 // keepUrgent puts what urgent orders block into the list.
 func (v *visit) keepUrgent() error {
 	_, err := v.ledger.KeepUrgent(v.r.Context(), publish.Audit{Author: v.person.Name})

@@ -136,9 +136,15 @@ func TestUrgentOrdersAreKeptBeforeARelease(t *testing.T) {
 		assert.Contains(t, p.text, "Put them into the list", path)
 		assert.Contains(t, p.text, "Let them end", path)
 	}
+	for _, path := range []string{"/", "/due"} {
+		assert.Contains(t, rita.get(t, path).text, "2 urgent orders end within 24 hours, and are not in the list", path)
+	}
 	rita.post(t, "/urgent/end", fields("entries", "late.example", "reason", "it is over"))
+	assert.Contains(t, rita.get(t, "/").text, "1 urgent order ends within 24 hours, and is not in the list")
 	p := paola.post(t, "/urgent/keep", nil)
 	assert.Contains(t, p.text, "+live.example")
+	assert.NotContains(t, rita.get(t, "/").text, "within 24 hours")
+	assert.Contains(t, rita.get(t, "/due").text, "Nothing is due.")
 	assert.NotContains(t, p.text, "Put them into the list")
 	assert.Equal(t, http.StatusOK, rita.post(t, "/release", nil).status)
 }
