@@ -3,6 +3,7 @@ package desk_test
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -104,6 +105,21 @@ func TestOverride(t *testing.T) {
 	assert.Equal(t, http.StatusOK, a.as(t, "rita").post(t, "/add", f).status)
 	assert.Equal(t, "guards overridden: I know better", a.head(t).Reason)
 	assert.Equal(t, "rita", a.head(t).Author)
+}
+
+// What is only monitored blocks nothing, and the preview says so of each entry, and of all of them.
+func TestMonitorIsSaid(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.open(t)
+	b := a.enter(t)
+	const said = "Monitor only: count matches, block nothing"
+	p := b.post(t, "/add", fields("entries", "bad.example", "status", "monitor"))
+	assert.Contains(t, p.text, "Covers the whole site and all names below it"+said)
+	assert.Contains(t, p.text, "Effect"+said, "in the summary")
+	p = b.post(t, "/add", fields("entries", "bad.example status=monitor\nworse.example"))
+	assert.Equal(t, 1, strings.Count(p.text, said), "of that entry alone")
+	assert.NotContains(t, b.post(t, "/add", fields("entries", "bad.example")).text, said)
 }
 
 // Two people decide on the same state: the second one is shown what the first one has done, and nothing is lost.
