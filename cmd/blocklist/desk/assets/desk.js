@@ -1,6 +1,6 @@
 'use strict';
 // Everything works without this script. It writes times in the reader's zone, unless they have chosen one; counts down;
-// makes "/" go to the search; keeps what is typed until it is sent; looks again at a page that waits; sends a form once on a double click; shows where the page is
+// makes "/" go to the search; keeps what is typed until it is sent; looks again at a page that waits; sends a form once on a double click; makes a page again to which Back leads after a form of it was sent; shows where the page is
 // in a narrow navigation; and tells those who have checked a proposal that another one must confirm it: the page is the same
 // for all, but for the name at its top.
 const root = document.documentElement;
@@ -25,8 +25,13 @@ function tick() {
 if (clocks.length) { tick(); setInterval(tick, 1000); }
 const waits = document.querySelector('[data-reload]');
 if (waits) setTimeout(() => location.reload(), 1000 * waits.dataset.reload);
+let left = false; // a form of this page was sent
+addEventListener('pageshow', e => { // Back shows the page from memory, as it was before
+  if (e.persisted && left) location.reload();
+});
 document.addEventListener('submit', e => { // a double click sends a form once
   if (e.target.sent) e.preventDefault();
+  left = true;
   e.target.sent = true;
   setTimeout(() => { e.target.sent = false; }, 1000);
 });
