@@ -23,6 +23,7 @@ type codePage struct {
 	Officers     []officer
 	Keys         []string // names of the key files of officers who have not signed yet
 	Enough       bool     // the release can be published
+	Unpushed     bool     // the urgent orders are signed, and not at the origin yet
 	Push         push
 	Back         string
 }
@@ -76,7 +77,10 @@ func (v *visit) code() error {
 	if p.Gone = !one.isFor(waiting); !p.Gone {
 		p.Officers = officers(&waiting.Signatures)
 		p.Keys = keyFiles(waiting)
-		p.Enough, p.Push = waiting.IsRelease() && waiting.Enough(), v.pushing()
+		p.Enough, p.Push = waiting.IsRelease() && waiting.Enough(), v.pushing(false)
+	}
+	if now := v.now.Urgent; one.Urgent && one.Signer != "" && now != nil && !now.Pushed {
+		p.Unpushed, p.Push = true, v.pushing(true)
 	}
 	err = v.show("code", "code.title", p)
 	if err == nil {

@@ -25,7 +25,7 @@ type pendingPage struct {
 	Damaged    error // why what is pending can't be read
 }
 
-// push is how a signed release is published.
+// push is how a signed release, or signed urgent orders, are published.
 type push struct {
 	Possible  bool // from the desk
 	May       bool // the person may do it
@@ -35,8 +35,12 @@ type push struct {
 	Command   string   // what else does it
 }
 
-func (v *visit) pushing() push {
-	return push{v.Desk.Push != nil, v.person.may(decide), v.PushTo, v.reviewers(), "/push", "push"}
+func (v *visit) pushing(urgent bool) push {
+	p := push{v.Desk.Push != nil, v.person.may(decide), v.PushTo, v.reviewers(), "/push", "push"}
+	if urgent {
+		p.At, p.Command = "/urgent/push", "urgent push"
+	}
+	return p
 }
 
 // officer is one who may sign, and whether they have.
@@ -54,7 +58,7 @@ func (v *visit) pending() error {
 }
 
 func (v *visit) pendingPage() (p pendingPage, err error) {
-	p.Push, p.Reviewers = v.pushing(), v.reviewers()
+	p.Push, p.Reviewers = v.pushing(false), v.reviewers()
 	p.Unreleased = v.now.Root != nil && v.now.unprepared() > 0
 	part := (*publish.PartError)(nil)
 	p.Pending, err = v.ledger.Pending()

@@ -57,8 +57,7 @@ func (v *visit) urgent() error {
 
 func (v *visit) urgentPage() (p urgentPage, err error) {
 	p.Now, p.Form, p.For = time.Now(), v.changeForm("add"), v.value("hours")
-	p.Push = v.pushing()
-	p.Push.At, p.Push.Command = "/urgent/push", "urgent push"
+	p.Push = v.pushing(true)
 	if v.now.Root == nil {
 		return p, nil
 	}

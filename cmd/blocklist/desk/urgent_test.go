@@ -97,7 +97,17 @@ func TestUrgentRequestsJoin(t *testing.T) {
 	code, path = paola.makeCode(t, "urgent")
 	signed := a.signed(t, a.terminal(t, "GET", "/terminal/request", code, "").raw)
 	require.Equal(t, http.StatusOK, a.terminal(t, "POST", "/terminal/signature", code, signed).status)
-	assert.Contains(t, paola.get(t, path).text, "anna has signed with this code.")
+	p = paola.get(t, path)
+	assert.Contains(t, p.text, "anna has signed with this code. Nothing of it is in force until it is published.")
+	assert.Contains(t, p.text, "This is done by a reviewer: rita.")
+	rita := a.as(t, "rita")
+	rita.askUrgent(t, fields("entries", "stream4.example", "reference", "night 4"))
+	code, path = rita.makeCode(t, "urgent")
+	signed = a.signed(t, a.terminal(t, "GET", "/terminal/request", code, "").raw)
+	require.Equal(t, http.StatusOK, a.terminal(t, "POST", "/terminal/signature", code, signed).status)
+	assert.Contains(t, rita.get(t, path).raw, `action="/urgent/push"`)
+	rita.post(t, "/urgent/push", nil)
+	assert.NotContains(t, rita.get(t, path).text, "Nothing of it is in force")
 }
 
 // A code for a release is of no use for the next state of it, nor for urgent orders.
