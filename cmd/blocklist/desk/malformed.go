@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 )
@@ -43,6 +44,17 @@ func (e *dayError) Error() string {
 }
 func (e *dayError) Unwrap() error { return blocklist.ErrMalformed }
 
+// reason returns the key of a text that says why it is no day.
+func (e *dayError) reason() string {
+	for _, layout := range []string{time.DateOnly, "02/01/2006"} {
+		wrong := (*time.ParseError)(nil)
+		if _, err := time.Parse(layout, e.Text); errors.As(err, &wrong) && strings.HasSuffix(wrong.Message, "out of range") {
+			return "why.day.none"
+		}
+	}
+	return "why.day"
+}
+
 // entryReason returns the key of a text that says why a line is no entry, by what people often write.
 func entryReason(line string) string {
 	target, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -56,6 +68,8 @@ func entryReason(line string) string {
 		return "why.entry.star"
 	case strings.ContainsAny(name, ",;"):
 		return "why.entry.several"
+	case rest != "" && !isPage:
+		return "why.entry.name"
 	case rest != "":
 		return "why.entry.space"
 	}

@@ -15,13 +15,14 @@ func TestEachWrongLineHasItsReason(t *testing.T) {
 	b := a.enter(t)
 	b.lang = "it"
 	p := b.post(t, "/add", fields("entries", "good.example\nhttps://bad.example/a#top\n*.bad.example\nada@bad.example\n"+
-		"a.example, b.example\nhttps://bad.example/a b\nhtps:/typo.example\nnot_a_thing!"))
+		"a.example, b.example\nhttps://bad.example/a b\nhtps:/typo.example\nshop .example.org\nnot_a_thing!"))
 	assert.Equal(t, http.StatusBadRequest, p.status)
 	for _, says := range []string{
 		"“https://bad.example/a#top”: ciò che segue # non esce mai dal browser",
 		"ada@bad.example” è un indirizzo e-mail.",
 		"“a.example, b.example”: una voce per riga",
 		"“https://bad.example/a b”: ciò che segue lo spazio non è un attributo come category=…; uno spazio nell'indirizzo si scrive %20.",
+		"“shop .example.org”: un nome non contiene spazi. Una voce per riga;",
 		"Intendi https://typo.example",
 		"not_a_thing!",
 	} {
@@ -33,4 +34,9 @@ func TestEachWrongLineHasItsReason(t *testing.T) {
 	p = b.post(t, "/add", fields("entries", "good.example", "expires", "22027-03-10"))
 	assert.Contains(t, p.text, "“22027-03-10” non è una data: l'anno ha quattro cifre")
 	assert.Regexp(t, `name="expires"[^>]* aria-invalid="true"`, p.raw)
+	for _, none := range []string{"31/02/2027", "2027-02-31", "2027-13-01"} {
+		p = b.post(t, "/add", fields("entries", "good.example", "expires", none))
+		assert.Contains(t, p.text, "“"+none+"”: questa data non esiste.")
+	}
+	assert.Contains(t, b.post(t, "/add", fields("entries", "good.example", "expires", "01/03/2027")).text, "come in 2027-05-01")
 }

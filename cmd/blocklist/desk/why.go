@@ -69,7 +69,7 @@ func whyText(w *words.Words, err error) string {
 		return rule.Target + ": " + w.Say(rule.Rule)
 	}
 	if day := (*dayError)(nil); errors.As(err, &day) {
-		return w.Text("why.day", day.Text)
+		return w.Text(day.reason(), day.Text)
 	}
 	for _, y := range whys() {
 		if errors.Is(err, y.err) {
