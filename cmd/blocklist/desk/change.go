@@ -79,9 +79,8 @@ func (v *visit) showForm(verb string) error {
 
 func (v *visit) showChange(status int, p changePage) error {
 	p.Edit = withQuery(v.r.URL, editQuery, "1")
-	if p.Form.Verb == "add" {
-		p.Form.Required = needed(v.now.Rules)
-	} else if _, entries, err := p.Form.parse(); err == nil && len(entries) == 1 {
+	p.Form.Required = needed(v.now.Rules)
+	if _, entries, err := p.Form.parse(); p.Form.Verb != "add" && err == nil && len(entries) == 1 {
 		if p.Orders, err = v.ledger.Orders(v.r.Context(), entries[0].Target()); err != nil {
 			return err
 		}

@@ -52,6 +52,20 @@ func TestRuleAtItsField(t *testing.T) {
 	assert.NotEmpty(t, carla.post(t, "/add", right).values["head"])
 }
 
+// The form of a withdrawal asks for what the rules ask of an order: a reason, and the reference of the decision.
+func TestWithdrawalNeedsWhatRulesAsk(t *testing.T) {
+	t.Parallel()
+	a, carla, _ := office(t)
+	assert.NotRegexp(t, `required`, carla.get(t, "/withdraw").raw)
+	strict(t, a)
+	p := carla.get(t, "/withdraw")
+	for _, name := range []string{"reason", "decision"} {
+		assert.Regexp(t, `name="`+name+`"[^>]* required`, p.raw)
+	}
+	assert.NotRegexp(t, `name="reference"[^>]* required`, p.raw, "all orders may be meant")
+	assert.Contains(t, p.text, "What the rules of the list ask of an order is needed here, too.")
+}
+
 // A confirmation asks for what the rules need and the proposals lack, and says at which field it is missing. Other
 // decisions do not need it.
 func TestConfirmationNeedsWhatRulesAsk(t *testing.T) {
