@@ -22,8 +22,9 @@ type codePage struct {
 	Confidential bool
 	Officers     []officer
 	Keys         []string // names of the key files of officers who have not signed yet
-	Enough       bool     // the release can be published
-	Unpushed     bool     // the urgent orders are signed, and not at the origin yet
+	Enough       bool     // the release can be published, unless urgent orders end with it
+	Ends         *endingOrders
+	Unpushed     bool // the urgent orders are signed, and not at the origin yet
 	Push         push
 	Back         string
 }
@@ -78,6 +79,11 @@ func (v *visit) code() error {
 		p.Officers = officers(&waiting.Signatures)
 		p.Keys = keyFiles(waiting)
 		p.Enough, p.Push = waiting.IsRelease() && waiting.Enough(), v.pushing(false)
+	}
+	if p.Enough {
+		if p.Ends, err = v.endingWith(waiting); err != nil {
+			return err
+		}
 	}
 	if now := v.now.Urgent; one.Urgent && one.Signer != "" && now != nil && !now.Pushed {
 		p.Unpushed, p.Push = true, v.pushing(true)

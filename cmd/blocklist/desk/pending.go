@@ -22,6 +22,7 @@ type pendingPage struct {
 	Ends       *endingOrders // urgent orders that the release would end; nil: none
 	Reviewers  []string      // who can make and publish a release
 	Push       push
+	Refused    error // why it was not made or published just now
 	Damaged    error // why what is pending can't be read
 }
 
@@ -130,6 +131,8 @@ func (v *visit) thenUnlessHeld(err error, path string) error {
 	}
 	if held != nil {
 		p.Held = held.Report
+	} else {
+		p.Refused = err
 	}
 	return v.write(failureOf(err).status, "pending", "pending.title", p)
 }

@@ -14,16 +14,16 @@ type endingOrders struct {
 }
 
 // Open reports whether one of them may not end yet: the release is held.
-func (e endingOrders) Open() bool { return e.Targets() != "" }
+func (e *endingOrders) Open() bool { return e != nil && slices.ContainsFunc(e.Orders, isOpen) }
 
 // Kept reports whether one of them can be put into the list.
-func (e endingOrders) Kept() bool { return slices.ContainsFunc(e.Next, isOpen) }
+func (e *endingOrders) Kept() bool { return slices.ContainsFunc(e.Next, isOpen) }
 
 // Listed reports whether they are all in the list by now, and only the release lacks them.
-func (e endingOrders) Listed() bool { return e.Open() && !e.Kept() }
+func (e *endingOrders) Listed() bool { return e.Open() && !e.Kept() }
 
 // Targets returns those that may not end yet, one a line.
-func (e endingOrders) Targets() string {
+func (e *endingOrders) Targets() string {
 	var all []string
 	for _, o := range e.Orders {
 		if isOpen(o) {

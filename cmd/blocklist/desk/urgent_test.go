@@ -175,6 +175,7 @@ func TestReleaseKeepsUrgentOrders(t *testing.T) {
 	assert.Contains(t, p.text, "https://live.example/x night 9")
 	p = rita.post(t, "/release", nil)
 	assert.Equal(t, http.StatusUnprocessableEntity, p.status)
+	assert.Contains(t, p.text, "Nothing was changed. The release would end urgent orders that are not in it.")
 	assert.Contains(t, p.text, "Urgent orders that end with the next release")
 	_, err := a.Pending()
 	require.ErrorIs(t, err, publish.ErrNothingPending)
@@ -190,12 +191,25 @@ func TestReleaseKeepsUrgentOrders(t *testing.T) {
 	assert.Contains(t, p.text, "+https://live.example/x")
 	assert.Contains(t, p.text, "urgent orders apart from the release")
 	assert.Contains(t, p.text, "these urgent orders end with the next release: late.example")
+	_, path := rita.makeCode(t, "")
 	a.sign(t)
+	publishable := func(want bool) {
+		t.Helper()
+		for _, page := range []string{"/pending", path} {
+			p := rita.get(t, page)
+			assert.Equal(t, want, strings.Contains(p.text, "It can be published."), page)
+			assert.Equal(t, want, strings.Contains(p.text, "Publish at ORIGIN"), page)
+		}
+	}
+	publishable(true)
 	a.orderUrgently(t, paola, fields("entries", "last.example"))
+	publishable(false)
 	p = rita.post(t, "/push", nil)
 	assert.Equal(t, http.StatusUnprocessableEntity, p.status, "one came after it was signed")
 	assert.Contains(t, p.text, "last.example")
+	assert.Contains(t, p.text, "Nothing was changed. The release would end urgent orders that are not in it.")
 	rita.post(t, "/urgent/end", fields("entries", "last.example", "reason", "over"))
+	publishable(true)
 	assert.Equal(t, "/", rita.post(t, "/push", nil).path)
 }
 
