@@ -137,13 +137,19 @@ func (v *visit) thenUnlessHeld(err error, path string) error {
 	return v.write(failureOf(err).status, "pending", "pending.title", p)
 }
 
+// published is the serial of the release that a person has just published.
+type published uint64
+
 // push brings the signed release to the origin.
 func (v *visit) push() error {
 	if v.Push == nil {
 		return errNoPage
 	}
-	_, err := v.ledger.Push(v.r.Context(), v.Push, publish.Audit{Author: v.person.Name, Reason: v.PushTo})
-	return v.thenUnlessHeld(err, "/")
+	pushed, err := v.ledger.Push(v.r.Context(), v.Push, publish.Audit{Author: v.person.Name, Reason: v.PushTo})
+	if err != nil {
+		return v.thenUnlessHeld(err, "/")
+	}
+	return v.leadTo("/", notice{}, published(pushed.Serial))
 }
 
 // then leads to a page unless there is an error.

@@ -18,6 +18,8 @@ type task struct {
 type startPage struct {
 	Tasks  []task
 	Recent []logged // newest first
+
+	Published published // what the person has just published; 0: nothing
 }
 
 // maxRecent is how many operations the first page has.
@@ -36,7 +38,9 @@ func (v *visit) start() error {
 	if err != nil {
 		return err
 	}
-	return v.show("start", "start.title", startPage{append(v.tasks(ending), waiting...), recent})
+	p := startPage{Tasks: append(v.tasks(ending), waiting...), Recent: recent}
+	p.Published, _ = v.draft().result.(published)
+	return v.show("start", "start.title", p)
 }
 
 // tasks returns what waits, the most urgent first: among others, a number of urgent orders that end.
