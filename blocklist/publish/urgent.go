@@ -312,8 +312,7 @@ func (h *orderHistory) change(entries []blocklist.Entry, change UrgentChange) ([
 	}
 	slices.SortFunc(entries, func(a, b blocklist.Entry) int { return cmp.Compare(a.Target(), b.Target()) })
 	if len(h.ordered) > h.limits.Entries {
-		return nil, fmt.Errorf("ordering: %w: %d targets on top of serial %d, the root allows %d; a release by the quorum starts the count again",
-			blocklist.ErrUntrusted, len(h.ordered), h.serial, h.limits.Entries)
+		return nil, fmt.Errorf("ordering: %w", &UrgentLimitError{len(h.ordered), h.serial, h.limits.Entries})
 	}
 	return entries, nil
 }

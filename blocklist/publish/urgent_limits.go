@@ -1,5 +1,11 @@
 package publish
 
+import (
+	"fmt"
+
+	"github.com/argine-dns/argine/blocklist"
+)
+
 // UrgentLimits limit what one officer may list alone, if the root allows it: at most Entries targets (up to 16) on top
 // of one release, each for at most Hours (up to 24). The zero value allows nothing.
 type UrgentLimits struct {
@@ -23,3 +29,20 @@ func (u UrgentLimits) Message() Message {
 }
 
 func (u UrgentLimits) String() string { return u.Message().String() }
+
+// UrgentLimitError says that urgent orders would be too many: subscribers would refuse them. It wraps
+// [blocklist.ErrUntrusted].
+type UrgentLimitError struct {
+	Targets int    // number ordered on top of the release, with those that have ended
+	Serial  uint64 // of the release
+	Most    int    // how many the root allows
+}
+
+// Error implements error.
+func (e *UrgentLimitError) Error() string {
+	return fmt.Sprintf("%v: %d targets on top of serial %d, the root allows %d; a release by the quorum starts the count again",
+		blocklist.ErrUntrusted, e.Targets, e.Serial, e.Most)
+}
+
+// Unwrap returns [blocklist.ErrUntrusted].
+func (e *UrgentLimitError) Unwrap() error { return blocklist.ErrUntrusted }

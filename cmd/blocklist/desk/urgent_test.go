@@ -247,6 +247,18 @@ func TestUrgentOrdersArePublished(t *testing.T) {
 	assert.NotContains(t, rita.get(t, "/").text, "wait to be published")
 }
 
+// More urgent orders than the root allows are refused with the numbers.
+func TestTooManyUrgentOrders(t *testing.T) {
+	t.Parallel()
+	a := team(t)
+	paola := a.as(t, "paola")
+	a.orderUrgently(t, paola, fields("entries", "1.example"))
+	p := paola.post(t, "/urgent", fields("entries", "2.example\n3.example\n4.example\n5.example\n6.example"))
+	assert.Equal(t, http.StatusUnprocessableEntity, p.status)
+	assert.Contains(t, p.text, "That would be 6 entries ordered urgently on release 1, with those that have ended; 5 are allowed.")
+	assert.NotContains(t, p.text, "The signature does not fit")
+}
+
 // The form of urgent orders has the rules of the list, as the one of other orders has.
 func TestUrgentOrdersKeepTheRules(t *testing.T) {
 	t.Parallel()

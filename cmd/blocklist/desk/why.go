@@ -71,6 +71,9 @@ func whyText(w *words.Words, err error) string {
 	if day := (*dayError)(nil); errors.As(err, &day) {
 		return w.Text(day.reason(), day.Text)
 	}
+	if limit := (*publish.UrgentLimitError)(nil); errors.As(err, &limit) {
+		return w.Text("why.urgentlimit", limit.Targets, limit.Serial, limit.Most)
+	}
 	for _, y := range whys() {
 		if errors.Is(err, y.err) {
 			return w.Text(y.key)
@@ -82,7 +85,7 @@ func whyText(w *words.Words, err error) string {
 // saysAll reports whether [whyText] says all that an error does.
 func saysAll(err error) bool {
 	rule, day, entry := (*publish.RuleError)(nil), (*dayError)(nil), (*blocklist.EntryError)(nil)
-	return errors.As(err, &rule) || errors.As(err, &day) ||
+	return errors.As(err, &rule) || errors.As(err, &day) || errors.As(err, new(*publish.UrgentLimitError)) ||
 		errors.As(err, &entry) && entryReason(entry.Text) != "why.entry"
 }
 
