@@ -23,7 +23,7 @@ const maxBelow = 5
 
 // around returns what the list has around an entry.
 func (v *visit) around(e blocklist.Entry) (a around, err error) {
-	a = around{Target: e.Target(), Scope: "covers." + scopeOf(e)}
+	a = around{Target: e.Target(), Scope: scopeOf(e)}
 	if a.Orders, err = v.ledger.Orders(v.r.Context(), a.Target); err != nil {
 		return a, err
 	}
@@ -44,19 +44,28 @@ func (v *visit) around(e blocklist.Entry) (a around, err error) {
 	return a, err
 }
 
-// scopeOf returns what an entry covers, as keys of texts name it.
+// scopeOf returns the key of the text that says what an entry covers.
 func scopeOf(e blocklist.Entry) string {
 	switch {
 	case e.Scope == blocklist.ScopeHost:
-		return "host"
+		return "covers.host"
 	case e.Scope == blocklist.ScopeIP:
-		return "address"
+		return "covers.address"
 	case e.Scope == blocklist.ScopeDomain:
-		return "domain"
+		return "covers.domain"
 	case strings.HasSuffix(e.Target(), "/*"):
-		return "path"
+		return "covers.path"
 	}
-	return "page"
+	return "covers.page"
+}
+
+// scopeOfTarget is [scopeOf] an entry that a text names; empty if it names none.
+func scopeOfTarget(target string) string {
+	e, err := blocklist.ParseEntry(target)
+	if err != nil {
+		return ""
+	}
+	return scopeOf(e)
 }
 
 // below returns the first listed entries that are part of another one: pages on the host, names below it, and pages

@@ -33,6 +33,8 @@ func TestPastedMail(t *testing.T) {
 	assert.Contains(t, p.raw, `value="shop.bad.test" aria-label="shop.bad.test">`)
 	assert.Contains(t, p.raw, `value="listed.example" aria-label="listed.example">`)
 	assert.Contains(t, p.text, "|https://worse.example/page|hxxp://worse[.]example/page|")
+	assert.Contains(t, p.text, "|https://worse.example/page|hxxp://worse[.]example/page|Covers this page alone")
+	assert.Contains(t, p.text, "Perhaps not meant: look at the textCovers the whole site and all names below it")
 	assert.Contains(t, p.text, "Do you mean https://typo.example?")
 	assert.NotContains(t, p.text, "Entrycitizen.example")
 	edit := carla.get(t, p.linkWith(t, "edit=1"))
@@ -51,6 +53,9 @@ func TestPastedMail(t *testing.T) {
 	assert.NotContains(t, carla.get(t, "/proposals").text, "citizen")
 	p = carla.post(t, "/propose", fields("entries", "hxxps://quick[.]example/", "source", "a mail"))
 	assert.Contains(t, p.text, "3 https://quick.example/ (Written as hxxps://quick[.]example/) recorded", "one target needs no second page")
+	assert.Contains(t, p.text, "recordedCovers this page alone")
+	assert.Contains(t, carla.get(t, "/proposal/3").text, "Covers this page alone", "when it is decided on")
+	assert.Contains(t, carla.get(t, "/proposal/2").text, "Covers the whole site and all names below it")
 	assert.Contains(t, carla.post(t, "/propose", fields("entries", "nothing of use here", "source", "x")).text, "no address, name or URL was found")
 }
 
