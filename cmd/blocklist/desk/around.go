@@ -16,6 +16,7 @@ type around struct {
 	Cover  string            // the listed entry that covers it; empty: none
 	Below  []string          // the first listed entries that are part of it
 	More   bool              // there are others
+	Urgent bool              // an urgent order is about it
 }
 
 // maxBelow is how many entries below one a page names.
@@ -24,6 +25,9 @@ const maxBelow = 5
 // around returns what the list has around an entry.
 func (v *visit) around(e blocklist.Entry) (a around, err error) {
 	a = around{Target: e.Target(), Scope: scopeOf(e)}
+	a.Urgent = v.now.Urgent != nil && slices.ContainsFunc(v.now.Urgent.Entries, func(o blocklist.Entry) bool {
+		return o.Target() == a.Target
+	})
 	if a.Orders, err = v.ledger.Orders(v.r.Context(), a.Target); err != nil {
 		return a, err
 	}

@@ -149,6 +149,9 @@ func TestUrgentOrdersAreKeptBeforeARelease(t *testing.T) {
 		assert.Contains(t, p.text, "Put them into the list", path)
 		assert.Contains(t, p.text, "Let them end", path)
 	}
+	const apart = "There is an urgent order on it, apart from the list: Urgent orders"
+	assert.Contains(t, rita.get(t, "/entry?of=live.example").text, apart)
+	assert.Contains(t, paola.post(t, "/withdraw", fields("entries", "live.example")).text, "It is not on the list. "+apart)
 	for _, path := range []string{"/", "/due"} {
 		assert.Contains(t, rita.get(t, path).text, "2 urgent orders end within 24 hours, and are not in the list", path)
 	}
