@@ -48,30 +48,6 @@ func (v *visit) around(e blocklist.Entry) (a around, err error) {
 	return a, err
 }
 
-// scopeOf returns the key of the text that says what an entry covers.
-func scopeOf(e blocklist.Entry) string {
-	switch {
-	case e.Scope == blocklist.ScopeHost:
-		return "covers.host"
-	case e.Scope == blocklist.ScopeIP:
-		return "covers.address"
-	case e.Scope == blocklist.ScopeDomain:
-		return "covers.domain"
-	case strings.HasSuffix(e.Target(), "/*"):
-		return "covers.path"
-	}
-	return "covers.page"
-}
-
-// scopeOfTarget is [scopeOf] an entry that a text names; empty if it names none.
-func scopeOfTarget(target string) string {
-	e, err := blocklist.ParseEntry(target)
-	if err != nil {
-		return ""
-	}
-	return scopeOf(e)
-}
-
 // below returns the first listed entries that are part of another one: pages on the host, names below it, and pages
 // below a path.
 func (v *visit) below(e blocklist.Entry) (all []blocklist.Entry, err error) {
