@@ -75,7 +75,8 @@ func (s *secret) hostHash(host []byte) uint64 {
 	return w.hash[0]
 }
 
-// belowHash returns the hash of *. and the host.
+// belowHash returns the hash of the wildcard name directly below a host: *.example.org for example.org. Host is the
+// hash of the host.
 func (s *secret) belowHash(host uint64) uint64 { return s.extend(host, []byte("*")) }
 
 // anyOrderHash returns a hash that does not depend on the order of the parts of a query. The query begins with a

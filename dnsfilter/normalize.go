@@ -84,7 +84,8 @@ func mergeOPT(m []byte, at, end int) {
 	}
 }
 
-// firstError returns the first registered extended error code among EDNS options plus one, or 0 if there is none.
+// firstError returns the first registered extended error code in packed EDNS options, plus one. It returns 0 if they
+// have no such code.
 func firstError(options []byte) uint16 {
 	for len(options) > 0 {
 		code, data, rest, ok := dnswire.NextOption(options)
@@ -127,7 +128,8 @@ func packReply(asked []dns.Question, reply *dns.Msg) ([]byte, error) {
 	return m.Pack()
 }
 
-// extendedError is firstError for an unpacked OPT record.
+// extendedError returns the first registered extended error code in an OPT record, plus one. It returns 0 if the record
+// has no such code, or if rr is no OPT record.
 func extendedError(rr dns.RR) uint16 {
 	if opt, ok := rr.(*dns.OPT); ok {
 		for _, o := range opt.Option {

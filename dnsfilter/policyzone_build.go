@@ -112,7 +112,8 @@ func (b *zoneBuilder) add(at zoneOwner, a zoneAction) (why string) {
 	return ""
 }
 
-// drop takes what a record says from the rule at a place. It returns the reason if the rule does not say that.
+// drop removes the action of one record from the rule of an owner. If the rule does not have that action, drop changes
+// nothing and returns the reason.
 func (b *zoneBuilder) drop(at zoneOwner, a zoneAction) (why string) {
 	before := b.rule(&at)
 	records := b.records(before)
@@ -130,7 +131,7 @@ func (b *zoneBuilder) drop(at zoneOwner, a zoneAction) (why string) {
 	return ""
 }
 
-// set sets the rule at a place that has one, or removes it.
+// set replaces the rule of an owner that has one. If the new rule is noRule, set removes the old one.
 func (b *zoneBuilder) set(at zoneOwner, rule zoneRule) {
 	table := &b.names
 	switch {

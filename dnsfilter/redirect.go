@@ -47,8 +47,8 @@ func (s *Server) answerTarget(c *snapshot, dst []byte, q *query, now uint32) (m 
 // CNAME record (query.alias), or about a name server (query.lack).
 func (q *query) goesOn(m []byte) bool { return len(m) == 0 && (q.alias != nil || q.lack != nil) }
 
-// askTarget asks the upstream again for a client that waits, after an answer has led to a CNAME record that blocks. It
-// does not block, and may be called while a session of the upstream delivers an answer.
+// askTarget starts another upstream query for the waiting client, after an answer that needs one to be complete (see
+// goesOn). It returns at once, so a session of the upstream may call it while it delivers an answer.
 func (s *Server) askTarget(w *waiter) {
 	next := waiter{socket: w.socket, peer: w.peer, done: w.done}
 	w.query.copyTo(&next.query)

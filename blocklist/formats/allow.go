@@ -6,8 +6,9 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// turn makes the exceptions of an allow file its entries. A file without exceptions stays a list of allowed names. A
-// file with exceptions and blocking lines is refused, since it is unclear what the blocking lines mean.
+// turn prepares a file that is read as an allow list. If the file has exceptions, these become the entries of the list.
+// If it has none, the names in its lines already are the entries. A file with both exceptions and blocking lines is
+// refused, since it is unclear what its blocking lines mean.
 func (h *deferred) turn(t *lineSink) {
 	lists, passes := 0, 0 // first blocking line and first exception; 0: none
 	for _, v := range h.names {

@@ -105,7 +105,7 @@ func protectable(e blocklist.Entry) error {
 	return nil
 }
 
-// why returns which protected name c touches, if it touches one.
+// why returns the reason to hold c: the protected name that c affects. The reason is empty if c affects none.
 func (p *protected) why(c coverage) (none reason) {
 	if !p.names.near(c.name) {
 		return none

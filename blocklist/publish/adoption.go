@@ -10,23 +10,23 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// adoption is what an operation of [KindRecover] states in its reference: the ledger was brought to the state that was
-// signed with a serial. The operations that led to that state may be unknown. Then the operation stands in their place,
-// and the next release continues the history from it.
+// adoption is the content of the reference of a recovery ([KindRecover]), an operation that brings the ledger to the
+// state of a signed release. The operations that led to that state may be unknown. Then the recovery replaces them in
+// the history, and the next release continues from it.
 type adoption struct {
 	serial uint64
-	head   string // signed with the serial: the hash of the last operation in it
-	before string // hash of the operation before this one, which a signing request does not have
+	head   string // hash of the last operation in the release, as it was signed
+	before string // hash of the operation before the recovery: a signing request does not contain that operation
 }
 
 const adoptionFormat = "serial %d head %s before %s"
 
 func (a adoption) String() string { return fmt.Sprintf(adoptionFormat, a.serial, a.head, a.before) }
 
-// what returns the adopted serial and ledger head as text.
+// what returns the adopted serial and ledger head as the text that the reference contains.
 func (a adoption) what() string { return fmt.Sprintf("serial %d head %s", a.serial, a.head) }
 
-// adoptionOf returns what a recovery has adopted, and false for other operations.
+// adoptionOf parses the reference of a recovery. It returns false for an operation of any other kind.
 func adoptionOf(o Operation) (a adoption, ok bool) {
 	if o.Kind != KindRecover {
 		return a, false
@@ -35,16 +35,16 @@ func adoptionOf(o Operation) (a adoption, ok bool) {
 	return a, err == nil && a.String() == o.Reference
 }
 
-// adopts reports whether the operation stands for the signed release. Such an operation names serial and head, and has
-// the signed number of entries and the signed digest.
+// adopts reports whether o is a recovery that has adopted the signed release: its reference has the serial and the head
+// of the release, and it has the same digest and number of entries.
 func adopts(o Operation, signed trust.Release) bool {
 	a, ok := adoptionOf(o)
 	return ok && a.serial == signed.Serial && a.head == signed.Ledger && o.Hash == o.LinkHash(a.before) &&
 		o.Digest == signed.Digest && o.Entries == signed.Entries
 }
 
-// adoptionOfHead returns the newest recovery that has adopted the state of the signed head. It fails with
-// [sql.ErrNoRows] if there is none.
+// adoptionOfHead returns the newest recovery that has adopted a release with this head. It fails with [sql.ErrNoRows]
+// if there is none.
 func (l *Ledger) adoptionOfHead(ctx context.Context, head string) (at Operation, err error) {
 	err = sql.ErrNoRows
 	for o, opErr := range l.history.Operations(ctx, ledger.Range{Kinds: []string{KindRecover}}) {
@@ -58,8 +58,8 @@ func (l *Ledger) adoptionOfHead(ctx context.Context, head string) (at Operation,
 	return at, err
 }
 
-// signedHead returns the operation with the state of the signed head: the operation with this hash, or else the
-// recovery that stands in its place. It fails with [sql.ErrNoRows] if there is neither.
+// signedHead returns the operation that the signed head of a release refers to: the operation with this hash, or else
+// the recovery that replaces it. It fails with [sql.ErrNoRows] if there is neither.
 func (l *Ledger) signedHead(ctx context.Context, head string) (Operation, error) {
 	at, err := l.history.OperationByHash(ctx, head)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -68,7 +68,7 @@ func (l *Ledger) signedHead(ctx context.Context, head string) (Operation, error)
 	return at, err
 }
 
-// unknownHead reports whether a recovery stands in the place of the operations that led to a release.
+// unknownHead reports whether a recovery replaces the operations that led to a release.
 func (l *Ledger) unknownHead(ctx context.Context, r ReleaseRecord) (bool, error) {
 	o, err := l.history.OperationByID(ctx, r.Operation)
 	return o.Hash != r.Head, err

@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// Cause is why an operation was made: what its author has stated, and what the program has recorded with that.
+// Cause is why an operation was made. It separates the texts of the author from those that the program has recorded.
 type Cause struct {
-	Said      Messages // by the program, in the reason
+	Said      Messages // texts of the program in the reason
 	Reason    string
 	Override  string   // why the guards were overridden; empty: they were not
-	Named     Messages // by the program, in the reference
+	Named     Messages // texts of the program in the reference
 	Reference string
 }
 
-// CauseOf reads the cause of an operation. What the kind of the operation says already, or what is there for proofs
-// alone, is left out. What the program records in no other form than a text is in the form in which it has written it;
-// a text in any other form is one of the author.
+// CauseOf parses the reason and the reference of an operation. It leaves out texts that only repeat the kind of the
+// operation, and hashes and signatures that only serve as proofs. A text counts as one of the program if it has exactly
+// the form in which the program records it. Any other text is the author's.
 func CauseOf(o Operation) (c Cause) {
 	reason, override, doubted := o.Stated()
 	r := reader{rest: reason}
@@ -32,7 +32,7 @@ func CauseOf(o Operation) (c Cause) {
 	return c
 }
 
-// readReason reads what the program records as the reason of an operation of a kind.
+// readReason parses the texts that the program records in the reason of an operation of this kind.
 func (r *reader) readReason(kind string) {
 	switch kind {
 	case KindInit, KindProposals:
@@ -65,7 +65,7 @@ func (r *reader) readReason(kind string) {
 	}
 }
 
-// readReference reads what the program records as the reference of an operation of a kind.
+// readReference parses the texts that the program records in the reference of an operation of this kind.
 func (r *reader) readReference(kind string) {
 	switch kind {
 	case KindProposals, KindOverride, KindRules, KindGuard, KindRecover:
@@ -87,7 +87,7 @@ func (r *reader) readReference(kind string) {
 	}
 }
 
-// readOrders reads the reason of urgent orders.
+// readOrders parses the reason of an operation with urgent orders.
 func (r *reader) readOrders() {
 	if r.takeOne(cancelledOrders) || !r.takeOne(signedOrders) {
 		return
@@ -103,7 +103,8 @@ func (r *reader) readOrders() {
 	}
 }
 
-// readRecovery reads the reason of a recovery. Its notes, which may quote errors, are left out: they are technical.
+// readRecovery parses the reason of a recovery. It leaves out the notes of the recovery: they are technical and may
+// quote errors.
 func (r *reader) readRecovery() {
 	if !r.takeOne(adopted) {
 		return

@@ -22,8 +22,8 @@ type ChangeResult struct {
 	Unchanged uint64        `json:"unchanged"`          // orders that stood already, with these attributes
 	Refused   uint64        `json:"refused"`            // entries left out because the guards hold them
 	Broken    uint64        `json:"broken"`             // entries left out because they break the rules of the list
-	Breaches  []string      `json:"breaches,omitempty"` // which of these, and why; at most 20
-	Orders    []OrderChange `json:"orders,omitempty"`   // what happened to the orders of entries: at most 20 that came, that went, and others
+	Breaches  []string      `json:"breaches,omitempty"` // the first 20 entries in Broken, and the reasons
+	Orders    []OrderChange `json:"orders,omitempty"`   // changed orders: at most 20 given, 20 withdrawn, and 20 others
 	// Guards has the findings of the guards: first those that hold an entry, then the others. At most 20 of each are
 	// in it, and all are counted.
 	Guards guard.Report `json:"guards"`
@@ -32,7 +32,7 @@ type ChangeResult struct {
 // OrderChange is what an operation did to the orders of one target.
 type OrderChange = ledger.OrderChange
 
-// fillPut gives the orders of an operation, as the guards and the rules of the list let it.
+// fillPut gives the orders of an operation that the guards (screen) and the rules of the list (checker) accept.
 type fillPut func(*ledger.Tx, *screen, *checker) (ledger.Counts, error)
 
 // Add gives orders: an entry is an order with the entry's reference, which lists its target. An entry stays listed
@@ -51,11 +51,11 @@ func (l *Ledger) Add(ctx context.Context, entries []blocklist.Entry, by Audit) (
 	})
 }
 
-// ErrOver is returned for an order that would have expired, or whose review would be due. It wraps
+// ErrOver is returned for a new order whose day of expiry or of review is already past. It wraps
 // [blocklist.ErrMalformed].
 var ErrOver = fmt.Errorf("%w: the day is over", blocklist.ErrMalformed)
 
-// lasting yields entries, and fails at one that has expired.
+// lasting yields the entries. It yields [ErrOver] at an entry that has already expired.
 func lasting(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		now := time.Now()
@@ -81,7 +81,7 @@ func eachEntry(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
 	}
 }
 
-// Errors of changes to nothing.
+// Errors of a change without entries.
 var (
 	errNoEntry   = fmt.Errorf("%w: no entry is named", blocklist.ErrMalformed)
 	errNoEntries = fmt.Errorf("importing: %w: there are no entries", blocklist.ErrMalformed)
@@ -142,10 +142,10 @@ func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, by Audit
 	})
 }
 
-// Withdraw withdraws the orders with a reference on the given entries, or on all entries if none are given. The empty
-// reference is that of orders without one, which are not withdrawn from all entries: without entries it fails with
-// [blocklist.ErrMalformed]. An entry stays listed while another order stands. If a given entry does not rest on such an
-// order, nothing is changed, and the error is [ErrNotListed] or [ErrNoOrder].
+// Withdraw withdraws the orders with a reference on the given entries, or on all entries if none are given. An empty
+// reference means the orders without a reference. These can be withdrawn from given entries only: without entries,
+// Withdraw then fails with [blocklist.ErrMalformed]. An entry stays listed while another order stands. If a given entry
+// has no such order, nothing is changed, and the error is [ErrNotListed] or [ErrNoOrder].
 func (l *Ledger) Withdraw(ctx context.Context, reference string, entries []blocklist.Entry, by Audit) (ChangeResult,
 	error,
 ) {

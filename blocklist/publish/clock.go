@@ -25,7 +25,7 @@ func (q *Request) ConfirmClock(confirm func(doubt error) bool) { q.clock.Confirm
 const leastLifetime = 24 * time.Hour
 
 // checkTimes fails with [blocklist.ErrExpired] if p has expired or expires within a day, and with [blocklist.ErrClock]
-// if it was made later than now, and the clock is not confirmed.
+// if p was made in the future by the clock of this machine, and no one confirms this clock.
 func (p *Pending) checkTimes(clock *ledger.Clock) error {
 	now := time.Now()
 	switch day := ledger.FormatTime(p.Expires); {
@@ -41,7 +41,7 @@ func (p *Pending) checkTimes(clock *ledger.Clock) error {
 	return nil
 }
 
-// clockNotes describes the operations whose time is before that of the previous operation.
+// clockNotes describes the operations that have an earlier time than the operation before them.
 func clockNotes(ctx context.Context, view ledger.View) (notes []string, err error) {
 	var before Operation
 	for o, err := range view.Operations(ctx, ledger.Range{}) {

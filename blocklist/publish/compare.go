@@ -25,10 +25,10 @@ type Comparison struct {
 // States of a [Comparison].
 const (
 	StateSame    = "same"    // the ledger's last release
-	StateOlder   = "older"   // an earlier release of the ledger, which can push its newer one
+	StateOlder   = "older"   // an earlier release: the ledger has a newer one to push
 	StateNewer   = "newer"   // a serial that the ledger does not know: the ledger is behind
-	StateOther   = "other"   // another release than the ledger's with this serial: the ledger is behind, or has forked
-	StateArrived = "arrived" // the pending release: the push was not recorded
+	StateOther   = "other"   // the ledger has another release with this serial: it is behind, or has forked
+	StateArrived = "arrived" // the pending release: it was pushed, but the push was not recorded
 )
 
 // Behind reports whether the origin has a release that the ledger does not know. [Recover] adopts it.
@@ -50,8 +50,9 @@ func (c Comparison) String() string {
 	return "another " + signed + ": this ledger is behind"
 }
 
-// Compare compares the ledger with the newest release of an origin, a bundle that needs no files. It verifies roots and
-// targets from the ledger's root on, and fails with [blocklist.ErrUntrusted] if the officers have not signed them.
+// Compare compares the ledger with the newest release of an origin, given as a bundle, which may lack the files. It
+// verifies the roots that follow the ledger's root, and the targets, and fails with [blocklist.ErrUntrusted] if the
+// officers have not signed them.
 func (l *Ledger) Compare(ctx context.Context, bundle io.Reader) (c Comparison, err error) {
 	b, err := trust.OpenBundle(bundle)
 	if err != nil {
@@ -79,7 +80,8 @@ func (l *Ledger) Compare(ctx context.Context, bundle io.Reader) (c Comparison, e
 	return c, err
 }
 
-// compare finds the state of a release by its signed part: no list key is needed.
+// compare returns the state (one of the constants above) of a release of the origin. It compares only the signed part
+// of the metadata, so it needs no list key.
 func (l *Ledger) compare(ctx context.Context, serial uint64, metadata []byte) (string, error) {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil {

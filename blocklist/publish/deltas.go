@@ -101,7 +101,8 @@ func (b *releaseBuilder) files(ctx context.Context, last uint64) ([]trust.File, 
 }
 
 // chain extends the chain of the last release to the new serial. It joins the last links into one while a link is less
-// than tier times as long as all after it. It returns false if the joined link would have too many changes for a delta.
+// than tier times as long as all links after it. It returns false if the joined link would have too many changes for a
+// delta.
 func (b *releaseBuilder) chain(ctx context.Context, step trust.File) (chain []trust.File, ok bool, err error) {
 	chain, _ = b.before.UpdatePath(0) // ParseTargets has seen that there is one
 	at, rest := len(chain), step.Length
@@ -116,7 +117,8 @@ func (b *releaseBuilder) chain(ctx context.Context, step trust.File) (chain []tr
 	return append(chain[:at], link), ok, err
 }
 
-// stepsFirst sorts files so that of those that lead to one serial the step comes first: its base is the newest.
+// stepsFirst sorts files by their base, newest first. So among the deltas that lead to the same serial, the step comes
+// first.
 func stepsFirst(files []trust.File) []trust.File {
 	slices.SortStableFunc(files, func(f, g trust.File) int { return cmp.Compare(g.Release.Base, f.Release.Base) })
 	return files
@@ -181,8 +183,8 @@ func (b *releaseBuilder) operationOf(ctx context.Context, serial uint64) (Operat
 	return b.history.OperationByID(ctx, r.Operation)
 }
 
-// write writes a release file. It fails unless the changes, applied to the state base, give the state that the ledger's
-// history has recorded.
+// write writes a release file with these changes. It fails unless the changes, applied to the state base, lead to the
+// state that the ledger has recorded.
 func (b *releaseBuilder) write(name string, to trust.Release, base blocklist.Header,
 	changes iter.Seq2[blocklist.Change, error],
 ) (file trust.File, err error) {
@@ -316,7 +318,8 @@ func (l *Ledger) removeFiles(last ReleaseRecord, pending []trust.File) error {
 	return err
 }
 
-// errDiverged returns the error for a database that another program than this one has changed.
+// errDiverged returns the error for a database whose entries differ from those that its history leads to, because
+// another program has changed them.
 func errDiverged() error {
 	return fmt.Errorf("ledger: %w: the entries are not those that its history has led to; blocklist verify finds out why",
 		blocklist.ErrDigest)

@@ -10,16 +10,16 @@ import (
 
 // DueCounts counts the orders that need a person.
 type DueCounts struct {
-	Review   uint64 `json:"review"`   // the day of their review has come
-	Expired  uint64 `json:"expired"`  // they match no more; the next release withdraws them
+	Review   uint64 `json:"review"`   // due for review
+	Expired  uint64 `json:"expired"`  // expired: they no longer match, and the next release withdraws them
 	Expiring uint64 `json:"expiring"` // they expire within [ExpiringSoon]
 }
 
 // ExpiringSoon is how long before its end an order counts as expiring soon.
 const ExpiringSoon = 30 * 24 * time.Hour
 
-// Due yields the orders that expire or are to be reviewed at a time or before, in no special order. The last value may
-// be an error.
+// Due yields the orders whose expiry or review is at or before a time, in no special order. The last value may be an
+// error.
 func (l *Ledger) Due(ctx context.Context, at time.Time) iter.Seq2[blocklist.Entry, error] {
 	return l.history.OrdersDue(ctx, at)
 }

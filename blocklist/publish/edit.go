@@ -85,14 +85,14 @@ func held(found []guard.Finding) error {
 	return &guard.HeldError{Report: &report}
 }
 
-// Examiner says what would stand against an order, without giving it.
+// Examiner checks orders against the guards, the rules and the listed entries, without giving them.
 type Examiner struct {
 	ledger  *Ledger
 	guard   *guard.Guard
 	checker *checker
 }
 
-// NewExaminer returns an examiner with the guards and rules of this moment.
+// NewExaminer returns an examiner with the current guards and rules.
 func (l *Ledger) NewExaminer(ctx context.Context) (*Examiner, error) {
 	g, err := l.guard(ctx)
 	if err != nil {
@@ -106,12 +106,12 @@ func (l *Ledger) NewExaminer(ctx context.Context) (*Examiner, error) {
 	return &Examiner{ledger: l, guard: g, checker: c}, err
 }
 
-// Examined is what stands for and against an order.
+// Examined is the result of [Examiner.Examine] for one order.
 type Examined struct {
 	Listed  string          `json:"listed,omitempty"`  // the published line, if the target is listed already
-	Covered string          `json:"covered,omitempty"` // the line of the most specific listed entry that covers all of it
+	Covered string          `json:"covered,omitempty"` // the line of the most specific listed entry that covers the target
 	Guards  []guard.Finding `json:"guards,omitempty"`
-	Breach  *RuleError      `json:"breach,omitempty"` // the rule of the list that it breaks
+	Breach  *RuleError      `json:"breach,omitempty"` // the rule of the list that the order breaks
 }
 
 // Held reports whether the guards would hold the order.
@@ -119,8 +119,7 @@ func (e Examined) Held() bool {
 	return slices.ContainsFunc(e.Guards, func(f guard.Finding) bool { return f.Severity == guard.SeverityHold })
 }
 
-// Examine examines orders, and returns what stands for and against each, in the same order. It looks up all of them at
-// once.
+// Examine examines orders, and returns the results in the same sequence. It looks up the targets of all orders at once.
 func (x *Examiner) Examine(ctx context.Context, orders []blocklist.Entry) ([]Examined, error) {
 	subjects := make([]subject, len(orders))
 	targets := map[string]bool{}
@@ -141,7 +140,7 @@ func (x *Examiner) Examine(ctx context.Context, orders []blocklist.Entry) ([]Exa
 	return all, nil
 }
 
-// examine examines an order. Listed has all entries that may list or cover its subject.
+// examine examines one order. Listed has all entries that may list or cover the subject of the order.
 func (x *Examiner) examine(order blocklist.Entry, s subject, listed map[string]blocklist.Entry) (e Examined) {
 	own, ok := listed[s.name]
 	if ok {

@@ -8,19 +8,20 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// Effect is what subscribers make of a target, and what the ledger has decided beyond that. A decision has an effect
-// only when a release with it was pushed, and an urgent order when it was pushed itself.
+// Effect is what subscribers do with a target now, and what the ledger has decided that is not in force yet. A decision
+// comes into force when a release with it is pushed, and an urgent order when the order itself is pushed.
 type Effect struct {
 	State string `json:"state"` // one of the constants below
-	// Since is when the state began: at a push or at an expiry. It is zero for what never was in force.
+	// Since is when the state began: at a push or at an expiry. It is zero if the target never was in force.
 	Since  time.Time `json:"since,omitzero"`
-	Until  time.Time `json:"until,omitzero"`   // when what is in force ends by itself
+	Until  time.Time `json:"until,omitzero"`   // when the state in force ends by itself; zero: it does not
 	Serial uint64    `json:"serial,omitempty"` // the release with which the state began; 0: none
-	// Waits is what is missing until the ledger's decision counts, one of the constants below; empty: it does already.
+	// Waits is what the ledger's decision waits for before it is in force, one of the constants below; empty: it is in
+	// force.
 	Waits   string `json:"waits,omitempty"`
 	Pending uint64 `json:"pending,omitempty"` // serial of the pending release that has the decision; 0: none
-	Urgent  bool   `json:"urgent,omitempty"`  // by an urgent order
-	Monitor bool   `json:"monitor,omitempty"` // what is in force, or decided, only counts matches
+	Urgent  bool   `json:"urgent,omitempty"`  // the state comes from an urgent order
+	Monitor bool   `json:"monitor,omitempty"` // the entry in force, or decided, only counts matches
 }
 
 // States of a target.
@@ -28,7 +29,7 @@ const (
 	EffectNever   = "never"    // it was never listed
 	EffectDecided = "decided"  // it is listed in the ledger, or ordered, and not in force yet
 	EffectInForce = "in-force" // subscribers enforce it
-	EffectLeaving = "leaving"  // it was withdrawn, and subscribers still enforce it
+	EffectLeaving = "leaving"  // it was withdrawn in the ledger, but subscribers still enforce it
 	EffectExpired = "expired"  // it is still listed, but its time is over: it is not in force
 	EffectEnded   = "ended"    // it was in force, and is not any more
 	EffectDropped = "dropped"  // it was withdrawn before it came into force
@@ -38,13 +39,13 @@ const (
 const (
 	WaitsRelease    = "release"
 	WaitsSignatures = "signatures" // on the pending release
-	WaitsPush       = "push"       // the pending release has enough signatures; or urgent orders are signed
+	WaitsPush       = "push"       // of the pending release, which has enough signatures, or of signed urgent orders
 )
 
 // InForce reports whether subscribers enforce the target.
 func (e Effect) InForce() bool { return e.State == EffectInForce || e.State == EffectLeaving }
 
-// Effects returns the effects of targets in canonical form at a time, which is not before the last operation.
+// Effects returns the effects of targets in canonical form at a time, which must not be before the last operation.
 func (l *Ledger) Effects(ctx context.Context, targets []string, at time.Time) (map[string]Effect, error) {
 	changes, err := l.history.History(ctx, targets)
 	if err != nil {
@@ -88,9 +89,9 @@ func (l *Ledger) effectsOf(ctx context.Context, targets []string, changes []ledg
 type effects struct {
 	*Ledger
 	now      time.Time
-	pending  *Pending // release; nil: none
-	upTo     int64    // the last operation in it
-	issued   []issued // urgent orders on top of the pushed release
+	pending  *Pending // the pending release; nil: none
+	upTo     int64    // the last operation in the pending release
+	issued   []issued // urgent orders that add to the pushed release
 	releases map[int64]ReleaseRecord
 }
 
@@ -107,19 +108,19 @@ func (f *effects) read(ctx context.Context) error {
 	return err
 }
 
-// life is how a target went through the ledger and the releases.
+// life is the history of a target in the ledger and in the releases, as far as it was read.
 type life struct {
-	// Its line in the ledger, in the pending release and in the newest pushed release; empty: none.
+	// The line of the target in the ledger, in the pending release and in the newest pushed release; empty: not listed.
 	decided, waiting, pushed string
-	since                    ReleaseRecord // the release with which what is in force began
-	ever                     bool          // it was in a release before that one
+	since                    ReleaseRecord // the release with which the present mode began
+	ever                     bool          // the target was listed in an earlier pushed release
 
 	reading      uint64 // serial of the release whose changes are being read
-	before       string // the line in the release before that
+	before       string // the line in the release before it
 	beforeBegins ReleaseRecord
 }
 
-// add adds a change, in the order of the ledger.
+// add applies one change of the ledger to the life of its target. The changes must come in the order of the ledger.
 func (f *effects) add(ctx context.Context, of *life, c ledger.TargetChange) error {
 	r, known := f.releases[c.Operation.ID]
 	if !known {
@@ -139,7 +140,7 @@ func (f *effects) add(ctx context.Context, of *life, c ledger.TargetChange) erro
 	return nil
 }
 
-// release adds the line that a target got by a change in a release.
+// release applies a change that the pushed release r contains: afterwards the target has this line.
 func (of *life) release(line string, r ReleaseRecord) {
 	if of.reading != r.Serial {
 		of.reading, of.before, of.beforeBegins = r.Serial, of.pushed, of.since
@@ -151,7 +152,7 @@ func (of *life) release(line string, r ReleaseRecord) {
 	}
 }
 
-// mode is what a line does.
+// mode is what an entry line makes subscribers do.
 type mode int
 
 const (
@@ -160,7 +161,7 @@ const (
 	blocks
 )
 
-// modeOf returns what a line of a release does at a time.
+// modeOf returns the mode of a line at a time: an expired line does nothing.
 func modeOf(line string, at time.Time) mode {
 	e, err := blocklist.ParseEntry(line)
 	switch {
@@ -198,7 +199,7 @@ func (f *effects) listing(of *life) Effect {
 	return e
 }
 
-// waits returns what the ledger's decision about a target waits for.
+// waits returns what the ledger's decision about a target waits for, and the serial of the pending release that has it.
 func (f *effects) waits(of *life) (what string, pending uint64) {
 	switch {
 	case f.pending == nil || of.waiting != of.decided:

@@ -11,15 +11,15 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// issued is a document with urgent orders.
+// issued is a signed document with urgent orders.
 type issued struct {
 	entries []blocklist.Entry
 	pushed  time.Time // zero: not yet
 	ended   time.Time // when the next release was pushed; zero: not yet
 }
 
-// issuedOrders returns the documents with urgent orders that were signed since a release was made, oldest first. Those
-// that can't be read, such as those under a key that is gone, are left out.
+// issuedOrders returns the documents with urgent orders that were signed since a release was made, oldest first. It
+// leaves out documents that can't be read, for example because their list key is lost.
 func (l *Ledger) issuedOrders(ctx context.Context, since ReleaseRecord) (all []issued, err error) {
 	versions, err := l.orderVersions()
 	if len(versions) == 0 || err != nil {
@@ -72,14 +72,14 @@ func (l *Ledger) readIssued(ctx context.Context, version int64) (doc issued, ok 
 	return issued{entries: spec.Entries}, err == nil
 }
 
-// ordered is what urgent orders make of a target.
+// ordered is the effect that urgent orders have on a target.
 type ordered struct {
 	from, until time.Time // in force; zero: it never was
 	waits       bool      // a signed document that was not pushed orders it
 	withdrawn   bool      // a signed document that was not pushed withdraws it
 }
 
-// orderedBy returns what documents make of a target.
+// orderedBy returns the effect that the orders in these documents have on a target.
 func orderedBy(docs []issued, target string, now time.Time) (o ordered) {
 	for _, doc := range docs {
 		i := indexTarget(doc.entries, target)
@@ -104,7 +104,7 @@ func orderedBy(docs []issued, target string, now time.Time) (o ordered) {
 	return o
 }
 
-// withOrders adds urgent orders to the effect of a target.
+// withOrders returns the effect of a target with the urgent orders about it taken into account.
 func (f *effects) withOrders(ctx context.Context, e Effect, target string) (Effect, error) {
 	o := orderedBy(f.issued, target, f.now)
 	switch {
@@ -122,7 +122,7 @@ func (f *effects) withOrders(ctx context.Context, e Effect, target string) (Effe
 	return f.ended(ctx, e, target)
 }
 
-// ended adds the end of an urgent order to the effect of a target that is not in force.
+// ended returns the effect of a target that is not in force, with the time at which an urgent order about it ended.
 func (f *effects) ended(ctx context.Context, e Effect, target string) (Effect, error) {
 	was, err := f.wasOrdered(ctx, target)
 	if !was || err != nil {

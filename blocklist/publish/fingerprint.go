@@ -13,8 +13,8 @@ import (
 
 // Fingerprint returns the fingerprint of a root, of a public key (an officer's, an origin's, or one for receipts), or
 // of the recipient of a subscriber, for people to compare by voice: 24 hexadecimal digits in groups of four. Text is
-// the content of the file. Neither the signatures on a root nor the name of a key change it. It fails with
-// [blocklist.ErrMalformed] for anything else, also for a private key.
+// the content of the file. The fingerprint depends neither on the signatures on a root nor on the name of a key. It
+// fails with [blocklist.ErrMalformed] for anything else, also for a private key.
 func Fingerprint(text []byte) (string, error) {
 	text, err := utf8text.Decode(text)
 	if err != nil {
@@ -46,7 +46,7 @@ func fingerprintOf(b []byte) string {
 	return inGroups(hex.EncodeToString(sum[:]))
 }
 
-// inGroups returns the first 96 bits of a SHA-256 in hexadecimal digits.
+// inGroups returns the first 96 bits of a SHA-256 as hexadecimal digits in groups of four.
 //
 // An attacker needs a second preimage: another root or key with the fingerprint that an honest person reads out. That
 // takes 2^96 attempts: many years for all computers that mine with SHA-256 today. For 80 bits they would need an hour.

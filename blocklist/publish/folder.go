@@ -31,7 +31,8 @@ const (
 	lockName    = "lock"        // the lock of the ledger
 )
 
-// folder is the agency's folder without the ledger: roots, releases with their files, pending metadata, and list keys.
+// folder is the agency's folder apart from the ledger: roots, releases with their files, pending metadata, and list
+// keys.
 type folder struct {
 	dir       string
 	list      string
@@ -99,7 +100,8 @@ func (d folder) openFile(file trust.File) (io.ReadCloser, error) {
 	return r, nil
 }
 
-// lines yields the entries that a path of files from serial 0 leads to. An empty path has no entries.
+// lines yields the entries of the list that a chain of release files leads to, beginning with an empty list. It yields
+// none for an empty chain.
 func (d folder) lines(way []trust.File) iter.Seq2[blocklist.Entry, error] {
 	if len(way) == 0 {
 		return func(func(blocklist.Entry, error) bool) {}
@@ -107,10 +109,10 @@ func (d folder) lines(way []trust.File) iter.Seq2[blocklist.Entry, error] {
 	return trust.Entries(way, d.openFile)
 }
 
-// keyPath returns the file of the list key with an ID.
+// keyPath returns the path of the file with the list key that has this ID.
 func (d folder) keyPath(id string) string { return d.path(keysDir, id[:16]+".key") }
 
-// openTargets decrypts the targets of a confidential list with the key that they name.
+// openTargets decrypts the targets of a confidential list with the stored list key whose ID they name.
 func (d folder) openTargets(spec trust.TargetsSpec) (trust.TargetsSpec, error) {
 	if !spec.Confidential() {
 		return spec, nil

@@ -128,11 +128,11 @@ func (l *Ledger) guard(ctx context.Context) (*guard.Guard, error) {
 	return g, err
 }
 
-// screen runs the guards on entries that a change would add.
+// screen runs the guards on the entries that a change would add, and collects what they find.
 type screen struct {
 	guard    *guard.Guard
 	override bool
-	found    [2][]guard.Finding // the first findings: that hold an entry, and others
+	found    [2][]guard.Finding // the first findings: those that hold an entry, and the others
 	counts   [2]uint64          // of all findings
 	refused  uint64             // number of entries
 }
@@ -188,9 +188,10 @@ func (s *screen) err() error {
 	return &guard.HeldError{Report: &report}
 }
 
-// guardRelease runs the guards on the list after the operation now, compared with the last pushed release. If they hold
-// it, an operation must override exactly these findings. guardRelease then returns the reason of the override. It
-// returns an empty reason if nothing is held, and a [*guard.HeldError] if there is no override.
+// guardRelease runs the guards on the list as it is after the operation now, compared with the last pushed release. If
+// the guards hold the list, an operation since that release must override exactly their findings: guardRelease returns
+// the reason of that override, or fails with a [*guard.HeldError] if there is no override. If the guards don't hold the
+// list, the reason is empty.
 func (l *Ledger) guardRelease(ctx context.Context, last ReleaseRecord, now Operation) (override string, err error) {
 	report, err := l.examine(ctx, last, now)
 	if err != nil || report.Held == 0 {
@@ -246,8 +247,8 @@ func (l *Ledger) examine(ctx context.Context, last ReleaseRecord, now Operation)
 	return g.Check(u)
 }
 
-// Foresee returns what the guards would say about the size of the list in a release after a withdrawal: it would be
-// empty, or unusually many entries would be gone since the last release.
+// Foresee returns the findings that the guards would have about the size of the list in a release after a withdrawal:
+// that the list would be empty, or that it would have unusually few entries left from the last release.
 func (l *Ledger) Foresee(ctx context.Context, withdrawal ChangeResult) ([]guard.Finding, error) {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil || last.Serial == 0 {

@@ -12,8 +12,8 @@ import (
 )
 
 // PendingOperations yields the operations that the pending release p adds to the last one: who changed what, and why.
-// It verifies the hash chain from the signed head of the last release to the head that p's signatures cover. It also
-// verifies that the number of entries and the digest at that head are those of p. The last value may be an error.
+// It verifies the hash chain from the signed head of the last release to the head that p's signatures cover, and that
+// the ledger had the number of entries and the digest of p at that head. The last value may be an error.
 func (l *Ledger) PendingOperations(ctx context.Context, p *Pending) iter.Seq2[Operation, error] {
 	return func(yield func(Operation, error) bool) {
 		if err := l.pendingOperations(ctx, p, func(o Operation) bool { return yield(o, nil) }); err != nil {
@@ -37,8 +37,8 @@ func (l *Ledger) pendingOperations(ctx context.Context, p *Pending, yield func(O
 }
 
 // follow yields operations, and verifies their hash chain from the operation at to the head that p's signatures cover.
-// It fails if the entries and the digest at that head differ from those of p, or if the operations don't skip each
-// serial between p and the release before.
+// It fails if the number of entries or the digest at that head differs from that of p, or if a serial between the
+// previous release and p was not skipped by one of the operations.
 func (p *Pending) follow(at Operation, operations iter.Seq2[Operation, error], yield func(Operation) bool) error {
 	skipped := p.base
 	if at.Hash == p.Ledger { // nothing has happened since a recovery
@@ -65,8 +65,8 @@ func (p *Pending) follow(at Operation, operations iter.Seq2[Operation, error], y
 	return ledger.Damaged("the history does not lead to the head of %s", p.What())
 }
 
-// isOf fails unless the pending release has the entries and the digest of the list after an operation, and the serial
-// after those that were published or skipped.
+// isOf fails unless the pending release has the number of entries and the digest that the list has after o, and the
+// serial after skipped, the newest serial that was published or skipped.
 func (p *Pending) isOf(o Operation, skipped uint64) error {
 	if p.Serial != skipped+1 {
 		return fmt.Errorf("%w: %s follows serial %d, and no operation skips serial %d; blocklist refuse drops it, blocklist release makes it again",
@@ -96,8 +96,8 @@ func (l *Ledger) checkHistory(ctx context.Context, p *Pending) error {
 	return l.checkChanges(p, l.history.Changes(ctx, before.ID, at))
 }
 
-// checkChanges fails unless a pending release makes exactly the recorded changes. [folder.Review] proves that they lead
-// to the digest and the number of entries that it has.
+// checkChanges fails unless the files of a pending release make exactly the recorded changes. [folder.Review] proves
+// that these files lead to the digest and the number of entries in the metadata of the release.
 func (d folder) checkChanges(p *Pending, changes iter.Seq2[blocklist.Change, error]) error {
 	recorded, err := hashChanges(changes)
 	if err != nil {
@@ -110,8 +110,8 @@ func (d folder) checkChanges(p *Pending, changes iter.Seq2[blocklist.Change, err
 	return err
 }
 
-// headBefore returns the last operation of the release before p, whose officers have signed it, or the recovery that
-// replaces it. For the first release it returns the initial hash.
+// headBefore returns the last operation of the release before p, or the recovery that replaces that operation. It
+// verifies that the officers have signed that release. For the first release it returns the initial hash.
 func (l *Ledger) headBefore(ctx context.Context, p *Pending) (at Operation, err error) {
 	if err := l.checkBase(ctx, p); err != nil {
 		return at, err

@@ -9,11 +9,11 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// subject is the subject of a question about the history.
+// subject is the name, address or URL that a question about the history is about.
 type subject struct {
 	name   string   // in canonical form
-	own    []string // the targets that say just this
-	covers []string // the targets that would cover it, the most specific first
+	own    []string // the targets for exactly this subject
+	covers []string // the targets that would cover the subject, most specific first
 }
 
 // readSubject reads a typed text: an entry, or a host, an address or a URL in any form that programs use.
@@ -67,8 +67,8 @@ func networksAbove(p netip.Prefix) (targets []string) {
 	return targets
 }
 
-// coveringURLs returns the targets that cover a url entry: broader paths and queries on its host and on the host's
-// parents, then the host itself, as a name or an address.
+// coveringURLs returns the targets that cover a url entry: broader paths and queries on its host and on the parents of
+// the host, then the entries for the whole host, a name or an address.
 func coveringURLs(e blocklist.Entry) (targets []string) {
 	key, below := strings.CutPrefix(e.Key(), "*.")
 	slash := strings.IndexByte(key, '/')

@@ -14,10 +14,10 @@ import (
 // EntryHistory is the history of one target in the ledger.
 type EntryHistory struct {
 	Target string `json:"target"`
-	Covers bool   `json:"covers,omitempty"` // it is broader than what was asked for, and covers it
-	Listed bool   `json:"listed"`           // the ledger lists it now
-	Effect Effect `json:"effect"`           // what subscribers make of it
-	Entry  string `json:"entry,omitempty"`  // its published line, if it is listed
+	Covers bool   `json:"covers,omitempty"` // the target is broader than what was asked for, and covers that
+	Listed bool   `json:"listed"`           // the ledger lists the target now
+	Effect Effect `json:"effect"`           // what subscribers do with the target
+	Entry  string `json:"entry,omitempty"`  // the published line, if the target is listed
 	// Orders are the lines of the target's orders, oldest first.
 	Orders []string `json:"orders,omitempty"`
 	// Events are all operations that changed the target, and its urgent orders, oldest first.
@@ -30,37 +30,37 @@ type EntryEvent struct {
 	Change string `json:"change"`           // one of the constants below
 	Before string `json:"before,omitempty"` // the published line before; empty: not listed
 	After  string `json:"after,omitempty"`  // the published line afterwards; empty: not listed
-	// Given and Withdrawn are lines of orders. They are set only if the entry rests on several orders.
+	// Given and Withdrawn are lines of orders. They are set only if the entry has several orders.
 	Given     []string  `json:"given,omitempty"`
 	Withdrawn []string  `json:"withdrawn,omitempty"`
 	Operation Operation `json:"operation"`
-	// Proposals are those that the operation has confirmed, and Checked are the steps by which a first person checked
-	// them.
+	// Proposals are the proposals that the operation has confirmed. Checked are the steps in which the first of two
+	// persons checked these proposals.
 	Proposals []Proposal `json:"proposals,omitempty"`
 	Checked   []Step     `json:"checked,omitempty"`
 	Publication
 }
 
-// Changes of an entry. An urgent order does not change the list: it applies on top of one release.
+// Changes of an entry. An urgent order does not change the list: it adds to one release.
 const (
 	ChangeAdded     = "added"
 	ChangeRemoved   = "removed"
 	ChangeChanged   = "changed"   // its published line has other attributes
-	ChangeOrders    = "orders"    // it rests on other orders; its published line is as before
+	ChangeOrders    = "orders"    // its orders have changed; its published line has not
 	ChangeOrdered   = "ordered"   // one officer listed it by an urgent order
 	ChangeWithdrawn = "withdrawn" // one officer withdrew the urgent order
 )
 
-// PageCheck is the result of a visit to a listed page.
+// PageCheck is the result of checking whether a listed page is still online.
 type PageCheck struct {
 	Checked   time.Time `json:"checked"`
-	Removed   bool      `json:"removed"` // the page is gone
+	Removed   bool      `json:"removed"` // the platform has removed the page
 	Operation Operation `json:"operation"`
 }
 
 // EntryHistory returns the history of an entry, a host, an address or a URL, in any form that programs use. The first
-// values are about the targets themselves: a name has two, with all names below it and alone. They are followed by the
-// targets that cover them now or did so before, the most specific first. A target that was never listed has no events.
+// values are about the targets for exactly that text: a name has two, one with all names below it and one without. The
+// targets that cover it, now or in the past, follow, most specific first. A target that was never listed has no events.
 func (l *Ledger) EntryHistory(ctx context.Context, text string) ([]*EntryHistory, error) {
 	s, err := readSubject(text)
 	if err != nil {
@@ -97,7 +97,7 @@ func (h *histories) addEffects(ctx context.Context, changes []ledger.TargetChang
 	return err
 }
 
-// addOrders adds the orders that the listed targets rest on.
+// addOrders adds the standing orders of the listed targets.
 func (h *histories) addOrders(ctx context.Context) error {
 	for target, of := range h.by {
 		if !of.Listed {
@@ -152,7 +152,7 @@ func (h *histories) add(ctx context.Context, c ledger.TargetChange) (err error) 
 	return err
 }
 
-// proposals returns the proposals about a target that the operation of a change has confirmed.
+// proposals returns the proposals about the target of a change that the operation of that change has confirmed.
 func (h *histories) proposals(ctx context.Context, c ledger.TargetChange) (all []Proposal, err error) {
 	if c.Operation.Kind != KindConfirm {
 		return nil, nil
@@ -168,7 +168,7 @@ func (h *histories) proposals(ctx context.Context, c ledger.TargetChange) (all [
 	return all, nil
 }
 
-// checked returns the steps by which proposals were checked last, each once.
+// checked returns the last check step of each proposal. A step that checked several of the proposals is returned once.
 func (h *histories) checked(ctx context.Context, all []Proposal) (steps []Step, err error) {
 	for _, p := range all {
 		var last Step
@@ -187,10 +187,12 @@ func (h *histories) checked(ctx context.Context, all []Proposal) (steps []Step, 
 	return steps, nil
 }
 
-// maxBehind is how many proposals about a target are looked through for those that an operation has confirmed.
+// maxBehind is the maximum number of proposals about a target that are searched for those that an operation has
+// confirmed.
 const maxBehind = 1000
 
-// addUrgent adds the urgent orders. The reason of their operation names each target with its sign.
+// addUrgent adds the urgent orders about the targets. It finds them by the reasons of the operations that put urgent
+// orders in force: each reason names the targets with their signs.
 func (h *histories) addUrgent(ctx context.Context, targets []string) error {
 	for o, err := range h.history.Operations(ctx, ledger.Range{Kinds: []string{KindUrgent}}) {
 		if err != nil {
@@ -210,7 +212,7 @@ func (h *histories) addUrgent(ctx context.Context, targets []string) error {
 	return nil
 }
 
-// urgentLines returns the targets of an operation with urgent orders, each with its sign.
+// urgentLines returns the targets that an operation with urgent orders names in its reason, each with its sign.
 func urgentLines(o Operation) (lines []string) {
 	what, _, _ := strings.Cut(o.Reason, ": ")
 	for part := range strings.SplitSeq(what, ", ") {
@@ -236,7 +238,8 @@ func (h *histories) addChecks(ctx context.Context, targets []string) error {
 	return nil
 }
 
-// sorted returns the histories in the order of the subject. They include at least one of the subject's own targets.
+// sorted returns the histories in the order in which the subject has its targets. If none of the subject's own targets
+// has a history, an empty history of the first one is added.
 func (h *histories) sorted(s subject) (all []*EntryHistory) {
 	if !slices.ContainsFunc(s.own, func(target string) bool { return h.by[target] != nil }) {
 		h.of(s.own[0])

@@ -31,10 +31,10 @@ type LogFilter struct {
 // LoggedOperation is an operation with the first targets that it changed.
 type LoggedOperation struct {
 	Operation
-	// Changed has the first targets: +TARGET was added, -TARGET was removed, TARGET has other attributes or orders,
-	// ?TARGET is a page that was checked.
+	// Changed has the first targets: +TARGET was added, -TARGET was removed, TARGET without a sign has new attributes
+	// or other orders, ?TARGET is a page that was checked.
 	Changed []string `json:"changed,omitempty"`
-	More    uint64   `json:"more,omitempty"` // lines about further targets
+	More    uint64   `json:"more,omitempty"` // number of lines about other targets
 }
 
 // Log yields the selected operations, oldest first. The last value may be an error.
@@ -81,7 +81,8 @@ func loggedOperation(o ledger.Logged) LoggedOperation {
 	return l
 }
 
-// changedTarget returns a target with the sign of the combined change of its lines.
+// changedTarget returns the target of some lines of an operation, with the sign of their net change: + or - if the
+// target was added or removed, none if it was listed before and after.
 func changedTarget(lines []string) string {
 	listed := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return line[0] != '+' && line[0] != '-' })
 	target := strings.TrimLeft(lines[0][:1], "&~+-") + lines[0][1:] // a check keeps its sign
@@ -103,12 +104,12 @@ func Kinds() []string {
 	}
 }
 
-// longHash is a SHA-256 at the end of a text.
+// longHash matches a SHA-256 in hexadecimal digits at the end of a text.
 var longHash = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{52}$`)
 
-// StatedReference returns the reference of an operation as a person needs it. For a refusal, it leaves out the proof.
-// For a subscriber, it is the name and the fingerprint. Of the hash of findings, or of the last step of the proposals,
-// it has the first 12 digits.
+// StatedReference returns the reference of an operation in a form for people. A refusal comes without its proof, and a
+// subscriber with the fingerprint in place of the recipient. A hash of findings or of proposals is cut to its first 12
+// digits.
 func StatedReference(o Operation) string {
 	switch o.Kind {
 	case KindRefuse:
@@ -134,7 +135,7 @@ type ShownOperation struct {
 	Publication
 }
 
-// minHash is the least number of digits of a hash that names an operation.
+// minHash is the minimum number of digits of a hash by which an operation can be named.
 const minHash = 4
 
 // Operation returns the operation with a number, or with a hash that begins with the given digits. It fails with
@@ -179,11 +180,11 @@ func (l *Ledger) findOperation(ctx context.Context, name string) (o Operation, e
 
 // OperationLine is a line of an operation.
 type OperationLine struct {
-	// Sign is + or - for a line of the list; & for a given and ~ for a withdrawn order of a target that rests on several
-	// orders; ? for a checked page.
+	// Sign is + or - for an added or removed line of the list; & or ~ for a given or withdrawn order of a target that
+	// has several orders; ? for a checked page.
 	Sign               string
 	Target, Attributes string     // the attributes begin with a space, if there are any
-	Check              *PageCheck // of a page that was checked; its Operation is empty
+	Check              *PageCheck // set for a checked page; its Operation is empty
 }
 
 // OperationLines yields the lines of an operation, in the order in which it recorded them. The last value may be an
@@ -192,8 +193,9 @@ func (l *Ledger) OperationLines(ctx context.Context, o Operation) iter.Seq2[Oper
 	return l.OperationPart(ctx, o, 0, 0)
 }
 
-// OperationPart yields a part of the lines of an operation: after the first skip lines, at most that many; 0: all. It
-// reads no others, except for checks of pages. The last value may be an error.
+// OperationPart yields a part of the lines of an operation: the lines after the first skip ones, but at most so many as
+// most says; with most 0, all of them. It does not read other lines, unless the operation has page checks. The last
+// value may be an error.
 func (l *Ledger) OperationPart(ctx context.Context, o Operation, skip, most int64) iter.Seq2[OperationLine, error] {
 	if o.Kind == KindTakedown {
 		return l.checksPart(ctx, o, skip, most)
@@ -207,7 +209,7 @@ func (l *Ledger) OperationPart(ctx context.Context, o Operation, skip, most int6
 	}
 }
 
-// checksPart is [Ledger.OperationPart] of an operation with checks of pages, which changes nothing.
+// checksPart is [Ledger.OperationPart] for an operation that records page checks. Such an operation has no changes.
 func (l *Ledger) checksPart(ctx context.Context, o Operation, skip, most int64) iter.Seq2[OperationLine, error] {
 	return func(yield func(OperationLine, error) bool) {
 		n := int64(0)

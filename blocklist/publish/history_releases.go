@@ -14,17 +14,18 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// ReleaseInfo describes a pushed release: what the ledger says about it, and what its officers have signed.
+// ReleaseInfo describes a pushed release: what the ledger has recorded about it, and what is in its signed metadata.
 type ReleaseInfo struct {
 	ReleaseRecord
-	Added   uint64 `json:"added"`   // lines added since the release before, also those that were removed again
-	Removed uint64 `json:"removed"` // lines removed since the release before, also those that were added again
+	Added   uint64 `json:"added"`   // lines added since the previous release, even if they were removed again
+	Removed uint64 `json:"removed"` // lines removed since the previous release, even if they were added again
 	Entries uint64 `json:"entries"`
-	// Listed and Delisted count the entries that are listed in this release and not in the one before, and the other way
-	// round. Only [Ledger.Releases] sets them.
+	// Listed counts the entries that this release lists and the previous one does not. Delisted counts those that the
+	// previous one lists and this one does not. Only [Ledger.Releases] sets the two.
 	Listed   uint64 `json:"listed"`
 	Delisted uint64 `json:"delisted"`
-	// Created, Signed and the fields below them are read from the signed metadata. They are empty if it is not valid.
+	// Created, Signed and the fields below them are read from the signed metadata. They are empty if that metadata is
+	// not valid.
 	Created   time.Time `json:"created,omitzero"`
 	Expires   time.Time `json:"expires,omitzero"`
 	Override  string    `json:"override,omitempty"`  // reason to override the guards
@@ -33,18 +34,18 @@ type ReleaseInfo struct {
 	Signed    []string  `json:"signed,omitempty"`    // officers whose signatures are valid
 	// Problem is the reason why the signed metadata can't be trusted: it is missing, damaged, or lacks signatures.
 	Problem string `json:"problem,omitempty"`
-	// SignedDigest is the digest as in receipts: for a confidential list it is keyed.
+	// SignedDigest is the digest in the form that receipts have: for a confidential list it is keyed.
 	SignedDigest string `json:"-"`
 }
 
-// Releases yields the newest pushed releases, oldest first; last 0 selects all. It verifies each one's signatures. The
-// last value may be an error.
+// Releases yields the last pushed releases, so many as last says, oldest first; with last 0, all releases. It verifies
+// the signatures on each release. The last value may be an error.
 func (l *Ledger) Releases(ctx context.Context, last int) iter.Seq2[ReleaseInfo, error] {
 	return l.releases(ctx, last, time.Time{}, true)
 }
 
-// SignedReleases is [Ledger.Releases] for the releases that were pushed since a time, without Listed and Delisted. For
-// those two the changes of each release are read.
+// SignedReleases is [Ledger.Releases] for the releases that were pushed since a time. It does not set Listed and
+// Delisted, so it needs not read the changes of each release.
 func (l *Ledger) SignedReleases(ctx context.Context, since time.Time) iter.Seq2[ReleaseInfo, error] {
 	return l.releases(ctx, 0, since, false)
 }
@@ -77,14 +78,14 @@ func (l *Ledger) releases(ctx context.Context, last int, since time.Time, counte
 // signedReleases reads what the officers have signed about releases.
 type signedReleases struct {
 	*Ledger
-	roots func() ([]*trust.Root, error) // reads them once
+	roots func() ([]*trust.Root, error) // reads the roots at the first call only
 }
 
 func (l *Ledger) signedReleases() *signedReleases {
 	return &signedReleases{l, sync.OnceValues(l.rootHistory)}
 }
 
-// describe returns what the ledger says about a release, and what the officers have signed.
+// describe returns the info about a release, from the ledger and from the signed metadata.
 func (s *signedReleases) describe(ctx context.Context, r ledger.ReleaseLines) (*ReleaseInfo, error) {
 	o, err := s.history.OperationByID(ctx, r.Operation)
 	if err != nil {
@@ -125,7 +126,7 @@ func (s *signedReleases) read(info *ReleaseInfo, o Operation) error {
 	return nil
 }
 
-// signedUnder returns the first root of which enough officers have signed the targets, and who of them has.
+// signedUnder returns the first root whose officers have signed the targets in sufficient number, and their signatures.
 func (s *signedReleases) signedUnder(targets trust.TargetsSpec) (root *trust.Root, by trust.Signatures, err error) {
 	roots, err := s.roots()
 	if err != nil {
@@ -144,7 +145,7 @@ func (s *signedReleases) signedUnder(targets trust.TargetsSpec) (root *trust.Roo
 type releaseLookup struct {
 	*signedReleases
 	known   map[uint64]*ReleaseInfo
-	pending func() (serial uint64, upTo int64) // of the pending release, with its last operation; 0: there is none
+	pending func() (serial uint64, upTo int64) // serial and last operation of the pending release; 0: there is none
 }
 
 func (l *Ledger) releaseLookup(ctx context.Context) *releaseLookup {
@@ -152,8 +153,8 @@ func (l *Ledger) releaseLookup(ctx context.Context) *releaseLookup {
 	return &releaseLookup{l.signedReleases(), map[uint64]*ReleaseInfo{}, pending}
 }
 
-// pendingUpTo returns the serial of the pending release and its last operation. It returns 0 if there is none, or none
-// that can be read: the history does not depend on it.
+// pendingUpTo returns the serial of the pending release and its last operation. It returns 0 if there is no pending
+// release, or if it can't be read: a damaged pending release must not hide the history.
 func (l *Ledger) pendingUpTo(ctx context.Context) (serial uint64, upTo int64) {
 	p, err := l.waitingRelease()
 	if p == nil || err != nil {
@@ -168,8 +169,8 @@ func (l *Ledger) pendingUpTo(ctx context.Context) (serial uint64, upTo int64) {
 
 // Publication is the release in which an operation was published.
 type Publication struct {
-	Release *ReleaseInfo `json:"release,omitempty"` // the first pushed release with it; nil: none yet
-	Pending uint64       `json:"pending,omitempty"` // serial of the pending release with it; 0: none
+	Release *ReleaseInfo `json:"release,omitempty"` // the first pushed release with the operation; nil: none yet
+	Pending uint64       `json:"pending,omitempty"` // serial of the pending release with the operation; 0: none
 }
 
 // find returns the publication of an operation.

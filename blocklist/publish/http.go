@@ -61,7 +61,8 @@ func ToHTTP(client *http.Client, base string) Transport {
 	}
 }
 
-// conflict returns the error that an origin means with 409, from its answer.
+// conflict returns the error for an answer with status 409 (Conflict): a rollback, or an equivocation if the origin
+// names one in the text.
 func conflict(text string) error {
 	kind := blocklist.ErrRollback
 	if strings.Contains(text, blocklist.ErrEquivocation.Error()) {
@@ -70,7 +71,7 @@ func conflict(text string) error {
 	return fmt.Errorf("the origin refused it: %w: %s", kind, strings.Replace(text, kind.Error()+": ", "", 1))
 }
 
-// answer returns a server's text as one line.
+// answer returns the text of a server's answer as one line.
 func answer(text []byte) string {
 	return utf8text.Plain(strings.Join(strings.Fields(string(text)), " "))
 }

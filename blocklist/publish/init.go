@@ -23,7 +23,7 @@ type InitOptions struct {
 	OriginKey string       // the online key of the list's origin
 	Officers  []string     // who may sign
 	Threshold int          // how many officers must sign
-	Urgent    UrgentLimits // what one officer may list alone
+	Urgent    UrgentLimits // limits on what one officer may list alone
 	// Confidential encrypts the list to its subscribers, see [Ledger.AddSubscriber]. Origins and mirrors can't read any
 	// entry.
 	Confidential bool
@@ -88,8 +88,8 @@ func makeFolders(dir string) error {
 	return nil
 }
 
-// makeEmpty makes the folder with access for its owner only, because a ledger has the plain text of a confidential
-// list, or for a group. Everything in the folder gets its rights, so they are the setting: [disk.Inherit].
+// makeEmpty makes the folder, accessible to its owner only or to a group, because a ledger has the plain text of a
+// confidential list. Everything that is made in the folder later gets the access rights of the folder ([disk.Inherit]).
 func makeEmpty(dir, group string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err

@@ -43,7 +43,7 @@ var (
 	ErrNoAuthor = ledger.ErrNoAuthor
 	// ErrNotListed is returned if an entry to be removed is not on the list in that scope.
 	ErrNotListed = ledger.ErrNotListed
-	// ErrNoOrder is returned if no order with the reference stands.
+	// ErrNoOrder is returned if the entry has no standing order with the given reference.
 	ErrNoOrder = ledger.ErrNoOrder
 	// ErrChangedSince is returned if an operation can't be undone because a later one has changed the same orders.
 	ErrChangedSince = ledger.ErrChangedSince
@@ -70,21 +70,21 @@ const (
 	KindGuard       = ledger.KindGuard       // the settings of the guards were changed
 	KindRules       = ledger.KindRules       // the rules for new orders were changed
 	KindRole        = ledger.KindRole        // a person got another role, see [Ledger.SetRole]
-	KindRecover     = ledger.KindRecover     // the state that was signed was adopted from a release
-	KindConfirm     = ledger.KindConfirm     // proposals were confirmed; the reference names them
+	KindRecover     = ledger.KindRecover     // a recovery adopted the state of a signed release
+	KindConfirm     = ledger.KindConfirm     // proposals were confirmed: the reference has their numbers
 	KindProposals   = ledger.KindProposals   // the hash of the last step about proposals, recorded for a release
 )
 
 // Close closes the ledger. It fails with [blocklist.ErrBusy] if this process can't write the folder and another process
-// has changed the ledger meanwhile. Then all data must be read again.
+// has changed the ledger meanwhile. Then the caller must read all data again.
 func (l *Ledger) Close() error { return l.history.Close() }
 
-// Holder is the process that has the lock of a ledger, as it has described itself.
+// Holder describes the process that has the lock of a ledger.
 type Holder = ledger.Holder
 
-// SetWait makes changes wait up to most while another process changes the ledger; without it they fail at once, with
-// [blocklist.ErrBusy]. If a change waits for more than a second, waiting is called with that process. Waiting may be
-// nil.
+// SetWait makes a change wait for at most this long while another process changes the ledger. Without SetWait, the
+// change fails at once, with [blocklist.ErrBusy]. If a change waits for more than a second, waiting is called with the
+// other process. Waiting may be nil.
 func (l *Ledger) SetWait(most time.Duration, waiting func(Holder)) { l.history.SetWait(most, waiting) }
 
 // Exposed returns a shell command that removes the access of other accounts to the folder. Other accounts are neither
@@ -103,9 +103,9 @@ func (l *Ledger) List() string { return l.list }
 // Version stands for the content of a ledger's database at one moment, see [Ledger.Version].
 type Version = ledger.Version
 
-// Version returns the version of what was committed last, by this process or another one. Two equal versions in one
-// process have the same content. Pending releases, roots and signatures are files of their own, which it does not
-// cover. It costs some microseconds.
+// Version returns the version of the ledger after the last commit of this or another process. Within one process, equal
+// versions mean equal content. The version does not cover pending releases, roots and signatures: they are files
+// outside the database. Getting it takes some microseconds.
 func (l *Ledger) Version(ctx context.Context) (Version, error) { return l.history.Version(ctx) }
 
 // History returns the database of the ledger. It is meant for packages of this module.
@@ -161,6 +161,6 @@ func because(what, why string) string {
 // ErrUnchanged is returned if the list has not changed since the last release.
 var ErrUnchanged = errors.New("nothing has changed")
 
-// metaSent is the key of the release that is being sent to an origin. Until the origin has answered, no other release
-// may have its serial.
+// metaSent is the database key under which the ledger stores which release is being sent to an origin. Until the origin
+// has answered, no other release may have the serial of that release.
 const metaSent = "sent"

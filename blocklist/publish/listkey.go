@@ -25,7 +25,7 @@ func (l *Ledger) makeListKey() (trust.ListKey, error) {
 }
 
 // nextListKey returns the list key of the next release, nil if the list is not confidential. It makes a new key if a
-// subscriber was removed since the last one.
+// subscriber was removed since the last release.
 func (l *Ledger) nextListKey(ctx context.Context, last ReleaseRecord) (trust.ListKey, error) {
 	root, err := l.root()
 	if err != nil || !root.Spec().Confidential {
@@ -56,7 +56,7 @@ func (l *Ledger) nextListKey(ctx context.Context, last ReleaseRecord) (trust.Lis
 }
 
 // goneSince reports whether a subscriber was removed after the operation with hash head. If there is no such operation,
-// the whole history counts.
+// it reports whether a subscriber was ever removed.
 func (l *Ledger) goneSince(ctx context.Context, head string) (gone bool, err error) {
 	o, err := l.signedHead(ctx, head)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -125,12 +125,13 @@ func (l *Ledger) makeKeyFile(key trust.ListKey, kind string, to []trust.Recipien
 
 // Recipients describes who can read a release of a confidential list.
 type Recipients struct {
-	Subscribers int      // number of subscribers; unknown if they are the same
+	Subscribers int      // number of subscribers; 0 if Same is set
 	Come, Go    []string // names of subscribers added and removed since the last release
 	NewKey      bool     // the list key is new: removed subscribers can't read the release
-	Same        bool     // of a request: they are those of the last release
-	// Before is the number of subscribers of the last release, if a recovery has recorded them all again since: who they
-	// were is not known, and all are in Come.
+	Same        bool     // the subscribers are those of the last release; set for a request only
+	// Before is the number of subscribers of the last release if a recovery has recorded all subscribers again since
+	// then. In that case, it is not known who the subscribers of the last release were, and Come has all present
+	// subscribers.
 	Before int
 }
 
@@ -171,8 +172,8 @@ func (l *Ledger) PendingRecipients(ctx context.Context, p *Pending) (r Recipient
 	return r, l.checkRecipients(after.targets, is)
 }
 
-// subscribersBefore returns the names of the subscribers of a release. If a recovery has adopted the release, they are
-// not known, and it returns their number.
+// subscribersBefore returns the names of the subscribers of a release. If a recovery has adopted the release, their
+// names are not known: then it returns the number of subscribers as unknown.
 func (l *Ledger) subscribersBefore(
 	ctx context.Context, spec trust.TargetsSpec,
 ) (names map[string]bool, unknown int, err error) {
@@ -219,7 +220,7 @@ func (d folder) countAllRecipients(spec trust.TargetsSpec) (all int, err error) 
 	return all, nil
 }
 
-// countRecipients returns the number of recipients of a kind in the key files.
+// countRecipients returns the number of recipients of one kind in the key files.
 func (d folder) countRecipients(spec trust.TargetsSpec, kind string) (n int, err error) {
 	f, ok := spec.KeyFile(kind)
 	if !ok {
@@ -234,7 +235,7 @@ func (d folder) countRecipients(spec trust.TargetsSpec, kind string) (n int, err
 }
 
 // recipientsSince returns who can read the pending release p, from the operations since the previous release. It
-// verifies that the number of recipients has changed as these operations say.
+// verifies that the change in the number of recipients is that which these operations lead to.
 func (d folder) recipientsSince(p *Pending, operations iter.Seq2[Operation, error]) (r Recipients, err error) {
 	after, err := d.readRelease(p.dir())
 	if err != nil {
@@ -275,8 +276,9 @@ func (d folder) recipientsSince(p *Pending, operations iter.Seq2[Operation, erro
 	return r, nil
 }
 
-// follow records the subscribers who come and go after a release. It returns how many more there are of each kind, and
-// the same since the last recovery that has adopted the release, nil without one.
+// follow adds the subscribers who come and go after a release to r. It returns the change in the number of subscribers
+// by kind of recipient: more for all operations, again for those since the last recovery that has adopted the release.
+// Again is nil if there is no such recovery.
 func (r *Recipients) follow(operations iter.Seq2[Operation, error], release trust.TargetsSpec) (
 	more, again map[string]int, err error,
 ) {

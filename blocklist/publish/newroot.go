@@ -61,7 +61,7 @@ func (l *Ledger) NewRoot(ctx context.Context, change RootChange, c Audit) (*Pend
 	return l.readPendingRoot(version)
 }
 
-// apply returns the root that follows spec, with the change.
+// apply returns the next root after spec: spec with the change and the next version.
 func (change RootChange) apply(spec trust.RootSpec) (trust.RootSpec, error) {
 	spec.Version++
 	spec.Expires = lifetime(rootLifetime)
@@ -103,5 +103,5 @@ func (change RootChange) apply(spec trust.RootSpec) (trust.RootSpec, error) {
 // ErrPending is returned by [Ledger.NewRoot] if another root already waits for signatures.
 var ErrPending = errors.New("one is pending already")
 
-// ErrNoOfficer is returned for a name that no officer of the list has.
+// ErrNoOfficer is returned for a name that is not that of an officer of the list.
 var ErrNoOfficer = errors.New("not an officer of the list")

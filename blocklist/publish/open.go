@@ -90,7 +90,7 @@ func (d folder) activateRoot() error {
 	return nil
 }
 
-// copyRoot copies the root of this version to root.json.
+// copyRoot copies the root of this version to root.json, which is the root in force.
 func (d folder) copyRoot(version int64) error {
 	newest, err := os.ReadFile(d.path(rootsDir, trust.RootName(version)))
 	if err != nil {

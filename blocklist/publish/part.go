@@ -12,8 +12,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// PartError says that a part of the agency's folder is missing or damaged. It wraps [blocklist.ErrDamaged], and the
-// reason unless the part is missing. [Recover] brings back what was signed.
+// PartError says that a part of the agency's folder is missing or damaged. It wraps [blocklist.ErrDamaged], and Err if
+// the part is damaged. [Recover] restores what was signed.
 type PartError struct {
 	Part string // path of the file, below the folder
 	Err  error  // why it can't be used; nil: it is missing
@@ -36,8 +36,8 @@ func (e *PartError) Pending() bool {
 	return filepath.Dir(filepath.Dir(e.Part)) == pendingDir || filepath.Dir(e.Part) == pendingDir
 }
 
-// damaged returns err as the error of a part of the folder. Errors of the system, of missing keys and of a root
-// that waits for its signatures stay as they are.
+// damaged returns err as a [PartError] about a part of the folder. It returns other errors unchanged: those of the
+// system, of missing keys, and of a root that waits for its signatures.
 func (d folder) damaged(err error, names ...string) error {
 	part := (*PartError)(nil)
 	system := (*os.PathError)(nil)
@@ -59,8 +59,8 @@ func (d folder) readPushed(serial uint64) (signedRelease, error) {
 	return rel, d.damaged(err, releasesDir, fmt.Sprint(serial), targetsFile)
 }
 
-// checkParts fails if a part of the folder is missing or damaged and the last release or the pending one needs it. The
-// function check checks the files of a release.
+// checkParts fails if a part of the folder that the last or the pending release needs is missing or damaged. It calls
+// check for the files of each of these releases.
 func (l *Ledger) checkParts(ctx context.Context, check func(signedRelease) error) error {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil {
@@ -91,7 +91,7 @@ func (l *Ledger) checkParts(ctx context.Context, check func(signedRelease) error
 	return check(pending)
 }
 
-// rootAfterRelease returns the root in force of a list that has a release.
+// rootAfterRelease returns the root in force. The list has a release, so a missing root means a damaged folder.
 func (d folder) rootAfterRelease() (*trust.Root, error) {
 	newest, err := d.newestRoot()
 	if err == nil && newest == 0 {
@@ -115,7 +115,8 @@ func (d folder) checkFiles(r signedRelease) error {
 	return nil
 }
 
-// findFiles fails if a file of a release is missing or has another length. It does not read them.
+// findFiles fails if a file of a release is missing or has another length than the metadata says. It does not read the
+// files.
 func (d folder) findFiles(r signedRelease) error {
 	for _, f := range r.targets.All() {
 		info, err := os.Stat(d.path(filesDir, fileName(f)))

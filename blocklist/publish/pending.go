@@ -19,19 +19,19 @@ import (
 // ErrNothingPending is returned if there is no root and no release that waits for signatures.
 var ErrNothingPending = errors.New("nothing is pending")
 
-// Pending is a root or a release that waits for signatures, or that has enough and was not pushed yet; or urgent orders
-// that wait for one officer's signature.
+// Pending is one of three things: a root that waits for signatures; a release that waits for signatures or for the
+// push; urgent orders that wait for the signature of one officer.
 type Pending struct {
 	List     string    `json:"list"`
 	Root     int64     `json:"root,omitempty"`          // version of the root; 0 for a release
-	Serial   uint64    `json:"serial,omitempty"`        // of the release, or of that which urgent orders lie on; 0 for a root
-	Number   int64     `json:"urgent_orders,omitempty"` // of urgent orders on top of the release; 0: it is none
+	Serial   uint64    `json:"serial,omitempty"`        // of the release, or that urgent orders add to; 0 for a root
+	Number   int64     `json:"urgent_orders,omitempty"` // of the urgent orders that add to the release; 0 for others
 	Entries  uint64    `json:"entries,omitempty"`
 	Digest   string    `json:"digest,omitempty"`
 	Ledger   string    `json:"ledger,omitempty"`   // hash of the last operation that the release contains
 	Override string    `json:"override,omitempty"` // reason to override the guards; empty if nothing was held
 	Created  time.Time `json:"created,omitzero"`
-	Expires  time.Time `json:"expires"` // of urgent orders: when the last one ends
+	Expires  time.Time `json:"expires"` // of urgent orders: when the last order ends
 	Signatures
 	Before *Signatures `json:"before,omitempty"` // of a root: signatures of the previous root's officers
 	// Fingerprint is the fingerprint of a root, see [Fingerprint].
@@ -42,21 +42,21 @@ type Pending struct {
 	// Confidential reports whether the list is encrypted to its subscribers.
 	Confidential bool      `json:"confidential,omitempty"`
 	Changes      []Message `json:"changes,omitempty"` // of a root: differences to the previous one, in words
-	// For urgent orders: author, reason and reference as the agency states them, and all entries that are ordered after
-	// the signature.
+	// For urgent orders: author, reason and reference as the agency has recorded them, and all entries that are ordered
+	// once an officer has signed.
 	Author    string   `json:"author,omitempty"`
 	Reason    string   `json:"reason,omitempty"`
 	Reference string   `json:"reference,omitempty"`
 	Orders    []string `json:"orders,omitempty"`
-	// After Sign and AddSignature: the officer who has signed, and whether the signature was there before.
+	// After Sign and AddSignature: the officer who has signed, and whether that officer had signed before.
 	Signer string `json:"signer,omitempty"`
 	Again  bool   `json:"again,omitempty"`
 
-	base     uint64            // of a release: serial of the one before; 0: none
+	base     uint64            // of a release: serial of the previous release; 0: none
 	orders   []blocklist.Entry // of urgent orders
 	path     string            // of the metadata
 	metadata []byte
-	root     *trust.Root // its officers sign
+	root     *trust.Root // the root whose officers sign
 	before   *trust.Root // of a root: the previous root
 }
 
@@ -73,7 +73,8 @@ type Signatures struct {
 // Enough reports whether enough officers have signed.
 func (q *Signatures) Enough() bool { return q.signatures.Enough() }
 
-// Enough reports whether there are enough signatures. A root needs them from the officers of the root before, too.
+// Enough reports whether there are enough signatures. A root also needs enough signatures of the officers of the
+// previous root.
 func (p *Pending) Enough() bool {
 	return p.Signatures.Enough() && (p.Before == nil || p.Before.Enough())
 }
@@ -110,7 +111,7 @@ func (d folder) Pending() (*Pending, error) {
 	return p, err
 }
 
-// unreadable reports whether p comes from [Ledger.Unreadable].
+// unreadable reports whether p was returned by [Ledger.Unreadable].
 func (p *Pending) unreadable() bool { return p.Root == 0 && p.Serial == 0 }
 
 // Unreadable returns the pending root or release for which [Ledger.Pending] fails with a [PartError], to be refused.
@@ -158,8 +159,8 @@ func (d folder) pendingRelease(dir string) (*Pending, error) {
 	return p, p.countSignatures()
 }
 
-// baseOf returns the serial of the release before a release: the newest one from which a delta leads to it, or else the
-// newest one of the folder. It returns 0 if there is none.
+// baseOf returns the serial of the release before the one with these targets: the newest base of a delta that leads to
+// it, or else the serial of the newest release in the folder. It returns 0 if there is none.
 func (d folder) baseOf(targets trust.TargetsSpec) (base uint64, err error) {
 	serial := uint64(targets.Version)
 	for _, f := range targets.Files {
@@ -185,7 +186,7 @@ func (d folder) baseOf(targets trust.TargetsSpec) (base uint64, err error) {
 // IsRelease reports whether p is a release, not a root or urgent orders.
 func (p *Pending) IsRelease() bool { return p.Serial > 0 && p.Number == 0 }
 
-// countSignatures fills in the officers who have signed.
+// countSignatures fills in who has signed p, of the officers who may sign.
 func (p *Pending) countSignatures() error {
 	err := p.Signatures.count(p.root, p)
 	if p.Number > 0 {
@@ -198,7 +199,7 @@ func (p *Pending) countSignatures() error {
 	return p.Before.count(p.before, p)
 }
 
-// count fills in the officers of a root who have signed p.
+// count fills in which officers of the root have signed p.
 func (q *Signatures) count(root *trust.Root, p *Pending) error {
 	s, err := trust.CheckSignatures(root, p.metadata)
 	if err != nil {
@@ -246,7 +247,7 @@ func (d folder) readPendingRoot(version int64) (*Pending, error) {
 	return p, p.countSignatures()
 }
 
-// officer returns the name of the officer with a key, empty if there is none.
+// officer returns the name of the officer who has this key. It is empty if no officer has it.
 func (p *Pending) officer(key ed25519.PublicKey) string {
 	for _, root := range []*trust.Root{p.root, p.before} {
 		if root == nil {
@@ -259,8 +260,8 @@ func (p *Pending) officer(key ed25519.PublicKey) string {
 	return ""
 }
 
-// setSigner records the officer who has signed p, and whether the signature was there already: before is the earlier
-// state of p.
+// setSigner fills in the officer who has signed p, and whether that officer had signed before. Before is the state of p
+// without the new signature.
 func (p *Pending) setSigner(before *Pending, officer crypto.Signer) {
 	public, _ := officer.Public().(ed25519.PublicKey)
 	p.Signer = p.officer(public)

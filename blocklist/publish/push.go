@@ -21,9 +21,9 @@ import (
 type Transport func(ctx context.Context, list string, bundle io.Reader) error
 
 // Push sends the pending release to an origin and records this in the ledger. Without a pending release it sends the
-// last pushed one, for example to a second origin. It fails with [blocklist.ErrSignatures] if signatures are missing,
-// and says whose. The reason in c says where the release was sent. A push may be repeated: an origin accepts the same
-// release twice.
+// last pushed release, for example to a second origin. It fails with [blocklist.ErrSignatures] if signatures are
+// missing; the error names the officers. The reason in c says where the release was sent. A push may be repeated: an
+// origin accepts the same release twice.
 func (l *Ledger) Push(ctx context.Context, transport Transport, c Audit) (*Pending, error) {
 	return l.push(ctx, KindPush, transport, c, l.sendNew)
 }
@@ -67,7 +67,7 @@ func (l *Ledger) push(ctx context.Context, kind string, transport Transport, c A
 	return p, l.archivePush(ctx)
 }
 
-// checkPushEnds fails like [Ledger.Release] if urgent orders that came after p was made would end with it.
+// checkPushEnds fails like [Ledger.Release] if urgent orders that were made after p would end with p.
 func (l *Ledger) checkPushEnds(ctx context.Context, p *Pending) error {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil || p.Serial == last.Serial {
@@ -76,7 +76,7 @@ func (l *Ledger) checkPushEnds(ctx context.Context, p *Pending) error {
 	return l.checkEnds(ctx, p)
 }
 
-// doing returns the words for a kind of publication.
+// doing returns what a kind of publication does, as a word for errors.
 func doing(kind string) string {
 	if kind == KindBundle {
 		return "bundling"

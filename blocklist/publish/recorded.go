@@ -9,15 +9,17 @@ import (
 	"time"
 )
 
-// What the program records in the history. The texts are on disk: they stay as they are.
+// Texts that the program itself records in the history. They are stored on disk, so they must never change.
 var (
-	// CauseImport is the reason of an import that has none: its file.
+	// CauseImport is recorded as the reason of an import for which the author gives none. It names the imported file.
 	CauseImport = recorded("said.import", "import of %s", whole)
-	// CauseChecks is the reason of checks of pages that have none: their file.
+	// CauseChecks is recorded as the reason when results of page checks are added without one. It names the file with
+	// the results.
 	CauseChecks = recorded("said.checks", "checks of %s", whole)
-	// CauseReport is the reason of a proposal that a program has sent.
+	// CauseReport is recorded as the reason of a proposal that a program has sent as a report.
 	CauseReport = recorded("said.report", "sent as a report", whole)
-	// CauseSource is the reference of what another list has proposed: the list, its serial, its digest and its signers.
+	// CauseSource is recorded as the reference of proposals that come from another list. It names that list, and the
+	// serial, the digest and the signers of its release.
 	CauseSource = recorded("said.source", "%s@%d, digest %s, signed by %s", whole)
 
 	repeated           = recorded("said.again", "again after a recovery, first operation %d of %v", part)
@@ -58,28 +60,28 @@ var (
 	recoveryNotes = Phrase{"said.recover.notes", "with notes"}
 )
 
-// foundAt is part of the reason of orders that were taken over from an origin. They were in force already.
+// foundAt is part of the reason of urgent orders that were copied from an origin, where they were already in force.
 const foundAt = "found at "
 
-// reasonAside is the reason of an operation of [KindSkip] that a recovery records.
+// reasonAside is the recorded reason when a recovery skips a serial ([KindSkip]).
 const reasonAside = "set aside by a recovery"
 
-// signedBy separates serial and signers in the reference of an operation of [KindSkip].
+// signedBy stands between the serial and its signers in the reference of an operation of [KindSkip].
 const signedBy = " signed by "
 
-// askedPrefix begins what says who has asked for urgent orders.
+// askedPrefix stands before the name of the person who has asked for urgent orders.
 const askedPrefix = "asked for by "
 
-// Ends of a recorded phrase.
+// Regular expressions for the end of a recorded phrase.
 const (
-	whole = `$`              // nothing follows it
-	part  = `(?:; |, |: |$)` // something may
+	whole = `$`              // the end of the text
+	part  = `(?:; |, |: |$)` // the end of the text, or a separator before more text
 
-	reasoned = `(?:: |$)` // a reason may
+	reasoned = `(?:: |$)` // the end of the text, or a colon before a reason
 )
 
-// recordedPhrase is a phrase that can be read again: %d is a number, %v a day or urgent limits, and %s a text, as short
-// as it can be.
+// recordedPhrase is a phrase that can be parsed back from a recorded text. Its pattern matches a number for %d, a day
+// or urgent limits for %v, and the shortest possible text for %s.
 type recordedPhrase struct {
 	Phrase
 	pattern func() *regexp.Regexp
@@ -92,14 +94,15 @@ func recorded(key, text, end string) recordedPhrase {
 	})}
 }
 
-// reader reads recorded phrases from the beginning of a text.
+// reader parses recorded phrases, one after the other, from the beginning of a text.
 type reader struct {
 	rest string
 	said Messages
-	end  string // what separates the last phrase from the rest
+	end  string // separator between the last parsed phrase and the rest
 }
 
-// takeOne takes the first of some phrases with which the text begins. It reports whether it does with any.
+// takeOne parses the first of the given phrases that the text begins with, and removes it from the text. It reports
+// whether the text begins with one of the phrases.
 func (r *reader) takeOne(phrases ...recordedPhrase) bool {
 	for _, p := range phrases {
 		found := p.pattern().FindStringSubmatch(r.rest)
@@ -123,7 +126,7 @@ var (
 	separator = regexp.MustCompile(`[;,:] $`)
 )
 
-// valueOf returns the value of a verb from its text.
+// valueOf parses the text that a verb of a phrase stands for.
 func valueOf(verb, text string) any {
 	switch verb {
 	case "%d":

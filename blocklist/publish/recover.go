@@ -22,38 +22,38 @@ type RecoverOptions struct {
 	Root     []byte // a root of the list that is trusted, the content of a root.json
 	Identity []byte // age identities, to open a confidential list whose key the folder has lost
 	Audit    Audit
-	Progress func(read uint64) // called from time to time with a number of rows or entries; may be nil
-	Wait     time.Duration     // for another process that changes the folder
-	Waiting  func(Holder)      // called after a second of this; may be nil
+	Progress func(read uint64) // called from time to time with the number of rows or entries read; may be nil
+	Wait     time.Duration     // how long to wait for another process that changes the folder
+	Waiting  func(Holder)      // called after waiting for a second; may be nil
 }
 
 // Recovered is the result of [Recover].
 type Recovered struct {
 	List    string `json:"list"`
-	Serial  uint64 `json:"serial"`  // of the release
-	Entries uint64 `json:"entries"` // in it
+	Serial  uint64 `json:"serial"`  // of the adopted release
+	Entries uint64 `json:"entries"` // number of entries in that release
 	Root    int64  `json:"root"`    // version of the newest root
 	// Operation is the recovery in the history. It is the zero value if the ledger was not behind.
 	Operation Operation `json:"operation,omitzero"`
-	// Again lists the operations that the ledger had beyond the release. Their changes are recorded again, and wait for
-	// the next release.
+	// Again lists the operations that the ledger had after those in the release. Their changes are recorded again, and
+	// wait for the next release.
 	Again  []Operation `json:"again,omitempty"`
 	Mended []string    `json:"mended,omitempty"` // parts of the folder that were missing or damaged
-	Aside  []string    `json:"aside,omitempty"`  // where parts are kept that contradict the release or can't be read
-	// Skipped lists serials that officers have signed for releases which were set aside. They are not used again.
+	Aside  []string    `json:"aside,omitempty"`  // new paths of parts that contradict the release or can't be read
+	// Skipped lists the serials of signed releases that were set aside. These serials are not used again.
 	Skipped []Skipped `json:"skipped,omitempty"`
-	Notes   []string  `json:"notes,omitempty"` // what else a person must know
+	Notes   []string  `json:"notes,omitempty"` // other facts that a person must know
 }
 
 // Recover brings the agency's folder dir to the state of a release that was signed. The folder may be older than the
-// release (restored from a backup), damaged, empty or missing. The bundle is that of the newest release. Everything in
-// it is verified from o.Root on.
+// release (restored from a backup), damaged, empty or missing. The bundle must have the newest release. Everything in
+// the bundle is verified, beginning with the root o.Root.
 //
 // A ledger that is behind gets an operation of [KindRecover], which adopts serial, head and entries of the release.
-// Operations of the ledger beyond the release are recorded again after it. They are not published: they wait for the
+// Operations that the ledger has after those in the release are recorded again, after the recovery. They wait for the
 // next release. Parts of the folder that are missing or damaged are written from the bundle.
 //
-// A recovery that was interrupted has changed nothing, or is finished by the next command. Recover fails with
+// If a recovery is interrupted, either nothing has changed, or the next command completes it. Recover fails with
 // [blocklist.ErrUntrusted] if the release was not signed, with [blocklist.ErrRollback] if the ledger has a newer one,
 // and with [blocklist.ErrNoKey] if a confidential list can't be decrypted.
 func Recover(ctx context.Context, dir string, bundle io.Reader, o RecoverOptions) (r Recovered, err error) {
@@ -97,11 +97,11 @@ type recovery struct {
 	to    *Ledger
 	r     Recovered
 	at    time.Time
-	lost  bool            // there is no ledger
+	lost  bool            // the ledger was missing, unreadable or damaged
 	last  ReleaseRecord   // the newest release in the ledger
 	drop  []ReleaseRecord // releases to remove from the ledger: their metadata is lost, or they are not in the list's history
-	since uint64          // the newest serial that ledger and release have in common
-	base  int64           // the last operation of that serial
+	since uint64          // the newest serial that is in both the ledger's history and that of the release
+	base  int64           // the last operation of the release with that serial
 }
 
 func (v *recovery) run(ctx context.Context) error {
@@ -143,7 +143,8 @@ func (v *recovery) run(ctx context.Context) error {
 	return errors.Join(v.checkPending(ctx), v.noteSubscribers(ctx))
 }
 
-// note adds a note. The text of an error may quote damaged bytes, which the history would not take.
+// note adds a note. An error in it may quote damaged bytes, which the history does not accept, so note writes question
+// marks for them.
 func (v *recovery) note(format string, args ...any) {
 	v.r.Notes = append(v.r.Notes, strings.Map(func(r rune) rune {
 		if utf8text.Unsafe(r) {
@@ -176,7 +177,7 @@ func (v *recovery) open(ctx context.Context) (lost bool, err error) {
 	return true, v.setAsideLedger()
 }
 
-// setAsideLedger moves the files of the database. The new one must not find a journal of the old one beside it.
+// setAsideLedger moves all files of the database: a journal of the old database must not remain beside the new one.
 func (v *recovery) setAsideLedger() error {
 	for _, name := range ledger.DatabaseFiles() {
 		if err := v.setAside(name); err != nil {
@@ -226,8 +227,8 @@ func (v *recovery) upToDate() bool {
 	return v.last.Serial == v.signed.Serial && v.last.Head == v.signed.Ledger
 }
 
-// compare finds the releases that must be removed from the ledger, and the last serial that ledger and release have in
-// common.
+// compare sets drop, the releases that must be removed from the ledger, and since and base, where the histories of
+// ledger and release part.
 func (v *recovery) compare(ctx context.Context) error {
 	roots, err := v.to.rootHistory()
 	if err != nil {
@@ -266,7 +267,7 @@ func (v *recovery) intact(r ReleaseRecord, roots []*trust.Root) bool {
 	return err == nil
 }
 
-// adopt records the recovery, and again the ledger's operations beyond the release, in one transaction.
+// adopt records the recovery and repeats the later operations of the ledger, in one transaction.
 func (v *recovery) adopt(ctx context.Context) error {
 	h := v.to.history
 	head, err := h.Head(ctx)
@@ -298,8 +299,8 @@ func (v *recovery) adopt(ctx context.Context) error {
 	return v.report(ctx, head)
 }
 
-// repeatSubscribers records the subscribers again: who could read the release is not known, so the officers of the next
-// one see all of them.
+// repeatSubscribers records all subscribers again. It is not known who could read the adopted release, so the officers
+// must see all subscribers when they sign the next one.
 func (v *recovery) repeatSubscribers(ctx context.Context, record ledger.Recorder) error {
 	all, err := v.to.Subscribers(ctx)
 	for _, s := range all {
@@ -312,8 +313,8 @@ func (v *recovery) repeatSubscribers(ctx context.Context, record ledger.Recorder
 	return err
 }
 
-// repeatAll records the operations beyond the release again: those that have made changes, and those of [KindSkip], but
-// no recoveries.
+// repeatAll records the later operations of the ledger again: those that have made changes, and those of [KindSkip],
+// but no recoveries.
 func (v *recovery) repeatAll(ctx context.Context, record ledger.Recorder) error {
 	var before Operation
 	for o, err := range v.to.history.Operations(ctx, ledger.Range{After: v.base - 1}) {

@@ -17,10 +17,11 @@ import (
 // Names of folders that a recovery uses in the agency's folder.
 const (
 	recoveredDir = "recovered" // below pending: the metadata of an adopted release, until the ledger has recorded it
-	asideDir     = "aside"     // parts that recoveries have replaced, in a folder for each time
+	asideDir     = "aside"     // parts that recoveries have replaced, in one folder for each recovery
 )
 
-// setAside moves a part of the folder, if it is there, to a folder named by the time.
+// setAside moves a part of the agency's folder, if there is one, to a folder below aside whose name is the time. It
+// returns the new path, empty if there was nothing to move.
 func (d folder) setAside(at time.Time, names ...string) (to string, err error) {
 	from := d.path(names...)
 	if _, err := os.Lstat(from); errors.Is(err, os.ErrNotExist) {
@@ -63,8 +64,8 @@ func (v *recovery) mend() error {
 	return v.to.writeRelease(v.release, pendingDir, recoveredDir)
 }
 
-// mendRoots writes the roots of the release. If the folder has a different root of the same version, it is replaced
-// only if the given root proves which of the two is valid.
+// mendRoots writes the roots of the release. If the folder has a different root of the same version, mendRoots replaces
+// that root only if the root in the options proves which of the two is valid.
 func (v *recovery) mendRoots() error {
 	pin, err := trust.OpenRoot(v.o.Root)
 	if err != nil {
@@ -95,7 +96,8 @@ func (v *recovery) mendRoots() error {
 	return v.mendNewerRoots()
 }
 
-// sameRoot reports whether a root in the folder is the one at index i of the release, with enough signatures.
+// sameRoot reports whether held, a root from the folder, is the root at index i of the release and has enough
+// signatures.
 func (v *recovery) sameRoot(held []byte, i int) bool {
 	root, err := trust.ParseRoot(held)
 	if err != nil {
@@ -110,8 +112,8 @@ func (v *recovery) sameRoot(held []byte, i int) bool {
 	return err == nil
 }
 
-// mendNewerRoots keeps roots that are newer than those of the release, as long as they follow from it, and puts the
-// newest one in force.
+// mendNewerRoots keeps roots of the folder that are newer than those of the release, as long as each is signed by the
+// officers of the root before it. It puts the newest of these roots in force.
 func (v *recovery) mendNewerRoots() error {
 	newest := v.root
 	for {
@@ -135,7 +137,7 @@ func (v *recovery) mendNewerRoots() error {
 	}
 }
 
-// mendRelease writes the metadata of the release, unless the folder has it.
+// mendRelease writes the metadata of the release, unless the folder already has it.
 func (v *recovery) mendRelease() error {
 	serial := fmt.Sprint(v.signed.Serial)
 	held, err := os.ReadFile(v.to.path(releasesDir, serial, targetsFile))
@@ -160,8 +162,8 @@ func (d folder) writeRelease(r signedRelease, names ...string) error {
 	return disk.WriteFile(d.path(append(names, targetsFile)...), r.metadata, disk.Inherit)
 }
 
-// finishRecovery moves the metadata of an adopted release to its place, once the ledger has recorded the recovery. It
-// sets aside a pending release, because it continues an older release, and also a release with the same serial.
+// finishRecovery moves the metadata of an adopted release to the folder releases, once the ledger has recorded the
+// recovery. First it sets aside a release with the same serial, and the pending release, which continues an older one.
 func (l *Ledger) finishRecovery(ctx context.Context) (aside []string, err error) {
 	from := l.path(pendingDir, recoveredDir)
 	rel, err := l.readRelease(from)
@@ -194,7 +196,7 @@ func (l *Ledger) finishRecovery(ctx context.Context) (aside []string, err error)
 	return aside, errors.Join(disk.SyncDir(l.path(releasesDir)), disk.SyncDir(l.path(pendingDir)))
 }
 
-// checkPending sets a pending release aside if it can't be read, or if its files are lost: it can be made again.
+// checkPending sets the pending release aside if it can't be read, or if its files are lost. It can be made again.
 func (v *recovery) checkPending(ctx context.Context) error {
 	rel, err := v.to.readRelease(v.to.path(pendingDir, releaseDir))
 	if errors.Is(err, os.ErrNotExist) {

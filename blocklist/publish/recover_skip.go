@@ -7,10 +7,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// doomed returns the serials that must not be used again because the recovery sets the pending release aside: its own
-// serial, if officers have signed it. If the ledger is lost, also the serials between the release and the pending one:
-// each was signed, since otherwise the pending release would have it. There are none if the pending release can't be
-// read, or is the release itself.
+// doomed returns the serials that must not be used again because the recovery sets the pending release aside. One is
+// the serial of the pending release, if officers have signed that release. If the ledger is lost, doomed also returns
+// the serials between the adopted release and the pending one: they must have been skipped, since otherwise the pending
+// release would have the first of them. It returns none if the pending release can't be read, or is the adopted
+// release.
 func (v *recovery) doomed() (all []Skipped, err error) {
 	rel, err := v.to.readRelease(v.to.path(pendingDir, releaseDir))
 	if err != nil || rel.targets.Newest().Ledger == v.signed.Ledger {
@@ -46,8 +47,8 @@ func (v *recovery) skip(record ledger.Recorder, all []Skipped) error {
 	return nil
 }
 
-// skipUnreadable records that the serial of a pending release, whose files are lost, is not used again if officers have
-// signed it.
+// skipUnreadable records that the serial of a pending release whose files are lost is not used again, if officers have
+// signed that release.
 func (v *recovery) skipUnreadable(ctx context.Context, r signedRelease) error {
 	if r.targets.Version == 0 { // not even its metadata can be read
 		return nil

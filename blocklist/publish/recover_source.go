@@ -12,17 +12,18 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// source is a release that was read from a bundle and verified from the given root on. Its files are in a temporary
-// folder, which has the layout of the agency's folder.
+// source is a release that was read from a bundle, and verified beginning with a trusted root. Its files are in a
+// temporary folder, which has the layout of the agency's folder.
 type source struct {
 	folder
 	roots   [][]byte
 	root    *trust.Root // the newest one
 	release signedRelease
-	signed  trust.Release // what was signed about the newest serial
+	signed  trust.Release // the description of this release in the signed metadata
 }
 
-// readSource reads and verifies a bundle. It unpacks the files into the folder of d, which is removed by the caller.
+// readSource reads a bundle and verifies it with the given root. It unpacks the files into the folder d, which the
+// caller removes. The function open decrypts the targets of a confidential list.
 func readSource(bundle io.Reader, d folder, given []byte, open func(trust.TargetsSpec) (trust.TargetsSpec, error)) (
 	*source, error,
 ) {
@@ -49,7 +50,7 @@ func readSource(bundle io.Reader, d folder, given []byte, open func(trust.Target
 	return s, nil
 }
 
-// verifyRoots verifies the chain of roots, which must contain the given one.
+// verifyRoots verifies the chain of roots in a bundle, which must contain the given root.
 func (s *source) verifyRoots(all [][]byte, given []byte) error {
 	pin, err := trust.OpenRoot(given)
 	if err != nil {
@@ -86,7 +87,8 @@ func (s *source) unpack(b *trust.Bundle, spec trust.TargetsSpec) error {
 	return err
 }
 
-// listKey opens the targets of a confidential list: with the key in the agency's folder d, else with an identity.
+// listKey decrypts the targets of a confidential list: with the list key in the agency's folder d, or else with a list
+// key that the identity decrypts from the key files of the release in from. It saves that key in d.
 func (d folder) listKey(spec trust.TargetsSpec, from folder, identity []byte) (trust.TargetsSpec, error) {
 	opened, err := d.openTargets(spec)
 	if err == nil || len(identity) == 0 {
@@ -127,7 +129,7 @@ func (d folder) saveListKey(key trust.ListKey, list string) error {
 	return disk.WriteFile(d.keyPath(key.ID(list)), []byte(key.Text()+"\n"), disk.Inherit)
 }
 
-// moveTo moves the files of the release to the agency's folder. Files that are already there and have not changed stay.
+// moveTo moves the files of the release to the agency's folder d. A file that d already has stays if it is intact.
 func (s *source) moveTo(d folder) (mended []string, err error) {
 	for _, f := range s.release.targets.All() {
 		name := fileName(f)

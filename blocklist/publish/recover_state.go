@@ -55,7 +55,8 @@ func (v *recovery) replaceEntries(ctx context.Context, t *ledger.Tx) error {
 	return err
 }
 
-// admitAll is a screen that holds nothing: these entries were listed before, and the guards check the next release.
+// admitAll is a screen that holds no entry. The entries of a recovery were listed before, and the guards will check the
+// next release.
 func admitAll(blocklist.Entry) func() bool { return nil }
 
 // added yields the entries that the changes add.
@@ -69,7 +70,7 @@ func added(changes iter.Seq2[blocklist.Change, error]) iter.Seq2[blocklist.Entry
 	}
 }
 
-// again returns author, reason and reference of an operation that is repeated.
+// again returns the author, reason and reference with which an operation is recorded again.
 func again(o Operation) Audit {
 	reason := because(repeated.With(o.ID, Day(o.Time)).String(), o.Reason)
 	return Audit{Author: o.Author, Reason: shorten(reason, maxText), Reference: o.Reference}
@@ -86,7 +87,7 @@ func shorten(text string, length int) string {
 	return strings.ToValidUTF8(text[:max(length-3, 0)], "") + "..."
 }
 
-// describe describes what the recovery has adopted and why it was made, for the ledger.
+// describe returns the reason of the recovery for the ledger: what was adopted, and why.
 func (v *recovery) describe(known bool, why string) string {
 	text := adopted.With(v.signed.Serial).String()
 	switch {
@@ -98,7 +99,7 @@ func (v *recovery) describe(known bool, why string) string {
 	return because(shorten(strings.Join(append([]string{text}, v.r.Notes...), "; "), maxText-len(": "+why)), why)
 }
 
-// report fills in the operations that were recorded after head.
+// report fills in the result of the recovery: the operations that were recorded after head.
 func (v *recovery) report(ctx context.Context, head Operation) error {
 	for o, err := range v.to.history.Operations(ctx, ledger.Range{After: head.ID}) {
 		switch {

@@ -19,11 +19,11 @@ import (
 )
 
 // Refuse drops the root, the release or the urgent orders p, which [Ledger.Pending], [Ledger.PendingUrgent] or
-// [Ledger.Unreadable] has returned, with its signatures. The ledger records the officer, the reason, and the officer's
-// signature over both. The reason in c is needed; the author is the officer's name. The entries of the ledger don't
-// change, so another release can be made; it has another serial if an officer has signed this one, see [Skipped]. The
-// first root can't be refused, nor a release that was sent to an origin without an answer, because it may be public.
-// Refuse fails with [blocklist.ErrUntrusted] unless the key is that of an officer of the root in force.
+// [Ledger.Unreadable] has returned, and the signatures on p. The ledger records the officer, the reason, and the
+// officer's signature over both. The reason in c is needed; the author is the officer's name. The entries of the ledger
+// don't change, so another release can be made. If an officer has signed p, the new release gets another serial, see
+// [Skipped]. The first root can't be refused, nor a release that was sent to an origin without an answer, because it
+// may be public. Refuse fails with [blocklist.ErrUntrusted] unless the key is that of an officer of the root in force.
 func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, c Audit) error {
 	if err := p.check(); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (q *Request) Refuse(officer crypto.Signer, c Audit) ([]byte, error) {
 }
 
 // AddRefusal drops the pending root, release or urgent orders with a refusal of [Request.Refuse], as [Ledger.Refuse]
-// does. What describes them. Adding the same refusal again changes nothing. AddRefusal fails with
+// does. It returns what was refused, in words. Adding the same refusal again changes nothing. AddRefusal fails with
 // [blocklist.ErrUntrusted] if the refusal is about something else, such as an earlier state of the release.
 func (l *Ledger) AddRefusal(ctx context.Context, file []byte) (what string, err error) {
 	var d detachedRefusal
@@ -131,15 +131,15 @@ func (l *Ledger) drop(ctx context.Context, p *Pending, r signedRefusal) error {
 	return p.remove()
 }
 
-// refusal is the text that an officer signs to refuse. It has a type, as all signed texts have, so it can't be confused
-// with another kind.
+// refusal is the text that an officer signs to refuse something. Like all signed texts it has a type, so that a
+// signature on it can't be used for a text of another type.
 type refusal struct {
 	Type      string `json:"_type"`
 	List      string `json:"list"`
 	Author    string `json:"author"`
 	Reason    string `json:"reason"`    // what is refused, and why
-	Reference string `json:"reference"` // of the caller, without the proof
-	SHA256    string `json:"sha256"`    // of what signatures of the refused metadata cover
+	Reference string `json:"reference"` // given by the caller, without the proof
+	SHA256    string `json:"sha256"`    // of the signed part of the refused metadata
 }
 
 const refusalType = "argine-refusal"
@@ -164,7 +164,7 @@ type detachedRefusal struct {
 
 const detachedRefusalType = "argine-signed-refusal"
 
-// refusalMark separates the reference of a refusal, which may be empty, from its proof: the hash and the signature.
+// refusalMark stands between the reference of a refusal, which may be empty, and the proof: the hash and the signature.
 const refusalMark = "refusal"
 
 // proof returns the reference of the operation that records the refusal.
@@ -181,8 +181,8 @@ func (r signedRefusal) by(root *trust.Root) bool {
 	})
 }
 
-// ID returns the SHA-256 of what signatures on p cover, in hexadecimal digits. It is another one for each state of what
-// is pending, and stays the same while officers sign. If p can't be parsed, it is the SHA-256 of the whole file.
+// ID returns the SHA-256 of the signed part of p, in hexadecimal digits. It identifies the content of p: it does not
+// change when officers sign. If p can't be parsed, it is the SHA-256 of the whole file.
 func (p *Pending) ID() (string, error) {
 	if p.unreadable() {
 		return fmt.Sprintf("%x", sha256.Sum256(p.metadata)), nil
@@ -221,7 +221,8 @@ func (p *Pending) refuse(root *trust.Root, officer crypto.Signer, c Audit) (r si
 	return r, err
 }
 
-// verifyRefusals fails unless each refusal was signed by an officer with its author's name, under any root of the list.
+// verifyRefusals fails unless each refusal in the history was signed by the officer that it names as its author. An
+// officer of any root of the list counts.
 func (l *Ledger) verifyRefusals(ctx context.Context, view ledger.View) error {
 	roots, err := l.rootHistory()
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 
 // Release makes the next release from the ledger and leaves it pending, unsigned. First it removes expired entries from
 // the ledger, as an operation of author. A pending release of an older state is replaced, and its signatures are lost;
-// replaced reports this. If it had any, its serial is not used again, see [Skipped]. A pending release of the same
-// state is kept. If the guards hold the release, the error is a [*guard.HeldError], see [Ledger.Override]. It fails
-// with [ErrUnchanged] if there is nothing to release, and with an [*EndsError] if urgent orders would end without being
-// in it, see [Ledger.KeepUrgent] and [Ledger.EndUrgent].
+// replaced reports this. If the old release had signatures, its serial is not used again, see [Skipped]. A pending
+// release of the same state is kept. If the guards hold the release, the error is a [*guard.HeldError], see
+// [Ledger.Override]. Release fails with [ErrUnchanged] if there is nothing to release, and with an [*EndsError] if
+// urgent orders that are not in the new release would end with it, see [Ledger.KeepUrgent] and [Ledger.EndUrgent].
 func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replaced bool, err error) {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
@@ -52,13 +52,13 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 	return p, waiting != nil, err
 }
 
-// complete reports whether the files of a pending release are there.
+// complete reports whether all files of a pending release exist.
 func (l *Ledger) complete(p *Pending) bool {
 	rel, err := l.readRelease(p.dir())
 	return err == nil && l.checkFiles(rel) == nil
 }
 
-// build writes the release of the state after the operation now, in place of the one that is waiting, if any.
+// build writes a release of the state after the operation now. It replaces the waiting release, if there is one.
 func (l *Ledger) build(ctx context.Context, now Operation, waiting *Pending, author string) error {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil {

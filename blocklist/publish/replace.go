@@ -14,8 +14,8 @@ import (
 // the orders with this reference on all other entries. Orders with another reference stay the same. A changed order has
 // exactly the new attributes. An entry without a reference gets the given reference. If an entry has another reference
 // or breaks a rule, Replace changes nothing, and the error is [blocklist.ErrMalformed] or [ErrRules]. The guards
-// compare the number of orders before and after as they do for a release: if they hold the change, nothing is changed,
-// and the error is a [*guard.HeldError], unless by.Override gives a reason.
+// compare the numbers of orders before and after the change, as they do for a release: if they hold the change, nothing
+// is changed, and the error is a [*guard.HeldError], unless by.Override gives a reason.
 func (l *Ledger) Replace(ctx context.Context, reference string, entries iter.Seq2[blocklist.Entry, error], by Audit,
 	progress func(uint64),
 ) (ChangeResult, error) {
@@ -42,7 +42,7 @@ func (l *Ledger) Replace(ctx context.Context, reference string, entries iter.Seq
 	return r, err
 }
 
-// withReference yields entries with a reference. It fails at an entry that has another one.
+// withReference yields the entries with this reference. It fails at an entry that has another reference.
 func withReference(entries iter.Seq2[blocklist.Entry, error], reference string) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		for e, err := range entries {

@@ -23,9 +23,10 @@ import (
 )
 
 // A signing request is a tar file. Its entries have the paths of the agency's folder, in this order: all roots, the
-// targets of the last release, the pending metadata, the release files that its review reads, and its operations. For
-// urgent orders, the previous orders take the place of files and operations. For a confidential list, the list keys are
-// added, and the tar file is encrypted with age. [OpenRequest] unpacks the tar file into a folder of this layout.
+// targets of the last release, the pending metadata, the release files that the review of the pending release reads,
+// and the operations of that release. For urgent orders, the previous orders take the place of files and operations.
+// For a confidential list, the list keys are added, and the tar file is encrypted with age. [OpenRequest] unpacks the
+// tar file into a folder of this layout.
 const (
 	requestMark    = "argine-signing-request" // the first entry; its content is the version of the format
 	requestVersion = "1\n"
@@ -77,7 +78,8 @@ func (p *Pending) requestRecipients(recipients []string) (to []trust.Recipient, 
 	return to, err
 }
 
-// requestParts returns the paths of the files of a request for p, and its operations.
+// requestParts returns the paths of the files that a request for p contains, and the content of its file
+// operations.txt.
 func (l *Ledger) requestParts(ctx context.Context, p *Pending) (names []string, history []byte, err error) {
 	newest, err := l.newestRoot()
 	if err != nil {
@@ -118,7 +120,8 @@ func releasedTargets(serial uint64) string {
 	return path.Join(releasesDir, fmt.Sprint(serial), targetsFile)
 }
 
-// keyNames returns the path of the list key that a release names, none if the release is not confidential.
+// keyNames returns the path of the list key that the release in dir names. It returns no path if the list is not
+// confidential.
 func (d folder) keyNames(dir string) ([]string, error) {
 	r, err := d.readRelease(dir)
 	if err != nil || !r.targets.Confidential() {
@@ -171,8 +174,8 @@ func addFile(tw *tar.Writer, name, from string) error {
 	return err
 }
 
-// filesReviewed proves that p follows from the ledger's history. It returns the paths of the files that the proof has
-// read.
+// filesReviewed proves that p follows from the ledger's history. It returns the paths of the release files that it has
+// read for this.
 func (l *Ledger) filesReviewed(ctx context.Context, p *Pending) (names []string, err error) {
 	proof := &Ledger{folder: l.folder, history: l.history}
 	proof.opened = func(f trust.File) {
@@ -189,7 +192,8 @@ func (l *Ledger) filesReviewed(ctx context.Context, p *Pending) (names []string,
 	return names, err
 }
 
-// writeOperations writes the operations of p. Each is a line of JSON, followed by the lines that its hash covers.
+// writeOperations writes the operations of p. Each operation is one line of JSON, followed by its changed lines, which
+// its hash covers.
 func (l *Ledger) writeOperations(ctx context.Context, w io.Writer, p *Pending) error {
 	before, err := l.headBefore(ctx, p)
 	if err != nil {
@@ -220,7 +224,8 @@ type requestHistory struct {
 // netLine is the net change of one target: its line before and its line after. An empty line means not listed.
 type netLine struct{ before, after string }
 
-// readOperations reads operations.txt. It fails unless the lines of each operation are those that its hash covers.
+// readOperations reads operations.txt. It fails unless the changed lines of each operation match the hash of the
+// operation.
 func readOperations(r io.Reader) (requestHistory, error) {
 	h := requestHistory{changes: map[string]netLine{}}
 	lines := bufio.NewScanner(r)
@@ -250,8 +255,8 @@ func readOperations(r io.Reader) (requestHistory, error) {
 	return h, errors.Join(lines.Err(), h.end(&proof))
 }
 
-// end verifies the lines of the last operation. A recovery at the beginning comes without its lines, see
-// [Request.begin].
+// end verifies the lines of the operation that was read last. If that is a recovery at the beginning, it may come
+// without its lines, see [Request.begin].
 func (h *requestHistory) end(proof *ledger.ChangesProof) error {
 	if len(h.operations) == 0 || len(h.operations) == 1 && withoutLines(h.operations[0], *proof) {
 		return nil
@@ -259,7 +264,7 @@ func (h *requestHistory) end(proof *ledger.ChangesProof) error {
 	return proof.End(h.operations[len(h.operations)-1])
 }
 
-// withoutLines reports whether a recovery that has changed entries came without their lines.
+// withoutLines reports whether o is a recovery that has changed entries, but came without the changed lines.
 func withoutLines(o Operation, proof ledger.ChangesProof) bool {
 	_, recovered := adoptionOf(o)
 	return recovered && o.Added+o.Removed > 0 && proof == ledger.ChangesProof{}
@@ -289,7 +294,7 @@ func (h *requestHistory) add(line string) error {
 	return nil
 }
 
-// net yields the net changes, in the order of a delta.
+// net yields the net changes of all operations, in the order of a delta.
 func (h *requestHistory) net() iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
 		targets := make([]string, 0, len(h.changes))

@@ -21,11 +21,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Request is a signing request that was read and verified: its roots follow from the officer's root, the last release
-// was signed under one of them, and the operations lead from the head of that release to the head of the pending one.
-// Urgent orders are within the limits of the newest root.
+// Request is a signing request that was read and verified: its roots follow from the officer's root, officers of one of
+// these roots have signed the last release, and the operations lead from the head of that release to the head of the
+// pending one. Urgent orders are within the limits of the newest root.
 type Request struct {
-	folder  // a temporary one
+	folder  // a temporary folder
 	pending *Pending
 	history requestHistory
 
@@ -37,8 +37,8 @@ type Request struct {
 // Recipients returns who can read a release of a confidential list.
 func (q *Request) Recipients() Recipients { return q.recipients }
 
-// Limits of a request: the length of all its parts, and how many there are. The request of a first release contains the
-// whole list.
+// Limits of a request: the total length of its parts in bytes, and their number. The request for a first release
+// contains the whole list.
 const (
 	maxRequest      = 8 << 30
 	maxRequestParts = 2000
@@ -46,7 +46,7 @@ const (
 
 // OpenRequest reads and verifies a signing request. Root is a root of the list that the officer trusts, the content of
 // a root.json. It may be empty only if the request is for the first root; then people compare [Pending.Fingerprint] by
-// voice. Identity is the text of the officer's age identities, for an encrypted request; else it is not used.
+// voice. Identity is the text of the officer's age identities; only an encrypted request needs it.
 //
 // OpenRequest fails with [blocklist.ErrUntrusted] if the request is of another list, if its roots don't follow from
 // root, or if a release makes other changes than its operations; and with [blocklist.ErrNoKey] if it is encrypted to
@@ -102,7 +102,7 @@ func (q *Request) Operations() []Operation { return q.history.operations }
 // Review yields the changes of a release, as [Ledger.Review] does. The last value may be an error.
 func (q *Request) Review() iter.Seq2[blocklist.Change, error] { return q.folder.Review(q.pending) }
 
-// requestPart is a kind of files in a request, and the longest that there may be.
+// requestPart is a kind of file in a request, with the maximum length of such a file, in bytes.
 type requestPart struct {
 	path  *regexp.Regexp
 	limit int64
@@ -150,7 +150,8 @@ func unpackRequest(r io.Reader, dir string) error {
 	}
 }
 
-// checkRequestPart fails unless the file belongs into a request, and is not too long.
+// checkRequestPart fails if a file does not belong in a request, or is too long for its kind or for the space that is
+// left.
 func checkRequestPart(h *tar.Header, left int64) error {
 	i := slices.IndexFunc(requestParts, func(p requestPart) bool { return p.path.MatchString(h.Name) })
 	switch {
@@ -190,8 +191,8 @@ func unpackPart(r io.Reader, to string) error {
 	return errors.Join(err, f.Close())
 }
 
-// verify replaces the request's copy of the officer's root by the officer's own, and verifies everything that follows
-// from it.
+// verify replaces the copy of the officer's root in the request by the root that the officer has given. Then it
+// verifies everything else in the request, beginning with that root.
 func (q *Request) verify(trusted []byte) error {
 	trusted, err := utf8text.Decode(trusted)
 	if err != nil {
@@ -246,7 +247,7 @@ func (q *Request) verifyRelease(p *Pending) (err error) {
 	return q.checkChanges(p, q.history.net())
 }
 
-// requested returns the one thing that is to be signed.
+// requested returns the root, release or urgent orders to be signed. It fails if there is more than one of these.
 func (d folder) requested() (*Pending, error) {
 	if err := d.checkOne(); err != nil {
 		return nil, err
@@ -257,8 +258,8 @@ func (d folder) requested() (*Pending, error) {
 	return d.Pending()
 }
 
-// trustRoot makes the officer's root the first one of the folder. The newest root that follows from it comes into
-// force.
+// trustRoot makes the officer's root the first trusted root of the folder, and puts the newest root that follows from
+// it in force.
 func (q *Request) trustRoot(root *trust.Root, b []byte) error {
 	place := q.folder.path(rootsDir, trust.RootName(root.Version()))
 	if sent, err := os.ReadFile(place); err == nil {
@@ -310,8 +311,8 @@ func (q *Request) verifyHistory() error {
 	return err
 }
 
-// begin returns the operation that the last release ends with, and the operations after it. Only a recovery of the
-// state of that release may come without its lines.
+// begin returns the last operation of the last release, and the operations after it. If a recovery has adopted that
+// release, the recovery takes the place of that operation, and may come without its lines.
 func (q *Request) begin() (at Operation, rest []Operation, err error) {
 	rest = q.history.operations
 	if q.pending.base == 0 {

@@ -12,10 +12,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Review yields the changes of the pending release p against the last pushed one, in the order of a delta. It reads the
-// same bytes that the signature will cover, not the ledger. It proves that they match the metadata, that all paths of
-// files lead to the same list, and that files of earlier releases were signed. For urgent orders it yields the changes
-// against the previous orders. The last value may be an error.
+// Review yields the changes of the pending release p compared with the last pushed one, in the order of a delta. It
+// reads the release files, whose hashes the signatures cover, not the ledger. It proves that the files match the
+// metadata, that all chains of files lead to the same list, and that the files of earlier releases were signed. For
+// urgent orders it yields the changes compared with the previous orders. The last value may be an error.
 func (d folder) Review(p *Pending) iter.Seq2[blocklist.Change, error] {
 	if p != nil && p.Number > 0 {
 		return d.reviewOrders(p)
@@ -67,19 +67,20 @@ func (d folder) review(p *Pending, yield func(blocklist.Change, error) bool) err
 	return d.reviewWhole(held, way, yield, func(shown string) error { return d.compareStep(step, hasStep, before, shown) })
 }
 
-// unsigned returns the files of after that r does not have, so no officer has signed them.
+// unsigned returns the files of the later release that the signed release r does not have: no officer has signed them
+// yet.
 func (r signedRelease) unsigned(after signedRelease) []trust.File {
 	return slices.DeleteFunc(slices.Clone(after.targets.Files),
 		func(f trust.File) bool { return slices.ContainsFunc(r.targets.Files, f.Equal) })
 }
 
-// leadsFrom reports whether signed files lead from this serial to r. It is false for serial 0.
+// leadsFrom reports whether the signed deltas of r lead from this serial to r. It returns false for serial 0.
 func (r signedRelease) leadsFrom(serial uint64) bool {
 	_, ok := r.targets.UpdatePath(serial)
 	return ok && serial > 0
 }
 
-// checkLinks proves that each new delta makes the signed changes since its base, together with those of the step.
+// checkLinks proves that each new link has exactly the net changes of the signed deltas since its base and of the step.
 func (d folder) checkLinks(links []trust.File, step trust.File, before signedRelease) error {
 	for _, f := range links {
 		if f.Equal(step) {
@@ -123,8 +124,8 @@ func (d folder) reviewWhole(held, way []trust.File, yield func(blocklist.Change,
 
 func hashChange(sum hash.Hash, c blocklist.Change) { fmt.Fprintf(sum, "%t %s\n", c.Removed, c.Entry) }
 
-// compareStep fails unless the step makes the changes that were yielded, whose hash is shown. Without a step it
-// succeeds.
+// compareStep fails unless the step has the changes that the review has yielded: their hash is shown. If the release
+// has no step, compareStep succeeds.
 func (d folder) compareStep(step trust.File, hasStep bool, before signedRelease, shown string) error {
 	if !hasStep {
 		return nil

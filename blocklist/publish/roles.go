@@ -47,10 +47,10 @@ func readRoles(ctx context.Context, v ledger.View) (roles map[string]string, err
 	return roles, nil
 }
 
-// SetRole gives a person a role, in place of the one that they had; an empty role ends it. The person is named as the
-// program that knows them does: 1 to 128 octets without spaces. The ledger records an operation with author and reason
-// of by; its reference has the person and the role. SetRole fails with [blocklist.ErrMalformed], and with
-// [ErrUnchanged] if the person has this role.
+// SetRole gives a person a role, which replaces the role that the person had before. An empty role takes it away. The
+// person is the name by which the program that uses the roles knows the person: 1 to 128 octets without spaces. The
+// ledger records an operation with author and reason of by; its reference has the person and the role. SetRole fails
+// with [blocklist.ErrMalformed], and with [ErrUnchanged] if the person has this role.
 func (l *Ledger) SetRole(ctx context.Context, person, role string, by Audit) error {
 	if err := checkPerson(person); err != nil {
 		return err
@@ -92,10 +92,10 @@ func giveRole(roles map[string]string, person, role string) {
 	}
 }
 
-// noRole stands in a reference for the end of a role.
+// noRole stands for no role in the reference of an operation.
 const noRole = "none"
 
-// describeRole returns the reference of an operation that gives a role.
+// describeRole returns the reference of an operation that gives a role or takes it away.
 func describeRole(person, role string) string {
 	if role == "" {
 		role = noRole
@@ -103,7 +103,8 @@ func describeRole(person, role string) string {
 	return person + " " + role
 }
 
-// verifyRoles fails unless the roles are those that operations have given.
+// verifyRoles compares the stored roles with the roles that the operations of the history have given. It fails if they
+// differ.
 func verifyRoles(ctx context.Context, view ledger.View) error {
 	roles, err := readRoles(ctx, view)
 	if err != nil {

@@ -93,7 +93,8 @@ func (d folder) rootHistory() ([]*trust.Root, error) {
 	return nil, err
 }
 
-// signedUnder returns the roots from the first one on that accepts the signatures of targets. It fails if none does.
+// signedUnder returns the first root that accepts the signatures on the targets, and all later roots. It fails if no
+// root accepts them.
 func signedUnder(roots []*trust.Root, targets []byte) ([]*trust.Root, error) {
 	err := fmt.Errorf("%w: there is no root", blocklist.ErrUntrusted)
 	for i, root := range roots {

@@ -25,8 +25,9 @@ type Rules struct {
 	// Reference is a pattern in the syntax of package regexp, at most 1 KiB. It must match the whole reference of an
 	// order.
 	Reference string `json:"reference,omitempty"`
-	// TwoPersons are the categories whose proposals two persons decide on: one checks, another confirms. Empty: every
-	// category; [NoCategory] alone: none. Orders of a category that is named here come from proposals only.
+	// TwoPersons are the categories whose proposals two persons decide on: one checks, another confirms. If it is
+	// empty, that is every category; if it has [NoCategory] alone, no category. An order of a category that is named
+	// here can only come from a proposal.
 	TwoPersons []string `json:"two_persons,omitempty"`
 	Reporters  bool     `json:"reporters,omitempty"` // proposals may say who has reported
 }
@@ -63,7 +64,7 @@ var ErrTwoPersons = fmt.Errorf("%w: two persons decide on its category", ErrRule
 // RuleError says which rule of the list an order breaks. It wraps [ErrRules].
 type RuleError struct {
 	Field  string // of the order, one of the constants below
-	Target string // empty: it is about the whole change
+	Target string // the order's target; empty: the error is about the whole change
 	Rule   Message
 	err    error
 }
@@ -122,7 +123,7 @@ func (l *Ledger) Rules(ctx context.Context) (Rules, error) {
 	return r, err
 }
 
-// readRules returns the rules, and how they are stored.
+// readRules returns the rules, and the text in which they are stored.
 func readRules(ctx context.Context, v ledger.View) (r Rules, stored string, err error) {
 	if stored, err = v.Meta(ctx, metaRules); err != nil || stored == "" {
 		return r, "", err
@@ -157,7 +158,7 @@ func (r Rules) set(ctx context.Context, record func(context.Context, string, Aud
 	return record(ctx, KindRules, by, func(t *ledger.Tx) error { return t.SetMeta(ctx, metaRules, string(stored)) })
 }
 
-// describe returns the reference of the operation that sets rules, which are stored as text.
+// describe returns the reference of the operation that sets these rules. Stored is the text in which they are stored.
 func (r Rules) describe(stored string) string {
 	if len(stored) <= 1<<10 {
 		return stored
@@ -171,7 +172,7 @@ type checker struct {
 	Rules
 	reference *regexp.Regexp // nil: any
 	broken    uint64         // number of orders that were left out
-	breaches  []string       // the first of them, and why
+	breaches  []string       // the first of these orders, and the reasons
 }
 
 // compile returns a checker for these rules. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].

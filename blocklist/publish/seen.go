@@ -19,32 +19,32 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// Seen records what an officer has signed last on this machine: a release, a root and urgent orders of a list. With it
-// the officer notices a rollback of the ledger, or a ledger that shows two officers two histories.
+// Seen records what an officer has signed last on this machine for one list: the newest release, root and urgent
+// orders. This record reveals a rollback of the ledger, or a ledger that shows different histories to two officers.
 type Seen struct {
 	Serial   uint64    `json:"serial,omitempty"`  // of the release
-	Skipped  uint64    `json:"skipped,omitempty"` // how many serials lie between it and the release before
+	Skipped  uint64    `json:"skipped,omitempty"` // number of serials between that release and the one before
 	SHA256   string    `json:"sha256,omitempty"`  // of its signed part
 	Digest   string    `json:"digest,omitempty"`  // of its list
 	Ledger   string    `json:"ledger,omitempty"`  // hash of its last operation
-	Others   []string  `json:"others,omitempty"`  // SHA-256 of other states of that serial that were signed, too
-	Signed   time.Time `json:"signed,omitzero"`   // when one of them was signed
+	Others   []string  `json:"others,omitempty"`  // SHA-256 of other signed states with that serial
+	Signed   time.Time `json:"signed,omitzero"`   // when the officer has signed last
 	Root     int64     `json:"root,omitempty"`    // version of the root
 	RootID   string    `json:"root_id,omitempty"`
 	Urgent   int64     `json:"urgent,omitempty"` // version of the urgent orders
 	UrgentID string    `json:"urgent_id,omitempty"`
-	// Roots are the IDs of the roots under which it was signed, by version. Another list may have the same name: no root
-	// leads from one to the other.
+	// Roots are the IDs of the list's roots, by version. They tell the list from another one with the same name, which
+	// has no root in common with it.
 	Roots map[int64]string `json:"roots,omitempty"`
 }
 
-// maxSeen is how many lists of one name are remembered.
+// maxSeen is the maximum number of lists with the same name that are remembered.
 const maxSeen = 64
 
-// CheckSeen compares p with all, the states of lists with this name that the officer has signed on this machine.
-// Remember has returned them. It fails with [blocklist.ErrRollback] if the officer has already signed a newer release,
-// root or urgent orders than p. It fails with [blocklist.ErrEquivocation] if the officer has signed a different state
-// with the same number, or if p follows a different release than the one that the officer has signed.
+// CheckSeen compares p with all, which Remember has returned: the states of lists with this name that the officer has
+// signed on this machine. It fails with [blocklist.ErrRollback] if the officer has already signed a newer release, root
+// or urgent orders than p. It fails with [blocklist.ErrEquivocation] if the officer has signed a different state with
+// the same number, or if p follows a different release than the one that the officer has signed.
 func (d folder) CheckSeen(_ context.Context, p *Pending, all []Seen) error {
 	_, last, err := d.seen(p, all)
 	if err != nil {
@@ -68,7 +68,7 @@ func (d folder) CheckSeen(_ context.Context, p *Pending, all []Seen) error {
 }
 
 // ErrMadeAgain is returned by [Ledger.CheckSeen] if the officer has signed another state with the same number, and the
-// ledger explains why: the new one continues that history, or an officer has refused the old one.
+// history of the ledger explains why: it contains the old state, or an officer has refused that state.
 var ErrMadeAgain = errors.New("made again")
 
 // CheckSeen compares p with the states that the officer has signed, as [Request.CheckSeen] does. But it fails with
@@ -125,10 +125,10 @@ func (d folder) Remember(p *Pending, all []Seen) ([]Seen, error) {
 	return all[max(len(all)-maxSeen, 0):], err
 }
 
-// maxOthers is how many other states of the last serial are remembered.
+// maxOthers is the maximum number of other states with the last serial that are remembered.
 const maxOthers = 16
 
-// others returns the signed states of a serial other than the state with this ID.
+// others returns the IDs of the remembered states with this serial, without the given ID.
 func (s Seen) others(serial uint64, id string) []string {
 	switch {
 	case s.Serial != serial:
@@ -140,8 +140,8 @@ func (s Seen) others(serial uint64, id string) []string {
 	return all[max(len(all)-maxOthers, 0):]
 }
 
-// seen returns what the officer has signed of p's list, with its index: one of the roots is the same. Without any it
-// returns -1.
+// seen returns the record in all for the list of p, and its index. It is the first record that has a root in common
+// with the folder. If there is none, seen returns a new record and the index -1.
 func (d folder) seen(p *Pending, all []Seen) (int, Seen, error) {
 	roots, err := d.rootHistory()
 	if err != nil {
@@ -170,7 +170,7 @@ func (d folder) seen(p *Pending, all []Seen) (int, Seen, error) {
 	return i, last, nil
 }
 
-// before returns the serial of the release that the signed one follows.
+// before returns the serial of the release before the signed one.
 func (s Seen) before() uint64 {
 	if s.Serial <= s.Skipped {
 		return 0
@@ -178,7 +178,7 @@ func (s Seen) before() uint64 {
 	return s.Serial - s.Skipped - 1
 }
 
-// checkSeenBefore fails if p rests on another release than the officer has signed.
+// checkSeenBefore fails if p continues another release than the one that the officer has signed.
 func (d folder) checkSeenBefore(p *Pending, last Seen) error {
 	base := p.base
 	if p.Number > 0 {
@@ -203,7 +203,7 @@ func (d folder) checkSeenBefore(p *Pending, last Seen) error {
 	return is.follows(state{"serial", last.Serial, last.SHA256, last.Digest}, last.Signed)
 }
 
-// state is one of the states that a list or its root has had.
+// state is one state of a list, of its root or of its urgent orders.
 type state struct {
 	what   string
 	number uint64
@@ -222,7 +222,7 @@ func (s state) String() string {
 // short returns the beginning of a digest.
 func short(digest string) string { return "digest " + digest[:min(16, len(digest))] }
 
-// follows returns an error if an officer who has signed the state was should not sign the state s.
+// follows returns an error if an officer who has signed the earlier state (was) should not sign the state s.
 func (s state) follows(was state, at time.Time) error {
 	if s.digest == was.digest { // the same entries, signed with other dates or files
 		s.digest, was.digest = s.id, was.id
@@ -243,7 +243,7 @@ func signedID(metadata []byte) (string, error) {
 	return d.sum, err
 }
 
-// digester is a signer that does not sign. It stores the SHA-256 of the message.
+// digester is a signer that does not sign, but stores the SHA-256 of the message to be signed.
 type digester struct{ sum string }
 
 func (d *digester) Public() crypto.PublicKey { return make(ed25519.PublicKey, ed25519.PublicKeySize) }

@@ -13,8 +13,9 @@ import (
 )
 
 // Sign adds an officer's signature to p, which [Ledger.Pending] has returned, and returns p with the new signature. A
-// root with enough signatures takes effect. Sign fails if the pending metadata has changed since p was read, so that an
-// officer signs only what they have seen. It also fails if a release does not follow from the ledger's history.
+// root with enough signatures takes effect. Sign fails if the pending metadata has changed since p was read, so an
+// officer signs only metadata that was shown to them. It also fails if a release does not follow from the ledger's
+// history.
 func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*Pending, error) {
 	if err := p.check(); err != nil {
 		return nil, err

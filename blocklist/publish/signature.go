@@ -52,7 +52,7 @@ func (s *recordingSigner) Sign(rand io.Reader, message []byte, opts crypto.Signe
 	return s.signature, err
 }
 
-// errOtherMessage is returned for a signature that does not verify for the pending metadata.
+// errOtherMessage is returned for a signature that is not valid for the pending metadata.
 var errOtherMessage = errors.New("it is no signature of what is pending")
 
 // givenSignature is a signer with one existing signature. It fails for any other message.
@@ -70,10 +70,10 @@ func (s givenSignature) Sign(_ io.Reader, message []byte, _ crypto.SignerOpts) (
 	return s.signature, nil
 }
 
-// AddSignature adds a signature of [Request.Sign] to the pending root, release or urgent orders, and returns the
-// result. The signature puts urgent orders in force. Adding the same signature again changes nothing. AddSignature
-// fails with [blocklist.ErrUntrusted] if the signature is about something else, such as an earlier state of the
-// release.
+// AddSignature adds a signature that [Request.Sign] has made to the pending root, release or urgent orders, and returns
+// these with the new signature. The signature puts urgent orders in force. Adding the same signature again changes
+// nothing. AddSignature fails with [blocklist.ErrUntrusted] if the signature is about something else, such as an
+// earlier state of the release.
 func (l *Ledger) AddSignature(ctx context.Context, signature []byte) (*Pending, error) {
 	s, err := parseDetached(signature)
 	if err != nil {
@@ -114,7 +114,7 @@ func (l *Ledger) addSignature(ctx context.Context, s detached, officer givenSign
 	return l.Sign(ctx, p, officer)
 }
 
-// isOf reports whether a signature names p as what it signs.
+// isOf reports whether a signature file names p as the signed document.
 func (s detached) isOf(p *Pending) bool {
 	return s.List == p.List && s.Root == p.Root && s.Serial == p.Serial && s.Urgent == p.Number
 }

@@ -14,14 +14,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Skipped is a serial that officers have signed for a release that was then refused or replaced. It is not used again:
-// otherwise two states would have signatures under one serial.
+// Skipped is the serial of a signed release that was then refused or replaced. It is not used again: otherwise there
+// could be two signed states with the same serial.
 type Skipped struct {
 	Serial  uint64 `json:"serial"`
 	Signers string `json:"signed_by"` // names of the officers
 }
 
-// String returns the serial, its signers, and what follows from it.
+// String returns the serial, its signers, and that the serial is not used again, as a sentence.
 func (s Skipped) String() string {
 	return fmt.Sprintf("serial %d was signed by %s and is not used again", s.Serial, s.Signers)
 }
@@ -30,7 +30,8 @@ func (s Skipped) reference() string {
 	return shorten(skippedSerial.With(s.Serial, s.Signers).String(), maxText)
 }
 
-// skippedBy returns the serial that an operation skips, and false for other operations.
+// skippedBy returns the serial that an operation of [KindSkip] skips. It returns false for an operation of any other
+// kind.
 func skippedBy(o Operation) (s Skipped, ok bool) {
 	serial, signers, _ := strings.Cut(o.Reference, signedBy)
 	n, err := strconv.ParseUint(strings.TrimPrefix(serial, "serial "), 10, 63)
@@ -47,7 +48,7 @@ func (l *Ledger) Skipped(ctx context.Context) (all []Skipped, err error) {
 	return skippedIn(ctx, l.history.View, last.Serial, ledger.Range{After: last.Operation})
 }
 
-// skippedIn returns the serials that operations in a range skip, one after the other, beginning after a serial.
+// skippedIn returns the consecutive serials, beginning with after+1, that the operations in a range skip.
 func skippedIn(ctx context.Context, view ledger.View, after uint64, r ledger.Range) (all []Skipped, err error) {
 	r.Kinds = []string{KindSkip}
 	for o, err := range view.Operations(ctx, r) {
@@ -80,7 +81,8 @@ func (l *Ledger) skip(record ledger.Recorder, p *Pending, author, reason string)
 }
 
 // replace prepares for another release in place of the pending one p. If an officer has signed p, its serial is skipped
-// and p is removed. Otherwise p stays until the new release is written over it: it is not lost if that fails.
+// and p is removed. Otherwise p stays until the new release overwrites it, so it is not lost if making the new release
+// fails.
 func (l *Ledger) replace(ctx context.Context, p *Pending, author string) (err error) {
 	defer func() {
 		if err != nil {
@@ -96,7 +98,8 @@ func (l *Ledger) replace(ctx context.Context, p *Pending, author string) (err er
 	return err
 }
 
-// signedAs returns the serial of a release with those who have signed its metadata; none: the empty text.
+// signedAs returns the serial of a release together with the officers who have signed its metadata. Signers is empty if
+// no officer has.
 func (d folder) signedAs(serial uint64, metadata []byte) (Skipped, error) {
 	signers, err := d.signers(metadata)
 	return Skipped{serial, strings.Join(signers, ", ")}, err
@@ -140,7 +143,7 @@ func (p *Pending) remove() error {
 	return disk.SyncDir(p.dir())
 }
 
-// checkBase fails unless the release before p is the one that the ledger has recorded.
+// checkBase fails unless p continues the release that the ledger has recorded as the one before p.
 func (l *Ledger) checkBase(ctx context.Context, p *Pending) error {
 	recorded, err := l.history.ReleaseBefore(ctx, p.Serial)
 	if err != nil || recorded.Serial == p.base {

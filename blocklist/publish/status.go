@@ -18,7 +18,7 @@ type Status struct {
 	Released *ReleaseRecord `json:"released,omitempty"` // the last pushed release; nil: none
 	Added    uint64         `json:"unreleased_added"`   // lines added since that release
 	Removed  uint64         `json:"unreleased_removed"` // lines removed since that release
-	// UnpreparedAdded and UnpreparedRemoved are those that are not in the pending release either.
+	// UnpreparedAdded and UnpreparedRemoved count the lines among these that are not in the pending release either.
 	UnpreparedAdded   uint64            `json:"-"`
 	UnpreparedRemoved uint64            `json:"-"`
 	Rules             Rules             `json:"rules,omitzero"`
@@ -26,11 +26,11 @@ type Status struct {
 	Proposals         map[string]uint64 `json:"proposals,omitempty"` // numbers of proposals by state
 	Pending           *Pending          `json:"pending,omitempty"`   // a root or release that waits for signatures or for a push
 	Skipped           []Skipped         `json:"skipped,omitempty"`   // serials after the last release that are not used again
-	Urgent            *UrgentList       `json:"urgent,omitempty"`    // urgent orders on top of the pushed release; nil: none
+	Urgent            *UrgentList       `json:"urgent,omitempty"`    // urgent orders since the pushed release; nil: none
 	Ordered           *Pending          `json:"ordered,omitempty"`   // urgent orders that wait for an officer's signature
 	Origin            *Comparison       `json:"origin,omitempty"`    // set by callers that have used [Ledger.Compare]
 	Damaged           string            `json:"damaged,omitempty"`   // which part of the folder is missing or damaged
-	Warnings          []Message         `json:"warnings,omitempty"`  // what must be done soon, and the command for it
+	Warnings          []Message         `json:"warnings,omitempty"`  // tasks that are due soon, with their commands
 	Expired           bool              `json:"expired,omitempty"`   // whether the root or the pushed release has expired
 }
 
@@ -104,7 +104,7 @@ func (l *Ledger) Status(ctx context.Context) (s Status, err error) {
 	return s, err
 }
 
-// readList fills in what the ledger says of the list beside its releases.
+// readList fills in what the ledger has about the list itself, not about its releases.
 func (l *Ledger) readList(ctx context.Context, s *Status) (err error) {
 	if s.Skipped, err = l.Skipped(ctx); err != nil {
 		return err
@@ -159,7 +159,8 @@ func (l *Ledger) checkExpiry(s *Status) error {
 	return nil
 }
 
-// warn adds a warning if something has expired or expires within renewBefore. What names it, and how is the remedy.
+// warn adds a warning if something has expired or expires within renewBefore. What names the thing that expires, and
+// how says which command renews it.
 func (s *Status) warn(what Message, expires time.Time, how Message) {
 	left := time.Until(expires)
 	switch {

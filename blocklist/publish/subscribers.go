@@ -35,8 +35,8 @@ var ErrSubscribed = errors.New("a subscriber already")
 var ErrNoSubscriber = errors.New("not a subscriber of the list")
 
 // AddSubscriber adds a subscriber to a confidential list. The name has 1 to 64 octets and no spaces. Recipient is the
-// text of an age recipient, X25519 or hybrid. The subscriber can read the list from the next release on, which contains
-// the list key for all subscribers.
+// text of an age recipient, X25519 or hybrid. The subscriber can read the list from the next release on: that release
+// contains the list key, encrypted to each subscriber.
 func (l *Ledger) AddSubscriber(ctx context.Context, name, recipient string, c Audit) error {
 	to, err := trust.ParseRecipient(recipient)
 	if err != nil {
@@ -72,7 +72,8 @@ func (l *Ledger) RemoveSubscriber(ctx context.Context, name string, c Audit) err
 	})
 }
 
-// changeSubscriber records that the subscriber returned by choose is added or removed.
+// changeSubscriber records that a subscriber is added or removed, as kind says. The function choose gets the present
+// subscribers and returns that subscriber.
 func (l *Ledger) changeSubscriber(ctx context.Context, kind string, c Audit,
 	choose func([]Subscriber) (Subscriber, error),
 ) error {
@@ -107,8 +108,8 @@ func (l *Ledger) Subscribers(ctx context.Context) ([]Subscriber, error) {
 
 func subscriberKinds() []string { return []string{KindSubscribe, KindUnsubscribe} }
 
-// subscribersAt returns the subscribers after the operation with hash head. It returns none if there is no such
-// operation.
+// subscribersAt returns the subscribers that the list had after the operation with hash head. It returns no subscribers
+// if there is no such operation.
 func (l *Ledger) subscribersAt(ctx context.Context, head string) ([]Subscriber, error) {
 	o, err := l.signedHead(ctx, head)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -148,8 +149,8 @@ func replaySubscribers(operations iter.Seq2[Operation, error]) (all []Subscriber
 	return all, nil
 }
 
-// subscribersChanged reports whether a subscriber was added or removed since a release. After a recovery this is not
-// known: then it reports true for a confidential list.
+// subscribersChanged reports whether a subscriber was added or removed since a release. If a recovery has adopted the
+// release, this is not known: then it reports true for a confidential list.
 func (l *Ledger) subscribersChanged(ctx context.Context, last ReleaseRecord) (changed bool, err error) {
 	root, err := l.root()
 	if err != nil {
@@ -163,7 +164,7 @@ func (l *Ledger) subscribersChanged(ctx context.Context, last ReleaseRecord) (ch
 	return l.history.Happened(ctx, ledger.Range{After: last.Operation, Kinds: subscriberKinds()})
 }
 
-// recipients returns the recipients of a kind.
+// recipients returns the recipients of one kind.
 func recipients(all []Subscriber, kind string) (to []trust.Recipient) {
 	for _, s := range all {
 		if s.Kind != kind {

@@ -28,7 +28,7 @@ func (l *Ledger) explain(ctx context.Context, e blocklist.Entry, err error) erro
 	return errors.Join(err, failed)
 }
 
-// near returns the listed target that is most like another one, empty if none is.
+// near returns the listed target that is most similar to the given one. It is empty if none is similar.
 func (l *Ledger) near(ctx context.Context, target string) (string, error) {
 	var all []string
 	for e, err := range l.Entries(ctx) {
@@ -47,7 +47,7 @@ func (l *Ledger) near(ctx context.Context, target string) (string, error) {
 // maxDistance is the maximum number of differing letters between two similar words.
 const maxDistance = 2
 
-// nearest returns the word that is most like another one, empty if none is.
+// nearest returns the one of the words that is most similar to the given word. It is empty if none is similar.
 func nearest(word string, words []string) (best string) {
 	least := min(maxDistance+1, len(word))
 	for _, w := range words {

@@ -2,15 +2,15 @@ package publish
 
 import "github.com/argine-dns/argine/blocklist/internal/ledger"
 
-// ErrMoved is returned for a change after an operation that is not the last one any more, see [Ledger.After].
+// ErrMoved is returned for a change that was meant for an earlier state of the ledger, see [Ledger.After].
 var ErrMoved = ledger.ErrMoved
 
-// Trial returns a ledger on which [Ledger.Add], [Ledger.Remove], [Ledger.Withdraw] and [Ledger.Undo] are only tried:
-// they return what they would return, and record nothing. It must not be used for anything else.
+// Trial returns a ledger for a dry run of [Ledger.Add], [Ledger.Remove], [Ledger.Withdraw] and [Ledger.Undo]: they
+// return the same results, but record nothing. Call no other method of that ledger.
 func (l *Ledger) Trial() *Ledger { return &Ledger{folder: l.folder, history: l.history.Trial()} }
 
-// After returns a ledger for a change of a state that somebody has seen: the change is recorded only if the last
-// operation has this hash, and fails with [ErrMoved] otherwise.
+// After returns a ledger for a change that depends on a known state: the change is recorded only if the last operation
+// has this hash. Otherwise it fails with [ErrMoved].
 func (l *Ledger) After(head string) *Ledger {
 	return &Ledger{folder: l.folder, history: l.history.After(head)}
 }

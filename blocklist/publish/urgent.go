@@ -21,25 +21,25 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// UrgentList has the urgent orders on top of a release: entries that one officer has listed alone. The next release
-// ends them, even if it does not contain them.
+// UrgentList has the urgent orders that add to a release: entries that one officer has listed alone. They end with the
+// next release, even if that release does not list these entries.
 type UrgentList struct {
-	Number  int64             `json:"number"` // of the newest document; starts at 1 on top of each release; 0: none
+	Number  int64             `json:"number"` // of the newest document, counted from 1 for each release; 0: none
 	Serial  uint64            `json:"serial"` // of the release
 	Entries []blocklist.Entry `json:"-"`      // entries that have not expired
 	Lines   []string          `json:"orders"` // the same, as text
-	Left    int               `json:"left"`   // how many more targets may be ordered on top of that release
-	Hours   int               `json:"hours"`  // how long an order may last, from its first time on top of that release
+	Left    int               `json:"left"`   // how many more targets may be ordered before the next release
+	Hours   int               `json:"hours"`  // how long an order may last after its target was first ordered
 	Pushed  bool              `json:"pushed"` // whether anything was pushed since the newest document was signed
 }
 
 // UrgentChange has the entries to order and the targets to withdraw.
 type UrgentChange struct {
-	Add    []blocklist.Entry // an expiry beyond the limit, or none, becomes the limit
-	Remove []string          // targets
+	Add    []blocklist.Entry // an entry without an expiry, or with a later one, gets the latest allowed
+	Remove []string          // targets whose orders are withdrawn
 }
 
-// Urgent returns the urgent orders on top of the last pushed release.
+// Urgent returns the urgent orders that add to the last pushed release.
 func (l *Ledger) Urgent(ctx context.Context) (UrgentList, error) {
 	h, err := l.orderHistory(ctx)
 	if err != nil {
@@ -64,7 +64,7 @@ func (l *Ledger) Urgent(ctx context.Context) (UrgentList, error) {
 }
 
 // documentOf returns the number and the serial of the urgent orders that an operation has put in force. It returns
-// false if it is about something else.
+// false for an operation that has put none in force.
 func documentOf(o Operation) (number int64, serial uint64, ok bool) {
 	if o.Kind != KindUrgent {
 		return 0, 0, false
@@ -78,9 +78,9 @@ var ErrListed = errors.New("listed already")
 
 // SignUrgent makes urgent orders, signed by one officer alone. [Ledger.PushUrgent] sends them to an origin. It fails
 // with [blocklist.ErrUntrusted] if the root does not allow urgent orders, or if they exceed the limits of the root.
-// Subscribers enforce these limits, too. Like [Ledger.Add], it fails with [ErrRules] if an order breaks a rule; but the
-// root allows an officer alone in a category of [Rules.TwoPersons], too. The ledger records the officer as the author.
-// Orders that wait for a signature still do afterwards.
+// Subscribers enforce these limits, too. Like [Ledger.Add], it fails with [ErrRules] if an order breaks a rule; but an
+// order in a category of [Rules.TwoPersons] is allowed, because the root allows urgent orders by one officer. The
+// ledger records the officer as the author. Prepared orders that wait for a signature continue to wait.
 func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer crypto.Signer, c Audit) (
 	UrgentList, error,
 ) {
@@ -109,8 +109,8 @@ func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer cr
 	return l.Urgent(ctx)
 }
 
-// makeOrders returns the next document, unsigned: some orders with a change that the rules of the list, the guards and
-// the root's limits allow.
+// makeOrders returns the next document, unsigned: the orders in from with a change. It fails unless the rules of the
+// list, the guards and the limits of the root allow the change.
 func (l *Ledger) makeOrders(ctx context.Context, h *orderHistory, from []blocklist.Entry, change UrgentChange,
 	c Audit,
 ) ([]byte, error) {
@@ -192,16 +192,17 @@ func (l *Ledger) keepOrders(version int64, doc []byte) error {
 	return disk.WriteFile(l.path(urgentDir, trust.UrgentName(version)), doc, disk.Inherit)
 }
 
-// orderHistory has all orders on top of the last pushed release.
+// orderHistory has the urgent orders that were signed since the last release was pushed, and what the next document
+// needs.
 type orderHistory struct {
 	root    *trust.Root
 	limits  trust.Urgent
-	newest  int64 // version of the newest document, on top of any release
-	number  int64 // number of the newest document on top of this release
+	newest  int64 // version of the newest document for any release
+	number  int64 // number of the newest document for the last pushed release
 	serial  uint64
 	key     trust.ListKey        // of a confidential list
 	entries []blocklist.Entry    // of the newest document
-	ordered map[string]time.Time // time of the first order by target, on top of this release
+	ordered map[string]time.Time // by target: when it was first ordered since that release
 }
 
 func (l *Ledger) orderHistory(ctx context.Context) (*orderHistory, error) {
@@ -285,7 +286,8 @@ func unexpired(entries []blocklist.Entry) []blocklist.Entry {
 	return slices.DeleteFunc(slices.Clone(entries), func(e blocklist.Entry) bool { return !time.Now().Before(e.Expires) })
 }
 
-// change returns entries after a change of them. It fails if the change exceeds the limits.
+// change applies a change to the entries of a document, and returns the new entries. It fails if these exceed the
+// limits.
 func (h *orderHistory) change(entries []blocklist.Entry, change UrgentChange) ([]blocklist.Entry, error) {
 	switch {
 	case !h.limits.Allowed():
@@ -321,8 +323,8 @@ func indexTarget(entries []blocklist.Entry, target string) int {
 	return slices.IndexFunc(entries, func(e blocklist.Entry) bool { return e.Target() == target })
 }
 
-// order returns an entry with the time of its first order and an expiry within the limit. A second order does not
-// extend the time.
+// order returns an entry as it is ordered: Added is the time of the first order of its target, and the expiry is within
+// the limit after that time. So a second order of the target does not extend its time.
 func (h *orderHistory) order(e blocklist.Entry) (blocklist.Entry, error) {
 	if e.Monitor {
 		return e, fmt.Errorf("ordering %q: %w: an urgent order blocks", e.Target(), blocklist.ErrMalformed)
@@ -352,7 +354,7 @@ func (h *orderHistory) document(entries []blocklist.Entry) ([]byte, error) {
 	}, h.key)
 }
 
-// sign signs a document. It returns the document with its orders.
+// sign signs a document. It returns the signed document and its parsed orders.
 func (h *orderHistory) sign(doc []byte, officer crypto.Signer) ([]byte, trust.UrgentSpec, error) {
 	if h.officer(officer) == "" {
 		return nil, trust.UrgentSpec{}, fmt.Errorf("ordering: %w: the key is not that of an officer; they are %q", blocklist.ErrUntrusted, names(h.root.Spec().Officers))
@@ -365,7 +367,7 @@ func (h *orderHistory) sign(doc []byte, officer crypto.Signer) ([]byte, trust.Ur
 	return doc, spec, err
 }
 
-// officer returns the name of the officer with a key, empty if there is none.
+// officer returns the name of the officer who has this key. It is empty if no officer has it.
 func (h *orderHistory) officer(key crypto.Signer) string {
 	public, _ := key.Public().(ed25519.PublicKey)
 	i := slices.IndexFunc(h.root.Spec().Officers, notekey.Key{Public: public}.Equal)
@@ -375,7 +377,8 @@ func (h *orderHistory) officer(key crypto.Signer) string {
 	return h.root.Spec().Officers[i].Name
 }
 
-// describe returns what the next orders change, in words, for the ledger.
+// describe returns the reason of the operation that puts the next orders in force: number, serial, and what the orders
+// change.
 func (h *orderHistory) describe(next []blocklist.Entry) string {
 	parts := []string{signedOrders.With(h.number+1, h.serial).String()}
 	for c := range orderChanges(h.lasting(), next) { //nolint:errcheck // entries in memory have no errors

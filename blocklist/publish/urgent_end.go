@@ -15,8 +15,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// EndingOrder is an urgent order that ends with the next release, and whose target that release does not block for as
-// long.
+// EndingOrder is an urgent order whose target would be blocked for a shorter time because of the next release: the
+// order ends with that release, which does not list the target, or only until an earlier time.
 type EndingOrder struct {
 	blocklist.Entry
 	Waiting  bool // no officer has signed it yet
@@ -39,8 +39,8 @@ func (e *EndsError) Error() string {
 
 func (e *EndsError) Unwrap() error { return ErrEnds }
 
-// Ending returns the urgent orders, signed ones and those that wait for a signature, that end with the pending release
-// p and are not in it. If p is nil, the release is one that would be made now.
+// Ending returns the urgent orders that end with the pending release p and are not in it: signed orders, and orders
+// that wait for a signature. If p is nil, Ending considers a release that would be made now.
 func (l *Ledger) Ending(ctx context.Context, p *Pending) ([]EndingOrder, error) {
 	h, waiting, err := l.ordersSoFar(ctx)
 	if err != nil {
@@ -66,7 +66,8 @@ func (l *Ledger) Ending(ctx context.Context, p *Pending) ([]EndingOrder, error) 
 	return orders, l.markAccepted(ctx, orders)
 }
 
-// notIn returns the orders that a release does not block for as long.
+// notIn returns the orders whose targets the release does not block until the orders would expire. P is as in
+// [Ledger.Ending].
 func (l *Ledger) notIn(ctx context.Context, p *Pending, orders []EndingOrder) (missing []EndingOrder, err error) {
 	var targets []string
 	for _, o := range orders {
@@ -90,10 +91,10 @@ func (l *Ledger) notIn(ctx context.Context, p *Pending, orders []EndingOrder) (m
 	return missing, nil
 }
 
-// blockedBy returns the targets of the entries that block what an order blocks.
+// blockedBy returns the targets of all entries that would block the target of the order.
 func (o EndingOrder) blockedBy() []string { return append(subjectOf(o.Entry).covers, o.Target()) }
 
-// revert makes the listed entries of some targets those of the pending release.
+// revert replaces the listed entries of these targets, as the ledger has them now, by those in the pending release.
 func (l *Ledger) revert(ctx context.Context, listed map[string]blocklist.Entry, targets []string) error {
 	removed := map[string]blocklist.Entry{}
 	for c, err := range l.Unprepared(ctx) {
@@ -112,15 +113,17 @@ func (l *Ledger) revert(ctx context.Context, listed map[string]blocklist.Entry, 
 	return nil
 }
 
-// endsMark begins the reference of an operation that lets urgent orders end. A mark of each order follows.
+// endsMark begins the reference of an operation that lets urgent orders end. After it the reference has the mark of
+// each of these orders.
 const endsMark = "urgent orders end"
 
-// mark names an urgent order in such a reference.
+// mark returns the text that identifies an urgent order in a reference with [endsMark].
 func (o EndingOrder) mark() string {
 	return fmt.Sprintf("%.12x", sha256.Sum256([]byte(o.Target()+o.Added.String())))
 }
 
-// markAccepted says which orders an operation since the last release lets end. A refusal cancels that.
+// markAccepted sets Accepted in each order that an operation since the last release lets end. A later refusal cancels
+// such an operation.
 func (l *Ledger) markAccepted(ctx context.Context, orders []EndingOrder) error {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil {
@@ -145,7 +148,7 @@ func (l *Ledger) markAccepted(ctx context.Context, orders []EndingOrder) error {
 	return nil
 }
 
-// checkEnds fails with an [*EndsError] if a release, see [Ledger.Ending], would end urgent orders that no one lets end.
+// checkEnds fails with an [*EndsError] if [Ledger.Ending] returns orders for p that no one lets end.
 func (l *Ledger) checkEnds(ctx context.Context, p *Pending) error {
 	orders, err := l.Ending(ctx, p)
 	orders = slices.DeleteFunc(orders, func(o EndingOrder) bool { return o.Accepted })
@@ -155,10 +158,10 @@ func (l *Ledger) checkEnds(ctx context.Context, p *Pending) error {
 	return err
 }
 
-// KeepUrgent lists what urgent orders block and a release that would be made now does not, so that it stays blocked
-// after that release, unless [Ledger.EndUrgent] lets it end. An order that would have lasted as long as the root allows
-// is listed without an end, others until their ends. KeepUrgent fails like [Ledger.Add], and with [ErrUnchanged] if
-// there is no such order.
+// KeepUrgent adds the targets of urgent orders to the list, so that they stay blocked after the next release. It takes
+// the orders that would end with a release made now, except those that [Ledger.EndUrgent] lets end. An order with the
+// longest time that the root allows becomes an entry without expiry. Any other order keeps its expiry. KeepUrgent fails
+// like [Ledger.Add], and with [ErrUnchanged] if there is no such order.
 func (l *Ledger) KeepUrgent(ctx context.Context, c Audit) (ChangeResult, error) {
 	orders, err := l.Ending(ctx, nil)
 	if err != nil {
@@ -187,9 +190,9 @@ func (l *Ledger) KeepUrgent(ctx context.Context, c Audit) (ChangeResult, error) 
 	return l.Add(ctx, entries, c)
 }
 
-// EndUrgent lets urgent orders end with the next release, although it does not list their targets: without it,
-// [Ledger.Release] and [Ledger.Push] fail. The reason in c is needed, and recorded. It fails with [ErrNotListed] if a
-// target is not that of such an order.
+// EndUrgent lets the urgent orders on these targets end with the next release, although that release does not list the
+// targets. Without this decision, [Ledger.Release] and [Ledger.Push] fail. The reason in c is needed, and recorded.
+// EndUrgent fails with [ErrNotListed] if one of the targets has no such order.
 func (l *Ledger) EndUrgent(ctx context.Context, targets []string, c Audit) error {
 	if c.Reason == "" || len(targets) == 0 {
 		return fmt.Errorf("ending urgent orders: %w: a reason is needed", blocklist.ErrMalformed)
@@ -220,8 +223,8 @@ func (l *Ledger) EndUrgent(ctx context.Context, targets []string, c Audit) error
 	return l.history.Record(ctx, KindOverride, c, nil)
 }
 
-// CancelUrgent drops the urgent orders p, which [Ledger.PendingUrgent] has returned, before an officer has signed them.
-// The ledger records who has asked for what, and the author and reason of c.
+// CancelUrgent drops the unsigned urgent orders p, which [Ledger.PendingUrgent] has returned. The ledger records the
+// targets, who had asked for them, and the author and reason of c.
 func (l *Ledger) CancelUrgent(ctx context.Context, p *Pending, c Audit) error {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
@@ -242,7 +245,8 @@ func (l *Ledger) CancelUrgent(ctx context.Context, p *Pending, c Audit) error {
 	return os.Remove(p.path)
 }
 
-// listing returns targets as a part of a reason, or their number if they are long.
+// listing returns a list of targets as text for a reason. If the text would be too long, it returns the number of
+// targets instead.
 func listing(targets []string) string {
 	text := strings.Join(targets, ", ")
 	if len(text) > 2<<10 {

@@ -6,14 +6,14 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// UrgentLimits limit what one officer may list alone, if the root allows it: at most Entries targets (up to 16) on top
-// of one release, each for at most Hours (up to 24). The zero value allows nothing.
+// UrgentLimits limit what one officer may list alone, if the root allows it: at most Entries targets (up to 16) between
+// two releases, each for at most Hours (up to 24). The zero value allows nothing.
 type UrgentLimits struct {
 	Entries int `json:"entries"`
 	Hours   int `json:"hours"`
 }
 
-// Texts of limits.
+// Texts of limits as they are recorded in the history, and the regular expression for them.
 const (
 	noLimits      = "none"
 	limitsText    = "one officer alone may list %d on top of a release, each for %d hours"

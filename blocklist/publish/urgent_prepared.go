@@ -19,7 +19,7 @@ import (
 )
 
 // preparedOrders is the content of the file pending/urgent.json: urgent orders that wait for an officer's signature,
-// with author and reason.
+// with the person who has asked for them and the reason.
 type preparedOrders struct {
 	Author    string `json:"author"`
 	Reason    string `json:"reason,omitempty"`
@@ -28,7 +28,8 @@ type preparedOrders struct {
 }
 
 // PrepareUrgent makes urgent orders that wait for an officer's signature, which [Ledger.AddSignature] adds. It fails
-// like [Ledger.SignUrgent]. They join the orders that wait already: one signature puts all of them in force.
+// like [Ledger.SignUrgent]. If other orders already wait, the new orders join them: one signature puts all of them in
+// force.
 func (l *Ledger) PrepareUrgent(ctx context.Context, change UrgentChange, c Audit) (*Pending, error) {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
@@ -38,7 +39,7 @@ func (l *Ledger) PrepareUrgent(ctx context.Context, change UrgentChange, c Audit
 	return l.prepare(ctx, change, c)
 }
 
-// TryUrgent returns what [Ledger.PrepareUrgent] would, and changes nothing.
+// TryUrgent is a dry run of [Ledger.PrepareUrgent]: it returns the same result, but changes nothing.
 func (l *Ledger) TryUrgent(ctx context.Context, change UrgentChange, c Audit) (*Pending, error) {
 	o, err := l.nextOrders(ctx, change, c)
 	if err != nil {
@@ -65,7 +66,8 @@ func (l *Ledger) prepare(ctx context.Context, change UrgentChange, c Audit) (*Pe
 	return l.preparedUrgent()
 }
 
-// nextOrders returns the orders that wait, if any do, with a change of them.
+// nextOrders returns the prepared orders after a change: the change applies to the orders that wait, or else to those
+// in force.
 func (l *Ledger) nextOrders(ctx context.Context, change UrgentChange, c Audit) (o preparedOrders, err error) {
 	h, waiting, err := l.ordersSoFar(ctx)
 	if err != nil {
@@ -88,7 +90,7 @@ func (l *Ledger) nextOrders(ctx context.Context, change UrgentChange, c Audit) (
 	return o, err
 }
 
-// joined adds a text to those that are there, unless it is one of them.
+// joined adds a text to some texts with a separator, unless it is one of these.
 func joined(there, separator, text string) string {
 	if there == "" || text == "" || slices.Contains(strings.Split(there, separator), text) {
 		return cmp.Or(there, text)
@@ -96,8 +98,8 @@ func joined(there, separator, text string) string {
 	return there + separator + text
 }
 
-// ordersSoFar returns the orders on top of the last pushed release, and those that wait for a signature, nil if none
-// do. Both count for the limits.
+// ordersSoFar returns the signed orders that add to the last pushed release, and the orders that wait for a signature,
+// nil if no orders wait. Both count for the limits.
 func (l *Ledger) ordersSoFar(ctx context.Context) (h *orderHistory, waiting *Pending, err error) {
 	if h, err = l.orderHistory(ctx); err != nil {
 		return nil, nil, err
@@ -112,8 +114,8 @@ func (l *Ledger) ordersSoFar(ctx context.Context) (h *orderHistory, waiting *Pen
 	return h, waiting, err
 }
 
-// prepareAgain makes the orders that waited before others were signed wait on top of those. Before are the orders on
-// which they were made.
+// prepareAgain prepares waiting orders again after other orders were signed: they now wait as a change to these. Before
+// has the signed orders for which they were first prepared.
 func (l *Ledger) prepareAgain(ctx context.Context, before []blocklist.Entry, waiting *Pending) error {
 	h, err := l.orderHistory(ctx)
 	if err != nil {
@@ -140,7 +142,7 @@ func (o preparedOrders) audit(described string) Audit {
 	return Audit{Author: o.Author, Reason: because(described, o.why()), Reference: o.Reference}
 }
 
-// why returns the reason, and who asked for the orders.
+// why returns the reason, followed by the name of the person who has asked for the orders.
 func (o preparedOrders) why() string {
 	asked := askedBy.With(o.Author).String()
 	if o.Reason == "" {
@@ -149,8 +151,8 @@ func (o preparedOrders) why() string {
 	return o.Reason + "; " + asked
 }
 
-// PendingUrgent returns the urgent orders that wait for an officer's signature. It fails with [ErrNothingPending] if
-// there are none, or if a release or other orders have taken their place.
+// PendingUrgent returns the urgent orders that wait for an officer's signature. It fails with [ErrNothingPending] if no
+// orders wait, or if they are void because a release was pushed or other orders were signed since.
 func (l *Ledger) PendingUrgent(ctx context.Context) (*Pending, error) {
 	p, err := l.preparedUrgent()
 	if err != nil {
@@ -173,7 +175,7 @@ func (d folder) preparedUrgent() (*Pending, error) {
 	return d.pendingOrders(path, o)
 }
 
-// readPrepared fails with [ErrNothingPending] if there is no such file.
+// readPrepared reads a file with prepared orders. It fails with [ErrNothingPending] if there is no such file.
 func readPrepared(path string) (o preparedOrders, err error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -240,7 +242,7 @@ func (p *Pending) checkClock() error {
 // clockSkew is the accepted difference between the clocks of the agency and of an officer.
 const clockSkew = 5 * time.Minute
 
-// reviewOrders yields the changes that the urgent orders p make to the current ones.
+// reviewOrders yields the changes that the urgent orders p make to the orders in force.
 func (d folder) reviewOrders(p *Pending) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
 		before, err := d.ordersBefore(p)
@@ -275,8 +277,8 @@ func (d folder) ordersBefore(p *Pending) ([]blocklist.Entry, error) {
 	return spec.Entries, nil
 }
 
-// addOrderSignature puts the pending urgent orders in force with an officer's signature. For orders in force it only
-// verifies the signature.
+// addOrderSignature puts the pending urgent orders in force with an officer's signature. If the orders that the
+// signature names are already in force, it only verifies the signature.
 func (l *Ledger) addOrderSignature(ctx context.Context, s detached, officer givenSignature) (*Pending, error) {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
@@ -297,7 +299,8 @@ func (l *Ledger) addOrderSignature(ctx context.Context, s detached, officer give
 	return signed, err
 }
 
-// signPrepared signs the pending urgent orders, if the guards still let them pass, and puts them in force.
+// signPrepared adds the signature to the pending urgent orders and puts them in force. It fails if the guards would
+// hold them now.
 func (l *Ledger) signPrepared(ctx context.Context, s detached, officer givenSignature) (*Pending, error) {
 	p, err := l.PendingUrgent(ctx)
 	if err == nil && !s.isOf(p) {
@@ -342,7 +345,7 @@ func (l *Ledger) ordersInForce(s detached) (*Pending, error) {
 	return l.pendingOrders(path, preparedOrders{Document: doc})
 }
 
-// checkOne fails if the folder of a request has more than one document to sign.
+// checkOne fails if the request has more than one document to sign.
 func (d folder) checkOne() error {
 	names, err := os.ReadDir(d.path(pendingDir))
 	if err == nil && len(names) > 1 {
@@ -351,7 +354,7 @@ func (d folder) checkOne() error {
 	return err
 }
 
-// urgentParts returns the paths of what an officer needs to review the urgent orders p.
+// urgentParts returns the paths of the files that an officer needs to review the urgent orders p.
 func (d folder) urgentParts(p *Pending) []string {
 	names := []string{releasedTargets(p.Serial), pendingDir + "/" + urgentFile}
 	if p.Number > 1 {

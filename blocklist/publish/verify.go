@@ -18,7 +18,7 @@ type Verified struct {
 	Entries    uint64 `json:"entries"`
 	Releases   int    `json:"releases"`
 	Serial     uint64 `json:"serial"`   // of the last release
-	Unsigned   int64  `json:"unsigned"` // operations after the last published release, which no officer's signature covers
+	Unsigned   int64  `json:"unsigned"` // operations after the last pushed release: no officer's signature covers them
 	Head       string `json:"head"`     // the hash of the last operation
 	// Notes are oddities that a correct history may have, such as a clock that went back.
 	Notes []string `json:"notes,omitempty"`
@@ -26,12 +26,12 @@ type Verified struct {
 
 // Verify verifies the whole history: the hash chain of all operations, every added or removed line, the resulting
 // entries with their indexes, the settings of the guards, and the officers' signatures on refusals. It also verifies
-// the releases: their heads, which officers have signed, and their pushes, and the files of the last one and of the
-// pending one. It fails with [blocklist.ErrDamaged] and names the first row or part of the folder that was altered, is
-// missing, or does not belong there; see [PartError].
+// the releases: that officers have signed their heads, that their pushes are recorded, and that the files of the last
+// release and of the pending one are intact. It fails with [blocklist.ErrDamaged] and names the first row or part of
+// the folder that was altered, is missing, or does not belong there; see [PartError].
 //
 // An attacker who can change the ledger can compute a new hash chain, but can't sign it. So the officers' signatures
-// protect everything up to the last release. Only the chain protects later operations.
+// protect everything up to the last release. Later operations are protected by the chain alone.
 //
 // If progress is not nil, Verify calls it from time to time with the number of rows read.
 func (l *Ledger) Verify(ctx context.Context, progress func(rows uint64)) (v Verified, err error) {
@@ -91,7 +91,7 @@ func verifyGuard(ctx context.Context, view ledger.View) error {
 }
 
 // verifyReleases compares the releases with the history and with their signed metadata. It returns the number of
-// releases. A serial may be missing only if an operation has skipped it, or before one that a recovery has adopted.
+// releases. A serial may be missing only if an operation has skipped it, or if a recovery has adopted a later one.
 func (l *Ledger) verifyReleases(ctx context.Context, view ledger.View) (n int, err error) {
 	roots, err := l.rootHistory()
 	if err != nil {
@@ -135,7 +135,8 @@ func (l *Ledger) verifyReleases(ctx context.Context, view ledger.View) (n int, e
 	return n, nil
 }
 
-// publications returns the pushed and the adopted releases and roots, by time, in the words of the operations.
+// publications returns the releases and roots that were pushed or adopted, by the time of the operation, each as the
+// operation describes it.
 func publications(ctx context.Context, view ledger.View) (map[string][]string, error) {
 	all := map[string][]string{}
 	for o, err := range view.Operations(ctx, ledger.Range{Kinds: []string{KindPush, KindBundle, KindRecover}}) {
@@ -152,8 +153,8 @@ func publications(ctx context.Context, view ledger.View) (map[string][]string, e
 	return all, nil
 }
 
-// verifySigned compares a release with its signed metadata. It also returns the roots under which this and later
-// releases may be signed.
+// verifySigned compares a release with its signed metadata. It returns the roots whose officers may have signed this
+// release or a later one.
 func (l *Ledger) verifySigned(r ReleaseRecord, o Operation, roots []*trust.Root) ([]*trust.Root, error) {
 	pushed, err := l.readPushed(r.Serial)
 	if err != nil {

@@ -143,7 +143,7 @@ func (b *bench) sendAll(ctx context.Context, by []exchange, queries [][]byte) (t
 	return took, failed.Load()
 }
 
-// readQueries reads a file as dnsperf takes it, of queries for addresses.
+// readQueries reads a query file of dnsperf, with one name a line, and packs an A query for each name.
 func readQueries(file string) (queries [][]byte, err error) {
 	f, err := os.Open(file)
 	if err != nil {

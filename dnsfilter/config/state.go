@@ -23,8 +23,8 @@ func (s *Settings) OpenStore() (*blocklist.Store, error) {
 	return blocklist.Open(s.State, blocklist.Options{})
 }
 
-// TrustState fails with [blocklist.ErrUntrusted] if the state folder belongs to another user than this one and root, or
-// if others can write to it.
+// TrustState fails with [blocklist.ErrUntrusted] if the owner of the state folder is neither this user nor root, or if
+// other users can write to the folder.
 func (s *Settings) TrustState() error {
 	if s.State == "" {
 		return ErrNoState

@@ -85,7 +85,7 @@ func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!
 // fields are the known keys of a mapping and the parser of each value.
 type fields map[string]func(*yaml.Node)
 
-// keeping returns a copy of the fields whose parsers also store the canonical text of each value in values, by key.
+// keeping returns a copy of the fields whose parsers also append the canonical text of each value to values[key].
 func (f fields) keeping(values map[string]string) fields {
 	out := fields{}
 	for key, read := range f {
@@ -94,7 +94,7 @@ func (f fields) keeping(values map[string]string) fields {
 	return out
 }
 
-// recording returns a copy of the fields whose parsers also set the key in given.
+// recording returns a copy of the fields whose parsers also set given[key] to true, to record which keys a file has.
 func (f fields) recording(given map[string]bool) fields {
 	out := fields{}
 	for key, read := range f {

@@ -195,7 +195,7 @@ func (f *subscription) receiptStatus(st *subscribe.ReceiptStatus) *ReceiptStatus
 	return out
 }
 
-// zoneStatus sets the fields for a list that is a policy zone.
+// zoneListStatus fills in the status of a list that is a policy zone.
 func (s *running) zoneListStatus(l *config.List, out *ListStatus) {
 	state := s.zoneLists.state(l.Rule.Zone)
 	r := zoneFileReport(state.report)

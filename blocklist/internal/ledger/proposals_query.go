@@ -29,10 +29,10 @@ type ProposalFilter struct {
 	Limit        int       // maximum number of proposals; 0: all
 }
 
-// Proposals yields the selected proposals. A page costs about as much as its length, however many proposals there are.
-// Every combination of source, category and state that the filter selects is a range of one index, in the order of the
-// page. A page of n proposals can only come from the n ranges whose first proposals are first in the order. So the
-// first proposals of these ranges are merged.
+// Proposals yields the selected proposals. The cost grows with the length of the page, not with the number of proposals
+// in the ledger. Every combination of source, category and state that the filter selects is a range of one index, in
+// the order of the page. A page of n proposals can only come from the n ranges whose first proposals are first in the
+// order. So the first proposals of these ranges are merged.
 func (v View) Proposals(ctx context.Context, f ProposalFilter) iter.Seq2[Proposal, error] {
 	return func(yield func(Proposal, error) bool) {
 		text, args, err := f.query(ctx, v)

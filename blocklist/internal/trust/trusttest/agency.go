@@ -274,7 +274,8 @@ func (a *Agency) Delta(before Release, changes ...string) Release {
 	return a.Join(before, h, a.Seal(Compress(a.T, writeText(a.T, h, lines))))
 }
 
-// Join signs a file with any content as the delta with that header, together with the files of a release before.
+// Join makes a signed release with one more delta: the files of the release before, and the given file as the delta
+// that leads to the state of h. The content of the file is not checked.
 func (a *Agency) Join(before Release, h blocklist.Header, file []byte) Release {
 	a.T.Helper()
 	return a.with(before, DeltaPath(h.Serial), h, file)
