@@ -12,18 +12,19 @@ import (
 	"unicode/utf8"
 )
 
-// nameMark stands in a page where the name of its reader belongs. No text of a page has it: it is escaped there.
+// nameMark is the placeholder for the reader's name in a page. It occurs nowhere else in a page, because it is escaped
+// in all texts.
 const nameMark = "\x00"
 
-// answer is a page as it is sent, to one person or to several: it has no one's name.
+// answer is a finished page. It has [nameMark] in place of the reader's name, so it can be sent to several people.
 type answer struct {
 	status int
 	header http.Header
 	text   []byte
-	lasts  time.Duration // for which it may be kept
+	lasts  time.Duration // how long the page may be kept and sent again
 }
 
-// newAnswer returns the page with a text that a template has made.
+// newAnswer returns the page with the text that a template has produced.
 func newAnswer(status int, language string, text []byte) *answer {
 	parts := bytes.SplitN(text, []byte(nameMark), 2)
 	for i, part := range parts {
@@ -33,7 +34,7 @@ func newAnswer(status int, language string, text []byte) *answer {
 	return &answer{status, header, bytes.Join(parts, []byte(nameMark)), fresh}
 }
 
-// send sends the page to the person with a name.
+// send sends the page to the person with this name, and puts the name in the place of [nameMark].
 func (a *answer) send(w http.ResponseWriter, name string) {
 	before, after, named := bytes.Cut(a.text, []byte(nameMark))
 	shown := visible([]byte(template.HTMLEscapeString(name)))
@@ -48,8 +49,8 @@ func (a *answer) send(w http.ResponseWriter, name string) {
 	}
 }
 
-// visible escapes the characters of a page that change the writing direction, or that no one sees: no text of the desk
-// has any.
+// visible escapes invisible characters in a page, and characters that change the writing direction. The desk's own
+// texts have none.
 func visible(page []byte) []byte {
 	if bytes.IndexFunc(page, hidden) < 0 {
 		return page

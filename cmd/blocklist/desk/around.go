@@ -8,21 +8,22 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// around is what the list has around an entry that a person has named.
+// around has the standing orders of an entry that a person has named, and the listed entries that cover the entry or
+// are part of it.
 type around struct {
 	Target string
-	Scope  string            // key of the text that says what it covers
-	Orders []blocklist.Entry // that it rests on
-	Cover  string            // the listed entry that covers it; empty: none
-	Below  []string          // the first listed entries that are part of it
-	More   bool              // there are others
-	Urgent bool              // an urgent order is about it
+	Scope  string            // key of the text that says what the entry covers
+	Orders []blocklist.Entry // standing orders of the entry
+	Cover  string            // the listed entry that covers the named one; empty: none
+	Below  []string          // the first listed entries that are part of the named one
+	More   bool              // there are further entries of this kind
+	Urgent bool              // an urgent order is about the entry
 }
 
-// maxBelow is how many entries below one a page names.
+// maxBelow is the maximum length of Below in [around].
 const maxBelow = 5
 
-// around returns what the list has around an entry.
+// around looks up the orders of an entry and the listed entries around it.
 func (v *visit) around(e blocklist.Entry) (a around, err error) {
 	a = around{Target: e.Target(), Scope: scopeOf(e)}
 	a.Urgent = v.now.Urgent != nil && slices.ContainsFunc(v.now.Urgent.Entries, func(o blocklist.Entry) bool {
@@ -48,8 +49,8 @@ func (v *visit) around(e blocklist.Entry) (a around, err error) {
 	return a, err
 }
 
-// below returns the first listed entries that are part of another one: pages on the host, names below it, and pages
-// below a path.
+// below returns the first listed entries that are part of e: for a host, its pages and the names below it; for a path,
+// the pages below it.
 func (v *visit) below(e blocklist.Entry) (all []blocklist.Entry, err error) {
 	if pages := pagesOf(e); pages.From != "" {
 		if all, err = first(v.ledger.EntriesIn(v.r.Context(), pages)); err != nil {
@@ -65,11 +66,12 @@ func (v *visit) below(e blocklist.Entry) (all []blocklist.Entry, err error) {
 	return all[:min(len(all), maxBelow+1)], err
 }
 
-// pageLimit is how many entries are read: those that are shown, one that says that there are others, and the entry
-// itself.
+// pageLimit is how many entries are read: those to show, one more to know whether there are further ones, and one more
+// because e itself may be among them.
 const pageLimit = maxBelow + 2
 
-// pagesOf returns the range of the pages that an entry covers on its host; the zero value if there are none.
+// pagesOf returns the range of the URL entries that an entry covers on its host. It is the zero value for an entry that
+// covers no pages.
 func pagesOf(e blocklist.Entry) publish.EntryRange {
 	prefix, isPath := strings.CutSuffix(e.Target(), "*")
 	if name, ok := e.Name(); ok {

@@ -13,8 +13,8 @@ import (
 //go:embed templates assets
 var files embed.FS
 
-// assets are the style sheet and the script, by their URL, which has the hash of the content. So a browser keeps them
-// for good, and never takes one of another version.
+// assets are the style sheet and the script, by URL. Each URL has the hash of the content, so a browser can keep the
+// file for good and never uses that of another version.
 type assets map[string][]byte
 
 func readAssets() (assets, error) {

@@ -8,10 +8,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// chartReleases is how many releases the plot has.
+// chartReleases is the number of releases in the plot of enforcement times.
 const chartReleases = 20
 
-// board judges the receipts, once each time they are read.
+// board judges the receipts. It does so once for each reading of the receipts and each state of the ledger.
 func (v *visit) board(ctx context.Context) (*board, error) {
 	said, err := v.readReceipts(ctx)
 	if err != nil {
@@ -38,7 +38,8 @@ func (v *visit) board(ctx context.Context) (*board, error) {
 	})
 }
 
-// readReceipts reads the subscribers' receipts, unless that was done just before.
+// readReceipts returns the subscribers' receipts. It reads them again if they are older than [receiptsFor], or if the
+// ledger has changed.
 func (v *visit) readReceipts(ctx context.Context) (read, error) {
 	return v.receipts.get(ctx, v.now.Head.Hash, func(ctx context.Context) (r read, err error) {
 		r.at = time.Now()

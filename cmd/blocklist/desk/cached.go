@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// fresh is how long a cached value counts as new. Some values depend on the time.
+// fresh is the age at which a cached value is made again, because some values depend on the current time.
 const fresh = time.Minute
 
-// fillWithin limits the making of a value. A long list has values that take longer than a request may; they are made
-// all the same, for the requests that follow.
+// fillWithin limits the time for making a value. It is longer than the limit of a request: a value that takes so long
+// is of use to the next requests.
 const fillWithin = 10 * time.Minute
 
-// cached is a value that is made once for a key. A value older than [fresh] is made again beside the requests, which
-// get the old one meanwhile, unless there is a limit.
+// cached is a value that is made once for each key. A value older than [fresh] is made again in the background.
+// Meanwhile requests get the old value, unless a limit on its age is set.
 type cached[T any] struct {
-	limit time.Duration // a value older than this is given to no one; 0: there is no limit
+	limit time.Duration // maximum age of a value that a request gets; 0: no limit
 
 	mu    sync.Mutex
 	last  *filling[T] // nil: there is no value
-	since time.Time   // when the last one was made
-	now   *filling[T] // nil: none is being made
+	since time.Time   // when the last value was made
+	now   *filling[T] // nil: no value is being made
 }
 
 // filling is a value that is being made, or was made.
@@ -33,7 +33,7 @@ type filling[T any] struct {
 	err   error
 }
 
-// get returns the value for a key. If there is none, do makes it, and get waits for that.
+// get returns the value for a key. If there is no value, get calls do to make it, and waits.
 func (c *cached[T]) get(ctx context.Context, key string, do func(context.Context) (T, error)) (T, error) {
 	for {
 		f := c.find(ctx, key, do)
@@ -49,8 +49,8 @@ func (c *cached[T]) get(ctx context.Context, key string, do func(context.Context
 	}
 }
 
-// find returns the value for a key, or else the value that is being made, which may be that for another key. If there
-// is none for the key, or if it is too old, and none is being made, find has it made.
+// find returns the value for a key, or else the value that is being made, which may be one for another key. If the
+// value for the key is missing or too old, and no value is being made, find starts making it.
 func (c *cached[T]) find(ctx context.Context, key string, do func(context.Context) (T, error)) *filling[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,7 +66,7 @@ func (c *cached[T]) find(ctx context.Context, key string, do func(context.Contex
 	return c.now
 }
 
-// fill makes a value. If that fails, an old one is dropped.
+// fill makes a value. If that fails, it also drops the old value.
 func (c *cached[T]) fill(ctx context.Context, f *filling[T], do func(context.Context) (T, error)) {
 	ctx, cancel := context.WithTimeout(ctx, fillWithin)
 	defer cancel()

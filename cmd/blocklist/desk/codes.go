@@ -14,22 +14,22 @@ const (
 	maxCodes  = 100
 )
 
-// code is a one-time code. It lets an officer's terminal read one request, and bring one signature.
+// code is a one-time code. With it an officer's terminal can fetch one signing request, and deliver one signature.
 type code struct {
 	ID         string // in the URL of its page
 	Text       string // the secret
 	Until      time.Time
 	Urgent     bool
-	At         string // address of the desk, as its author reaches it
+	At         string // address of the desk, as the author of the code reaches it
 	Used       bool
 	Signer     string // the officer who has signed with it; empty: it was refused, or not used yet
-	what       string // that is pending
-	id         string // of its exact bytes
+	what       string // description of the pending document
+	id         string // ID of the pending document, see [publish.Pending.ID]
 	recipients []string
 	author     string
 }
 
-// Path returns the path of the page about it.
+// Path returns the path of the page about the code.
 func (c code) Path() string { return newSigning(c.Urgent, false).Back + "/code/" + c.ID }
 
 // codes are the one-time codes that have not expired.
@@ -38,7 +38,7 @@ type codes struct {
 	all map[string]*code
 }
 
-// add makes a code.
+// add fills in the secret, the ID and the expiry of a code, and stores the code.
 func (c *codes) add(made code) *code {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,7 +57,7 @@ func (c *codes) add(made code) *code {
 	return &made
 }
 
-// find returns the code that a request has, or nil if it is unknown, used or expired.
+// find returns the code in a request, or nil if the code is unknown, used or expired.
 func (c *codes) find(r *http.Request) *code {
 	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	c.mu.Lock()
@@ -69,14 +69,14 @@ func (c *codes) find(r *http.Request) *code {
 	return one
 }
 
-// use ends a code. Its page says who has signed with it.
+// use marks a code as used, and records who has signed with it.
 func (c *codes) use(one *code, signer string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	one.Used, one.Signer = true, signer
 }
 
-// of returns the code of a page, as its author may see it.
+// of returns the code with this ID. It fails unless the person is the author of the code.
 func (c *codes) of(id, author string) (one code, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

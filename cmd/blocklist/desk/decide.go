@@ -16,20 +16,20 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// decidePage has some proposals with what stands against each, and the form of a decision.
+// decidePage has some proposals, what was found about each, and the form of a decision on them.
 type decidePage struct {
 	Proposals []examined
-	Steps     []proposal.DetailedStep // of a single one, newest first
+	Steps     []proposal.DetailedStep // of a single proposal, newest first
 	Rules     publish.Rules
 	Verb      string             // the decision that was taken
-	Results   []proposal.Decided // of a decision; none: there was none yet
+	Results   []proposal.Decided // of the decision; empty: no decision was taken yet
 	Notice    notice
 	Form      changeForm
 	Verbs     []proposal.Verb
-	Withdraw  bool     // all of them are proposals to withdraw
-	Held      bool     // the guards hold one of them
-	Failed    bool     // one of them was not decided on
-	Sole      string   // the only person who may confirm; empty: there are several, or none
+	Withdraw  bool     // all proposals are to withdraw orders
+	Held      bool     // the guards hold one of the proposals
+	Failed    bool     // the decision failed for one of the proposals
+	Sole      string   // the only person who may confirm; empty: not exactly one may
 	Others    []string // who may check in place of Sole
 }
 
@@ -39,7 +39,7 @@ func (p decidePage) IsForm() bool { return len(p.Verbs) > 0 && (len(p.Results) =
 // Confirms reports whether the person may confirm.
 func (p decidePage) Confirms() bool { return slices.Contains(p.Verbs, proposal.Confirm) }
 
-// Checkers returns the persons who have checked proposals that another one must confirm.
+// Checkers returns the persons who have checked proposals that now need another person to confirm them.
 func (p decidePage) Checkers() (names []string) {
 	for _, one := range p.Proposals {
 		if one.State == proposal.Checked && p.Rules.NeedsTwo(one.Category) {
@@ -50,18 +50,18 @@ func (p decidePage) Checkers() (names []string) {
 	return slices.Compact(names)
 }
 
-// AllChecked reports whether another one must confirm each of the proposals.
+// AllChecked reports whether all proposals were checked and now need another person to confirm them.
 func (p decidePage) AllChecked() bool {
 	return !slices.ContainsFunc(p.Proposals, func(one examined) bool {
 		return one.State != proposal.Checked || !p.Rules.NeedsTwo(one.Category)
 	})
 }
 
-// Stuck reports whether the only person who may confirm has checked one of the proposals that another one must confirm.
+// Stuck reports whether no one can confirm one of the proposals: the only person who may confirm has checked it.
 func (p decidePage) Stuck() bool { return p.Sole != "" && slices.Contains(p.Checkers(), p.Sole) }
 
-// Spares reports whether another person must check one of the proposals, so that the only one who may confirm can do
-// so.
+// Spares reports whether the only person who may confirm should leave the check of one of the proposals to another
+// person, to be able to confirm it.
 func (p decidePage) Spares() bool {
 	unchecked := func(one examined) bool {
 		return one.IsOpen() && one.State != proposal.Checked && p.Rules.NeedsTwo(one.Category)
@@ -69,33 +69,33 @@ func (p decidePage) Spares() bool {
 	return p.Sole != "" && slices.Contains(p.Verbs, proposal.Check) && slices.ContainsFunc(p.Proposals, unchecked)
 }
 
-// Became reports whether the decision has brought a proposal into one of some states.
+// Became reports whether the decision has brought a proposal into one of these states.
 func (p decidePage) Became(states ...string) bool {
 	return slices.ContainsFunc(p.Results, func(r proposal.Decided) bool {
 		return r.Err == nil && slices.Contains(states, r.State)
 	})
 }
 
-// Alone reports whether the person has tried to confirm what they have checked.
+// Alone reports whether the person has tried to confirm a proposal that they had checked themselves.
 func (p decidePage) Alone() bool {
 	return slices.ContainsFunc(p.Results, func(r proposal.Decided) bool {
 		return errors.Is(r.Err, proposal.ErrSecondPerson) && r.State == proposal.Checked
 	})
 }
 
-// examined is a proposal with what stands against it now.
+// examined is a proposal, with what is found about it now.
 type examined struct {
 	decided
 	proposal.Findings
-	Proposed proposal.Proposal     // as it was recorded
+	Proposed proposal.Proposal     // as it was recorded first
 	Check    proposal.DetailedStep // the first decision, if there is one
-	Orders   []blocklist.Entry     // of a proposal to withdraw: those that stand
-	Platform string                // that can take it down; empty: unknown
-	Order    string                // the reference of the one that is chosen
+	Orders   []blocklist.Entry     // of a proposal to withdraw: the standing orders of its target
+	Platform string                // platform that can take the target down; empty: unknown
+	Order    string                // reference of the chosen order
 	Chosen   bool
 }
 
-// Again returns the URL of a form that proposes the same again.
+// Again returns the URL of a form for the same proposal, filled in.
 func (e examined) Again() string {
 	p := url.Values{"entries": {e.Target}, "source": {e.Source}, "category": {e.Category}, "reference": {e.Reference}, "note": {e.Note}, "evidence": {e.Evidence}}
 	if e.Withdraw {
@@ -104,7 +104,8 @@ func (e examined) Again() string {
 	return "/propose?" + p.Encode()
 }
 
-// sole returns the only person who may confirm, empty if there are several or none, and who else may check.
+// sole returns the only person who may confirm, and the other people who may check. The name is empty unless exactly
+// one person may confirm.
 func (v *visit) sole() (name string, others []string) {
 	names := v.reviewers()
 	if len(v.now.roles) == 0 && v.sessions != nil {
@@ -149,10 +150,10 @@ func (v *visit) reviewProposals() error {
 	return v.showDecide(ids)
 }
 
-// noneQuery says, in the URL of the proposals, that a form came without any.
+// noneQuery in the URL of the proposals means that a form was sent with no proposal chosen.
 const noneQuery = "none"
 
-// ids reads the numbers of proposals.
+// ids parses the numbers of proposals.
 func (v *visit) ids(texts []string) (ids []int64, err error) {
 	if len(texts) == 0 || len(texts) > maxAtOnce {
 		return nil, fmt.Errorf("%w: choose 1 to %d proposals", blocklist.ErrMalformed, maxAtOnce)
@@ -200,8 +201,8 @@ func (v *visit) showDecide(ids []int64) error {
 	return v.write(status, "decide", "decide.title", p)
 }
 
-// fill fills in the form: with what was typed, if that was not done, or else with what the proposals have. It returns
-// the status of the page.
+// fill fills in the form: with the typed values until the decision has succeeded, or else with the values that all
+// proposals have in common. It returns the HTTP status of the page.
 func (p *decidePage) fill(v *visit) int {
 	bad := cmp.Or(p.Notice.Field, fieldOf(p.Notice.Err))
 	for _, r := range p.Results {
@@ -224,7 +225,7 @@ func (p *decidePage) fill(v *visit) int {
 	return http.StatusOK
 }
 
-// required returns the fields that a confirmation needs, and that not all of the proposals have.
+// required returns the fields that a confirmation needs and that are empty in at least one of the proposals.
 func (p decidePage) required() []string {
 	return slices.DeleteFunc(needed(p.Rules), func(field string) bool {
 		lacks := func(one examined) bool {
@@ -266,7 +267,8 @@ func (e *examined) read(v *visit, id int64) (steps []proposal.DetailedStep, err 
 	return steps, nil
 }
 
-// choose finds out which order a proposal to withdraw is about.
+// choose sets the order that a proposal to withdraw is about: the one that the person has chosen in the form, or else
+// the one that is likely meant.
 func (e *examined) choose(typed url.Values) {
 	named := "order:" + strconv.FormatInt(e.ID, 10)
 	own := slices.ContainsFunc(e.Orders, func(o blocklist.Entry) bool { return e.Reference != "" && o.Reference == e.Reference })
@@ -280,7 +282,7 @@ func (e *examined) choose(typed url.Values) {
 	}
 }
 
-// common returns what all proposals have in the fields of a decision.
+// common returns a form with the values that all proposals have in common in the fields of a decision.
 func common(all []examined) (f changeForm) {
 	for i, p := range all {
 		for _, field := range []struct {
@@ -303,7 +305,8 @@ func common(all []examined) (f changeForm) {
 	return f
 }
 
-// wholeDay returns a day as a field has it, an empty text for a time within a day.
+// wholeDay returns a time at the beginning of a day as the text of a date field. For any other time it returns an empty
+// text.
 func wholeDay(at time.Time) string {
 	if at.IsZero() || !at.UTC().Truncate(24*time.Hour).Equal(at) {
 		return ""
@@ -311,7 +314,7 @@ func wholeDay(at time.Time) string {
 	return at.UTC().Format(time.DateOnly)
 }
 
-// verbs returns the decisions that somebody with the person's role may take on at least one of some proposals.
+// verbs returns the decisions that a person with this role may take on at least one of the proposals.
 func (v *visit) verbs(all []proposal.Proposal) []proposal.Verb {
 	return slices.DeleteFunc(proposal.Verbs(), func(verb proposal.Verb) bool {
 		if verb == proposal.Confirm && !v.person.may(decide) {
@@ -323,7 +326,8 @@ func (v *visit) verbs(all []proposal.Proposal) []proposal.Verb {
 	})
 }
 
-// decideProposals decides on proposals as their person has seen them. What others have changed since is not decided on.
+// decideProposals takes the decision of a form on its proposals. It leaves out each proposal that somebody has changed
+// after the page with the form was made.
 func (v *visit) decideProposals() error {
 	if err := v.r.ParseForm(); err != nil {
 		return err
@@ -362,7 +366,7 @@ func (v *visit) decideProposals() error {
 	return v.leadTo(page, notice{}, results)
 }
 
-// decidePath returns the URL of the page of some proposals.
+// decidePath returns the URL of the page for decisions on these proposals.
 func decidePath(ids []int64) string {
 	if len(ids) == 1 {
 		return "/proposal/" + strconv.FormatInt(ids[0], 10)
@@ -374,7 +378,8 @@ func decidePath(ids []int64) string {
 	return "/proposals/review?" + q.Encode()
 }
 
-// seen reads which proposals a form is about, each with the last step that its person has seen.
+// seen parses which proposals a form is about. For each it sets, in d, the last step and the order that the person has
+// seen in the form.
 func (v *visit) seen(d *proposal.Decision) (ids []int64, err error) {
 	var texts []string
 	steps := map[string]string{}

@@ -1,7 +1,7 @@
 // Package desk is the web application in which an agency decides: it shows what waits, the list and its history, tries
-// a change before it counts, and takes officers' signatures. It works on the agency's folder beside the commands: reads
-// take no lock, and a change takes it for a moment only. Nothing but sessions and one-time codes is kept in memory, so
-// a process that is killed loses no work.
+// a change before it is made, and takes officers' signatures. It can be used at the same time as the commands: reading
+// takes no lock on the agency's folder, and a change takes the lock for a moment only. Nothing but sessions and
+// one-time codes is kept in memory, so a process that is killed loses no work.
 //
 // Officers' keys never come here. An officer signs on another machine and sends the signature alone.
 package desk

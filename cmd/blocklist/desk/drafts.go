@@ -7,25 +7,26 @@ import (
 	"sync"
 )
 
-// draft is a form that a person has sent or left, as it was filled in. The page that shows it has a URL of its own, so
-// that Back, a reload and a change of the language lead to it again.
+// draft is a filled-in form that a person has sent or left. The page that shows it again has its own URL, so it
+// survives Back, a reload, and a change of the language.
 type draft struct {
 	fields url.Values
 	notice notice
-	result any // of a form that has done something; nil: it has not
+	result any // of sending the form; nil: sending it has changed nothing
 }
 
-// notice is what a page says about a form.
+// notice is a message on a page about a form.
 type notice struct {
-	Key   string // of a text; empty: there is nothing to say
-	Err   error  // why it is so; nil: the text says it
-	Field string // name of the field that it is about; empty: none
+	Key   string // of a text; empty: there is no message
+	Err   error  // the reason; nil: the text already says it
+	Field string // name of the field that the message is about; empty: none
 }
 
-// maxDrafts is how many drafts of a person are kept. Each is at most [maxBody] long.
+// maxDrafts is the maximum number of drafts that are kept for a person. Each is at most [maxBody] long.
 const maxDrafts = 32
 
-// drafts are those of all people. They end with the desk; the browser keeps what was typed, see desk.js.
+// drafts has the drafts of all people. They are lost when the desk ends, but the browser keeps what was typed, see
+// desk.js.
 type drafts struct {
 	mu sync.Mutex
 	of map[string][]namedDraft // by person, oldest first
@@ -36,7 +37,7 @@ type namedDraft struct {
 	draft
 }
 
-// keep returns the name that a draft gets.
+// keep stores a draft of a person, and returns a name for it.
 func (d *drafts) keep(person string, kept draft) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -48,7 +49,7 @@ func (d *drafts) keep(person string, kept draft) string {
 	return name
 }
 
-// find returns a draft of a person, an empty one if there is none with the name.
+// find returns the draft of a person with this name, or an empty draft if there is none.
 func (d *drafts) find(person, name string) draft {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -65,13 +66,13 @@ func (v *visit) draft() draft {
 	return v.drafts.find(v.person.Name, v.r.URL.Query().Get(draftQuery))
 }
 
-// leadTo keeps the form that was sent, and leads to the page that shows it.
+// leadTo keeps the form that was sent as a draft, and redirects to the page that shows the draft.
 func (v *visit) leadTo(page string, n notice, result any) error {
 	name := v.drafts.keep(v.person.Name, draft{v.r.PostForm, n, result})
 	return v.redirect(withQuery(parsed(page), draftQuery, name), nil)
 }
 
-// value returns a field of the form: from the draft, or else as the request has it.
+// value returns the value of a form field: from the draft, if the URL names one, or else from the request.
 func (v *visit) value(key string) string {
 	text := v.r.FormValue(key)
 	if d := v.draft(); d.fields != nil {
@@ -80,5 +81,5 @@ func (v *visit) value(key string) string {
 	return strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n")) // a browser ends lines with CR and LF
 }
 
-// typedField is a field of each form that is kept when its page is left.
+// typedField is a hidden field. A form that has it is kept when its page is left.
 const typedField = "typed"

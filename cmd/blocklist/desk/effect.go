@@ -10,13 +10,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// listed is an entry with what subscribers make of it.
+// listed is an entry, with the effect that it has at the subscribers.
 type listed struct {
 	blocklist.Entry
 	Effect publish.Effect
 }
 
-// effects returns entries with what subscribers make of them.
+// effects returns entries, each with its effect.
 func (v *visit) effects(entries []blocklist.Entry) ([]listed, error) {
 	targets := make([]string, len(entries))
 	for i, e := range entries {
@@ -30,13 +30,13 @@ func (v *visit) effects(entries []blocklist.Entry) ([]listed, error) {
 	return all, err
 }
 
-// decided is a proposal with what subscribers make of its target, if it has changed the list.
+// decided is a proposal, with the effect on its target if the proposal has changed the list.
 type decided struct {
 	proposal.Proposal
-	Effect publish.Effect // without a state: it has not
+	Effect publish.Effect // without a state: the proposal has not changed the list
 }
 
-// decided returns proposals with what subscribers make of those that have changed the list.
+// decided returns proposals, each with the effect on its target if the proposal has changed the list.
 func (v *visit) decided(proposals []proposal.Proposal) ([]decided, error) {
 	counts := func(p proposal.Proposal) bool { return p.State == proposal.Listed || p.State == proposal.Delisted }
 	var targets []string
@@ -62,24 +62,24 @@ func (v *visit) decided(proposals []proposal.Proposal) ([]decided, error) {
 // verdict is the answer to the question whether something is blocked.
 type verdict struct {
 	Target string
-	Covers bool // it is broader than what was asked for
+	Covers bool // the target is broader than what was asked for
 	Effect publish.Effect
 	Enforced
 }
 
 // Enforced says which subscribers have confirmed the release with which a state began.
 type Enforced struct {
-	Given     bool // receipts are read
+	Given     bool // the desk reads receipts
 	Confirmed []string
 	Missing   []string
-	Problem   string // why they can't be shown
+	Problem   string // why the receipts can't be shown
 }
 
 // Total returns how many subscribers there are.
 func (e Enforced) Total() int { return len(e.Confirmed) + len(e.Missing) }
 
-// verdict returns the answer that the history of some targets gives: the most specific one that is in force, or else
-// the one that is nearest to it.
+// verdict answers whether something is blocked, from the history of all targets that cover it, most specific first. It
+// takes the most specific target that is in force, or else the one whose state is nearest to that.
 func (v *visit) verdict(all []*publish.EntryHistory) verdict {
 	best := all[0]
 	for _, h := range all[1:] {
@@ -90,7 +90,7 @@ func (v *visit) verdict(all []*publish.EntryHistory) verdict {
 	return verdict{best.Target, best.Covers, best.Effect, v.enforced(best.Effect)}
 }
 
-// weight says how much a state answers the question whether something is blocked.
+// weight ranks effects by how much they tell about whether something is blocked.
 func weight(e publish.Effect) int {
 	switch {
 	case e.InForce() && !e.Monitor:
@@ -107,7 +107,7 @@ func weight(e publish.Effect) int {
 	return 0
 }
 
-// patience is how long a page waits for receipts. They are read on, for the next reader.
+// patience is how long a page waits for receipts. Reading them continues after that, for the next request.
 const patience = time.Second
 
 // enforced returns which subscribers have confirmed the release with which a state began.

@@ -12,11 +12,11 @@ type entriesPage struct {
 	Prefix, Scope  string // what was asked for
 	Scopes         []string
 	Down           bool   // in reverse order
-	Turn           string // URL of the other order
+	Turn           string // URL of the page in the opposite order
 	Previous, Next string
 }
 
-// scopes are the ranges of targets by their first character: in the order of targets, those of one scope are together.
+// scopes returns the range of targets of each scope. In the order of targets, all targets of a scope are together.
 func scopes() map[string]publish.EntryRange {
 	return map[string]publish.EntryRange{
 		"host": {From: "=", Before: ">"},
@@ -55,7 +55,7 @@ func (v *visit) entries() error {
 	return v.show("entries", "entries.title", p)
 }
 
-// links fills in the URLs of the pages beside this one.
+// links fills in the URLs of the previous and the next page.
 func (p *entriesPage) links(v *visit, more bool, after, before string) {
 	u := *v.r.URL
 	for _, key := range []string{"after", "before"} {

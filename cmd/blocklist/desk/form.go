@@ -6,14 +6,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// changeForm has the fields of a change as they were typed. The names of its fields in the form are those of the
-// query, so that a link can fill it in.
+// changeForm has the fields of a form for a change, as they were typed. A link can fill in the form: the query of a URL
+// has the same field names.
 type changeForm struct {
 	Verb      string // add or withdraw
 	Entries   string // one a line
 	Category  string
-	Reference string // of the order: given by add, withdrawn by withdraw
-	Decision  string // of withdraw: the reference of the decision
+	Reference string // of the orders that add gives, or that withdraw withdraws
+	Decision  string // of withdraw: the reference of the decision to withdraw
 	Reason    string
 	Expires   string // a day
 	Review    string // a day

@@ -12,20 +12,21 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// haystack has the targets of all proposals as one text, so that any part of one is found: an index of the ledger finds
-// only what is equal. It takes about 40 octets for each proposal. A target never changes, so only new ones are read.
+// haystack has the targets of all proposals as one text, to search for a part of a target: an index of the ledger can
+// only find a whole target. It takes about 40 octets for each proposal. Targets never change, so only those of new
+// proposals are read from the ledger.
 type haystack struct {
 	mu   sync.Mutex
 	of   *publish.Ledger
 	text []byte // the targets in lower case, each followed by a line end
-	ends []int  // of each target
+	ends []int  // offset of the end of each target
 	ids  []int64
 }
 
-// maxFound is how many proposals a part of a target finds, the newest ones.
+// maxFound is the maximum number of proposals that a search for a part of a target returns. These are the newest.
 const maxFound = 5000
 
-// find returns the proposals whose target has a part, the newest first, and whether there are more.
+// find returns the proposals whose target contains part, newest first, and whether there are more than [maxFound].
 func (h *haystack) find(ctx context.Context, l *publish.Ledger, part string) (ids []int64, more bool, err error) {
 	text, ends, all, err := h.read(ctx, l)
 	if err != nil || strings.Contains(part, "\n") {
@@ -39,7 +40,8 @@ func (h *haystack) find(ctx context.Context, l *publish.Ledger, part string) (id
 	return ids[:min(len(ids), maxFound)], len(ids) > maxFound, nil
 }
 
-// findIn finds a part in the targets from one to before another. The newest come first.
+// findIn returns the IDs of the targets that contain part, newest first. It searches the targets with index from up to,
+// but not including, to.
 func findIn(text []byte, ends []int, all []int64, from, to int, part []byte) (ids []int64) {
 	at := 0
 	if from > 0 {
@@ -57,7 +59,7 @@ func findIn(text []byte, ends []int, all []int64, from, to int, part []byte) (id
 	return ids
 }
 
-// read reads the new targets, and returns all. What it returns is not written to again.
+// read reads the targets of new proposals, and returns all targets. The returned slices are never changed later.
 func (h *haystack) read(ctx context.Context, l *publish.Ledger) (text []byte, ends []int, ids []int64, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

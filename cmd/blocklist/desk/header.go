@@ -5,10 +5,10 @@ import "net/url"
 // header is the head of a column by which a table can be sorted.
 type header struct {
 	URL, Key, Order string
-	Right           bool // it has numbers
+	Right           bool // aligned to the right, for numbers
 }
 
-// sortable is a table.
+// sortable is a table that can be sorted by its columns.
 type sortable interface {
 	By(name string) string
 	Order(name string) string
@@ -22,10 +22,11 @@ func newHeader(t sortable, name, key string, right bool) header {
 type tab struct {
 	URL, Key string
 	Here     bool
-	N        uint64 // how many things are there; 0: none, or unknown
+	N        uint64 // number of things in the view; 0: none, or unknown
 }
 
-// tabs returns the views of a page, by the values of the query "what". Key of their texts is the page and the value.
+// tabs returns the views of a page, one for each of the values of the query "what". The key of the text of a view is
+// made from the page and the value.
 func tabs(page, now string, values ...string) (all []tab) {
 	for _, value := range values {
 		t := tab{"/" + page, page + ".all", now == value, 0}

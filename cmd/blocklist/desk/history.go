@@ -24,10 +24,10 @@ type historyPage struct {
 // logged is an operation in a table.
 type logged struct {
 	publish.LoggedOperation
-	Waits bool // it changes entries, and is in no pushed release yet
+	Waits bool // the operation changes entries, and is in no pushed release yet
 }
 
-// log returns the operations of a filter, newest first.
+// log returns the operations that a filter selects, newest first.
 func (v *visit) log(f publish.LogFilter) (all []logged, err error) {
 	inForce := int64(0)
 	if v.now.Released != nil {
@@ -76,7 +76,8 @@ func (v *visit) history() error {
 	return v.show("history", "history.title", p)
 }
 
-// dayOf reads a day, and returns the midnight that follows it by some days. An empty text is no day.
+// dayOf parses a day, and returns the midnight (UTC) at its beginning, moved by after days. For an empty text it
+// returns the zero time.
 func dayOf(text string, after int) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -88,7 +89,7 @@ func dayOf(text string, after int) (time.Time, error) {
 	return day.AddDate(0, 0, after), nil
 }
 
-// numberOf reads a number; an empty text is zero.
+// numberOf parses a number. An empty text means zero.
 func numberOf(text string) (int64, error) {
 	if text == "" {
 		return 0, nil

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Limits of the pages that are kept.
+// Limits of the pages that the desk keeps.
 const (
 	maxKept  = 64 << 20    // octets of all pages together
-	clockFor = time.Second // a page with a clock is kept; the others as long as other values, see [fresh]
+	clockFor = time.Second // how long a page with a clock is kept; for other pages it is [fresh]
 )
 
-// kept are the pages that were made of one state of the agency's folder. Readers of the same page share it, and those
-// who ask while it is made wait for it.
+// kept has the pages that were made from one state of the agency's folder. All requests for a page share it, and a
+// request that comes while the page is being made waits for it.
 type kept struct {
 	mu    sync.Mutex
 	of    state
@@ -25,8 +25,8 @@ type kept struct {
 type keptPage struct {
 	page  *answer
 	err   error
-	since time.Time     // zero: it is being made
-	done  chan struct{} // closed when it is there
+	since time.Time     // zero: the page is being made
+	done  chan struct{} // closed when the page was made
 }
 
 // making makes a page.
@@ -34,7 +34,7 @@ type making func(context.Context) (*answer, error)
 
 var errNotMade = errors.New("the page was not made")
 
-// get returns the page with a key. It calls do if there is none, or if it is too old.
+// get returns the page with a key. If there is no page, or if it is too old, get calls do to make it.
 func (k *kept) get(ctx context.Context, of state, key string, do making) (*answer, error) {
 	p, has := k.find(of, key)
 	if !has {
@@ -49,7 +49,8 @@ func (k *kept) get(ctx context.Context, of state, key string, do making) (*answe
 	}
 }
 
-// find returns the page with a key, and whether it is there or being made. If not, the caller makes it.
+// find returns the page with a key. It returns false if the caller must make the page: it neither exists nor is being
+// made, or is too old.
 func (k *kept) find(of state, key string) (p *keptPage, has bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -76,7 +77,8 @@ func (k *kept) make(ctx context.Context, key string, p *keptPage, do making) {
 	p.page, p.err = do(ctx)
 }
 
-// settle keeps a page that was made. It drops a failure, and what belongs to an older state.
+// settle keeps a page after it was made. It drops the page if making it has failed, or if the page belongs to an older
+// state.
 func (k *kept) settle(key string, p *keptPage) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

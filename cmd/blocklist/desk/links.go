@@ -7,10 +7,10 @@ import (
 
 // Names of values in the query of a page.
 const (
-	ownQuery   = "mine"  // makes the page for its reader alone
+	ownQuery   = "mine"  // the page is made for its reader alone
 	draftQuery = "draft" // names a draft
-	editQuery  = "edit"  // asks for the form itself, not for what it would do
-	doneQuery  = "done"  // names the page of a form that has done what it was for
+	editQuery  = "edit"  // shows the form itself, not its result
+	doneQuery  = "done"  // names the page of a form that was sent with success
 )
 
 // withQuery returns a URL of this desk with one value of its query changed; an empty value removes it.
@@ -25,7 +25,7 @@ func withQuery(u *url.URL, key, value string) string {
 	return u.Path + "?" + q.Encode()
 }
 
-// parsed returns a URL that this desk has made.
+// parsed parses a URL that the desk itself has made.
 func parsed(text string) *url.URL {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -34,7 +34,7 @@ func parsed(text string) *url.URL {
 	return u
 }
 
-// local returns a path of this desk, "/" for anything else.
+// local returns the path if it belongs to this desk, or else "/".
 func local(path string) string {
 	u, err := url.Parse(path)
 	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.Contains(path, `\`) {

@@ -9,7 +9,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// linesError has an error for each line of a form that is no entry.
+// linesError has one error for each malformed line of a form, a line that can't be parsed as an entry.
 type linesError struct {
 	Errs []error
 }
@@ -17,7 +17,8 @@ type linesError struct {
 func (e *linesError) Error() string   { return errors.Join(e.Errs...).Error() }
 func (e *linesError) Unwrap() []error { return e.Errs }
 
-// linesOf returns the errors about the lines of a form; nil for any other error.
+// linesOf returns the errors about the single lines of a form, if err is a [linesError]. It returns nil for any other
+// error.
 func linesOf(err error) []error {
 	if lines := (*linesError)(nil); errors.As(err, &lines) {
 		return lines.Errs
@@ -27,14 +28,14 @@ func linesOf(err error) []error {
 
 // fieldError is an error about a field of a form.
 type fieldError struct {
-	Field string // its name
+	Field string // name of the field
 	Err   error
 }
 
 func (e *fieldError) Error() string { return e.Err.Error() }
 func (e *fieldError) Unwrap() error { return e.Err }
 
-// dayError says that a text is no day.
+// dayError is returned for a text that is not a day in the form 2027-05-01.
 type dayError struct {
 	Text string
 }
@@ -55,7 +56,7 @@ func (e *dayError) reason() string {
 	return "why.day"
 }
 
-// entryReason returns the key of a text that says why a line is no entry, by what people often write.
+// entryReason returns the key of a text that says why a line can't be parsed as an entry. It knows the common mistakes.
 func entryReason(line string) string {
 	target, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 	name, _, isPage := strings.Cut(target, "/")

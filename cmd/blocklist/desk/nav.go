@@ -5,7 +5,7 @@ import "github.com/argine-dns/argine/blocklist/publish"
 // place is a page of the navigation.
 type place struct {
 	Path, Key string
-	N         uint64 // how many things wait there; 0: none
+	N         uint64 // number of things that wait on the page; 0: none
 }
 
 // navigation returns the pages that a person may see.

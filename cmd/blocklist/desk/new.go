@@ -7,7 +7,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// New opens the agency's folder for a desk.
+// New opens the agency's folder, and returns a desk that works on it.
 func New(o Options) (*Desk, error) {
 	d := &Desk{Options: o, ledger: opened{dir: o.Dir, prepare: o.Prepare}, busy: make(chan struct{}, atOnce)}
 	d.receipts.limit = receiptsFor
@@ -34,7 +34,7 @@ func New(o Options) (*Desk, error) {
 	return d, nil
 }
 
-// pageFuncs are the functions of the templates of single pages.
+// pageFuncs returns the template functions that only single pages use.
 func pageFuncs() template.FuncMap {
 	return template.FuncMap{
 		"confirmed": confirmedBy, "multiple": confirmsMany,

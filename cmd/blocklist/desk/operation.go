@@ -11,17 +11,17 @@ import (
 type operationPage struct {
 	publish.ShownOperation
 	Confirmed   []confirmed
-	MoreThese   bool // there are more of them
+	MoreThese   bool // there are more confirmed proposals
 	Lines       []publish.OperationLine
 	First, Last int64 // the numbers of the lines that are shown
 	Back, More  string
 	Reviewers   []string // who can make and publish a release
 }
 
-// Waits reports whether the operation has changed the list, and no release with it is published.
+// Waits reports whether the operation has changed the list, but is in no pushed release yet.
 func (p operationPage) Waits() bool { return p.Release == nil && p.Added+p.Removed > 0 }
 
-// WholeReference returns the reference with the whole hash, where it has one.
+// WholeReference returns the reference in full, with the whole hash if the reference has one.
 func (p operationPage) WholeReference() string {
 	if p.Kind == publish.KindProposals || p.Kind == publish.KindOverride {
 		return p.Reference
@@ -32,10 +32,10 @@ func (p operationPage) WholeReference() string {
 // confirmed is a proposal that an operation has confirmed, with the step of the person who checked it.
 type confirmed struct {
 	proposal.Proposal
-	Check *proposal.DetailedStep // nil: no one did
+	Check *proposal.DetailedStep // nil: no one checked it
 }
 
-// maxConfirmed is how many of them a page has.
+// maxConfirmed is the maximum number of confirmed proposals on a page.
 const maxConfirmed = 20
 
 // confirmed returns the first proposals that an operation has confirmed.
@@ -57,7 +57,8 @@ func (v *visit) confirmed(o publish.Operation) (all []confirmed, more bool, err 
 	return all, more, nil
 }
 
-// confirmedBy returns the proposal that an operation has confirmed, if it is a single one.
+// confirmedBy returns the proposal that an operation has confirmed. It returns nil if the operation has confirmed none
+// or several.
 func confirmedBy(o publish.Operation) []int64 {
 	if confirmsMany(o) {
 		return nil
@@ -72,7 +73,7 @@ func confirmsMany(o publish.Operation) bool {
 	return more
 }
 
-// linesLength is how many lines of an operation a page has.
+// linesLength is the maximum number of lines of an operation on a page.
 const linesLength = 200
 
 func (v *visit) operation() error {

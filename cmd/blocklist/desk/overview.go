@@ -10,18 +10,18 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// settled is how long a folder must not have changed before its time stands for its content: times of files have steps,
-// of some milliseconds on most systems.
+// settled is how old the modification time of a folder must be before it identifies the content. Within a step of the
+// file system's clock (some milliseconds on most systems) a second change leaves the time as it is.
 const settled = 100 * time.Millisecond
 
-// state returns the state of the folder. After a change, by whomever, it is another one.
+// state returns the state of the folder. Each change, also by another process, leads to a different state.
 func (d *Desk) state(ctx context.Context, l *publish.Ledger) (s state, err error) {
 	s.version, err = l.Version(ctx)
 	s.folders = d.folders()
 	return s, err
 }
 
-// look returns the overview of a state.
+// look returns the overview for a state of the folder.
 func (d *Desk) look(ctx context.Context, l *publish.Ledger, of state) (*overview, error) {
 	return d.overview.get(ctx, fmt.Sprint(of), func(ctx context.Context) (*overview, error) {
 		status, err := l.Status(ctx)
@@ -33,7 +33,8 @@ func (d *Desk) look(ctx context.Context, l *publish.Ledger, of state) (*overview
 	})
 }
 
-// folders returns the times of the folders in which a signature changes a file, without an operation of the ledger.
+// folders returns the modification times of those folders in which files can change without an operation in the ledger,
+// for example by a signature.
 func (d *Desk) folders() (times string) {
 	now := time.Now()
 	for _, name := range []string{".", "roots", "pending", "pending/release", "releases", "urgent"} {

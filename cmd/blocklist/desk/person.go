@@ -12,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// right is something that a person may do.
+// right is a permission. The role of a person decides which rights the person has.
 type right string
 
 const (
@@ -23,10 +23,10 @@ const (
 	decide right = "decide" // decide as the second person, override the guards, make and push releases
 )
 
-// owner is the role of the account that has started a desk for itself, as long as no one has a role.
+// owner is the role of the account that has started the desk for itself, as long as the ledger gives no one a role.
 const owner = "owner"
 
-// rightsOf returns what a role may do.
+// rightsOf returns the rights of a role.
 func rightsOf(role string) []right {
 	switch role {
 	case publish.RoleReader:
@@ -41,7 +41,7 @@ func rightsOf(role string) []right {
 	return nil
 }
 
-// person is who asks.
+// person is the person who sends a request.
 type person struct {
 	Name, Role string
 }

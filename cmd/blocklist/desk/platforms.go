@@ -9,15 +9,15 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/takedown"
 )
 
-// platformsPage says how far each platform is with taking pages down.
+// platformsPage has the progress of each platform in taking down listed pages.
 type platformsPage struct {
 	table[takedown.PlatformStatus]
 	Together takedown.PlatformStatus
-	Counting bool // there are no numbers yet
+	Counting bool // the numbers are still being counted
 }
 
-// countedWithin is how long a page waits for the numbers: each page of the list is read for them, which for a long list
-// on a busy machine takes longer than a request may.
+// countedWithin is how long a request waits for the numbers. To count them, the desk reads every listed URL from the
+// ledger: for a long list on a busy machine this takes longer than the time limit of a request.
 const countedWithin = 2 * time.Second
 
 func (v *visit) platforms() error {

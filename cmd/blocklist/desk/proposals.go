@@ -20,14 +20,15 @@ type proposalsPage struct {
 	State, Source, Category, Target string // what was asked for
 	Since, Until                    string // days of reception
 	Mine                            bool   // only those that the person may confirm
-	More                            bool   // the text finds more proposals than were looked through
+	More                            bool   // more proposals match the text than the search returns
 	Oldest                          bool
 	Turn, Next, First, Table, Week  string // URLs
 	Open                            map[string]uint64
-	NoneChosen                      bool // the person has asked to look at none
+	NoneChosen                      bool // the person has sent the form without choosing a proposal
 }
 
-// askedProposals returns the page that the query asks for, and the filter for at most limit proposals from its start.
+// askedProposals parses the query. It returns the page that the query asks for, and a filter for the proposals of that
+// page, at most limit.
 func (v *visit) askedProposals(limit int) (p proposalsPage, f proposal.Filter, err error) {
 	q := v.r.URL.Query()
 	p = proposalsPage{
@@ -90,7 +91,7 @@ func (v *visit) proposals() error {
 // maxTable is the maximum number of proposals in a table, which is made in memory.
 const maxTable = 100_000
 
-// proposalTable gives the proposals as a file for a spreadsheet.
+// proposalTable sends the proposals as a file for a spreadsheet.
 func (v *visit) proposalTable() error {
 	_, f, err := v.askedProposals(maxTable + 1)
 	if err != nil {
@@ -117,7 +118,7 @@ func (v *visit) proposalTable() error {
 	return nil
 }
 
-// count fills in the sources and categories that there are, and how many proposals are open.
+// count fills in all sources and categories of proposals, and the number of open proposals by state.
 func (p *proposalsPage) count(v *visit) error {
 	all, err := proposal.Counts(v.r.Context(), v.ledger)
 	for _, c := range all {

@@ -9,7 +9,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// proposePage is the form of new proposals, what was found in a pasted text, or what became of them.
+// proposePage has one of three things: the form for new proposals, the targets that were found in a pasted text, or the
+// results of recording proposals.
 type proposePage struct {
 	Form         changeForm
 	Source, Note string
@@ -24,19 +25,19 @@ type proposePage struct {
 // IsForm reports whether the page has the form itself.
 func (p proposePage) IsForm() bool { return len(p.Found) == 0 }
 
-// foundTarget is what was found in a text, with what stands against it.
+// foundTarget is a target that was found in a text, with what is found about it in the ledger.
 type foundTarget struct {
 	proposal.Found
 	proposal.Findings
 }
 
-// written is a result with the target as it was typed.
+// written is the result for one proposal, with the target as it was typed.
 type written struct {
 	proposal.Result
 	Typed string
 }
 
-// proposeForm shows the form, what is in the text that was sent, or what became of it.
+// proposeForm shows the form, the targets in a pasted text, or the results, see [proposePage].
 func (v *visit) proposeForm() error {
 	d := v.draft()
 	p := proposePage{
@@ -59,7 +60,7 @@ func (v *visit) proposeForm() error {
 	return v.write(status, "propose", "propose.title", p)
 }
 
-// keepRejected leaves in the form what was rejected.
+// keepRejected leaves only the rejected targets in the form, to be corrected.
 func (p *proposePage) keepRejected() {
 	var left []string
 	for _, r := range p.Results {
@@ -99,8 +100,8 @@ func (p *proposePage) find(v *visit) error {
 	return err
 }
 
-// withLone adds the lines that are one word and look like a target, so that none is left out in silence: those that are
-// none, and those that no e-mail has, such as =name.
+// withLone adds lines that consist of one word and look like a target, so that none is left out silently. These are
+// malformed targets, which get an error, and forms that do not occur in e-mails, such as =name.
 func withLone(found []proposal.Found, text string) []proposal.Found {
 	n := 0
 	for line := range strings.Lines(text) {
@@ -124,7 +125,8 @@ func withLone(found []proposal.Found, text string) []proposal.Found {
 	return found
 }
 
-// propose records proposals about the targets of a form: those that were ticked, or all lines if each is clearly one.
+// propose records proposals about the targets of a form: the ticked targets, or all lines if each line clearly is one
+// target.
 func (v *visit) propose() error {
 	err := v.r.ParseForm()
 	if err != nil {
@@ -169,8 +171,8 @@ func (v *visit) propose() error {
 	return v.leadTo("/propose", notice{}, typed)
 }
 
-// unheld reports whether the guards hold none of some targets. What they hold is recorded only after a person has seen
-// that.
+// unheld reports whether the guards hold none of these targets. A proposal for a held target is recorded only after a
+// person has seen the finding.
 func (v *visit) unheld(lines []string) (bool, error) {
 	all := make([]proposal.Proposal, len(lines))
 	for i, line := range lines {
@@ -184,7 +186,7 @@ func (v *visit) unheld(lines []string) (bool, error) {
 	return !slices.ContainsFunc(findings, func(f proposal.Findings) bool { return f.Held() }), err
 }
 
-// oneEach returns the lines of a text, and whether each is clearly one target.
+// oneEach returns the lines of a text, and whether each line is exactly one target.
 func oneEach(text string) (lines []string, clear bool) {
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); line == "" {

@@ -7,10 +7,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// signaturesPath takes files, which may be longer than other forms.
+// signaturesPath is where signature files are uploaded: they may be longer than other forms.
 const signaturesPath = "/signatures"
 
-// reportsPath takes reports of programs, which have tokens of their own.
+// reportsPath is where other programs send reports. They have tokens in place of sessions.
 const reportsPath = "/api/reports"
 
 // routes returns the handler of all paths.
@@ -38,14 +38,14 @@ func (d *Desk) routes() http.Handler {
 	return m
 }
 
-// route is a page, or what a form is sent to, for people with a right.
+// route is a page, or the target of a form, for people who have a certain right.
 type route struct {
 	method, path string
 	may          right
 	show         func(*visit) error
 }
 
-// pages returns what people with a session reach.
+// pages returns the routes for people with a session.
 func pages() []route {
 	return []route{
 		{"GET", preferencesPath, see, (*visit).preferences},
@@ -91,8 +91,8 @@ func pages() []route {
 	}
 }
 
-// secured adds the headers and limits of all requests. It refuses forms of other sites, and names that lead here by a
-// trick of the DNS.
+// secured adds the headers and limits that all requests have in common. It refuses forms from other sites (cross-site
+// request forgery) and, on loopback, requests for another host name (DNS rebinding).
 func (d *Desk) secured(next http.Handler) http.Handler {
 	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

@@ -13,14 +13,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// searchPage is what was found for a text, of each kind.
+// searchPage has the results of a search for a text, by kind.
 type searchPage struct {
 	Text       string
-	Of         string                  // the target that it is, in canonical form, or the text
-	Operation  *publish.ShownOperation // with this number or hash
-	Targets    []*publish.EntryHistory // that say it, or cover it
+	Of         string                  // the text as a target in canonical form, or as typed if it is no target
+	Operation  *publish.ShownOperation // operation with this number or hash
+	Targets    []*publish.EntryHistory // targets for exactly the text, or that cover it
 	Below      []listed
-	Begin      []listed // that begin with it
+	Begin      []listed // entries that begin with the text
 	Urgent     []urgentOrder
 	Withdrawn  []withdrawn
 	Proposals  []decided
@@ -40,10 +40,10 @@ func (p searchPage) Nothing() bool {
 	return p.Operation == nil && entries+len(p.Proposals)+len(p.References)+len(p.Authors) == 0
 }
 
-// foundLength is how many results of each kind a search has.
+// foundLength is the maximum number of results of each kind.
 const foundLength = 20
 
-// maxSearch is the maximum length of the text of a search.
+// maxSearch is the maximum length of the text to search for, in bytes.
 const maxSearch = 2 << 10
 
 func (v *visit) search() error {
@@ -74,7 +74,7 @@ func (p *searchPage) findOperation(v *visit) error {
 	return err
 }
 
-// findTargets finds the targets that say the text, or cover it.
+// findTargets finds the targets for exactly the text, and those that cover it.
 func (p *searchPage) findTargets(v *visit) error {
 	all, err := v.ledger.EntryHistory(v.r.Context(), p.Of)
 	if errors.Is(err, blocklist.ErrMalformed) || errors.Is(err, blocklist.ErrTooLarge) {
@@ -88,7 +88,7 @@ func (p *searchPage) findTargets(v *visit) error {
 	return err
 }
 
-// has reports whether a target was found before.
+// has reports whether the page already has a target.
 func (p *searchPage) has(target string) bool {
 	return slices.ContainsFunc(p.Targets, func(h *publish.EntryHistory) bool { return h.Target == target }) ||
 		slices.ContainsFunc(p.Below, func(e listed) bool { return e.Target() == target })
@@ -118,7 +118,8 @@ func (p *searchPage) findBeginning(v *visit) error {
 	return err
 }
 
-// findWithdrawn finds what begins with the text and is not listed any more. Subscribers may still enforce it.
+// findWithdrawn finds the targets that begin with the text and are not listed any more. Subscribers may still enforce
+// them.
 func (p *searchPage) findWithdrawn(v *visit) error {
 	var targets []string
 	for _, r := range beginnings(p.Text) {
@@ -138,7 +139,7 @@ func (p *searchPage) findWithdrawn(v *visit) error {
 	return err
 }
 
-// findProposals finds the proposals whose target has the text in it.
+// findProposals finds the proposals whose target contains the text.
 func (p *searchPage) findProposals(v *visit) error {
 	f := proposal.Filter{Limit: foundLength}
 	_, err := v.fill(&f, p.Text)
@@ -152,8 +153,8 @@ func (p *searchPage) findProposals(v *visit) error {
 	return err
 }
 
-// fill has a filter select the proposals whose target has a typed text in it. It reports whether there are more than it
-// selects.
+// fill sets a filter to the proposals whose target contains a typed text. It reports whether there are more such
+// proposals than the filter selects.
 func (v *visit) fill(f *proposal.Filter, typed string) (more bool, err error) {
 	f.IDs, more, err = v.targets.find(v.r.Context(), v.ledger, partOf(typed))
 	if f.IDs == nil {
@@ -162,7 +163,7 @@ func (v *visit) fill(f *proposal.Filter, typed string) (more bool, err error) {
 	return more, err
 }
 
-// findLog finds the operations with the text as reference or author.
+// findLog finds the operations whose reference contains the text, and those whose author it names.
 func (p *searchPage) findLog(v *visit) (err error) {
 	pattern := "*" + strings.ReplaceAll(p.Text, "*", "") + "*"
 	if p.References, err = v.log(publish.LogFilter{Reference: pattern, Last: foundLength}); err != nil {
@@ -172,8 +173,8 @@ func (p *searchPage) findLog(v *visit) (err error) {
 	return err
 }
 
-// entriesIn returns the entries in some ranges, in their order. Part says from where to where, how many, and from which
-// end.
+// entriesIn returns the entries in the given ranges, in the order of targets. Part limits the ranges further, and says
+// how many entries are returned and from which end.
 func (v *visit) entriesIn(ranges []publish.EntryRange, part publish.EntryRange) (all []blocklist.Entry, err error) {
 	for _, r := range ranges {
 		r.Most, r.Last, r.From = part.Most, part.Last, max(r.From, part.From)
@@ -195,7 +196,7 @@ func (v *visit) entriesIn(ranges []publish.EntryRange, part publish.EntryRange) 
 	return all[:min(len(all), part.Most)], nil
 }
 
-// first returns the values of an iterator.
+// first collects the values of an iterator. It returns none if one of them is an error.
 func first[T any](all iter.Seq2[T, error]) (values []T, err error) {
 	for e, err := range all {
 		if err != nil {

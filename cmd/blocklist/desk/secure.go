@@ -9,7 +9,7 @@ import (
 // Limits of one request.
 const (
 	maxBody       = 64 << 10         // of a form
-	requestWithin = 30 * time.Second // reading, trying or making a change
+	requestWithin = 30 * time.Second // for reading it, and for trying or making its change
 	atOnce        = 16               // pages that are made at the same time; the others wait
 )
 

@@ -15,7 +15,7 @@ import (
 // maxConnections limits the open connections of a desk.
 const maxConnections = 1000
 
-// Serve answers requests on a listener until ctx ends, and completes the open ones.
+// Serve answers requests on a listener until ctx ends. Then it completes the open requests and returns.
 func (d *Desk) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{
 		Handler: d, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: requestWithin, WriteTimeout: 2 * requestWithin,

@@ -13,14 +13,14 @@ const (
 	sessionIdle  = time.Hour
 	sessionLasts = 12 * time.Hour
 	linkLasts    = 15 * time.Minute
-	linkAgain    = 10 * time.Second // a new link is not shown sooner
+	linkAgain    = 10 * time.Second // shortest time between two links
 	maxSessions  = 100
 )
 
 const sessionCookie = "desk-session"
 
-// sessions are those of a desk on loopback. A one-time link begins one: only who reads what the desk has printed can
-// open it.
+// sessions are the sessions of a desk on loopback. A session begins with a one-time link: only somebody who can read
+// the terminal output of the desk can open the link.
 type sessions struct {
 	show func(path string)
 	now  func() time.Time
@@ -37,7 +37,8 @@ func newSessions(show func(path string)) *sessions {
 	return &sessions{show: show, now: time.Now, open: map[string]*session{}}
 }
 
-// newLink shows a new one-time link, and ends the one before. It does nothing if that was shown just now.
+// newLink shows a new one-time link. The previous link becomes invalid. If that was shown less than [linkAgain] ago,
+// newLink does nothing.
 func (s *sessions) newLink() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,8 +49,8 @@ func (s *sessions) newLink() {
 	s.show("/enter?" + url.Values{"token": {s.link}}.Encode())
 }
 
-// enter begins a session, and returns its secret. It returns an empty text if the link was not the newest one, was used
-// before or is too old.
+// enter begins a session, and returns its secret. It returns an empty text if the link is not the newest one, was used
+// before, or is too old.
 func (s *sessions) enter(link string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +80,7 @@ func (s *sessions) ended(one *session) bool {
 	return s.now().Sub(one.used) > sessionIdle || s.now().Sub(one.begun) > sessionLasts
 }
 
-// valid reports whether a request belongs to a session, which it keeps alive.
+// valid reports whether a request belongs to an open session. The request keeps that session alive.
 func (s *sessions) valid(r *http.Request) bool {
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil {

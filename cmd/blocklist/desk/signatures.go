@@ -14,7 +14,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// asked returns what a form is about: what is pending, or urgent orders.
+// asked returns the pending document that a form is about: the root or release, or the urgent orders.
 func (v *visit) asked() (*publish.Pending, error) {
 	if v.r.FormValue("what") == "urgent" {
 		return v.ledger.PendingUrgent(v.r.Context())
@@ -22,7 +22,7 @@ func (v *visit) asked() (*publish.Pending, error) {
 	return v.ledger.Pending()
 }
 
-// recipients returns the age recipients that a form names, one a line.
+// recipients returns the age recipients in a form. The form has one a line.
 func (v *visit) recipients() []string { return strings.Fields(v.r.FormValue("recipients")) }
 
 // request sends a signing request as a file.
@@ -34,7 +34,7 @@ func (v *visit) request() error {
 	return writeRequest(v.r.Context(), v.w, v.ledger, p, v.recipients())
 }
 
-// bringSignatures adds the signatures and refusals of officers.
+// bringSignatures adds the uploaded signatures and refusals of officers.
 func (v *visit) bringSignatures() error {
 	if err := v.r.ParseMultipartForm(maxUpload); err != nil {
 		return fmt.Errorf("reading the files: %w: %w", blocklist.ErrMalformed, err)
@@ -75,7 +75,7 @@ func bring(ctx context.Context, l *publish.Ledger, text []byte) (signer string, 
 	return p.Signer, nil
 }
 
-// signing is what the forms for signatures need.
+// signing has the data that the forms for signatures need.
 type signing struct {
 	What, Back   string
 	Confidential bool
@@ -88,8 +88,8 @@ func newSigning(urgent, confidential bool) signing {
 	return signing{"", "/pending", confidential}
 }
 
-// writeRequest writes a signing request, by way of memory, so that an error is an answer of its own. If w is an answer,
-// it is a file to be saved.
+// writeRequest writes a signing request. It makes the whole request in memory first, so that nothing is sent if an
+// error occurs. If w is an HTTP response, the browser saves the request as a file.
 func writeRequest(ctx context.Context, w io.Writer, l *publish.Ledger, p *publish.Pending, recipients []string) error {
 	var b bytes.Buffer
 	if err := l.WriteRequest(ctx, &b, p, recipients...); err != nil {
@@ -110,5 +110,5 @@ func writeRequest(ctx context.Context, w io.Writer, l *publish.Ledger, p *publis
 	return err
 }
 
-// maxUpload is the maximum size of files with signatures, in bytes.
+// maxUpload is the maximum total size of an upload of signatures, in bytes.
 const maxUpload = 1 << 20

@@ -10,39 +10,40 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// overview is what every page needs of the list's state. It is read once for each state.
+// overview has the data about the list that every page needs. It is read once for each state.
 type overview struct {
 	publish.Status
 	roles        map[string]string
 	confidential bool
 }
 
-// unprepared returns how many changed lines are in no release yet, neither in a pushed one nor in the pending one.
+// unprepared returns how many changed lines are in no release yet, pushed or pending.
 func (o *overview) unprepared() uint64 { return o.UnpreparedAdded + o.UnpreparedRemoved }
 
-// state stands for all that the desk shows of the agency's folder. Two equal ones have the same content.
+// state identifies the content of the agency's folder, as far as the desk shows it. Equal states mean equal content.
 type state struct {
 	version publish.Version
 	folders string
 }
 
-// board is what the receipts say together.
+// board is the result of judging all receipts.
 type board struct {
 	read      read
 	times     report.Enforcement
 	standings []receipt.Standing
 }
 
-// shownChanges is how many changes and operations of a release the page has. The others are in the request.
+// shownChanges is the maximum number of changes, and of operations, of a release that a page shows. All are in the
+// signing request.
 const shownChanges = 500
 
-// changes are the first changes of a list, and how many there are.
+// changes has the first changes of a list as text, and the numbers of all changes.
 type changes struct {
-	First          []string // lines with their sign
+	First          []string // each with the sign + or −
 	Added, Removed uint64
 }
 
-// More returns how many changes are not among the first.
+// More returns how many changes are not in First.
 func (c changes) More() uint64 { return c.Added + c.Removed - uint64(len(c.First)) }
 
 func (c *changes) fill(all iter.Seq2[blocklist.Change, error]) error {
@@ -63,20 +64,20 @@ func (c *changes) fill(all iter.Seq2[blocklist.Change, error]) error {
 	return nil
 }
 
-// review is what the signatures on a release cover.
+// review is what an officer reads before signing a release: the content that the signature covers.
 type review struct {
-	Operations []publish.Operation // the first ones
-	More       uint64              // how many others there are
+	Operations []publish.Operation // the first operations
+	More       uint64              // number of further operations
 	Changes    changes
 	Problem    error // why an officer must not sign it
 }
 
-// read are the subscribers' receipts at a time.
+// read has the subscribers' receipts as they were read at a time.
 type read struct {
 	*report.Receipts
 	at time.Time
 }
 
-// receiptsFor is how old the receipts of a page are at most, so that an officer with a deadline of some minutes sees
-// who enforces a release.
+// receiptsFor is the maximum age of the receipts on a page. It is short, because an officer with a deadline of some
+// minutes must see who enforces a release.
 const receiptsFor = 10 * time.Second

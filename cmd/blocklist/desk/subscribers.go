@@ -9,10 +9,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// subscribersPage says who enforces what, since when, and how fast.
+// subscribersPage has the subscribers, the release that each one enforces, and how fast they enforce releases.
 type subscribersPage struct {
 	table[receipt.Standing]
-	Given    bool // receipts are read
+	Given    bool // the desk reads receipts
 	From     string
 	Read     time.Time // when the receipts were read
 	Deadline time.Duration
@@ -54,7 +54,7 @@ func (v *visit) subscribers() error {
 	return err
 }
 
-// rank sorts states: those that need a person come first.
+// rank returns the place of a state in the order: states that need the attention of a person come first.
 func rank(s receipt.State) int {
 	switch s {
 	case receipt.Differs:

@@ -11,7 +11,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// table is a part of rows that are all in memory, sorted and paged by the query of the URL.
+// table is one page of a table whose rows are all in memory. The query of the URL says by which column they are sorted,
+// and which page it is.
 type table[T any] struct {
 	Rows           []T
 	Total          int
@@ -21,11 +22,11 @@ type table[T any] struct {
 	sort string
 }
 
-// column compares rows by one column.
+// column compares two rows by one column.
 type column[T any] func(a, b T) int
 
-// newTable returns the part of rows that a URL asks for. The columns are by their names in the URL; standard is the one
-// by which rows are sorted if the URL has none.
+// newTable returns the part of rows that a URL asks for. Columns has the columns by their names in the URL. If the URL
+// names none, the rows are sorted by the column standard.
 func newTable[T any](u *url.URL, rows []T, standard string, columns map[string]column[T]) (t table[T], err error) {
 	t = table[T]{Total: len(rows), url: u, sort: u.Query().Get("sort")}
 	if t.sort == "" {
@@ -58,7 +59,8 @@ func newTable[T any](u *url.URL, rows []T, standard string, columns map[string]c
 	return t, nil
 }
 
-// By returns the URL that sorts by a column, or in the other direction if the rows are sorted by it.
+// By returns the URL of the table sorted by a column. If it is already sorted by that column, the URL reverses the
+// order.
 func (t table[T]) By(name string) string {
 	if t.sort == name {
 		name = "-" + name

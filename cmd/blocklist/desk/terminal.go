@@ -17,7 +17,8 @@ import (
 // 'blocklist sign URL --code CODE' fetches the request, and brings the signature. The code only lets the terminal in:
 // what counts is the signature.
 
-// terminal answers an officer's terminal, in plain text.
+// terminal returns the handler for requests from an officer's terminal. It checks the one-time code, and answers in
+// plain text.
 func (d *Desk) terminal(do func(http.ResponseWriter, *http.Request, *publish.Ledger, *code) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if d.sessions == nil && !d.fromProxy(r) {
@@ -37,7 +38,7 @@ func (d *Desk) terminal(do func(http.ResponseWriter, *http.Request, *publish.Led
 	}
 }
 
-// isFor reports whether a code was made for p: for exactly these bytes.
+// isFor reports whether a code was made for p with exactly the present content.
 func (c code) isFor(p *publish.Pending) bool {
 	if p == nil {
 		return false
@@ -46,7 +47,8 @@ func (c code) isFor(p *publish.Pending) bool {
 	return err == nil && id == c.id
 }
 
-// pendingFor returns what a code was made for. It fails if something else is pending now, or another state of it.
+// pendingFor returns the pending document that a code was made for. It fails if another document is pending now, or if
+// the content has changed since.
 func pendingFor(ctx context.Context, l *publish.Ledger, one *code) (p *publish.Pending, err error) {
 	if one.Urgent {
 		p, err = l.PendingUrgent(ctx)
@@ -60,7 +62,7 @@ func pendingFor(ctx context.Context, l *publish.Ledger, one *code) (p *publish.P
 	return p, err
 }
 
-// checkOf fails if a signature or a refusal names something else than p.
+// checkOf fails if a signature or a refusal names another document than p.
 func checkOf(text []byte, p *publish.Pending) error {
 	var of struct {
 		Root   int64

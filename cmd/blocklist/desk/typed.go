@@ -8,8 +8,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// canonical returns the target that a person has typed in any form: defanged, with a scheme or not, in the letters of
-// any script. It returns the text if that is no target.
+// canonical returns a typed target in canonical form. The typed form may be defanged, with or without a scheme, and in
+// any script. If the text is no target, canonical returns it unchanged.
 func canonical(text string) string {
 	e, err := proposal.ParseTarget(text)
 	if err != nil {
@@ -18,7 +18,8 @@ func canonical(text string) string {
 	return e.Target()
 }
 
-// partOf returns what the targets about a typed text contain.
+// partOf returns the part of a typed text that targets about it contain: without a leading "=" or scheme, and in lower
+// case.
 func partOf(text string) string {
 	if e, err := proposal.ParseTarget(text); err == nil {
 		text = e.Target()
@@ -30,8 +31,8 @@ func partOf(text string) string {
 	return strings.TrimSuffix(text, "/")
 }
 
-// beginnings returns the ranges of the targets that begin with a typed text: names, alone or with what is below them,
-// and pages on them.
+// beginnings returns the ranges of the targets that begin with a typed text: domain and host names, and URLs on these
+// hosts.
 func beginnings(text string) (all []publish.EntryRange) {
 	part := partOf(text)
 	forms := []string{part, "=" + part, "https://" + part, "https://*." + part}
@@ -55,5 +56,5 @@ func isNetwork(text string) bool {
 	return err == nil && e.Scope == blocklist.ScopeIP
 }
 
-// afterAll follows every character of a target.
+// afterAll sorts after every character that a target can have.
 const afterAll = "\U0010ffff"

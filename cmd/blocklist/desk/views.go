@@ -17,7 +17,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
-// views are the templates of all pages, with the functions of a language and a time zone.
+// views has the templates of all pages, one set for each combination of language and time zone.
 type views struct {
 	assets assets
 	pages  template.FuncMap // functions of single pages
@@ -30,7 +30,7 @@ type viewKey struct {
 	language, zone string
 }
 
-// maxViews is how many combinations of languages and zones are kept.
+// maxViews is the maximum number of combinations of language and time zone that are kept.
 const maxViews = 64
 
 func newViews(l languages, a assets, pages template.FuncMap) (*views, error) {
@@ -43,7 +43,7 @@ func newViews(l languages, a assets, pages template.FuncMap) (*views, error) {
 	return v, nil
 }
 
-// get returns the templates of all pages.
+// get returns the templates of all pages for a language and a time zone.
 func (v *views) get(w *words.Words, zone *time.Location) (map[string]*template.Template, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -85,11 +85,11 @@ func (v *views) parse(w *words.Words, zone *time.Location) (map[string]*template
 	return pages, nil
 }
 
-// fixedText is a text of the catalogue, in a template, that depends on the language alone.
+// fixedText matches a text of the catalogue in a template that depends on nothing but the language.
 var fixedText = regexp.MustCompile(`{{t "([^"]+)"}}`)
 
-// parseInto parses files into a template. Fixed texts are put in their places here, once for each language, and not in
-// each row of each page.
+// parseInto parses files into a template. It already inserts the fixed texts of the language, so they need not be
+// looked up again each time a page is made.
 func parseInto(t *template.Template, w *words.Words, pattern string) error {
 	names, err := fs.Glob(files, pattern)
 	if err != nil {
@@ -129,7 +129,7 @@ func (v *views) funcs(w *words.Words, zone *time.Location) template.FuncMap {
 	}
 }
 
-// whole returns a number of any type as one without a sign.
+// whole converts an int, int64 or uint64 to uint64. It returns 0 for a negative number or any other type.
 func whole(n any) uint64 {
 	switch n := n.(type) {
 	case uint64:
@@ -142,8 +142,8 @@ func whole(n any) uint64 {
 	return 0
 }
 
-// timeElement returns a time as an element, which the script of the page writes in the zone of the reader unless they
-// have chosen one.
+// timeElement returns a time as an HTML element, written in the given zone. If the reader has not chosen a zone, the
+// script of the page rewrites it in the zone of the browser.
 func timeElement(at time.Time, write func(time.Time) string, class string, zone *time.Location) template.HTML {
 	if at.IsZero() {
 		return "–"
@@ -152,7 +152,7 @@ func timeElement(at time.Time, write func(time.Time) string, class string, zone 
 	return template.HTML(fmt.Sprintf(`<time class="%s" datetime="%s">%s</time>`, class, at.UTC().Format(time.RFC3339), shown)) //nolint:gosec // digits
 }
 
-// dayElement returns a day as an element. Days are those of UTC, as in entries.
+// dayElement returns a day as an HTML element. Days are days in UTC, as in entries.
 func dayElement(at time.Time, w *words.Words) template.HTML {
 	if at.IsZero() {
 		return "–"
@@ -161,12 +161,12 @@ func dayElement(at time.Time, w *words.Words) template.HTML {
 	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, at.Format(time.DateOnly), w.Day(at))) //nolint:gosec // as above
 }
 
-// attributes returns what the line of an entry has beside the target.
+// attributes returns the attributes in the line of an entry, the part after the target.
 func attributes(e blocklist.Entry) string {
 	return strings.TrimSpace(strings.TrimPrefix(e.String(), e.Target()))
 }
 
-// clock returns the time until a moment, as an element that the script of the page counts down.
+// clock returns the time that is left until a moment, as an HTML element that the script of the page counts down.
 func clock(until, now time.Time, w *words.Words) template.HTML {
 	left := max(until.Sub(now), 0)
 	return template.HTML(fmt.Sprintf(`<time data-until="%s">%s</time>`, until.UTC().Format(time.RFC3339), w.Took(left))) //nolint:gosec // digits

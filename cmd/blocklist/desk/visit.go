@@ -17,21 +17,21 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
-// visit is one request of a person whose right to it was checked.
+// visit is one request of a known person. The handler checks the person's right before it shows the page.
 type visit struct {
 	*Desk
-	w      http.ResponseWriter // nil for a page that is kept
+	w      http.ResponseWriter // nil while a shared page is made
 	r      *http.Request
 	ledger *publish.Ledger
 	now    *overview
-	person person // without a name for a page that is kept
+	person person // without a name while a shared page is made
 	answer *answer
 }
 
 // content is the data of a page.
 type content struct {
 	Lang, Zone   string // of the person; Zone is empty if none was chosen
-	NoZone       string // a time zone that was asked for, and that there is not
+	NoZone       string // a time zone that was asked for, but does not exist
 	List         string
 	Confidential bool
 	Status       *publish.Status // nil without a session
@@ -41,10 +41,10 @@ type content struct {
 	SignOut      string
 	At           string // path of the page
 	Back         string // path and query
-	Typed        bool   // the page may have a form that is kept when it is left
+	Typed        bool   // the page may have a form to keep when the page is left
 	Draft        bool   // the URL names a draft that the desk has
-	Title        string // key of a text, or a text
-	Query        string // of the search
+	Title        string // key of a text, or the title itself
+	Query        string // the text in the search field
 	Data         any
 }
 
@@ -76,7 +76,7 @@ func (d *Desk) page(needed right, show func(*visit) error) http.Handler {
 	})
 }
 
-// serve checks the right of a person, and shows a page.
+// serve shows a page, if the person has the right for it.
 func (d *Desk) serve(w http.ResponseWriter, r *http.Request, l *publish.Ledger, name string, needed right,
 	show func(*visit) error,
 ) error {
@@ -106,7 +106,7 @@ func (d *Desk) serve(w http.ResponseWriter, r *http.Request, l *publish.Ledger, 
 	return nil
 }
 
-// inTurn runs do when fewer than [atOnce] others run.
+// inTurn runs do, but first waits until fewer than [atOnce] pages are being made.
 func (d *Desk) inTurn(ctx context.Context, do func() error) error {
 	select {
 	case d.busy <- struct{}{}:
@@ -117,8 +117,8 @@ func (d *Desk) inTurn(ctx context.Context, do func() error) error {
 	}
 }
 
-// showKept shows a page that all people with the same role, language and time zone share. It is made without the name
-// of any of them, unless it asks what belongs to one.
+// showKept shows a page that all people with the same role, language and time zone share. The page is made without the
+// name of a person, unless the URL asks for data of that person.
 func (v *visit) showKept(of state, show func(*visit) error) error {
 	spoken, zone := v.view()
 	shared := visit{Desk: v.Desk, r: v.r, ledger: v.ledger, now: v.now, person: person{Role: v.person.Role}}
@@ -137,7 +137,7 @@ func (v *visit) showKept(of state, show func(*visit) error) error {
 	return err
 }
 
-// give sends a page, or returns it to those who wait for it.
+// give stores the answer of a visit, and sends it unless the visit makes a shared page.
 func (v *visit) give(a *answer) {
 	if v.answer = a; v.w != nil {
 		a.send(v.w, v.person.Name)
@@ -152,7 +152,7 @@ func (v *visit) view() (spoken *words.Words, zone *time.Location) {
 	return v.languages.of(v.r), cmp.Or(zone, time.UTC)
 }
 
-// show writes a page.
+// show makes a page from the template view, with a title and data, and gives it as the answer.
 func (v *visit) show(view, title string, data any) error {
 	return v.write(http.StatusOK, view, title, data)
 }
@@ -204,7 +204,7 @@ func (d *Desk) plain(w http.ResponseWriter, r *http.Request, status int, view, d
 	}
 }
 
-// redirect leads to a page after a change, with values for its URL.
+// redirect leads the browser to a page after a form was sent, with values for the query of the page.
 func (v *visit) redirect(path string, values url.Values) error {
 	if len(values) > 0 {
 		path += "?" + values.Encode()
