@@ -20,23 +20,23 @@ import (
 // Needs reports whether the rules ask for a field.
 func (f changeForm) Needs(field string) bool { return slices.Contains(f.Required, field) }
 
-// changePage is the form of a change, and what the change would do.
+// changePage has the form of a change, and what the change would do.
 type changePage struct {
 	Form     changeForm
-	Problem  error // why it can't be done; nil: nothing is wrong, or it was not tried
+	Problem  error // why the change can't be made; nil: it can, or was not tried
 	Tried    bool
-	Head     string // the last operation when it was tried
+	Head     string // hash of the last operation when the change was tried
 	Seen     []seenEntry
-	Missing  []around          // what can't be withdrawn as it was named
-	Orders   []blocklist.Entry // that the one entry rests on which is to be withdrawn, if there are several
-	Foreseen []guard.Finding   // what would hold the release with a withdrawal
+	Missing  []around          // entries that can't be withdrawn as they were named
+	Orders   []blocklist.Entry // standing orders of the entry to withdraw, if it is a single one
+	Foreseen []guard.Finding   // findings that would hold a release after a withdrawal
 	Result   publish.ChangeResult
 	Held     *guard.Report // nil: the guards hold nothing
-	Since    []logged      // what others have done since it was tried before
+	Since    []logged      // operations since the change was first tried
 	Edit     string        // URL of the form with what was typed
 }
 
-// Counts reports whether a change was tried, and would do something.
+// Counts reports whether a change was tried with success, and would change something.
 func (p changePage) Counts() bool {
 	r := p.Result
 	return p.Tried && p.Problem == nil && p.Held == nil && r.Added+r.Joined+r.Changed+r.Removed+r.Withdrawn > 0
@@ -45,23 +45,23 @@ func (p changePage) Counts() bool {
 // IsForm reports whether the page has the form itself.
 func (p changePage) IsForm() bool { return !p.Counts() }
 
-// seenEntry is an entry as it was typed and as it is stored.
+// seenEntry is an entry of the form as it would be stored, with notes about what was typed.
 type seenEntry struct {
 	blocklist.Entry
 	Notes  []publish.Message
 	Around around
 }
 
-// maxEntries is how many entries one form may have.
+// maxEntries is the maximum number of entries in a form.
 const maxEntries = 1000
 
-// maxWrong is how many wrong lines a page names.
+// maxWrong is the maximum number of malformed lines that a page names.
 const maxWrong = 50
 
 func (v *visit) addForm() error      { return v.showForm("add") }
 func (v *visit) withdrawForm() error { return v.showForm("withdraw") }
 
-// showForm shows a form, or what the one that was sent would do.
+// showForm shows the form of a change. If the form was sent, it shows what the change would do.
 func (v *visit) showForm(verb string) error {
 	p, d := changePage{Form: v.changeForm(verb)}, v.draft()
 	if d.fields == nil || v.r.URL.Query().Has(editQuery) {
@@ -88,7 +88,7 @@ func (v *visit) showChange(status int, p changePage) error {
 	return v.write(status, "change", p.Form.Verb+".title", p)
 }
 
-// changeForm reads the form of a change, or what a link fills in.
+// changeForm reads the form of a change, as it was typed or as a link fills it in.
 func (v *visit) changeForm(verb string) changeForm {
 	get := v.value
 	return changeForm{
@@ -114,8 +114,8 @@ func needed(r publish.Rules) (fields []string) {
 func (v *visit) add() error      { return v.makeChange("add") }
 func (v *visit) withdraw() error { return v.makeChange("withdraw") }
 
-// makeChange tries a change. If the form has the last operation that its author has seen, it is made, unless something
-// has happened since.
+// makeChange makes the change of a form that has the last operation when the change was tried. If there was another
+// operation since, or if the form was never tried, makeChange tries the change instead and shows the result.
 func (v *visit) makeChange(verb string) error {
 	if err := v.r.ParseForm(); err != nil {
 		return err
@@ -143,7 +143,7 @@ func (v *visit) makeChange(verb string) error {
 	return v.redirect("/operation/"+strconv.FormatInt(before.ID+1, 10), url.Values{doneQuery: {page}})
 }
 
-// since returns what has happened after an operation, newest first.
+// since returns the operations after an operation, newest first.
 func (v *visit) since(id int64) (all []logged, err error) {
 	newest, err := v.log(publish.LogFilter{Last: pageLength})
 	for _, o := range newest {
@@ -154,7 +154,7 @@ func (v *visit) since(id int64) (all []logged, err error) {
 	return all, err
 }
 
-// tryChange shows what a change would do.
+// tryChange tries a change, and shows what it would do.
 func (v *visit) tryChange(status int, p changePage) error {
 	head, err := v.ledger.History().Head(v.r.Context())
 	if err != nil {
@@ -181,7 +181,7 @@ func (v *visit) tryChange(status int, p changePage) error {
 	return v.showChange(status, p)
 }
 
-// look finds out how the entries are stored, and what covers them.
+// look fills in how the entries would be stored and what covers them, or, for a withdrawal, what the guards would find.
 func (p *changePage) look(v *visit) error {
 	lines, entries, err := p.Form.parse()
 	if err != nil {
@@ -204,7 +204,7 @@ func (p *changePage) look(v *visit) error {
 	return nil
 }
 
-// findMissing finds out which entries can't be withdrawn as they were named, and what the list has in their place.
+// findMissing fills in the entries that can't be withdrawn as they were named, each with the listed entries around it.
 func (p *changePage) findMissing(v *visit) error {
 	_, entries, err := p.Form.parse()
 	if err != nil {
@@ -230,7 +230,7 @@ func (p changePage) More() uint64 {
 	return changed - min(shown, changed)
 }
 
-// apply makes the change.
+// apply makes the change in the ledger l, which may be one for a dry run.
 func (f changeForm) apply(ctx context.Context, l *publish.Ledger, author string) (publish.ChangeResult, error) {
 	_, entries, err := f.parse()
 	if err != nil {
@@ -246,7 +246,8 @@ func (f changeForm) apply(ctx context.Context, l *publish.Ledger, author string)
 	return l.Withdraw(ctx, f.Reference, entries, by)
 }
 
-// dayToCome reads a day after today. It returns the zero time for the empty text.
+// dayToCome parses a day. It fails with [publish.ErrOver] unless the day is after today. For an empty text it returns
+// the zero time.
 func dayToCome(text string) (day time.Time, err error) {
 	if day, err = dayOf(text, 0); err == nil && text != "" && !day.After(time.Now()) {
 		err = fmt.Errorf("day %s: %w; give a later one", text, publish.ErrOver)
@@ -254,7 +255,7 @@ func dayToCome(text string) (day time.Time, err error) {
 	return day, err
 }
 
-// parse reads the entries, with the attributes of the form where they have none of their own.
+// parse parses the entries. An entry without an attribute of its own gets that of the form.
 func (f changeForm) parse() (lines []string, entries []blocklist.Entry, err error) {
 	rest := blocklist.Attributes{Category: f.Category, Reference: f.Reference}
 	if rest.Expires, err = dayOf(f.Expires, 0); err != nil {

@@ -13,18 +13,18 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// codePage has a one-time code, and says when it was used.
+// codePage shows a one-time code and whether it was used.
 type codePage struct {
 	code
-	Over         bool // its time is over
-	Gone         bool // what it was made for is not pending any more
+	Over         bool // the code has expired
+	Gone         bool // the document that the code was made for is not pending any more
 	Root         bool // the list has a root that officers' terminals need
 	Confidential bool
 	Officers     []officer
 	Keys         []string // names of the key files of officers who have not signed yet
-	Enough       bool     // the release can be published, unless urgent orders end with it
+	Enough       bool     // the release has enough signatures to be published, if no urgent orders end with it
 	Ends         *endingOrders
-	Unpushed     bool // the urgent orders are signed, and not at the origin yet
+	Unpushed     bool // the urgent orders are signed, but were not pushed yet
 	Push         push
 	Back         string
 }
@@ -49,10 +49,12 @@ func (v *visit) makeCode() error {
 	return v.redirect(made.Path(), url.Values{ownQuery: {"1"}})
 }
 
-// isOrigin is the address of a web server as browsers state it, without anything that a shell would read as a command.
+// isOrigin matches the address of a web server as browsers send it in the header Origin, without characters that a
+// shell would interpret.
 var isOrigin = regexp.MustCompile(`^https?://[a-zA-Z0-9.:\[\]-]+$`)
 
-// address returns the address of this desk as the person's browser states it: a proxy may have another one for itself.
+// address returns the address of this desk as the person's browser knows it: behind a proxy, the desk itself has
+// another one.
 func (v *visit) address() string {
 	if origin := v.r.Header.Get("Origin"); isOrigin.MatchString(origin) {
 		return origin
@@ -63,7 +65,7 @@ func (v *visit) address() string {
 	return "https://" + v.r.Host
 }
 
-// code shows the page of a one-time code, to its author only.
+// code shows the page of a one-time code, only to the person who has made the code.
 func (v *visit) code() error {
 	one, err := v.codes.of(v.r.PathValue("id"), v.person.Name)
 	if err != nil {
@@ -95,7 +97,7 @@ func (v *visit) code() error {
 	return err
 }
 
-// plainName is a name that can be that of a file, and needs no quotes in a shell.
+// plainName matches a name that can be part of a file name and needs no quotes in a shell.
 var plainName = regexp.MustCompile(`^[\pL\pN][\pL\pN._-]*$`)
 
 // keyFiles returns the files in which "blocklist keygen" keeps the keys of the officers who have not signed yet.
@@ -114,7 +116,7 @@ func keyFiles(p *publish.Pending) (all []string) {
 	return slices.Compact(all)
 }
 
-// root sends the root that officers' terminals need.
+// root sends the list's root, which officers' terminals need.
 func (v *visit) root() error {
 	text, err := os.ReadFile(filepath.Join(v.Dir, "root.json"))
 	if err != nil {

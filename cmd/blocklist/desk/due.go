@@ -14,10 +14,10 @@ type duePage struct {
 	table[blocklist.Entry]
 	What   string // review, expired, expiring; empty: all
 	Now    time.Time
-	Ending uint64 // urgent orders that end without being in the list
+	Ending uint64 // number of urgent orders that would end without being in the list
 }
 
-// Overdue reports whether a time has come.
+// Overdue reports whether the time at has come.
 func (p duePage) Overdue(at time.Time) bool { return !at.IsZero() && !at.After(p.Now) }
 
 func (v *visit) due() error {
@@ -50,7 +50,7 @@ func (v *visit) due() error {
 	return v.show("due", "due.title", p)
 }
 
-// has reports whether an order belongs to the page.
+// has reports whether an order belongs to the part of the page that What names.
 func (p duePage) has(o blocklist.Entry) bool {
 	review, expired := p.Overdue(o.Review), p.Overdue(o.Expires)
 	expiring := !expired && !o.Expires.IsZero() && o.Expires.Before(p.Now.Add(publish.ExpiringSoon))

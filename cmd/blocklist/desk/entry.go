@@ -14,18 +14,18 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/report"
 )
 
-// entryPage is the whole history of what was asked for, and of what covers it.
+// entryPage has the whole history of the target that was asked for, and of the targets that cover it.
 type entryPage struct {
 	Of         string
 	Verdict    verdict
 	Own, Cover []*entryState
-	Around     *around // what the list has around it, if it is not listed itself
+	Around     *around // listed entries around the target, if it is not listed itself
 }
 
 // entryState is the history of one target, newest first.
 type entryState struct {
 	*publish.EntryHistory
-	Standing []blocklist.Entry // the orders that it rests on
+	Standing []blocklist.Entry // the standing orders of the target
 }
 
 func (v *visit) entry() error {
@@ -59,7 +59,7 @@ func (v *visit) entry() error {
 	return v.show("entry", "entry.title", p)
 }
 
-// entryPage is the history of an entry as a page to print.
+// entryPage shows the history of an entry as a page to print.
 func (v *visit) entryPage() error {
 	o := v.reportOptions()
 	var b bytes.Buffer
@@ -69,7 +69,7 @@ func (v *visit) entryPage() error {
 	return v.showReport(b.Bytes(), o.Language)
 }
 
-// reportOptions are the data of pages to print. A page says what can't be read.
+// reportOptions returns the options for pages to print. If the receipts can't be read, the page says so.
 func (v *visit) reportOptions() report.Options {
 	language, _ := v.view()
 	o := report.Options{Language: language.Language, Program: v.Program, Deadline: v.Deadline}
@@ -81,7 +81,8 @@ func (v *visit) reportOptions() report.Options {
 	return o
 }
 
-// showReport shows a page of package report. It has its style sheet in it, which the policy allows by its hash.
+// showReport shows a page that package report has made. The page contains its style sheet, which the
+// Content-Security-Policy allows by hash.
 func (v *visit) showReport(page []byte, language string) error {
 	_, rest, _ := bytes.Cut(page, []byte("<style>"))
 	style, _, _ := bytes.Cut(rest, []byte("</style>"))

@@ -20,13 +20,13 @@ var (
 	errNoForm    = errors.New("this address takes a form, and none came")
 )
 
-// failure is what a page says about an error.
+// failure is an error as a page shows it.
 type failure struct {
-	Key string // of the text that says what kind of failure it is, and what to do
+	Key string // of the text that says what kind of error it is, and what to do
 	Err error
 }
 
-// fieldOf returns the name of the field that an error is about; empty: none.
+// fieldOf returns the name of the form field that an error is about. It is empty if the error is about no field.
 func fieldOf(err error) string {
 	rule, entry, field := (*publish.RuleError)(nil), (*blocklist.EntryError)(nil), (*fieldError)(nil)
 	switch {
@@ -42,14 +42,14 @@ func fieldOf(err error) string {
 	return ""
 }
 
-// kind is a kind of errors, with the status of the answer.
+// kind is a kind of errors, with the HTTP status of the answer.
 type kind struct {
 	status int
 	key    string
 	errs   []error
 }
 
-// kinds are the kinds of errors. The first that fits counts.
+// kinds returns the kinds of errors. The first kind that an error matches counts.
 func kinds() []kind {
 	return []kind{
 		{http.StatusNotFound, "fail.missing", []error{errNoPage, publish.ErrNoOperation, fs.ErrNotExist, proposal.ErrNotFound}},
@@ -81,7 +81,7 @@ func failureOf(err error) kind {
 	return kind{http.StatusInternalServerError, "fail.other", nil}
 }
 
-// fail shows an error.
+// fail shows the page about an error.
 func (d *Desk) fail(v *visit, err error) {
 	k := failureOf(err)
 	switch k.status {

@@ -9,31 +9,31 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// pendingPage is what waits for signatures, in full.
+// pendingPage has the root or release that waits for signatures, with all that an officer must know about it.
 type pendingPage struct {
 	*publish.Pending
 	Officers   []officer
-	Before     []officer // of a root: those of the root before
+	Before     []officer // of a root: the officers of the previous root
 	Review     *review
 	Recipients publish.Recipients
-	Unreleased bool     // the list has changed since
+	Unreleased bool     // the list has changed since the pending release was made
 	Changes    *changes // these changes
 	Held       *guard.Report
 	Ends       *endingOrders // urgent orders that the release would end; nil: none
 	Reviewers  []string      // who can make and publish a release
 	Push       push
-	Refused    error // why it was not made or published just now
-	Damaged    error // why what is pending can't be read
+	Refused    error // why the release could not be made or published just now
+	Damaged    error // why the pending root or release can't be read
 }
 
-// push is how a signed release, or signed urgent orders, are published.
+// push says how a signed release, or signed urgent orders, can be published.
 type push struct {
-	Possible  bool // from the desk
+	Possible  bool // the desk itself can push
 	May       bool // the person may do it
 	To        string
-	Reviewers []string // who may
+	Reviewers []string // the people who may do it
 	At        string   // path of the form
-	Command   string   // what else does it
+	Command   string   // the command that does it outside the desk
 }
 
 func (v *visit) pushing(urgent bool) push {
@@ -44,7 +44,7 @@ func (v *visit) pushing(urgent bool) push {
 	return p
 }
 
-// officer is one who may sign, and whether they have.
+// officer is an officer who may sign what is pending.
 type officer struct {
 	Name   string
 	Signed bool
@@ -107,7 +107,8 @@ func officers(s *publish.Signatures) (all []officer) {
 	return all
 }
 
-// release makes the next release. If the guards hold it, it shows what they say; with a reason, they are overridden.
+// release makes the next release. If the guards hold it, the page shows their findings. If the form has a reason, the
+// guards are overridden.
 func (v *visit) release() error {
 	by := publish.Audit{Author: v.person.Name, Reason: strings.TrimSpace(v.r.FormValue("override"))}
 	if by.Reason != "" {
@@ -119,7 +120,8 @@ func (v *visit) release() error {
 	return v.thenUnlessHeld(err, "/pending")
 }
 
-// thenUnlessHeld leads to a page, or shows why a release is held: by the guards, or since urgent orders would end.
+// thenUnlessHeld redirects to a page, or shows why the release is held: by the guards, or because urgent orders would
+// end.
 func (v *visit) thenUnlessHeld(err error, path string) error {
 	held := (*guard.HeldError)(nil)
 	if !errors.As(err, &held) && !errors.Is(err, publish.ErrEnds) {
@@ -137,10 +139,10 @@ func (v *visit) thenUnlessHeld(err error, path string) error {
 	return v.write(failureOf(err).status, "pending", "pending.title", p)
 }
 
-// published is the serial of the release that a person has just published.
+// published is the result of a push: the serial of the release that the person has just published.
 type published uint64
 
-// push brings the signed release to the origin.
+// push sends the signed release to the origin.
 func (v *visit) push() error {
 	if v.Push == nil {
 		return errNoPage
@@ -152,7 +154,7 @@ func (v *visit) push() error {
 	return v.leadTo("/", notice{}, published(pushed.Serial))
 }
 
-// then leads to a page unless there is an error.
+// then redirects to a page if err is nil; else it returns err.
 func (v *visit) then(err error, path string) error {
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 // reportsPage has the months of the list's history, newest first.
 type reportsPage struct{ Months []string }
 
-// maxMonths is how many months the page has.
+// maxMonths is the maximum number of months on the page.
 const maxMonths = 60
 
 func (v *visit) reports() error {
@@ -37,7 +37,7 @@ func firstOfMonth(t time.Time) time.Time {
 	return time.Date(year, month, 1, 0, 0, 0, 0, time.UTC)
 }
 
-// report is the page to print about a month.
+// report shows the page to print about a month.
 func (v *visit) report() error {
 	month, err := time.Parse("2006-01", v.r.PathValue("month"))
 	if err != nil {
@@ -51,7 +51,7 @@ func (v *visit) report() error {
 	return v.showReport(b.Bytes(), o.Language)
 }
 
-// peoplePage has who has which role.
+// peoplePage has the people and their roles.
 type peoplePage struct {
 	table[person]
 	Roles []string

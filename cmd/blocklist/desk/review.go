@@ -6,7 +6,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// review reads what a release's signatures cover, once for each state.
+// review returns what the signatures on a release cover. It is read once for each state of the folder.
 func (v *visit) review(p *publish.Pending) (*review, error) {
 	return v.reviews.get(v.r.Context(), v.stamp(), func(ctx context.Context) (*review, error) {
 		r := &review{}
@@ -29,7 +29,8 @@ func (v *visit) review(p *publish.Pending) (*review, error) {
 	})
 }
 
-// unpreparedChanges reads what no release has yet, neither a pushed one nor the pending one, once for each state.
+// unpreparedChanges returns the changes that are in no release yet, pushed or pending. They are read once for each
+// state of the folder.
 func (v *visit) unpreparedChanges() (*changes, error) {
 	return v.unprepared.get(v.r.Context(), v.stamp(), func(ctx context.Context) (*changes, error) {
 		c := &changes{}
@@ -37,5 +38,5 @@ func (v *visit) unpreparedChanges() (*changes, error) {
 	})
 }
 
-// stamp names the present state of the list and of what is pending.
+// stamp identifies the present state of the list and of the pending documents.
 func (v *visit) stamp() string { return v.now.Head.Hash + v.folders() }

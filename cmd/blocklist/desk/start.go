@@ -14,15 +14,15 @@ type task struct {
 	Urgent bool
 }
 
-// startPage is what waits, and what has happened last.
+// startPage has the tasks that wait for a person, and the last operations.
 type startPage struct {
 	Tasks  []task
 	Recent []logged // newest first
 
-	Published published // what the person has just published; 0: nothing
+	Published published // serial that the person has just published; 0: none
 }
 
-// maxRecent is how many operations the first page has.
+// maxRecent is the number of operations on the first page.
 const maxRecent = 8
 
 func (v *visit) start() error {
@@ -43,7 +43,8 @@ func (v *visit) start() error {
 	return v.show("start", "start.title", p)
 }
 
-// tasks returns what waits, the most urgent first: among others, a number of urgent orders that end.
+// tasks returns the tasks that wait, the most urgent first. Ending is the number of urgent orders that would end and
+// need a decision.
 func (v *visit) tasks(ending uint64) (all []task) {
 	add := func(when bool, t task) {
 		if when {
@@ -64,7 +65,7 @@ func (v *visit) tasks(ending uint64) (all []task) {
 	return all
 }
 
-// missing returns how many signatures are missing on what is pending, if anything is.
+// missing returns how many signatures p still needs; 0 if nothing is pending.
 func missing(p *publish.Pending) uint64 {
 	if p == nil {
 		return 0

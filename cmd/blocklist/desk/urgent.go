@@ -13,20 +13,20 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// urgentPage has the urgent orders in force, those that wait for a signature, and the form for more.
+// urgentPage has the urgent orders in force, the orders that wait for a signature, and the form for new ones.
 type urgentPage struct {
 	publish.UrgentList
 	changePage
 	Waiting *publish.Pending
-	Ordered []blocklist.Entry // by Waiting
-	Stamp   string            // what a form is about, see [visit.urgentStamp]
+	Ordered []blocklist.Entry // the entries in Waiting
+	Stamp   string            // the state that the form shows, see [visit.urgentStamp]
 	For     string            // hours, as they were typed
 	Now     time.Time
 	Push    push
-	Ends    *endingOrders // those that the next release would end; nil: none
+	Ends    *endingOrders // urgent orders that the next release would end; nil: none
 }
 
-// Counts reports whether urgent orders were tried, and can be asked for.
+// Counts reports whether urgent orders were tried with success, so that they can be asked for.
 func (p urgentPage) Counts() bool { return p.Tried && p.Problem == nil && p.Held == nil }
 
 // IsForm reports whether the page may have a form.
@@ -89,7 +89,7 @@ func (v *visit) waitingOrders() (p *publish.Pending, entries []blocklist.Entry, 
 	return p, entries, nil
 }
 
-// urgentStamp names the state of the list and of the orders that wait.
+// urgentStamp identifies the state of the list and of the orders that wait.
 func (v *visit) urgentStamp(waiting *publish.Pending) (stamp string, err error) {
 	head, err := v.ledger.History().Head(v.r.Context())
 	if err == nil && waiting != nil {
@@ -98,7 +98,7 @@ func (v *visit) urgentStamp(waiting *publish.Pending) (stamp string, err error) 
 	return head.Hash + stamp, err
 }
 
-// tryUrgent shows what orders would be, and returns the status of the page.
+// tryUrgent fills in the urgent orders that the form would lead to. It returns the HTTP status of the page.
 func (v *visit) tryUrgent(p *urgentPage) (int, error) {
 	change, by, err := v.urgentChange()
 	if err == nil {
@@ -147,8 +147,8 @@ func (v *visit) urgentChange() (change publish.UrgentChange, by publish.Audit, e
 	return change, by, nil
 }
 
-// askUrgent shows what urgent orders would be. If the form has the present state as the one that its author has seen,
-// they wait for one officer's signature then.
+// askUrgent asks for the urgent orders of a form, which then wait for one officer's signature. But if its author has
+// not yet seen what they would lead to in the present state, askUrgent shows that first.
 func (v *visit) askUrgent() error {
 	if err := v.r.ParseForm(); err != nil {
 		return err
@@ -167,7 +167,8 @@ func (v *visit) askUrgent() error {
 	return v.then(err, "/urgent?"+doneQuery+"=/urgent")
 }
 
-// cancelUrgent drops a request that no one has signed. The form has the one that was seen.
+// cancelUrgent drops the urgent orders that wait for a signature. It fails if they are not the ones that the form
+// names.
 func (v *visit) cancelUrgent() error {
 	p, err := v.ledger.PendingUrgent(v.r.Context())
 	if err != nil {
@@ -180,10 +181,10 @@ func (v *visit) cancelUrgent() error {
 	return v.then(v.ledger.CancelUrgent(v.r.Context(), p, by), "/urgent")
 }
 
-// WaitingID names the request that waits.
+// WaitingID returns the ID of the urgent orders that wait for a signature.
 func (p urgentPage) WaitingID() (string, error) { return p.Waiting.ID() }
 
-// pushUrgent brings the signed urgent orders to the origin.
+// pushUrgent sends the signed urgent orders to the origin.
 func (v *visit) pushUrgent() error {
 	if v.Desk.Push == nil {
 		return errNoPage
@@ -192,13 +193,13 @@ func (v *visit) pushUrgent() error {
 	return v.then(err, "/urgent")
 }
 
-// urgentOrder is an urgent order that was found.
+// urgentOrder is an urgent order that a search has found.
 type urgentOrder struct {
 	blocklist.Entry
 	State string // key of a text
 }
 
-// findUrgent finds the urgent orders whose target has the text in it: those in force, and those that are to be.
+// findUrgent finds the urgent orders whose target contains the text, both in force and waiting for a signature.
 func (p *searchPage) findUrgent(v *visit) error {
 	u, err := v.urgentPage()
 	if err != nil {

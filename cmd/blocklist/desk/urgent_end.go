@@ -7,22 +7,22 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// endingOrders are the urgent orders that a release would end, although it does not list what they block.
+// endingOrders are the urgent orders that would end with a release which does not list their targets.
 type endingOrders struct {
 	Orders []publish.EndingOrder
-	Next   []publish.EndingOrder // the same, of a release that would be made now
+	Next   []publish.EndingOrder // the same for a release that would be made now
 }
 
-// Open reports whether one of them may not end yet: the release is held.
+// Open reports whether no one has accepted yet that one of the orders ends: this holds the release.
 func (e *endingOrders) Open() bool { return e != nil && slices.ContainsFunc(e.Orders, isOpen) }
 
-// Kept reports whether one of them can be put into the list.
+// Kept reports whether the target of one of the orders can still be listed, to keep it blocked.
 func (e *endingOrders) Kept() bool { return slices.ContainsFunc(e.Next, isOpen) }
 
-// Listed reports whether they are all in the list by now, and only the release lacks them.
+// Listed reports whether the list has all targets of the orders by now, and only the pending release lacks them.
 func (e *endingOrders) Listed() bool { return e.Open() && !e.Kept() }
 
-// Targets returns those that may not end yet, one a line.
+// Targets returns the targets of the orders that no one lets end yet, one a line.
 func (e *endingOrders) Targets() string {
 	var all []string
 	for _, o := range e.Orders {
@@ -37,8 +37,9 @@ func isOpen(o publish.EndingOrder) bool { return !o.Accepted }
 
 func isSigned(o publish.EndingOrder) bool { return !o.Waiting }
 
-// endingWith returns the urgent orders that end with the pending release, or with one that would be made now; nil if
-// there are none. If there is nothing to release, orders that no one has signed do not count.
+// endingWith returns the urgent orders that end with the pending release, or, if p is no release, with a release that
+// would be made now. It returns nil if there are no such orders. If there is nothing to release, unsigned orders do not
+// count.
 func (v *visit) endingWith(p *publish.Pending) (*endingOrders, error) {
 	if p != nil && !p.IsRelease() {
 		p = nil
@@ -55,8 +56,8 @@ func (v *visit) endingWith(p *publish.Pending) (*endingOrders, error) {
 	return &e, err
 }
 
-// endingUrgent returns how many signed urgent orders end although no one has put what they block into the list, or lets
-// them end.
+// endingUrgent returns the number of signed urgent orders that would end with a release made now and still need a
+// decision: no one has listed their targets, or accepted that the orders end.
 func (v *visit) endingUrgent() (n uint64, err error) {
 	if v.now.Urgent == nil {
 		return 0, nil
@@ -70,13 +71,13 @@ func (v *visit) endingUrgent() (n uint64, err error) {
 	return n, err
 }
 
-// keepUrgent puts what urgent orders block into the list.
+// keepUrgent adds the targets of ending urgent orders to the list.
 func (v *visit) keepUrgent() error {
 	_, err := v.ledger.KeepUrgent(v.r.Context(), publish.Audit{Author: v.person.Name})
 	return v.then(err, "/pending")
 }
 
-// endUrgent lets the urgent orders of a form end.
+// endUrgent records that the urgent orders named in the form may end.
 func (v *visit) endUrgent() error {
 	by := publish.Audit{Author: v.person.Name, Reason: v.value("reason")}
 	return v.then(v.ledger.EndUrgent(v.r.Context(), strings.Fields(v.value("entries")), by), "/pending")

@@ -12,13 +12,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
-// why is a kind of errors with the key of a text about them.
+// why is a kind of errors, with the key of the text that explains it.
 type why struct {
 	err error
 	key string
 }
 
-// whys are the errors that people meet, the more special ones first.
+// whys returns the kinds of errors that people meet, the more specific ones first.
 func whys() []why {
 	return []why{
 		{proposal.ErrSecondPerson, "why.second"},
@@ -54,7 +54,7 @@ func whys() []why {
 	}
 }
 
-// whyText says in words what kind of error it is, for a person who does not know the program.
+// whyText explains the kind of an error, for a person who does not know the program.
 func whyText(w *words.Words, err error) string {
 	if entry := (*blocklist.EntryError)(nil); errors.As(err, &entry) {
 		if entry.Meant != "" {
@@ -82,14 +82,14 @@ func whyText(w *words.Words, err error) string {
 	return w.Text(failureOf(err).key)
 }
 
-// saysAll reports whether [whyText] says all that an error does.
+// saysAll reports whether [whyText] has all the facts of an error, so that its own text need not be shown.
 func saysAll(err error) bool {
 	rule, day, entry := (*publish.RuleError)(nil), (*dayError)(nil), (*blocklist.EntryError)(nil)
 	return errors.As(err, &rule) || errors.As(err, &day) || errors.As(err, new(*publish.UrgentLimitError)) ||
 		errors.As(err, &entry) && entryReason(entry.Text) != "why.entry"
 }
 
-// findingText says in words what a check has found.
+// findingText returns the text about a finding of the guards.
 func findingText(w *words.Words, f guard.Finding) string {
 	text, several, _ := strings.Cut(w.Text("guard."+string(f.Check)), "|")
 	if f.Others > 0 && several != "" {
