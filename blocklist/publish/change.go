@@ -204,7 +204,7 @@ func (l *Ledger) Undo(ctx context.Context, operation int64, by Audit) (r ChangeR
 	return r, nil
 }
 
-// Orders returns the orders that a target rests on, oldest first, each as the entry that was given. There are none if
+// Orders returns the standing orders of a target, oldest first, each as the entry that was given. It returns none if
 // the target is not listed.
 func (l *Ledger) Orders(ctx context.Context, target string) ([]blocklist.Entry, error) {
 	return l.history.Orders(ctx, target)

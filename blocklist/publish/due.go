@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// DueCounts counts the orders that need a person.
+// DueCounts has the numbers of orders that need the attention of a person.
 type DueCounts struct {
 	Review   uint64 `json:"review"`   // due for review
 	Expired  uint64 `json:"expired"`  // expired: they no longer match, and the next release withdraws them

@@ -54,7 +54,7 @@ func (l *Ledger) Effects(ctx context.Context, targets []string, at time.Time) (m
 	return l.effectsOf(ctx, targets, changes, at)
 }
 
-// effectsOf returns the effects of targets that have changes.
+// effectsOf is [Ledger.Effects] with the changes of these targets in the ledger, which were already read.
 func (l *Ledger) effectsOf(ctx context.Context, targets []string, changes []ledger.TargetChange, at time.Time) (
 	map[string]Effect, error,
 ) {

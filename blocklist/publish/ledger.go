@@ -28,7 +28,7 @@ type Audit = ledger.Audit
 // previous operation. Its counts are of lines: a changed attribute is one removed line and one added line.
 type Operation = ledger.Operation
 
-// Proposal is something to be decided on, see package proposal.
+// Proposal is a proposal to list a target or to withdraw an order, on which people decide. See package proposal.
 type Proposal = ledger.Proposal
 
 // Step is one operation about proposals, see package proposal.

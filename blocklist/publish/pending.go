@@ -79,7 +79,7 @@ func (p *Pending) Enough() bool {
 	return p.Signatures.Enough() && (p.Before == nil || p.Before.Enough())
 }
 
-// dir returns the folder of a release.
+// dir returns the folder of the release p.
 func (p *Pending) dir() string { return filepath.Dir(p.path) }
 
 // What returns the list and the version or serial, such as "it.example/csam serial 3".

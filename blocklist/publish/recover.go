@@ -257,7 +257,7 @@ func (v *recovery) compare(ctx context.Context) error {
 	return nil
 }
 
-// intact reports whether the signed metadata of a release is there.
+// intact reports whether the folder has the signed metadata of a release, with enough signatures.
 func (v *recovery) intact(r ReleaseRecord, roots []*trust.Root) bool {
 	rel, err := v.to.readRelease(v.to.path(releasesDir, fmt.Sprint(r.Serial)))
 	if err != nil || rel.targets.Newest().Ledger != r.Head {

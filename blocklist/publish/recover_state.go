@@ -76,10 +76,10 @@ func again(o Operation) Audit {
 	return Audit{Author: o.Author, Reason: shorten(reason, maxText), Reference: o.Reference}
 }
 
-// maxText is the maximum length of a text in an operation.
+// maxText is the maximum length of a text in an operation, in bytes.
 const maxText = 4 << 10
 
-// shorten cuts a text to a length, at most that of a text in an operation.
+// shorten cuts a text that is longer than length bytes, and marks the end with dots.
 func shorten(text string, length int) string {
 	if len(text) <= length {
 		return text

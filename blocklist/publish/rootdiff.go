@@ -6,7 +6,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Differences between two roots.
+// Phrases for the differences between two roots.
 var (
 	officerGoes    = recorded("root.goes", "officer goes: %s", part)
 	officerComes   = recorded("root.comes", "officer comes: %s", part)

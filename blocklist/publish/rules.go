@@ -91,7 +91,7 @@ func (e *RuleError) Unwrap() error { return e.err }
 // MarshalText implements [encoding.TextMarshaler].
 func (e *RuleError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
 
-// Rules that an order may break.
+// Phrases for the rules that an order may break.
 var (
 	ruleReason    = Phrase{"rule.reason", "a reason is needed; --reason gives it"}
 	ruleReference = Phrase{"rule.reference", "a reference is needed; --ref gives it"}
@@ -109,7 +109,7 @@ func (r Rules) isZero() bool {
 
 const metaRules = "rules"
 
-// Limits of rules.
+// Limits of rules: the number of categories, and the length of the pattern in bytes.
 const (
 	maxCategories = 1000
 	maxPattern    = 1 << 10
@@ -167,7 +167,7 @@ func (r Rules) describe(stored string) string {
 	return fmt.Sprintf("%d categories (SHA-256 %s)", len(r.Categories), hex.EncodeToString(sum[:]))
 }
 
-// checker checks orders.
+// checker checks orders against the rules of the list.
 type checker struct {
 	Rules
 	reference *regexp.Regexp // nil: any

@@ -34,7 +34,7 @@ type Status struct {
 	Expired           bool              `json:"expired,omitempty"`   // whether the root or the pushed release has expired
 }
 
-// Warnings, and their parts.
+// Phrases for warnings, and for parts of them.
 var (
 	ofRoot         = Phrase{"warning.root", "root %d"}
 	ofRelease      = Phrase{"warning.release", "serial %d"}

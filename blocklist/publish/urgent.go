@@ -171,7 +171,7 @@ func (l *Ledger) checkUnlisted(ctx context.Context, serial uint64, orders []bloc
 	return nil
 }
 
-// signOrders signs a document and puts it in force.
+// signOrders signs a document with urgent orders and puts them in force.
 func (l *Ledger) signOrders(ctx context.Context, h *orderHistory, doc []byte, officer crypto.Signer, c Audit) error {
 	doc, orders, err := h.sign(doc, officer)
 	if err != nil {
@@ -343,7 +343,7 @@ func (h *orderHistory) order(e blocklist.Entry) (blocklist.Entry, error) {
 	return e, nil
 }
 
-// document makes the next document, unsigned.
+// document makes the next document with these entries, unsigned.
 func (h *orderHistory) document(entries []blocklist.Entry) ([]byte, error) {
 	if h.number+1 > trust.MaxUrgentNumber {
 		return nil, fmt.Errorf("ordering: %w: serial %d has had all the orders that there can be; a release by the quorum starts the count again", blocklist.ErrTooLarge, h.serial)

@@ -30,12 +30,12 @@ func (u UrgentLimits) Message() Message {
 
 func (u UrgentLimits) String() string { return u.Message().String() }
 
-// UrgentLimitError says that urgent orders would be too many: subscribers would refuse them. It wraps
+// UrgentLimitError is returned for more urgent orders than the root allows: subscribers would refuse them. It wraps
 // [blocklist.ErrUntrusted].
 type UrgentLimitError struct {
-	Targets int    // number ordered on top of the release, with those that have ended
+	Targets int    // number of targets that were ordered since the release, even if their orders have ended
 	Serial  uint64 // of the release
-	Most    int    // how many the root allows
+	Most    int    // maximum number that the root allows
 }
 
 // Error implements error.

@@ -126,7 +126,7 @@ func (v *visit) sole() (name string, others []string) {
 // maxAtOnce is how many proposals one page decides on.
 const maxAtOnce = 200
 
-// proposal is the page of one proposal.
+// proposal shows the page of one proposal.
 func (v *visit) proposal() error {
 	id, err := numberOf(v.r.PathValue("id"))
 	if err != nil {
@@ -135,7 +135,7 @@ func (v *visit) proposal() error {
 	return v.showDecide([]int64{id})
 }
 
-// reviewProposals is the page of several proposals.
+// reviewProposals shows the page of several proposals.
 func (v *visit) reviewProposals() error {
 	q := v.r.URL.Query()
 	if from := q.Get("from"); from != "" && !q.Has("id") {

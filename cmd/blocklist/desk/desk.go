@@ -39,7 +39,7 @@ type Options struct {
 	Receipts  func(context.Context, *publish.Ledger) (*report.Receipts, error) // reads the subscribers' receipts; may be nil
 	Deadline  time.Duration                                                    // within which subscribers enforce a release
 	Platforms takedown.Platforms
-	Push      publish.Transport // brings a release to the origin; nil: a command does
+	Push      publish.Transport // sends a release to the origin; nil: only a command can
 	PushTo    string            // names the origin, for the ledger
 	Program   string            // name and version, for pages to print
 }

@@ -31,7 +31,7 @@ func (v *visit) entries() error {
 	if p.Prefix != "" {
 		all = beginnings(p.Prefix)
 	}
-	// A page is read from the row beside it, in the order of the page or against it.
+	// A page is read beginning at the row next to it: the one before its first row, or the one after its last row.
 	after, before := q.Get("after"), q.Get("before")
 	part := publish.EntryRange{Most: pageLength + 1, Last: p.Down != (before != "")}
 	if at := after + before; at != "" && part.Last {

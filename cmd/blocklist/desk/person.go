@@ -19,7 +19,7 @@ const (
 	see    right = "see"    // read the list and its history
 	audit  right = "audit"  // read reports, roles and the proof of the history
 	change right = "change" // propose, list, withdraw, ask for urgent orders
-	sign   right = "sign"   // fetch signing requests, bring signatures
+	sign   right = "sign"   // fetch signing requests, deliver signatures
 	decide right = "decide" // decide as the second person, override the guards, make and push releases
 )
 

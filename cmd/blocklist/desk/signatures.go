@@ -59,7 +59,7 @@ func (v *visit) bringSignatures() error {
 	return v.redirect(local(v.r.FormValue("back")), nil)
 }
 
-// bring adds an officer's signature or refusal. It returns the officer who has signed.
+// bring adds an officer's signature or refusal to the pending document. It returns the officer who has signed.
 func bring(ctx context.Context, l *publish.Ledger, text []byte) (signer string, err error) {
 	if len(text) > publish.MaxSignature {
 		return "", fmt.Errorf("%w: it is no signature", blocklist.ErrTooLarge)

@@ -13,9 +13,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// An officer's terminal has no session here. A person who may sign makes a one-time code for what is pending; with it,
-// 'blocklist sign URL --code CODE' fetches the request, and brings the signature. The code only lets the terminal in:
-// what counts is the signature.
+// An officer's terminal has no session. A person with the right to sign makes a one-time code for the pending document.
+// With the code, 'blocklist sign URL --code CODE' fetches the signing request and delivers the signature. The code only
+// gives access: it does not replace the signature.
 
 // terminal returns the handler for requests from an officer's terminal. It checks the one-time code, and answers in
 // plain text.
