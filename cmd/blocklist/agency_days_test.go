@@ -87,7 +87,17 @@ func (a *agency) add(target string, o modelOrder) {
 	if o.monitor {
 		target += " status=monitor"
 	}
-	a.change(exitDone, next, o.ref, append([]string{"add", target, "--ref", o.ref}, dated(o.expires)...)...)
+	a.addAll(next, o, target)
+}
+
+// addAll adds targets, all with the same order. An order that has expired can only be imported.
+func (a *agency) addAll(next state, o modelOrder, targets ...string) {
+	a.t.Helper()
+	if o.expires == expired {
+		a.importAs(next, o, targets)
+		return
+	}
+	a.change(exitDone, next, o.ref, slices.Concat([]string{"add", "--ref", o.ref}, dated(o.expires), targets)...)
 }
 
 // monitorListed gives a listed target a further order that only monitors.
@@ -112,7 +122,7 @@ func (a *agency) addMany() {
 	for _, target := range targets {
 		next.add(target, o)
 	}
-	a.change(exitDone, next, o.ref, slices.Concat([]string{"add", "--ref", o.ref}, dated(o.expires), targets)...)
+	a.addAll(next, o, targets...)
 }
 
 // removeTarget withdraws all orders of a target, which may have none.

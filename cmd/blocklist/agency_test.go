@@ -40,6 +40,7 @@ type agency struct {
 	skipped   uint64            // serials after it that were signed and refused
 	digests   map[uint64]string // of the releases that were pushed
 	urgent    []string          // the urgent orders in force
+	ended     int               // the number of these that may end with the next release
 	orderedBy string            // who has signed them
 	head      int64             // the newest operation
 	names     int               // names that were used for urgent orders and references
@@ -355,6 +356,10 @@ func (a *agency) release() (unchanged bool) {
 		a.change(exitNothing, next, "", "release")
 		return true
 	}
+	for ; a.ended < len(a.urgent); a.ended++ {
+		a.ledger(exitDone, "urgent", "end", a.urgent[a.ended], "--reason", "it is over")
+		a.head = a.newest()
+	}
 	a.change(exitDone, next, "", "release")
 	a.pending = next.lines()
 	a.request()
@@ -364,6 +369,7 @@ func (a *agency) release() (unchanged bool) {
 // refuse has the second officer refuse the release, now and then after the first has signed it.
 func (a *agency) refuse(two []string) {
 	a.t.Helper()
+	a.ended = 0 // what may end was said of this release
 	if a.chance(50) {
 		a.ledger(0, "sign", "--signature", a.signRelease(two[0]))
 		defer func() { a.skipped++; clear(a.stale) }() // the next release has another serial
@@ -400,7 +406,7 @@ func (a *agency) push() {
 	require.Equal(a.t, a.serial, pushed.Serial)
 	require.NotContains(a.t, a.digests, pushed.Serial)
 	a.digests[pushed.Serial] = pushed.Digest
-	a.released, a.urgent, a.rekeyed = a.book.orders.clone(), nil, false
+	a.released, a.urgent, a.ended, a.rekeyed = a.book.orders.clone(), nil, 0, false
 	a.book.released(a.serial)
 	a.head = a.newest()
 }
