@@ -49,8 +49,8 @@ func (a Action) String() string {
 // MarshalText implements [encoding.TextMarshaler]. The text is that of [Action.String].
 func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// ParseZoneAction parses the action of a policy zone, which overrides what its records say: that of a list, tcp-only or
-// passthru.
+// ParseZoneAction parses an action that overrides those of the records of a policy zone. It is an action of lists,
+// tcp-only or passthru.
 func ParseZoneAction(text string) (Action, error) {
 	switch text {
 	case TCPOnly.String():

@@ -163,7 +163,8 @@ func (v *View) zonesBefore(lists *Decision) int {
 	return n
 }
 
-// action returns the action on a query: that of the rule r, unless it is Pass, or else that of the record.
+// action returns the action on a query. It is the action of the rule r. If that is Pass, it is the action of the
+// record.
 func (h *zoneHit) action(r *Rule, q *query) Action {
 	a := r.Action
 	if a == Pass {

@@ -77,8 +77,9 @@ func (c *Config) checkZones() error {
 	return nil
 }
 
-// OwnZone returns the zone with the longest name that contains a name in lower-case wire form, among those about which
-// the general upstream is not asked, and whether it is a forward zone. The zone is empty if there is none.
+// OwnZone returns the closest zone that contains a name, which is in lower-case wire form. Only zones about which the
+// general upstream is not asked count. OwnZone also reports whether the zone is a forward zone. The zone is empty if
+// there is none.
 func (c *Config) OwnZone(name []byte) (zone blocklist.Name, forwarded bool) {
 	z := newZones(c)
 	if found := z.find(name); found != nil {

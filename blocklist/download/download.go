@@ -123,7 +123,7 @@ func (s *Source) review(path string) error {
 	return s.Review(f)
 }
 
-// errSame ends the replacement of a file by the same content.
+// errSame is the reason not to replace a file: the new content is that of the file.
 var errSame = errors.New("it is the same")
 
 // copyBody copies the body of an answer. It returns its digest.

@@ -187,9 +187,9 @@ type coverage struct {
 	below bool // the names below it are covered too
 }
 
-// coverageOf returns the names that an entry covers as whole hosts. That holds for a domain or host entry, for a URL
-// entry for its whole host or for all subdomains of a name, and for every URL entry if hosts are diverted to a proxy.
-// It returns false for all other entries.
+// coverageOf returns the names that an entry covers as whole hosts. Domain and host entries do that, and URL entries
+// for all pages of a host or for all subdomains of a name. If hosts are diverted to a proxy, all URL entries do. For
+// other entries it returns false.
 func (g *Guard) coverageOf(e blocklist.Entry) (coverage, bool) {
 	if name, ok := e.Name(); ok {
 		return coverage{name, e.Scope == blocklist.ScopeDomain}, true

@@ -23,8 +23,8 @@ func (l *Ledger) WithdrawnIn(ctx context.Context, r EntryRange) iter.Seq2[string
 	return l.history.WithdrawnIn(ctx, r)
 }
 
-// EntriesUnder yields the current entries for hosts below a name (names and URLs), at most so many as most says. The
-// last value may be an error.
+// EntriesUnder yields the current entries for hosts below a name (names and URLs). There are at most as many
+// values as the parameter most says. The last value may be an error.
 func (l *Ledger) EntriesUnder(ctx context.Context, name blocklist.Name, most int) iter.Seq2[blocklist.Entry, error] {
 	return l.history.EntriesUnder(ctx, name, most)
 }

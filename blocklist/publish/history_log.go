@@ -193,9 +193,9 @@ func (l *Ledger) OperationLines(ctx context.Context, o Operation) iter.Seq2[Oper
 	return l.OperationPart(ctx, o, 0, 0)
 }
 
-// OperationPart yields a part of the lines of an operation: the lines after the first skip ones, but at most so many as
-// most says; with most 0, all of them. It does not read other lines, unless the operation has page checks. The last
-// value may be an error.
+// OperationPart yields a part of the lines of an operation: it leaves out the first lines, as many as skip says, and
+// yields at most as many as most says. If most is 0, it yields all of them. It does not read other lines, unless the
+// operation has page checks. The last value may be an error.
 func (l *Ledger) OperationPart(ctx context.Context, o Operation, skip, most int64) iter.Seq2[OperationLine, error] {
 	if o.Kind == KindTakedown {
 		return l.checksPart(ctx, o, skip, most)

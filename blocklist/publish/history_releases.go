@@ -45,7 +45,7 @@ func (l *Ledger) Releases(ctx context.Context, last int) iter.Seq2[ReleaseInfo, 
 }
 
 // SignedReleases is [Ledger.Releases] for the releases that were pushed since a time. It does not set Listed and
-// Delisted, so it needs not read the changes of each release.
+// Delisted, so it does not read the changes of each release.
 func (l *Ledger) SignedReleases(ctx context.Context, since time.Time) iter.Seq2[ReleaseInfo, error] {
 	return l.releases(ctx, 0, since, false)
 }

@@ -235,7 +235,7 @@ func (d folder) countRecipients(spec trust.TargetsSpec, kind string) (n int, err
 }
 
 // recipientsSince returns who can read the pending release p, from the operations since the previous release. It
-// verifies that the change in the number of recipients is that which these operations lead to.
+// verifies that the number of recipients has changed as these operations say.
 func (d folder) recipientsSince(p *Pending, operations iter.Seq2[Operation, error]) (r Recipients, err error) {
 	after, err := d.readRelease(p.dir())
 	if err != nil {

@@ -55,8 +55,8 @@ func (v *recovery) replaceEntries(ctx context.Context, t *ledger.Tx) error {
 	return err
 }
 
-// admitAll is a screen that holds no entry. The entries of a recovery were listed before, and the guards will check the
-// next release.
+// admitAll stands for the guards in a recovery, and holds no entry. The entries were listed before, and the guards
+// will check the next release.
 func admitAll(blocklist.Entry) func() bool { return nil }
 
 // added yields the entries that the changes add.

@@ -140,8 +140,8 @@ func (s Seen) others(serial uint64, id string) []string {
 	return all[max(len(all)-maxOthers, 0):]
 }
 
-// seen returns the record in all for the list of p, and its index. It is the first record that has a root in common
-// with the folder. If there is none, seen returns a new record and the index -1.
+// seen returns the record for the list of p in the slice all, and its index. It is the first record that has a root in
+// common with the folder. If there is none, seen returns a new record and the index -1.
 func (d folder) seen(p *Pending, all []Seen) (int, Seen, error) {
 	roots, err := d.rootHistory()
 	if err != nil {

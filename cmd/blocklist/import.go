@@ -35,7 +35,7 @@ func (in *input) flags(cmd *cobra.Command, name string) {
 	cmd.Flags().StringArrayVar(&in.columns, "column", nil, "read a column of a table as another one, as `NAME=COLUMN`, such as Website=url; once for each")
 }
 
-// tableHelp says how the columns of a table are called.
+// tableHelp says which names the columns of a table have.
 func tableHelp() string {
 	return `A table (CSV) needs a header. What is listed is in a column with one of the names ` + strings.Join(formats.TargetColumns()[:7], ", ") + `,
 ` + strings.Join(formats.TargetColumns()[7:], ", ") + `. Others that are read: category, ref, status, added, expires, review, valid_from, removed, active. For a column

@@ -125,7 +125,7 @@ func (s *Secondary) readJournal() (string, error) {
 	return steps, err
 }
 
-// addJournal puts the steps of the journal before the changes.
+// addJournal puts the steps of the journal before the changes of this transfer.
 func (t *transfer) addJournal(steps string) error {
 	all := &changes{}
 	take, next := all.add, all.remove

@@ -95,7 +95,7 @@ func (l *Ledger) recordAll(ctx context.Context, do func(Recorder) error) error {
 	return tx.Commit()
 }
 
-// ErrMoved is returned for a change after an operation that is not the last one any more.
+// ErrMoved is returned for a change that is based on an operation which is not the last one any more.
 var ErrMoved = errors.New("the ledger has changed meanwhile")
 
 // Trial returns a ledger whose operations are tried, and not recorded.

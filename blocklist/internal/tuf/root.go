@@ -13,8 +13,8 @@ type Root struct {
 //nolint:gochecknoglobals // what is in it is constant
 var roots parsed[Root]
 
-// ParseRoot parses a root. It does not verify signatures. The same bytes may give the same root, which must not be
-// changed.
+// ParseRoot parses a root. It does not verify signatures. Calls with the same bytes may return the same pointer, so
+// callers must not change the root.
 func ParseRoot(b []byte) (*Root, error) {
 	if err := checkSize("root", b, MaxRoot); err != nil {
 		return &Root{}, err

@@ -46,7 +46,7 @@ func (w *Words) each(all publish.Messages) (texts []string) {
 	return texts
 }
 
-// Reason returns the reason of an operation. A text that the program itself has recorded is given in the language.
+// Reason returns the reason of an operation. What the program itself has recorded is in the language of w.
 func (w *Words) Reason(o publish.Operation) string {
 	c := publish.CauseOf(o)
 	texts := w.each(c.Said)
