@@ -41,7 +41,8 @@ func (a *app) urgentEnd() *cobra.Command {
 		Use:   "end ENTRY... --reason TEXT",
 		Short: "Let urgent orders end with the next release, which does not list them",
 		Long: `Let urgent orders end with the next release, which does not list them. Without it, such a release is neither made nor pushed.
-The reason is recorded, and is part of the release that officers sign.`,
+The reason is recorded, and is part of the release that officers sign.
+If an officer refuses that release, it has to be said again.`,
 		Example: `  blocklist -C DIR urgent end https://live.example/1 --reason "the match is over"`,
 		Args:    args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
