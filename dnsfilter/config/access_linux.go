@@ -17,8 +17,8 @@ import (
 // packagedUser is the user of the packaged service.
 const packagedUser = "dnsfilter"
 
-// unreadableHints returns a warning for each file that the service will not be able to read: the owner of the state
-// folder, or before the first start the packaged user. Only root can find that out.
+// unreadableHints returns a warning for each input file that the user of the service can't read. It can only find that
+// out as root; for other users it returns nil.
 func (s *Settings) unreadableHints() (hints []string) {
 	u := s.serviceUser()
 	if u == nil || os.Geteuid() != 0 {
@@ -40,7 +40,8 @@ func (s *Settings) unreadableHints() (hints []string) {
 	return hints
 }
 
-// serviceUser returns the user that the service runs as, or nil if that is root, or not known.
+// serviceUser returns the user that the service runs as: the owner of the state folder, or before the first start the
+// packaged user. It returns nil if that is root or unknown.
 func (s *Settings) serviceUser() *user.User {
 	info, err := os.Stat(s.State)
 	if err != nil {
@@ -58,7 +59,8 @@ func (s *Settings) serviceUser() *user.User {
 	return &user.User{Username: id, Uid: id, Gid: group}
 }
 
-// asUser calls do with the file system rights of a user. They are those of one thread, which ends with this.
+// asUser calls do with the file system rights of the user u. Only the thread that runs do gets these rights, and it
+// ends afterwards. The error says that the rights could not be set, and do was not called.
 func asUser(u *user.User, do func()) error {
 	done := make(chan error)
 	go func() {

@@ -2,5 +2,5 @@
 
 package config
 
-// unreadableHints is for Linux, where a package makes the service's user.
+// unreadableHints returns nil: only on Linux does a package create a user for the service.
 func (s *Settings) unreadableHints() []string { return nil }

@@ -7,12 +7,14 @@ import (
 
 // Changes lists the differences between two settings.
 type Changes struct {
-	Added   []string `json:"added,omitempty"`   // lists
-	Removed []string `json:"removed,omitempty"` // lists
-	Changed []string `json:"changed,omitempty"` // lists with other keys or values
-	Keys    []string `json:"keys,omitempty"`    // other keys that are new or gone, or have another value
-	Restart []string `json:"restart,omitempty"` // those of Keys that take effect only after a restart
-	Lost    []string `json:"lost,omitempty"`    // what is taken away; see [Settings.Losses]
+	Added   []string `json:"added,omitempty"`   // names of the lists that only the next settings have
+	Removed []string `json:"removed,omitempty"` // names of the lists that only the present settings have
+	Changed []string `json:"changed,omitempty"` // names of the lists with other keys or values
+	// top-level keys, except lists, that were added or removed, or have another value
+	Keys    []string `json:"keys,omitempty"`
+	Restart []string `json:"restart,omitempty"` // keys that changed and take effect only after a restart
+	// protection that the next settings no longer give; see [Settings.Losses]
+	Lost []string `json:"lost,omitempty"`
 }
 
 // Changes returns the differences between these settings and the next.

@@ -76,7 +76,8 @@ func (l *List) checkFile() error {
 	return f.readable()
 }
 
-// readable returns an error if the beginning of the file can't be read as a list.
+// readable returns an error if the file can't be opened or its beginning is not a list in the configured format. It
+// returns nil for a fetched file that is not there yet.
 func (l LocalFile) readable() error {
 	if l.Awaited() {
 		return nil

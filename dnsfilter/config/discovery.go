@@ -9,17 +9,18 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// Clients discover encrypted resolvers below this zone (RFC 9462). Forwarders should not forward queries for names in
-// the zone (section 6.4). So the server answers the zone itself, unless the settings name it with a minus sign.
+// discovery is the zone below which clients discover encrypted resolvers (RFC 9462). Forwarders should not forward
+// queries for names in the zone (section 6.4), so the server answers the zone itself, unless the key local has
+// noDiscovery.
 const (
 	discovery   = "resolver.arpa"
 	noDiscovery = "-" + discovery
 	designated  = "_dns." + discovery
 )
 
-// discoveryRecords returns the records of _dns.resolver.arpa, as lines of a zone file: the server's own encrypted
-// transports, in the order of the settings, at the first name of the certificate. It returns none if there are no such
-// transports, or if the certificate has no name.
+// discoveryRecords returns the SVCB records of _dns.resolver.arpa, as lines of a zone file. They name the server's own
+// encrypted transports, in the order of the settings, and the first name of the certificate that has no wildcard. It
+// returns no lines if there are no such transports, if there is no certificate, or if the certificate has no such name.
 func (s *Settings) discoveryRecords() (lines string, err error) {
 	if s.Certificate.Cert == "" || slices.Contains(s.Local, noDiscovery) {
 		return "", nil
@@ -38,14 +39,14 @@ func (s *Settings) discoveryRecords() (lines string, err error) {
 	return lines, nil
 }
 
-// designation is one transport at one port, and its addresses.
+// designation is an encrypted transport at one port, with its addresses.
 type designation struct {
 	how   dnsfilter.Transport
 	port  uint16
 	addrs []netip.Addr
 }
 
-// designations returns the encrypted transports of the listen addresses.
+// designations returns the encrypted transports of the listen addresses, one designation per transport and port.
 func (s *Settings) designations() (all []designation) {
 	for _, text := range s.Listen {
 		how, listen, err := dnsfilter.ParseListen(text)
@@ -64,7 +65,7 @@ func (s *Settings) designations() (all []designation) {
 	return all
 }
 
-// parameters returns the service parameters (RFC 9461).
+// parameters returns the service parameters of the SVCB record (RFC 9461) as text.
 func (d designation) parameters() string {
 	text := map[dnsfilter.Transport]string{
 		dnsfilter.TLS: "alpn=dot", dnsfilter.QUIC: "alpn=doq", dnsfilter.HTTPS: `alpn="h2,h3" dohpath="` + dnsfilter.HTTPSPath + `{?dns}"`,
@@ -72,7 +73,8 @@ func (d designation) parameters() string {
 	return fmt.Sprintf("%s port=%d%s%s", text, d.port, d.hints("ipv4hint", netip.Addr.Is4), d.hints("ipv6hint", netip.Addr.Is6))
 }
 
-// hints returns the parameter with the addresses of one kind, or nothing if there are none.
+// hints returns the SVCB parameter ipv4hint or ipv6hint, with the addresses for which is returns true. It returns an
+// empty text if there are none.
 func (d designation) hints(key string, is func(netip.Addr) bool) string {
 	var hints []string
 	for _, addr := range d.addrs {

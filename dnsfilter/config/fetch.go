@@ -21,7 +21,7 @@ import (
 // DefaultRefresh is the time between two requests for a list at a URL.
 const DefaultRefresh = 6 * time.Hour
 
-// Limits of the key refresh.
+// minRefresh and maxRefresh are the limits of the key refresh.
 const (
 	minRefresh = time.Minute
 	maxRefresh = 30 * 24 * time.Hour
@@ -39,7 +39,8 @@ func (f *Fetch) Key() (*rpz.Key, error) {
 	return &keys[0], nil
 }
 
-// fetchFields returns the parsers of the keys that say where a list comes from, and of its policy zone.
+// fetchFields returns the parsers of the keys that say where a list is fetched from, and of rpz, the name of its policy
+// zone.
 func (s *Settings) fetchFields(r *reader, l *List) fields {
 	return fields{
 		"url":        oneOrMore(r, &l.Fetch.URLs, parseListURL),
@@ -61,7 +62,7 @@ func oneOrMore[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(*
 	}
 }
 
-// parseListURL parses the URL of a list.
+// parseListURL parses the http or https URL of a list.
 func parseListURL(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || u.Fragment != "" || u.Scheme != "https" && u.Scheme != "http" {
@@ -72,7 +73,7 @@ func parseListURL(text string) (string, error) {
 
 func isPlainHTTP(text string) bool { return strings.HasPrefix(strings.ToLower(text), "http:") }
 
-// fetchContradictions returns a message for each key of a fetched list that is missing, or contradicts another.
+// fetchContradictions returns a message for each key of a fetched list that is missing, or contradicts another key.
 func (l *List) fetchContradictions(given map[string]bool) (why []string) {
 	note := func(wrong bool, text string) {
 		if wrong {
@@ -94,7 +95,8 @@ func (l *List) fetchContradictions(given map[string]bool) (why []string) {
 	return append(why, l.primaryContradictions(given)...)
 }
 
-// primaryContradictions returns a message for each key of a policy zone that is missing, or contradicts another.
+// primaryContradictions returns a message for each key of a list with primary or rpz that is missing, or contradicts
+// another key.
 func (l *List) primaryContradictions(given map[string]bool) (why []string) {
 	note := func(wrong bool, text string) {
 		if wrong {
@@ -111,7 +113,8 @@ func (l *List) primaryContradictions(given map[string]bool) (why []string) {
 	return why
 }
 
-// placeFetched sets the path of each fetched list's file, which is in the state folder.
+// placeFetched sets the path of the file of each fetched list. The file is in the state folder; without one,
+// placeFetched adds an error.
 func (s *Settings) placeFetched(r *reader) {
 	for i := range s.Lists {
 		l := &s.Lists[i]
@@ -128,13 +131,13 @@ func (s *Settings) placeFetched(r *reader) {
 // fetchedFile is the name of the file of a fetched list.
 const fetchedFile = "list"
 
-// FetchedDir returns the folder of the files of a fetched list. For the empty name, it returns the folder that has
-// those of all fetched lists.
+// FetchedDir returns the folder for the files of one fetched list. With an empty name, it returns the parent folder,
+// which has one folder for each fetched list.
 func (s *Settings) FetchedDir(list string) string {
 	return filepath.Join(s.State, "fetched", strings.ReplaceAll(list, "/", "_")) // no list name has a _
 }
 
-// Awaited reports whether the list is fetched, and its file is not there yet.
+// Awaited reports whether the list is fetched and its file does not exist yet.
 func (l LocalFile) Awaited() bool {
 	if !l.Fetched {
 		return false

@@ -13,10 +13,11 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
-// Files returns all files of the guard.
+// Files returns the paths of the files with protected names and with popular names.
 func (g GuardLimits) Files() []string { return slices.Concat(g.Protected, g.Popular) }
 
-// Load creates the guard, which all signed lists share. The entries in needs are protected, too.
+// Load creates a guard with these limits. It reads the files of protected and popular names. The entries in needs are
+// protected, too.
 func (g GuardLimits) Load(needs ...blocklist.Entry) (*guard.Guard, error) {
 	limits := guard.Limits{MaxGrowth: g.MaxGrowth, MaxShrink: g.MaxShrink, NoBuiltIn: g.NoBuiltIn}
 	if err := readNames(g.Protected, &limits.Protected, guard.ReadProtected); err != nil {
@@ -34,7 +35,7 @@ func (g GuardLimits) Load(needs ...blocklist.Entry) (*guard.Guard, error) {
 	return guard.New(limits)
 }
 
-// parseBuiltIn parses the value of the key built_in.
+// parseBuiltIn parses the value of the key built_in, on or off. It returns true for off.
 func parseBuiltIn(text string) (off bool, err error) {
 	if text != "on" && text != "off" {
 		return false, fmt.Errorf("built_in %q: it is on or off", text)
@@ -42,8 +43,8 @@ func parseBuiltIn(text string) (off bool, err error) {
 	return text == "off", nil
 }
 
-// Needs returns the names that the resolver itself depends on: the hosts of list origins, and the names on the
-// certificates of its upstreams. If they were blocked, no correction of a list could arrive.
+// Needs returns the names that the resolver itself depends on: the hosts that lists come from, and the names on the
+// certificates of its upstreams. If these names were blocked, no correction of a list could arrive.
 func (s *Settings) Needs() (names []blocklist.Entry) {
 	add := func(host, what string) {
 		name, err := blocklist.ParseName(host)

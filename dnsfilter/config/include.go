@@ -18,8 +18,8 @@ import (
 // maxIncluded is the maximum number of included files.
 const maxIncluded = 100
 
-// addUp reports whether a key may be in several files. Then its items are those of all files, in the order of the
-// files.
+// addUp reports whether a key may be in several files. The value of such a key is the items of all files, in the order
+// of the files.
 func addUp(key string) bool {
 	switch key {
 	case "lists", "allow", "quorum", "views", "forward", "canaries", "rpz":
@@ -28,7 +28,7 @@ func addUp(key string) bool {
 	return false
 }
 
-// readInclude parses the patterns of files to include.
+// readInclude parses the key include, a sequence of patterns of files.
 func (s *Settings) readInclude(r *reader) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		r.sequence(n, func(item *yaml.Node) {
@@ -41,7 +41,7 @@ func (s *Settings) readInclude(r *reader) func(*yaml.Node) {
 	}
 }
 
-// pattern returns the absolute form of a pattern.
+// pattern checks the syntax of a file pattern and returns its absolute form.
 func (s *Settings) pattern(text string) (string, error) {
 	if _, err := filepath.Match(text, ""); err != nil {
 		return "", fmt.Errorf("pattern %.100q: write a path in which * and ? stand for parts of a name, like conf.d/*.yaml", text)
@@ -49,7 +49,7 @@ func (s *Settings) pattern(text string) (string, error) {
 	return s.path(text)
 }
 
-// matches returns the files of a pattern, in the order of their names.
+// matches returns the paths that match the pattern, sorted by name.
 func (i include) matches() []string {
 	paths, err := filepath.Glob(i.pattern) // sorted
 	if err != nil {
@@ -58,7 +58,7 @@ func (i include) matches() []string {
 	return paths
 }
 
-// readIncluded reads the included files. It returns a reader for each, with its errors.
+// readIncluded reads the included files. It returns a reader for each file; the errors of the file are in its reader.
 func (s *Settings) readIncluded(r *reader) (readers []*reader) {
 	for _, i := range s.includes {
 		paths := i.matches()
@@ -82,8 +82,8 @@ func (s *Settings) readIncluded(r *reader) (readers []*reader) {
 	return readers
 }
 
-// readOne reads the included file at a path, and returns a reader with its errors. If the file can't be read at all,
-// the error is one of the reader from, at the position of the include.
+// readOne reads the included file at a path, and returns a reader with the errors of that file. If the file can't be
+// read at all, the error goes to the reader from, with the position of the include.
 func (s *Settings) readOne(from *reader, path string, at position) *reader {
 	r := &reader{file: path}
 	text, err := files.ReadSmall(path)
@@ -118,8 +118,8 @@ func isFile(path, other string) bool {
 	return errA == nil && errB == nil && os.SameFile(a, b)
 }
 
-// WatchedFiles returns the files of [Settings.OwnFiles], and the files to include that appeared after the settings were
-// read.
+// WatchedFiles returns the files of [Settings.OwnFiles], and files that match a pattern of include and were created
+// after the settings were read.
 func (s *Settings) WatchedFiles() []string {
 	watched := s.OwnFiles()
 	for _, i := range s.includes {

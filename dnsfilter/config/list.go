@@ -12,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// readList parses one list and checks its keys for contradictions.
+// readList parses one list and adds an error for each key that is missing or contradicts another key.
 func (s *Settings) readList(r *reader, n *yaml.Node) {
 	l := List{Rule: dnsfilter.Rule{Action: dnsfilter.NXDomain}, position: r.position(n), text: textOf(n)}
 	given := map[string]bool{}
@@ -58,7 +58,7 @@ func (s *Settings) readList(r *reader, n *yaml.Node) {
 	s.Lists = append(s.Lists, l)
 }
 
-// parseZone parses the name of a zone.
+// parseZone parses the name of the zone of an RPZ file.
 func parseZone(text string) (string, error) {
 	name, err := blocklist.ParseName(text)
 	if err != nil {
@@ -78,7 +78,7 @@ func parseStopPage(text string) (string, error) {
 	return text, nil
 }
 
-// parseGuardOff parses the value of the key guard of a list: only off is valid.
+// parseGuardOff parses the value of the key guard of a list. Only off is valid, for which it returns true.
 func parseGuardOff(text string) (off bool, err error) {
 	if text != "off" {
 		return false, fmt.Errorf("guard %q: a list has the guards of the settings, or guard: off", text)

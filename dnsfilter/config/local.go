@@ -16,7 +16,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
 
-// LocalFile is the file of an unsigned list.
+// LocalFile describes the file of an unsigned list. It has the settings of the list that matter for reading the file.
 type LocalFile struct {
 	List     string // list name in the store
 	Path     string
@@ -24,15 +24,15 @@ type LocalFile struct {
 	Scope    blocklist.Scope
 	Zone     string
 	StopPage []string
-	Allow    bool // allow list
-	Fetched  bool // the file comes from another server, and may not be there yet
+	Allow    bool // the list is an allow list
+	Fetched  bool // the service fetches the file from another server; it may not exist yet
 
-	Unguarded bool // the guards are off
+	Unguarded bool // changes of the file are not checked by guards
 	Diverts   bool // hosts with url entries are diverted to a proxy
 }
 
-// LocalFiles returns the files of lists of entries, including allow lists. Those of policy zones are not among them:
-// see [Settings.ZoneLists].
+// LocalFiles returns the files of all allow lists and unsigned lists of entries. Files of policy zones are not
+// included: see [Settings.ZoneLists].
 func (s *Settings) LocalFiles() []LocalFile {
 	var out []LocalFile
 	for _, path := range s.Allow {
@@ -58,7 +58,7 @@ func (l *List) LocalFile() LocalFile {
 	return f
 }
 
-// Options returns the parser options for the file.
+// Options returns the options of package formats for parsing the file.
 func (l LocalFile) Options() formats.Options {
 	return formats.Options{
 		Format: l.Format, Scope: l.Scope, Origin: l.Zone, StopPage: l.StopPage, Allow: l.Allow, Name: l.Path,
@@ -66,16 +66,18 @@ func (l LocalFile) Options() formats.Options {
 	}
 }
 
-// AllowName returns the list name of an allow file: a readable part of its path, and a hash of the path.
+// AllowName returns the list name in the store of the allow list at a path: a readable part of the path, and a hash of
+// it.
 func AllowName(path string) string {
 	sum := sha256.Sum256([]byte(path))
 	return allowPrefix + listWord(path) + "-" + hex.EncodeToString(sum[:4])
 }
 
-// IsAllowList reports whether a list name in the store is that of an allow list.
+// IsAllowList reports whether a list name in the store is the name of an allow list.
 func IsAllowList(list string) bool { return strings.HasPrefix(list, allowPrefix) }
 
-// listWord converts the name of a file to a part of a list name.
+// listWord returns the base name of a path as a valid part of a list name: lower-case letters, digits and hyphens, at
+// most 40.
 func listWord(path string) string {
 	base := strings.ToLower(filepath.Base(path))
 	base = strings.TrimSuffix(base, filepath.Ext(base))
@@ -91,7 +93,8 @@ func listWord(path string) string {
 	return word
 }
 
-// Source returns an identifier of the file's state and its parser options. It changes when one of them changes.
+// Source returns a text that identifies the state of the file (its size and modification time) and its parser options.
+// The text changes when one of these changes. For a fetched file, the journal counts, too.
 func (l LocalFile) Source() (string, error) {
 	info, err := files.Stat(l.Path)
 	if err != nil {
@@ -109,7 +112,8 @@ func stateOf(info fs.FileInfo) string {
 	return fmt.Sprintf("size=%d modified=%s", info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
 }
 
-// AllowFile returns the path of the file behind an allow list, or an empty string for other lists.
+// AllowFile returns the path of the file of an allow list, by its name in the store. It returns an empty string for
+// other lists.
 func (s *Settings) AllowFile(list string) string {
 	for _, path := range s.Allow {
 		if AllowName(path) == list {

@@ -37,7 +37,7 @@ func (s *Settings) readQueryLog(r *reader, n *yaml.Node) {
 	}
 }
 
-// parseOnly parses which queries are written: those that a list blocks, or a sample of all.
+// parseOnly parses the key only, which says what queries are logged. It returns false for blocked, true for sampled.
 func parseOnly(text string) (sampled bool, err error) {
 	switch text {
 	case "blocked":
@@ -48,7 +48,7 @@ func parseOnly(text string) (sampled bool, err error) {
 	return false, fmt.Errorf("only %.100q: it is blocked or sampled", text)
 }
 
-// parseSample parses a share like 1/1000.
+// parseSample parses a share like 1/1000 and returns its denominator.
 func parseSample(text string) (n int, err error) {
 	if rest, ok := strings.CutPrefix(text, "1/"); ok {
 		if n, err = countUpTo(maxSample)(rest); err == nil && n > 0 {

@@ -10,9 +10,9 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// Losses returns what is lost by a change to other settings, as texts for the log: missing keys, lists and files,
-// clients that are no longer served, and blocks that no longer apply. This detects a truncated file, or one generated
-// from a template without data. Additions and other changes are not losses.
+// Losses returns the protection and service that a change to the next settings takes away, as texts for the log:
+// missing keys, lists and files, clients that are no longer served, and blocks that no longer apply. So a truncated
+// file is noticed, or one that was generated from a template without data. Additions and other changes are not losses.
 func (s *Settings) Losses(next *Settings) (lost []string) {
 	note := func(what string) {
 		if !slices.Contains(lost, what) {
@@ -95,7 +95,7 @@ func viewAt(p *dnsfilter.Policy, network netip.Prefix) dnsfilter.View {
 	return best
 }
 
-// viewLosses returns what a view blocks or diverts, and the next one no longer does.
+// viewLosses returns the rules and quorums by which a view blocks or diverts names, and that the next view lacks.
 func viewLosses(v, next *dnsfilter.View) (lost []string) {
 	for i := range v.Rules {
 		old, now := &v.Rules[i], dnsfilter.Rule{}
@@ -113,7 +113,7 @@ func viewLosses(v, next *dnsfilter.View) (lost []string) {
 	return lost
 }
 
-// ruleLosses returns the actions of a rule that are missing in the next rule for the same list.
+// ruleLosses returns what a rule blocks or diverts and the next rule for the same list does not, as texts for the log.
 func ruleLosses(r, next *dnsfilter.Rule) (lost []string) {
 	if len(r.Divert) > 0 && len(next.Divert) == 0 {
 		lost = append(lost, "divert of list "+r.List)
@@ -134,7 +134,7 @@ func ruleLosses(r, next *dnsfilter.Rule) (lost []string) {
 	return lost
 }
 
-// quorumKept reports whether the next quorum blocks at least the names that this one blocks.
+// quorumKept reports whether the next quorum blocks at least the names that the quorum q blocks.
 func quorumKept(q, next *dnsfilter.Quorum) bool {
 	for _, list := range q.Lists {
 		if !slices.Contains(next.Lists, list) {

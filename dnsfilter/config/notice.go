@@ -14,14 +14,15 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// Limits of a notice, in bytes.
+// maxAuthority, maxContacts and maxContact are the limits of a notice: the length of the authority in bytes, the number
+// of contacts, and the length of each in bytes.
 const (
 	maxAuthority = 100
 	maxContacts  = 3
 	maxContact   = 100
 )
 
-// readNotice parses the notice of a list or quorum.
+// readNotice parses the key notice of a list or quorum: the authority behind it, contacts and a language.
 func (r *reader) readNotice(n *yaml.Node, dst *dnsfilter.Notice) {
 	before := len(r.errs)
 	r.mapping(n, fields{
@@ -38,7 +39,7 @@ func (r *reader) readNotice(n *yaml.Node, dst *dnsfilter.Notice) {
 	}
 }
 
-// parseShown parses a text that clients may show to users.
+// parseShown parses a text that clients may show to users: 1 to most bytes of UTF-8 without control characters.
 func parseShown(text string, most int) (string, error) {
 	hidden := func(c rune) bool { return unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) }
 	if text == "" || len(text) > most || !utf8.ValidString(text) || strings.ContainsFunc(text, hidden) {
@@ -66,7 +67,7 @@ func parseLanguage(text string) (string, error) {
 	return text, nil
 }
 
-// parseOption parses the code of an EDNS option.
+// parseOption parses the code of the EDNS option for structured errors. It rejects codes that are assigned, except 15.
 func parseOption(text string) (uint16, error) {
 	n, err := parseCount(text)
 	if err != nil || n != dns.EDNS0EDE && n < 20 || n > 65534 {

@@ -11,7 +11,7 @@ import (
 )
 
 // Override replaces settings by command-line values: listen addresses (udp://, tcp://, or without a scheme for both)
-// and resolvers. It adds list files after the other lists.
+// and resolvers. The list files are added after the lists of the settings.
 func (s *Settings) Override(listen, resolvers, files []string) error {
 	if len(listen) > 0 {
 		s.Listen = nil
@@ -49,7 +49,7 @@ func (s *Settings) Override(listen, resolvers, files []string) error {
 	return s.checkLoop(s.Upstream)
 }
 
-// addFile adds a list for a file, named after the file.
+// addFile adds a list with the file at a path. The base name of the file becomes the name of the list.
 func (s *Settings) addFile(path string) error {
 	if strings.Contains(path, "://") {
 		return files.NotURL(path)

@@ -12,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
-// path returns the absolute form of a path in the settings.
+// path checks a path in the settings and returns its absolute form.
 func (s *Settings) path(text string) (string, error) {
 	switch {
 	case text == "":
@@ -28,7 +28,7 @@ func (s *Settings) path(text string) (string, error) {
 	return filepath.Abs(text)
 }
 
-// file returns a parser of a path, which it stores in absolute form.
+// file returns a parser of a path. The parser stores the absolute form of the path in dst.
 func (s *Settings) file(r *reader, dst *string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		scalar(r, dst, s.path)(n)

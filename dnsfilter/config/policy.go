@@ -48,8 +48,8 @@ func (s *Settings) readView(r *reader, n *yaml.Node) {
 	s.Views = append(s.Views, v)
 }
 
-// viewNetworks parses the client networks of a view. A network can be in one view only, and must include served
-// clients.
+// viewNetworks returns a parser of the client networks of a view. A network can be in one view only, and must include
+// served clients.
 func (s *Settings) viewNetworks(r *reader, dst *[]netip.Prefix) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		r.sequence(n, func(item *yaml.Node) {
@@ -99,7 +99,7 @@ func (s *Settings) readViewActions(r *reader, n *yaml.Node, v *View) {
 	})
 }
 
-// readCategories parses the actions by category.
+// readCategories parses the key categories of a list: an action for each category.
 func (r *reader) readCategories(n *yaml.Node, dst *map[string]dnsfilter.Action) {
 	*dst = make(map[string]dnsfilter.Action)
 	r.eachPair(n, func(key, value *yaml.Node) {
@@ -111,7 +111,7 @@ func (r *reader) readCategories(n *yaml.Node, dst *map[string]dnsfilter.Action) 
 	})
 }
 
-// parseCategoryAction parses the action of a category. The action pass excludes the category.
+// parseCategoryAction parses the action of a category. The action pass means that the category is not blocked.
 func parseCategoryAction(text string) (dnsfilter.Action, error) {
 	if text == dnsfilter.Pass.String() {
 		return dnsfilter.Pass, nil
@@ -119,7 +119,7 @@ func parseCategoryAction(text string) (dnsfilter.Action, error) {
 	return dnsfilter.ParseAction(text)
 }
 
-// listNames parses a sequence of list names. Each list must exist, and may appear once.
+// listNames returns a parser of a sequence of list names. Each list must exist, and may appear once.
 func (s *Settings) listNames(r *reader, dst *[]string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		r.sequence(n, func(item *yaml.Node) {
@@ -140,7 +140,7 @@ func (s *Settings) listNames(r *reader, dst *[]string) func(*yaml.Node) {
 	}
 }
 
-// list returns the list with a name, or nil.
+// list returns the list with a name, or nil if there is none.
 func (s *Settings) list(name string) *List {
 	for i := range s.Lists {
 		if s.Lists[i].Rule.List == name {
@@ -150,8 +150,8 @@ func (s *Settings) list(name string) *List {
 	return nil
 }
 
-// finishLists completes the lists after all keys are parsed. Lists without a TTL get that of the settings. A list of a
-// quorum without an action of its own gets the action pass, so that it acts only in the quorum.
+// finishLists completes the lists and quorums after all keys are parsed. Those without a TTL get the TTL of the
+// settings. A list in a quorum gets the action pass if its own action is not set, so that it acts only in the quorum.
 func (s *Settings) finishLists(r *reader) {
 	for i := range s.Quorums {
 		s.Quorums[i].TTL = cmp.Or(s.Quorums[i].TTL, s.BlockTTL)
@@ -192,7 +192,7 @@ func (s *Settings) policyView(v View, p dnsfilter.Policy) dnsfilter.View {
 	return out
 }
 
-// Policy returns the policy for the engine.
+// Policy returns the policy for the server: the rules of the lists, quorums, allow lists and views.
 func (s *Settings) Policy() dnsfilter.Policy {
 	p := dnsfilter.Policy{StructuredErrors: s.StructuredErrors}
 	for _, path := range s.Allow {

@@ -15,7 +15,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// parseSettings parses the text of a settings file.
+// parseSettings parses the text of a settings file, and the files that it includes.
 func parseSettings(path string, text []byte) (*Settings, error) {
 	r := &reader{file: path}
 	s := &Settings{
@@ -37,7 +37,7 @@ func parseSettings(path string, text []byte) (*Settings, error) {
 	return s, allErrors(readers).err()
 }
 
-// settings parses the keys of a file.
+// settings parses the text of a settings file or an included file with the parsers of the known keys.
 func (r *reader) settings(text []byte, known fields) {
 	body := r.document(text)
 	// an empty file, as an interrupted write leaves it, must not lift every block
@@ -88,7 +88,7 @@ func (s *Settings) fields(r *reader) fields {
 	}
 }
 
-// files parses a sequence of paths.
+// files returns a parser of a sequence of paths. The parser also notes the position of each path, for errors.
 func (s *Settings) files(r *reader, dst *[]string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		r.sequence(n, func(item *yaml.Node) {

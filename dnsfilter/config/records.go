@@ -9,15 +9,15 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
-// recordPosition matches the position that miekg/dns adds to errors in zone files.
+// recordPosition matches the line and column that miekg/dns adds to errors in zone files.
 var recordPosition = regexp.MustCompile(` at line: (\d+):(\d+)$`)
 
-// ReadRecords reads the file of local data. It returns nil if the settings name none. Errors in the file have the type
-// [Errors].
+// ReadRecords reads the file of local data. It returns nil if the settings have no such file. Errors in the file have
+// the type [Errors].
 func (s *Settings) ReadRecords() (*dnsfilter.Records, error) { return s.readRecords("") }
 
-// readRecords is ReadRecords with more records after those of the file: the server's own, in master file format. They
-// are left out if the file mentions _dns.resolver.arpa, the name that they belong to.
+// readRecords reads the file of local data and appends the server's own records, in master file format. It leaves out
+// the own records if the file mentions _dns.resolver.arpa, the name that they belong to.
 func (s *Settings) readRecords(own string) (*dnsfilter.Records, error) {
 	if s.Records == "" && own == "" {
 		return nil, nil //nolint:nilnil // there is no local data

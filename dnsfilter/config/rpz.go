@@ -59,7 +59,7 @@ func parsePolicyZone(text string) (blocklist.Name, error) {
 	return name, nil
 }
 
-// keyFile parses the path of a key file, or none.
+// keyFile parses the path of a key file. For the value none, it returns an empty path.
 func (s *Settings) keyFile(text string) (string, error) {
 	if text == noKey {
 		return "", nil
@@ -67,8 +67,8 @@ func (s *Settings) keyFile(text string) (string, error) {
 	return s.path(text)
 }
 
-// policyClients parses the networks of those who may copy a zone. They have to be within the networks of served
-// clients.
+// policyClients returns a parser of the networks that may copy a policy zone. They must be within the networks of
+// served clients.
 func (s *Settings) policyClients(r *reader, dst *[]netip.Prefix) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		r.sequence(n, func(item *yaml.Node) {
@@ -86,7 +86,7 @@ func (s *Settings) policyClients(r *reader, dst *[]netip.Prefix) func(*yaml.Node
 	}
 }
 
-// parseNotify parses the address of a secondary, with port 53 if it names none.
+// parseNotify parses the address of a secondary. The port is 53 if the text has none.
 func parseNotify(text string) (netip.AddrPort, error) {
 	if a, err := parseAddr(text); err == nil {
 		return netip.AddrPortFrom(a, 53), nil
@@ -98,7 +98,7 @@ func parseNotify(text string) (netip.AddrPort, error) {
 	return at, nil
 }
 
-// checkPolicyZone checks a policy zone together with its lists.
+// checkPolicyZone checks a policy zone together with its lists and with the settings that it needs.
 func (s *Settings) checkPolicyZone(r *reader, z *PolicyZone) {
 	if !slices.ContainsFunc(s.Listen, func(at string) bool { return strings.HasPrefix(at, "tcp://") || strings.HasPrefix(at, "tls://") }) {
 		r.fail(z.position, "zone transfers go over TCP: listen needs an address with tcp://")
@@ -162,7 +162,7 @@ func (s *Settings) policyZoneNames() (names []string) {
 	return names
 }
 
-// parseZoneFiles parses the URL, without a path, at which zone files are served.
+// parseZoneFiles parses the URL, without a path, of the HTTP server for zone files.
 func parseZoneFiles(text string) (z ZoneFiles, err error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	z.TLS = scheme == "https"
@@ -172,7 +172,7 @@ func parseZoneFiles(text string) (z ZoneFiles, err error) {
 	return z, nil
 }
 
-// readZoneFiles parses the key zone_files, and checks it once all keys are read.
+// readZoneFiles parses the key zone_files. It checks the value after all keys are read.
 func (s *Settings) readZoneFiles(r *reader, n *yaml.Node) {
 	scalar(r, &s.ZoneFiles, parseZoneFiles)(n)
 	r.whenRead(func() {

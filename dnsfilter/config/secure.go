@@ -12,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
-// Files returns the paths of the certificate and of its key, or none if there is no certificate.
+// Files returns the paths of the certificate and of its private key. It returns none if there is no certificate.
 func (c Certificate) Files() []string {
 	if c.Cert == "" {
 		return nil
@@ -20,7 +20,7 @@ func (c Certificate) Files() []string {
 	return []string{c.Cert, c.Key}
 }
 
-// Load reads the certificate and its key, and checks that they belong together.
+// Load reads the certificate and its private key, and checks that they match.
 func (c Certificate) Load() (*tls.Certificate, error) {
 	chain, err := files.ReadSmall(c.Cert)
 	if err != nil {
@@ -77,7 +77,8 @@ func (s *Settings) readListen(r *reader, n *yaml.Node) {
 	})
 }
 
-// checkListen checks the listen addresses together.
+// checkListen returns an error if the listen addresses include no unencrypted one, by which the server tests itself, or
+// if an encrypted one has no certificate.
 func (s *Settings) checkListen() error {
 	switch {
 	case !s.listens(func(how dnsfilter.Transport) bool { return !isEncrypted(how) }):
@@ -90,7 +91,7 @@ func (s *Settings) checkListen() error {
 
 func isEncrypted(how dnsfilter.Transport) bool { return how >= dnsfilter.TLS }
 
-// listens reports whether any listen address has a transport of some kind.
+// listens reports whether kind returns true for the transport of any listen address.
 func (s *Settings) listens(kind func(dnsfilter.Transport) bool) bool {
 	return slices.ContainsFunc(s.Listen, func(text string) bool {
 		how, _, err := dnsfilter.ParseListen(text)

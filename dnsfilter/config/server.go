@@ -21,7 +21,7 @@ func (s *Settings) readRateLimit(r *reader, n *yaml.Node) {
 	})
 }
 
-// readStale parses the limits of expired answers.
+// readStale parses the key for serve-stale: how long expired answers are used.
 func (s *Settings) readStale(r *reader, n *yaml.Node) {
 	serve := true
 	r.mapping(n, fields{
@@ -31,7 +31,8 @@ func (s *Settings) readStale(r *reader, n *yaml.Node) {
 	s.Stale.Off = !serve
 }
 
-// special returns the special-use zones that the server answers itself.
+// special returns the special-use zones that the server answers itself, including resolver.arpa unless it is turned
+// off.
 func (s *Settings) special() (zones []blocklist.Name) {
 	named := slices.Clone(s.Local)
 	if !slices.Contains(named, discovery) && !slices.Contains(named, noDiscovery) {
@@ -48,7 +49,7 @@ func (s *Settings) special() (zones []blocklist.Name) {
 	return zones
 }
 
-// parseSpecial parses the name of a special-use zone.
+// parseSpecial parses the name of a special-use zone, or noDiscovery.
 func parseSpecial(text string) (string, error) {
 	if text != noDiscovery && !slices.Contains(dnsfilter.SpecialZones(), text) {
 		return "", fmt.Errorf("zone %q is not special: name some that are, like 10.in-addr.arpa or home.arpa, or leave local out for all", text)
@@ -72,7 +73,7 @@ func (s *Settings) Server() dnsfilter.Config {
 	return c
 }
 
-// LoadServer is Server with the cookie secrets, the local data and the upstreams.
+// LoadServer returns the configuration of [Settings.Server] with the cookie secrets, the local data and the upstreams.
 func (s *Settings) LoadServer() (c dnsfilter.Config, err error) {
 	c = s.Server()
 	addrs := s.Upstream
@@ -102,7 +103,7 @@ func (s *Settings) LoadServer() (c dnsfilter.Config, err error) {
 	return c, err
 }
 
-// forwarder creates an upstream of these resolvers.
+// forwarder creates an upstream that forwards queries to these resolvers.
 func (s *Settings) forwarder(addrs []upstream.Endpoint) (dnsfilter.Upstream, error) {
 	if err := s.checkLoop(addrs); err != nil {
 		return nil, err

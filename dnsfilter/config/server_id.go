@@ -10,7 +10,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// readServerID parses what the server says about itself.
+// readServerID parses the key server_id: the name and version that the server tells clients.
 func (s *Settings) readServerID(r *reader, n *yaml.Node) {
 	version := false
 	r.mapping(n, fields{

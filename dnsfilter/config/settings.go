@@ -18,159 +18,161 @@ import (
 
 // Settings are the settings of dnsfilter.yaml. Relative paths are relative to the folder of the file.
 type Settings struct {
-	File     string              // path of the settings file; empty: none
-	Included []string            // paths of the files that it includes
+	File     string              // path of the settings file; empty: settings without a file
+	Included []string            // paths of the included files
 	Listen   []string            // addresses in the form of ParseListen; default udp and tcp at 127.0.0.1:5353
-	Upstream []upstream.Endpoint // resolvers; default: the system's
+	Upstream []upstream.Endpoint // upstream resolvers; default: those of the system
 	// folder of the store; default: $STATE_DIRECTORY, else argine/dnsfilter in the user's state folder; empty if
 	// neither is known
 	State   string
 	Cache   int64              // cache size in bytes; default DefaultCache, 0: no cache
-	Lists   []List             // in order: the first that blocks a name decides
+	Lists   []List             // lists in order of precedence: the first that blocks a name decides
 	Allow   []string           // files of names that are never blocked
-	Quorums []dnsfilter.Quorum // quorums of lists; their lists without an action act in quorums only
+	Quorums []dnsfilter.Quorum // quorums of lists; a list without an action acts in its quorums only
 	Views   []View             // groups of clients with other lists or actions
 	Clients []netip.Prefix     // networks of served clients; default DefaultClients
-	// special-use zones that the server answers itself; default: all of SpecialZones; see discovery for resolver.arpa
+	// special-use zones that the server answers itself; default: all of SpecialZones. It always answers resolver.arpa,
+	// unless Local has the item "-resolver.arpa".
 	Local []string
-	// zones that other resolvers answer, also instead of a special-use zone
+	// zones whose queries go to other resolvers; a special-use zone can be one of them
 	Forward  []ForwardZone
-	Stale    dnsfilter.Stale    // how long expired answers are used; default: 24 hours
-	BlockTTL uint32             // of blocked answers, in seconds, for lists without a TTL of their own; 0: 30
-	ServerID dnsfilter.ServerID // what the server says about itself; default: nothing
-	Records  string             // file of local data, a zone file; empty: none
-	// names whose denial tells programs not to use another resolver; the action is NXDomain or NoData
+	Stale    dnsfilter.Stale    // how long expired answers are used (serve-stale); default: 24 hours
+	BlockTTL uint32             // TTL of blocked answers in seconds, for lists without their own; 0: 30
+	ServerID dnsfilter.ServerID // name and version that the server tells clients; default: none
+	Records  string             // zone file with local data; empty: none
+	// names that are denied to tell programs not to use another resolver, with the action NXDomain or NoData
 	Canaries map[blocklist.Name]dnsfilter.Action
 	Metrics  netip.AddrPort // HTTP address of /metrics, /healthz and /readyz; zero: none
-	// StructuredErrors is the same as in Policy.
+	// code of the EDNS option for structured errors; see [dnsfilter.Policy]
 	StructuredErrors uint16
-	Guard            GuardLimits // limits that suspend an update of a list
+	Guard            GuardLimits // limits that put an update of a list on hold
 
-	RateLimit     dnsfilter.RateLimit // of queries over UDP; default: none
-	Pprof         netip.AddrPort      // HTTP address of profiles, loopback only; zero: none
-	CookieSecrets string              // file, see ReadCookieSecrets; default: a random secret per start
+	RateLimit dnsfilter.RateLimit // limit of UDP answers; default: none
+	Pprof     netip.AddrPort      // HTTP address of pprof profiles, loopback only; zero: none
+	// file with cookie secrets, see ReadCookieSecrets; empty: a random secret per start
+	CookieSecrets string
 
-	Certificate Certificate    // of the listen addresses with tls, https and quic; zero: none
-	Proxies     []netip.Prefix // networks whose connections and datagrams begin with a PROXY header
-	StopPage    StopPage       // web server for the sinkhole addresses; default: none
+	Certificate Certificate    // certificate of the listen addresses with tls, https and quic; zero: none
+	Proxies     []netip.Prefix // networks of load balancers, which send a PROXY header first
+	StopPage    StopPage       // web server at the sinkhole addresses; default: none
 
-	Dnstap   dnstap.Target // where messages go; zero: nowhere
-	QueryLog QueryLog      // default: none
+	Dnstap   dnstap.Target // file or collector that gets dnstap messages; zero: none
+	QueryLog QueryLog      // log of queries; default: none
 
-	Web netip.AddrPort // HTTP address of the operator's page; zero: none
+	Web netip.AddrPort // HTTP address of the operator's web page; zero: none
 
 	includes []include
 
 	PolicyZones []PolicyZone // policy zones (RPZ) that other resolvers copy
-	ZoneFiles   ZoneFiles    // HTTP address of zone files of the policy zones; zero: none
+	ZoneFiles   ZoneFiles    // HTTP server for the zone files of the policy zones; zero: none
 
-	fileAt map[string]position // positions of file names
-	given  map[string]bool     // keys that the file sets
-	values map[string]string   // their values, as textOf returns them
+	fileAt map[string]position // position in the settings of each path outside lists
+	given  map[string]bool     // top-level keys that the files set
+	values map[string]string   // canonical text of the value of each key, see textOf
 }
 
 // View has the settings that differ for some clients.
 type View struct {
 	// client networks; if a client is in several views, the longest prefix decides
 	Clients []netip.Prefix
-	Lists   []string                    // lists that apply, also in quorums; nil: all
-	Actions map[string]dnsfilter.Action // action by list; overrides the list's own actions
+	Lists   []string                    // names of the lists that apply, also in quorums; nil: all
+	Actions map[string]dnsfilter.Action // action by list name; overrides the actions of the list
 }
 
 // StopPage has the settings of the web server for the sinkhole addresses.
 type StopPage struct {
-	HTTP      []netip.AddrPort // where the page is shown; none: there is no stop page
-	HTTPS     []netip.AddrPort // where TLS connections are refused
+	HTTP      []netip.AddrPort // addresses of the page; none: there is no stop page
+	HTTPS     []netip.AddrPort // addresses that refuse TLS connections
 	BlockedBy string           // URL of the operator, for the Link header of RFC 7725; empty: none
 	Templates string           // folder of templates; empty: the built-in ones
 }
 
 // QueryLog has the settings of the log of queries.
 type QueryLog struct {
-	File      string             // empty: there is none
-	Sample    int                // 1 in so many queries is written; 0: all queries that a list blocks, and no others
-	Addresses querylog.Addresses // how the addresses of clients are written
+	File      string             // path; empty: no log
+	Sample    int                // N: one in N queries is logged; 0: only the queries that a list blocks
+	Addresses querylog.Addresses // form in which client addresses are logged
 }
 
-// Certificate has the paths of a certificate with its chain and of its private key, both as PEM.
+// Certificate has two paths of PEM files: Cert, a certificate with its chain, and Key, its private key.
 type Certificate struct{ Cert, Key string }
 
-// ForwardZone is a zone that other resolvers answer.
+// ForwardZone is a zone whose queries go to other resolvers.
 type ForwardZone struct {
 	Zone      blocklist.Name
 	Resolvers []upstream.Endpoint
 }
 
-// PolicyZone is a response policy zone that other resolvers copy.
+// PolicyZone has the settings of a response policy zone (RPZ) that other resolvers copy from this server.
 type PolicyZone struct {
 	Zone   blocklist.Name
-	Lists  []string         // in any order; their order in the settings counts
+	Lists  []string         // names of the lists; their order here does not matter, only that in the settings
 	Key    string           // file with TSIG keys; empty: requests need no signature
-	Allow  []netip.Prefix   // who may copy the zone
-	Notify []netip.AddrPort // who is notified of changes
-	File   string           // a zone file that is kept up to date; empty: none
-	ZONEMD bool             // the zone has a digest of its records (RFC 8976)
+	Allow  []netip.Prefix   // networks that may copy the zone
+	Notify []netip.AddrPort // secondaries that get a NOTIFY after each change
+	File   string           // path of a zone file that the service keeps up to date; empty: none
+	ZONEMD bool             // the zone gets a ZONEMD record, a digest of its records (RFC 8976)
 
 	position position
 }
 
-// ZoneFiles is where policy zones are served as zone files over HTTP.
+// ZoneFiles has the settings of the HTTP server for the zone files of policy zones.
 type ZoneFiles struct {
-	At  netip.AddrPort // zero: nowhere
-	TLS bool           // with the certificate of the settings
+	At  netip.AddrPort // listen address; zero: no server
+	TLS bool           // HTTPS, with the certificate of the settings
 }
 
 // GuardLimits are the limits of the guard. An update of a signed list, or a changed list file, that exceeds them waits
 // for approval by a person; see package guard.
 type GuardLimits struct {
 	MaxGrowth, MaxShrink float64  // maximum share of entries to add or remove at once; zero: the default
-	NoBuiltIn            bool     // leave out the built-in protected names, see [guard.BuiltIn]
+	NoBuiltIn            bool     // turns off the built-in protected names, see [guard.BuiltIn]
 	Protected            []string // files of names and addresses that no entry may block
 	Popular              []string // files of popular names that no entry may cover
 }
 
-// include is a pattern of files that belong to the settings.
+// include is an item of the key include: a pattern of paths of further settings files.
 type include struct {
-	pattern string // absolute
+	pattern string // absolute path with *, ? or [
 	at      position
 }
 
-// List is one list of the settings. A signed list has Root and From. An unsigned list has a File: one of the operator,
-// or one that is fetched (Fetch).
+// List has the settings of one list. A signed list has Root and From. An unsigned list has a File, either the
+// operator's or a fetched one (Fetch).
 type List struct {
 	dnsfilter.Rule
 
 	Root     string          // file with the list's root of trust
-	From     []string        // base URLs of origins and mirrors, or folders with a copy
+	From     []string        // base URLs of origins and mirrors, or folders with a copy of an origin's files
 	Identity string          // file with the age identity that decrypts a confidential list
 	Receipts string          // file with the signing key for receipts; empty: no receipts
 	File     string          // file in any format of package formats; read again when it changes
-	Fetch    Fetch           // where the file comes from; zero: from the operator
-	Format   formats.Format  // zero: detected
-	Scope    blocklist.Scope // zero: the default of the format
+	Fetch    Fetch           // source of the file; zero: the operator writes it
+	Format   formats.Format  // format of the file; zero: detected
+	Scope    blocklist.Scope // scope of the entries of the file; zero: the default of the format
 
-	// for an RPZ file: the zone that its owner names are relative to; empty: taken from $ORIGIN or the SOA record
+	// zone that the owner names of an RPZ file are relative to; empty: taken from $ORIGIN or the SOA record
 	Zone string
 	RPZ  blocklist.Name // name of the policy zone; empty: the list is no policy zone
-	// for a file: addresses or names of the stop page to which its author redirects blocked names; none: detected by
+	// addresses or names of the stop page to which the author of the file redirects blocked names; none: detected by
 	// package formats
 	StopPage  []string
-	Unguarded bool // for a file: the guards are off
+	Unguarded bool // changes of the file are not checked by guards
 
 	position position
-	text     string // as textOf returns it
-	implied  bool   // no action was set
-	broken   bool   // it has errors
+	text     string // canonical text of the list's settings, see textOf
+	implied  bool   // the key action is not set
+	broken   bool   // the settings of the list have errors
 }
 
-// Fetch says from where an unsigned list is fetched into a file of the state folder: from a web server (URLs), or as a
-// zone from its primaries. The zero value is a list that is not fetched.
+// Fetch says where an unsigned list is fetched from: a web server (URLs), or the primaries of a zone (Primaries). The
+// fetched file is in the state folder. The zero value means that the list is not fetched.
 type Fetch struct {
-	URLs      []string            // of copies of the same file; the first that answers counts
+	URLs      []string            // copies of the same file, in order of preference
 	Refresh   time.Duration       // time between two requests; 0: DefaultRefresh
-	AllowHTTP bool                // URLs may have the scheme http
-	Primaries []upstream.Endpoint // of the zone; the first that answers counts
-	KeyFile   string              // file with TSIG keys, of which the first signs requests; empty: no signatures
+	AllowHTTP bool                // allows URLs with the scheme http
+	Primaries []upstream.Endpoint // primaries of the zone, in order of preference
+	KeyFile   string              // file with TSIG keys; its first key signs requests; empty: no signatures
 }
 
 // IsSet reports whether the list is fetched.
@@ -183,7 +185,7 @@ func Default() *Settings {
 	return s
 }
 
-// setDefaults sets the default of each key that the file does not set.
+// setDefaults sets the defaults of Listen, Local and State where the file does not set them.
 func (s *Settings) setDefaults() {
 	if len(s.Listen) == 0 {
 		s.Listen = []string{"udp://127.0.0.1:5353", "tcp://127.0.0.1:5353"}
@@ -214,8 +216,8 @@ func defaultState() string {
 	return filepath.Join(base, "argine", "dnsfilter")
 }
 
-// OwnFiles returns the paths of the settings file, the included files, the cookie secrets, the local data, the TSIG
-// keys and the files of the guard.
+// OwnFiles returns the paths of the files that belong to the settings: the settings file, the included files, the
+// cookie secrets, the local data, the TSIG keys and the files of the guard.
 func (s *Settings) OwnFiles() []string {
 	files := slices.Concat(s.Guard.Files(), s.Included, s.keyFiles())
 	for _, path := range []string{s.File, s.CookieSecrets, s.Records} {
@@ -226,7 +228,7 @@ func (s *Settings) OwnFiles() []string {
 	return files
 }
 
-// inputs returns the paths of all files that the service reads, except those that it fetches itself.
+// inputs returns the paths of all files that the service reads, except the files that it fetches.
 func (s *Settings) inputs() []string {
 	paths := slices.Concat(s.OwnFiles(), s.Certificate.Files(), s.Allow)
 	for i := range s.Lists {
@@ -240,7 +242,7 @@ func (s *Settings) inputs() []string {
 	return paths
 }
 
-// keyFiles returns the paths of the key files of the policy zones, and of the zones that are fetched.
+// keyFiles returns the paths of the TSIG key files of the policy zones and of the fetched zones.
 func (s *Settings) keyFiles() (paths []string) {
 	for _, z := range s.PolicyZones {
 		if z.Key != "" {

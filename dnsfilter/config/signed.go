@@ -33,7 +33,7 @@ func (l *List) Subscription(log *slog.Logger) (subscribe.Config, error) {
 	return c, nil
 }
 
-// checkRoot returns an error if the list can't be subscribed to.
+// checkRoot returns an error if a subscription to the list can't be created from its settings and files.
 func (l *List) checkRoot() error {
 	c, err := l.Subscription(nil)
 	if err == nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// sinkhole parses where the action sinkhole of a rule leads: to addresses, or to one name.
+// sinkhole returns a parser of the key sinkhole: IP addresses, or one name. The parser stores them in the rule.
 func (r *reader) sinkhole(rule *dnsfilter.Rule) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		var all []place
@@ -29,7 +29,7 @@ func (r *reader) sinkhole(rule *dnsfilter.Rule) func(*yaml.Node) {
 	}
 }
 
-// place is an address or a name.
+// place is an item of the key sinkhole: an IP address, or a name if addr is zero.
 type place struct {
 	addr netip.Addr
 	name blocklist.Name
@@ -47,7 +47,8 @@ func parsePlace(text string) (p place, err error) {
 	return place{name: p.name}, nil
 }
 
-// checkSinkhole checks that sinkhole and actions match: neither without the other.
+// checkSinkhole adds an error if a rule has the action sinkhole but no sinkhole address or name, or has one that no
+// action uses. The flag usedElsewhere says that a view uses it.
 func (r *reader) checkSinkhole(at position, rule dnsfilter.Rule, usedElsewhere bool) {
 	used := rule.Action == dnsfilter.Sinkhole
 	for _, action := range rule.Categories {

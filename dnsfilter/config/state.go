@@ -15,7 +15,8 @@ import (
 // ErrNoState is the error if no state folder is set and no default is known.
 var ErrNoState = fmt.Errorf("no folder is known for the state: %w: name one with the key state in the settings, since neither STATE_DIRECTORY nor a home is set", blocklist.ErrMalformed)
 
-// OpenStore opens the store in the state folder for writing. It fails if [Settings.TrustState] does.
+// OpenStore opens the store in the state folder for writing. It returns the error of [Settings.TrustState] if there is
+// one.
 func (s *Settings) OpenStore() (*blocklist.Store, error) {
 	if err := s.TrustState(); err != nil {
 		return nil, err
@@ -23,8 +24,8 @@ func (s *Settings) OpenStore() (*blocklist.Store, error) {
 	return blocklist.Open(s.State, blocklist.Options{})
 }
 
-// TrustState fails with [blocklist.ErrUntrusted] if the owner of the state folder is neither this user nor root, or if
-// other users can write to the folder.
+// TrustState returns an error that wraps [blocklist.ErrUntrusted] if the owner of the state folder is neither this user
+// nor root, or if other users can write to the folder. It returns [ErrNoState] if there is no state folder.
 func (s *Settings) TrustState() error {
 	if s.State == "" {
 		return ErrNoState
@@ -39,11 +40,11 @@ func (s *Settings) TrustState() error {
 	return errors.Join(sharedFolder(s.State, info), foreignFolder(s.State, info))
 }
 
-// stateLine matches the key state where the file is no YAML.
+// stateLine matches the line of the key state, in a settings file that is not valid YAML.
 var stateLine = regexp.MustCompile(`(?m)^state:.*$`)
 
-// ReadState returns the state folder of a settings file, also if the error is that the file has mistakes ([Errors]).
-// It is empty if the file can't be read.
+// ReadState returns the state folder of a settings file. If the file has mistakes, it returns the folder together with
+// an error of type [Errors]. The folder is empty if the file can't be read.
 func ReadState(path string) (state string, err error) {
 	text, err := files.ReadSmall(path)
 	if err != nil {
@@ -56,7 +57,8 @@ func ReadState(path string) (state string, err error) {
 	return s.State, err
 }
 
-// checkState returns an error if the state folder can't be used, no matter who the user is.
+// checkState returns an error if no user can run the service with the state folder: no folder is known, other users can
+// write to it, or its path is too long for the control socket.
 func (s *Settings) checkState() error {
 	if s.State == "" {
 		return ErrNoState
@@ -72,8 +74,8 @@ func (s *Settings) checkState() error {
 // maxSocketPath is the maximum length of a socket path on all systems (sun_path), in bytes.
 const maxSocketPath = 103
 
-// ControlSocket returns the path of the control socket of a running service, in the state folder. It fails with
-// [blocklist.ErrTooLarge] if the path may be too long for the system.
+// ControlSocket returns the path of the control socket in the state folder. A running service listens there. The error
+// wraps [blocklist.ErrTooLarge] if the path may be too long for the system.
 func ControlSocket(state string) (path string, err error) {
 	path = filepath.Join(state, "control.sock")
 	if len(path) > maxSocketPath {

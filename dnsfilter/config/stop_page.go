@@ -18,14 +18,14 @@ func (p *StopPage) SameAddresses(other *StopPage) bool {
 	return slices.Equal(p.HTTP, other.HTTP) && slices.Equal(p.HTTPS, other.HTTPS)
 }
 
-// Load reads the templates.
+// Load reads the templates of the stop page and returns its configuration.
 func (p *StopPage) Load() (c stoppage.Config, err error) {
 	c.BlockedBy = p.BlockedBy
 	c.Templates, err = stoppage.LoadTemplates(p.Templates)
 	return c, err
 }
 
-// readStopPage parses the key stop_page: an address alone, or keys.
+// readStopPage parses the key stop_page. Its value is an address, or a mapping.
 func (s *Settings) readStopPage(r *reader, n *yaml.Node) {
 	before := len(r.errs)
 	page := &s.StopPage
@@ -81,8 +81,8 @@ func parseWebPage(text string) (string, error) {
 	return text, nil
 }
 
-// stopPageHints returns a warning for each list whose stop page could not name an authority, and a warning if no list
-// leads to the stop page.
+// stopPageHints returns a warning for each rule with a sinkhole but no notice, since the stop page can't name an
+// authority for it. It returns another warning if there is a stop page and no rule has a sinkhole.
 func (s *Settings) stopPageHints(rules []dnsfilter.Rule) (hints []string) {
 	if len(s.StopPage.HTTP) == 0 {
 		return nil

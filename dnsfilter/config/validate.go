@@ -12,7 +12,7 @@ import (
 // Validation of settings that are valid each by itself, but not together. The parser of a key validates its value: see
 // values.go.
 
-// contradictions returns a message for each missing key and for each key that contradicts another.
+// contradictions returns a message for each key of the list that is missing, or contradicts another key.
 func (l *List) contradictions(given map[string]bool) (why []string) {
 	note := func(wrong bool, text string) {
 		if wrong {
@@ -31,7 +31,7 @@ func (l *List) contradictions(given map[string]bool) (why []string) {
 	return slices.Concat(why, l.fetchContradictions(given), l.zoneContradictions(given), l.strayKeys(given))
 }
 
-// strayKeys returns a message for each key that does not apply to this kind of list.
+// strayKeys returns a message for each key that does not apply to a list of this kind (signed, or from a file).
 func (l *List) strayKeys(given map[string]bool) (why []string) {
 	note := func(wrong bool, text string) {
 		if wrong {
@@ -48,7 +48,8 @@ func (l *List) strayKeys(given map[string]bool) (why []string) {
 	return why
 }
 
-// checkQuorum checks that a quorum has enough lists, and that its action fits its keys.
+// checkQuorum adds an error if a quorum has too few lists, if at_least is out of range, or if its sinkhole and its
+// action do not match.
 func (r *reader) checkQuorum(at position, q dnsfilter.Quorum) {
 	if len(q.Lists) < 2 {
 		r.fail(at, "a quorum needs lists: two at least")

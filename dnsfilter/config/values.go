@@ -69,7 +69,7 @@ func parseDecimal(text string) (int64, error) {
 	return n, nil
 }
 
-// parseMetrics parses the address for metrics.
+// parseMetrics parses the HTTP address for metrics.
 func parseMetrics(text string) (netip.AddrPort, error) {
 	at, err := netip.ParseAddrPort(text)
 	if err != nil || at.Port() == 0 {
@@ -78,8 +78,8 @@ func parseMetrics(text string) (netip.AddrPort, error) {
 	return at, nil
 }
 
-// parsePprof parses the address for profiles. Only loopback is allowed: profiles show memory contents, names and
-// addresses included, to every client.
+// parsePprof parses the HTTP address for profiles. It accepts loopback addresses only, since profiles show memory
+// contents, including names and client addresses, to anyone who can connect.
 func parsePprof(text string) (netip.AddrPort, error) {
 	at, err := netip.ParseAddrPort(text)
 	if err != nil || at.Port() == 0 || !at.Addr().IsLoopback() {
@@ -133,7 +133,7 @@ func parseCount(text string) (int, error) {
 	return int(n), nil
 }
 
-// textOf returns a canonical text of a node: equal values have equal texts, however they are written.
+// textOf returns the canonical text of a YAML node. Nodes with equal values have equal texts, whatever their style.
 func textOf(n *yaml.Node) string {
 	if n.Kind == yaml.ScalarNode {
 		return strconv.Quote(n.Value)
@@ -148,5 +148,5 @@ func textOf(n *yaml.Node) string {
 // allowPrefix is the prefix of allow list names in the store.
 const allowPrefix = "allow/"
 
-// quorumPrefix is the prefix of quorum names in counters.
+// quorumPrefix is the prefix of the names of quorums in counters.
 const quorumPrefix = "quorum/"

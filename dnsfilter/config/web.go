@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// parseWeb parses the address of the operator's page.
+// parseWeb parses the HTTP address of the operator's web page.
 func parseWeb(text string) (netip.AddrPort, error) {
 	at, err := netip.ParseAddrPort(text)
 	if err != nil || at.Port() == 0 {
@@ -14,7 +14,7 @@ func parseWeb(text string) (netip.AddrPort, error) {
 	return at, nil
 }
 
-// webHints returns a warning if the operator's page can be read from other machines.
+// webHints returns a warning if other machines can reach the operator's web page.
 func (s *Settings) webHints() []string {
 	if !s.Web.IsValid() || s.Web.Addr().IsLoopback() {
 		return nil

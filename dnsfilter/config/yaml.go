@@ -8,17 +8,18 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// position is a position in a file, counted from 1. Zero means no position.
+// position is a position in a file. Line and column count from 1; zero means that there is no position.
 type position struct {
 	line, column int
-	file         string // empty: that of the reader
+	file         string // empty: the file of the reader
 }
 
 func (p position) error(file, text string) Error {
 	return Error{File: cmp.Or(p.file, file), Line: max(p.line, 1), Column: max(p.column, 1), Text: text}
 }
 
-// positionOf returns the position of a node. For a mapping, that is its first key, in flow and block style alike.
+// positionOf returns the position of a node. The position of a mapping is that of its first key, in flow and block
+// style alike.
 func positionOf(n *yaml.Node) position {
 	if n.Kind == yaml.MappingNode && len(n.Content) > 0 {
 		n = n.Content[0]
@@ -26,14 +27,15 @@ func positionOf(n *yaml.Node) position {
 	return position{line: n.Line, column: n.Column}
 }
 
-// position is positionOf with the file, for errors that are found after the file was read.
+// position returns the position of a node with the name of the file. It is for errors that are found after all files
+// are read.
 func (r *reader) position(n *yaml.Node) position {
 	at := positionOf(n)
 	at.file = r.file
 	return at
 }
 
-// where returns a position as a text.
+// where returns a position as text: the line, and also the file unless it is the file of the reader.
 func (r *reader) where(at position) string {
 	if at.file == r.file {
 		return fmt.Sprintf("line %d", at.line)
@@ -46,10 +48,10 @@ func (r *reader) where(at position) string {
 type reader struct {
 	file   string
 	errs   Errors
-	checks []func() // checks that need the whole file
+	checks []func() // checks that run after all files are parsed
 }
 
-// whenRead registers a check to run after the whole file is parsed.
+// whenRead registers a check that runs after all settings are parsed.
 func (r *reader) whenRead(check func()) { r.checks = append(r.checks, check) }
 
 // finish runs the registered checks.
@@ -63,8 +65,8 @@ func (r *reader) fail(at position, format string, args ...any) {
 	r.errs = append(r.errs, at.error(r.file, fmt.Sprintf(format, args...)))
 }
 
-// usable reports whether a node has no anchor, alias or tag, and adds an error if it has. These are rejected: values
-// have to be written where they apply, and an unquoted name that begins with * would be an alias.
+// usable reports whether a node has no anchor, alias or tag. If it has one, usable adds an error: values have to be
+// written where they apply, and an unquoted name that begins with * would be an alias.
 func (r *reader) usable(n *yaml.Node) bool {
 	switch {
 	case n.Kind == yaml.AliasNode:
@@ -85,7 +87,7 @@ func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!
 // fields are the known keys of a mapping and the parser of each value.
 type fields map[string]func(*yaml.Node)
 
-// keeping returns a copy of the fields whose parsers also append the canonical text of each value to values[key].
+// keeping returns a copy of the fields, whose parsers also append the canonical text of the value to values[key].
 func (f fields) keeping(values map[string]string) fields {
 	out := fields{}
 	for key, read := range f {
@@ -94,7 +96,7 @@ func (f fields) keeping(values map[string]string) fields {
 	return out
 }
 
-// recording returns a copy of the fields whose parsers also set given[key] to true, to record which keys a file has.
+// recording returns a copy of the fields, whose parsers also set given[key] to true.
 func (f fields) recording(given map[string]bool) fields {
 	out := fields{}
 	for key, read := range f {
@@ -103,7 +105,7 @@ func (f fields) recording(given map[string]bool) fields {
 	return out
 }
 
-// mapping parses a mapping. Unknown keys are errors.
+// mapping parses a mapping with the parsers of the known keys. It adds an error for each other key.
 func (r *reader) mapping(n *yaml.Node, known fields) {
 	r.eachPair(n, func(key, value *yaml.Node) {
 		if read, ok := known[key.Value]; ok {
@@ -160,7 +162,8 @@ func (r *reader) sequence(n *yaml.Node, each func(*yaml.Node)) {
 	}
 }
 
-// scalar returns a parser of a single value. It removes the line break at the end of a block scalar.
+// scalar returns a parser of a single value, which it stores in dst. It removes the line break at the end of a block
+// scalar.
 func scalar[T any](r *reader, dst *T, parse func(string) (T, error)) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		if !r.usable(n) {
@@ -183,7 +186,7 @@ func scalar[T any](r *reader, dst *T, parse func(string) (T, error)) func(*yaml.
 	}
 }
 
-// scalars returns a parser of a sequence of single values.
+// scalars returns a parser of a sequence of single values, which it stores in dst.
 func scalars[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		r.sequence(n, func(item *yaml.Node) {
@@ -196,8 +199,8 @@ func scalars[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(*ya
 	}
 }
 
-// nonEmpty returns a parser of a sequence of single values that must not be empty. An empty sequence is not the same as
-// a missing key.
+// nonEmpty returns a parser of a sequence of single values, which it stores in dst. It adds an error if the sequence is
+// empty, which is not the same as a missing key.
 func nonEmpty[T any](r *reader, dst *[]T, parse func(string) (T, error)) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {

@@ -15,8 +15,8 @@ import (
 // maxDepth is the maximum nesting of sequences and mappings. Settings need five levels.
 const maxDepth = 20
 
-// document parses text and returns the content of its only document. It returns nil if there is none, or if the YAML is
-// invalid.
+// document parses YAML text and returns the content of its only document. It returns nil if there is no document, or if
+// the text is not valid.
 func (r *reader) document(text []byte) *yaml.Node {
 	if !r.decodes(text) {
 		return nil
@@ -60,8 +60,8 @@ func documents(text []byte) (docs []*yaml.Node, err error) {
 // versionDirective matches the YAML version directive at the beginning of a file.
 var versionDirective = regexp.MustCompile(`^(?:\x{feff})?(?:[ \t]*(?:#.*)?\r?\n)*%YAML 1\.[0-3]\b`)
 
-// anyVersion replaces any YAML version 1.x in the directive by 1.1. The library accepts only that number, but can parse
-// all of them.
+// anyVersion replaces any YAML version 1.x in the directive by 1.1, the only number that the library accepts. The
+// library can parse all of these versions.
 func anyVersion(text []byte) []byte {
 	at := versionDirective.FindIndex(text)
 	if at == nil {
@@ -98,7 +98,7 @@ func (r *reader) decodes(text []byte) bool {
 	return true
 }
 
-// syntax adds an error for invalid YAML, with advice.
+// syntax adds an error for invalid YAML, with advice on how to correct it.
 func (r *reader) syntax(err error) {
 	why, ok := errors.AsType[*yaml.LoadError](err)
 	if !ok {
@@ -119,7 +119,7 @@ func (r *reader) syntax(err error) {
 	r.fail(at, "this is no YAML (%s): put a value with special characters in quotes", why.Message)
 }
 
-// syntaxAdvice is the advice for syntax errors, by a part of the library's message.
+// syntaxAdvice is the advice for each kind of syntax error. A kind is recognized by a part of the library's message.
 var syntaxAdvice = []struct{ message, advice string }{ //nolint:gochecknoglobals // a constant table
 	{"',' or ']'", "a comma or ] is needed: close the list, and put a value with a bracket, a brace or a comma in quotes"},
 	{"',' or '}'", "a comma or } is needed: close the brace, and put a value with a bracket, a brace or a comma in quotes"},

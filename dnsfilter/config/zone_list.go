@@ -8,7 +8,7 @@ import (
 
 // A list with the key rpz is a policy zone: its records decide, unless an action overrides them.
 
-// ZoneLists returns the lists that are policy zones, in their order.
+// ZoneLists returns the lists that are policy zones, in the order of the settings.
 func (s *Settings) ZoneLists() (all []*List) {
 	for i := range s.Lists {
 		if s.Lists[i].RPZ != "" {
@@ -18,7 +18,8 @@ func (s *Settings) ZoneLists() (all []*List) {
 	return all
 }
 
-// setZone prepares the rule of a list that is a policy zone. The zone has no records yet.
+// setZone gives the rule of a list that is a policy zone an empty zone. Without a key action, the zone's records
+// decide.
 func (l *List) setZone(given map[string]bool) {
 	if l.RPZ == "" {
 		return
@@ -29,7 +30,8 @@ func (l *List) setZone(given map[string]bool) {
 	}
 }
 
-// zoneContradictions returns a message for each key that a policy zone can't have.
+// zoneContradictions returns a message for each key that a policy zone can't have, and for an action that only a policy
+// zone can have.
 func (l *List) zoneContradictions(given map[string]bool) (why []string) {
 	for _, key := range []string{"scope", "stop_page", "categories", "divert"} {
 		if given["rpz"] && given[key] {
@@ -49,7 +51,8 @@ func onlyForZones(a dnsfilter.Action) string {
 	return "the action " + a.String() + " is for a policy zone, which has rpz"
 }
 
-// checkZoneLists checks that policy zones are not used where entries are needed.
+// checkZoneLists adds an error for each policy zone that is used where a list of entries is needed: in a quorum, or in
+// a policy zone that this server publishes.
 func (s *Settings) checkZoneLists(r *reader) {
 	for _, l := range s.ZoneLists() {
 		name := l.Rule.List
@@ -64,7 +67,8 @@ func (s *Settings) checkZoneLists(r *reader) {
 	}
 }
 
-// zoneLost reports whether the records of a policy zone no longer decide under another rule for the same list.
+// zoneLost reports whether the records of a policy zone decide under the rule r, but neither decide nor are replaced by
+// a block under the next rule for the same list.
 func zoneLost(r, next *dnsfilter.Rule) bool {
 	decides := func(r *dnsfilter.Rule) bool { return r.Zone != nil && r.Action == dnsfilter.Pass }
 	return decides(r) && !decides(next) && !next.Action.Blocks()
