@@ -10,13 +10,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// adoption is the content of the reference of a recovery ([KindRecover]), an operation that brings the ledger to the
-// state of a signed release. The operations that led to that state may be unknown. Then the recovery replaces them in
-// the history, and the next release continues from it.
+// adoption is the parsed reference of a recovery ([KindRecover]), an operation that brings the ledger to the state of a
+// signed release. The ledger may lack the operations that led to that state. Then the recovery stands in their place,
+// and the next release continues from the recovery.
 type adoption struct {
 	serial uint64
-	head   string // hash of the last operation in the release, as it was signed
-	before string // hash of the operation before the recovery: a signing request does not contain that operation
+	head   string // hash of the release's last operation, from its signed metadata
+	before string // hash of the operation before the recovery, which a signing request does not contain
 }
 
 const adoptionFormat = "serial %d head %s before %s"
@@ -35,16 +35,16 @@ func adoptionOf(o Operation) (a adoption, ok bool) {
 	return a, err == nil && a.String() == o.Reference
 }
 
-// adopts reports whether o is a recovery that has adopted the signed release: its reference has the serial and the head
-// of the release, and it has the same digest and number of entries.
+// adopts reports whether o is a recovery that has adopted the signed release: the reference of o names the serial and
+// the head of the release, and o has recorded the release's digest and number of entries.
 func adopts(o Operation, signed trust.Release) bool {
 	a, ok := adoptionOf(o)
 	return ok && a.serial == signed.Serial && a.head == signed.Ledger && o.Hash == o.LinkHash(a.before) &&
 		o.Digest == signed.Digest && o.Entries == signed.Entries
 }
 
-// adoptionOfHead returns the newest recovery that has adopted a release with this head. It fails with [sql.ErrNoRows]
-// if there is none.
+// adoptionOfHead returns the newest recovery that has adopted a release with this ledger head. It fails with
+// [sql.ErrNoRows] if there is none.
 func (l *Ledger) adoptionOfHead(ctx context.Context, head string) (at Operation, err error) {
 	err = sql.ErrNoRows
 	for o, opErr := range l.history.Operations(ctx, ledger.Range{Kinds: []string{KindRecover}}) {
@@ -58,8 +58,9 @@ func (l *Ledger) adoptionOfHead(ctx context.Context, head string) (at Operation,
 	return at, err
 }
 
-// signedHead returns the operation that the signed head of a release refers to: the operation with this hash, or else
-// the recovery that replaces it. It fails with [sql.ErrNoRows] if there is neither.
+// signedHead returns the operation with the hash that a release's metadata names as the ledger head. If the ledger has
+// no such operation, it returns the recovery that stands in its place. It fails with [sql.ErrNoRows] if there is
+// neither.
 func (l *Ledger) signedHead(ctx context.Context, head string) (Operation, error) {
 	at, err := l.history.OperationByHash(ctx, head)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -68,7 +69,8 @@ func (l *Ledger) signedHead(ctx context.Context, head string) (Operation, error)
 	return at, err
 }
 
-// unknownHead reports whether a recovery replaces the operations that led to a release.
+// unknownHead reports whether a recovery has adopted the release r, because the ledger lacks the operations that led to
+// it.
 func (l *Ledger) unknownHead(ctx context.Context, r ReleaseRecord) (bool, error) {
 	o, err := l.history.OperationByID(ctx, r.Operation)
 	return o.Hash != r.Head, err

@@ -13,9 +13,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
 
-// WriteBackup writes the agency's folder at one moment as a tar file. No other process can change the folder meanwhile.
-// The file has the plain text of a confidential list, and its keys. Unpacked into an empty folder, it is a ledger
-// again.
+// WriteBackup writes the agency's folder as a tar file. Until it returns, no other process can change the folder, so
+// the file has the state of one moment. The file contains the plain text of a confidential list, and the list keys.
+// Unpacked into an empty folder, it can be opened with [Open].
 func (l *Ledger) WriteBackup(ctx context.Context, w io.Writer) error {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {

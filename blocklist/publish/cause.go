@@ -5,18 +5,19 @@ import (
 	"strings"
 )
 
-// Cause is why an operation was made. It separates the texts of the author from those that the program has recorded.
+// Cause is the reason and the reference of an operation, with the texts that the program has recorded separated from
+// those of the author.
 type Cause struct {
-	Said      Messages // texts of the program in the reason
+	Said      Messages // messages that the program has recorded in the reason
 	Reason    string
-	Override  string   // why the guards were overridden; empty: they were not
-	Named     Messages // texts of the program in the reference
+	Override  string   // the author's reason to override the guards; empty: they were not overridden
+	Named     Messages // messages that the program has recorded in the reference
 	Reference string
 }
 
-// CauseOf parses the reason and the reference of an operation. It leaves out texts that only repeat the kind of the
-// operation, and hashes and signatures that only serve as proofs. A text counts as one of the program if it has exactly
-// the form in which the program records it. Any other text is the author's.
+// CauseOf parses the reason and the reference of an operation. A text that has exactly a form in which the program
+// records it counts as a message of the program. Any other text is the author's. CauseOf leaves out messages that only
+// repeat the kind of the operation, and hashes and signatures that only serve as proofs.
 func CauseOf(o Operation) (c Cause) {
 	reason, override, doubted := o.Stated()
 	r := reader{rest: reason}

@@ -14,33 +14,37 @@ import (
 
 // ChangeResult counts what a change to the ledger did.
 type ChangeResult struct {
-	Added     uint64        `json:"added"`              // entries that are new
-	Joined    uint64        `json:"joined"`             // further orders of entries that were listed already
-	Changed   uint64        `json:"changed"`            // standing orders that got other attributes
-	Removed   uint64        `json:"removed"`            // entries that are not listed any more
-	Withdrawn uint64        `json:"withdrawn"`          // orders of entries that are still listed
-	Unchanged uint64        `json:"unchanged"`          // orders that stood already, with these attributes
-	Refused   uint64        `json:"refused"`            // entries left out because the guards hold them
-	Broken    uint64        `json:"broken"`             // entries left out because they break the rules of the list
-	Breaches  []string      `json:"breaches,omitempty"` // the first 20 entries in Broken, and the reasons
-	Orders    []OrderChange `json:"orders,omitempty"`   // changed orders: at most 20 given, 20 withdrawn, and 20 others
-	// Guards has the findings of the guards: first those that hold an entry, then the others. At most 20 of each are
-	// in it, and all are counted.
+	Added     uint64 `json:"added"`     // new entries
+	Joined    uint64 `json:"joined"`    // new orders for entries that were already listed
+	Changed   uint64 `json:"changed"`   // existing orders whose attributes have changed
+	Removed   uint64 `json:"removed"`   // entries that are no longer listed
+	Withdrawn uint64 `json:"withdrawn"` // withdrawn orders whose entries stay listed, by other orders
+	Unchanged uint64 `json:"unchanged"` // orders that already existed with the same attributes
+	Refused   uint64 `json:"refused"`   // entries left out because the guards hold them
+	Broken    uint64 `json:"broken"`    // entries left out because they break the rules of the list
+	// the first 20 entries in Broken, each with the rule that it breaks
+	Breaches []string `json:"breaches,omitempty"`
+	// changed orders of at most 20 targets that became listed, 20 that are no longer listed, and 20 others
+	Orders []OrderChange `json:"orders,omitempty"`
+	// Guards has the guards' findings: at most 20 that hold an entry, then at most 20 that only report something. The
+	// numbers in it count all findings.
 	Guards guard.Report `json:"guards"`
 }
 
 // OrderChange is what an operation did to the orders of one target.
 type OrderChange = ledger.OrderChange
 
-// fillPut gives the orders of an operation that the guards (screen) and the rules of the list (checker) accept.
+// fillPut is the function that gives the orders of an operation, except those that the guards (screen) or the rules of
+// the list (checker) refuse.
 type fillPut func(*ledger.Tx, *screen, *checker) (ledger.Counts, error)
 
-// Add gives orders: an entry is an order with the entry's reference, which lists its target. An entry stays listed
-// while one of its orders stands. If an order with this reference stands, it gets the attributes of the new order, and
-// keeps its other attributes. If an entry breaks a rule, Add changes nothing and fails with [ErrRules]. If an entry
-// would already have expired, it fails with [ErrOver]. If the guards hold an entry, Add changes nothing and returns a
-// [*guard.HeldError]. With by.Override, held entries are added as well. Without entries it fails with
-// [blocklist.ErrMalformed].
+// Add gives orders. Each entry is an order, which lists the entry's target and is identified by the entry's reference.
+// A target stays listed while it has an order. If the target already has an order with the same reference, that order
+// gets the attributes that the new one has, and keeps its other attributes.
+//
+// If an entry breaks a rule, Add changes nothing and fails with [ErrRules]. If an entry has already expired, it fails
+// with [ErrOver]. If the guards hold an entry, it returns a [*guard.HeldError], unless by.Override gives a reason to
+// add held entries. Without entries it fails with [blocklist.ErrMalformed].
 func (l *Ledger) Add(ctx context.Context, entries []blocklist.Entry, by Audit) (ChangeResult, error) {
 	if len(entries) == 0 {
 		return ChangeResult{}, errNoEntry
@@ -55,7 +59,7 @@ func (l *Ledger) Add(ctx context.Context, entries []blocklist.Entry, by Audit) (
 // [blocklist.ErrMalformed].
 var ErrOver = fmt.Errorf("%w: the day is over", blocklist.ErrMalformed)
 
-// lasting yields the entries. It yields [ErrOver] at an entry that has already expired.
+// lasting yields the entries. With an entry that has already expired it yields an error that wraps [ErrOver].
 func lasting(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		now := time.Now()
@@ -81,16 +85,16 @@ func eachEntry(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
 	}
 }
 
-// Errors of a change without entries.
+// Errors for an operation that was given no entries.
 var (
 	errNoEntry   = fmt.Errorf("%w: no entry is named", blocklist.ErrMalformed)
 	errNoEntries = fmt.Errorf("importing: %w: there are no entries", blocklist.ErrMalformed)
 )
 
-// Import is Add for a stream of entries of any length, in bounded memory. It leaves out and counts entries that break a
-// rule. It also leaves out and counts entries that the guards hold, unless by.Override gives a reason to add them. An
-// error in the stream changes nothing. If progress is not nil, Import calls it from time to time with the number of
-// entries read.
+// Import is [Ledger.Add] for a stream of entries of any length, in bounded memory. Entries that break a rule are left
+// out and counted. So are entries that the guards hold, unless by.Override gives a reason to add them. An error in the
+// stream ends the import, and nothing is changed. If progress is not nil, Import calls it from time to time with the
+// number of entries read.
 func (l *Ledger) Import(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], by Audit,
 	progress func(uint64),
 ) (ChangeResult, error) {
@@ -125,9 +129,9 @@ func (l *Ledger) put(ctx context.Context, kind string, by Audit, fill fillPut) (
 	return r, nil
 }
 
-// Remove withdraws all orders of entries, so that they are not listed any more. It finds them by their targets;
-// attributes don't matter. If an entry is not listed, nothing is changed, and the error is [ErrNotListed]. Without
-// entries it fails with [blocklist.ErrMalformed].
+// Remove withdraws all orders of the given entries, so that these are no longer listed. It compares only the targets of
+// entries, not their attributes. If an entry is not listed, Remove changes nothing and fails with [ErrNotListed].
+// Without entries it fails with [blocklist.ErrMalformed].
 func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, by Audit) (ChangeResult, error) {
 	if len(entries) == 0 {
 		return ChangeResult{}, errNoEntry
@@ -142,10 +146,10 @@ func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, by Audit
 	})
 }
 
-// Withdraw withdraws the orders with a reference on the given entries, or on all entries if none are given. An empty
-// reference means the orders without a reference. These can be withdrawn from given entries only: without entries,
-// Withdraw then fails with [blocklist.ErrMalformed]. An entry stays listed while another order stands. If a given entry
-// has no such order, nothing is changed, and the error is [ErrNotListed] or [ErrNoOrder].
+// Withdraw withdraws the orders that have the given reference: on the given entries, or on all entries if none are
+// given. The empty reference selects the orders without a reference; it needs entries, otherwise Withdraw fails with
+// [blocklist.ErrMalformed]. An entry with another order stays listed. If one of the given entries has no such order,
+// Withdraw changes nothing and fails with [ErrNotListed] or [ErrNoOrder].
 func (l *Ledger) Withdraw(ctx context.Context, reference string, entries []blocklist.Entry, by Audit) (ChangeResult,
 	error,
 ) {
@@ -180,10 +184,10 @@ func (l *Ledger) withdraw(ctx context.Context, by Audit, withdraw func(*ledger.T
 }
 
 // Undo reverses the changes that an operation made to orders, and records this as a new operation. Orders that the old
-// operation gave are withdrawn, orders that it withdrew are given again, and orders that it changed are as before. It
-// fails with [ErrChangedSince], and changes nothing, if a later operation has changed one of these orders. If the
-// guards hold an entry that would be listed again, the error is a [*guard.HeldError], unless by.Override gives a
-// reason. By.Reference is set to the operation.
+// operation gave are withdrawn, orders that it withdrew are given again, and orders that it changed get their earlier
+// attributes. If a later operation has changed one of these orders, Undo changes nothing and fails with
+// [ErrChangedSince]. If the guards hold an entry that would be listed again, it returns a [*guard.HeldError], unless
+// by.Override gives a reason. Undo sets by.Reference to the number of the old operation.
 func (l *Ledger) Undo(ctx context.Context, operation int64, by Audit) (r ChangeResult, err error) {
 	by.Reference = undone.With(operation).String()
 	err = l.history.Change(ctx, KindUndo, by, func(t *ledger.Tx) error {
@@ -204,14 +208,14 @@ func (l *Ledger) Undo(ctx context.Context, operation int64, by Audit) (r ChangeR
 	return r, nil
 }
 
-// Orders returns the standing orders of a target, oldest first, each as the entry that was given. It returns none if
-// the target is not listed.
+// Orders returns the current orders of a target, oldest first, each as the entry that was given. It returns none if the
+// target is not listed.
 func (l *Ledger) Orders(ctx context.Context, target string) ([]blocklist.Entry, error) {
 	return l.history.Orders(ctx, target)
 }
 
-// Covering returns the most specific listed entry that covers all of e, and false if there is none. An entry with the
-// target of e does not count.
+// Covering returns the most specific listed entry with a broader target that covers all of e. It returns false if there
+// is none.
 func (l *Ledger) Covering(ctx context.Context, e blocklist.Entry) (blocklist.Entry, bool, error) {
 	return l.history.FirstListed(ctx, subjectOf(e).covers)
 }

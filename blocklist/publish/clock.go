@@ -12,20 +12,23 @@ import (
 // A wrong clock does lasting harm: a release may withdraw orders that have not expired, or be valid for a day only. So
 // each change of a ledger compares the clock with the last operation, and each signature compares it with the release.
 
-// ConfirmClock sets a function that reports whether the clock of this machine is right, given the reason to doubt it.
-// Without it, or if it returns false, a change fails with [blocklist.ErrClock] if the clock is before the last
-// operation, or a release lifetime ahead of it. An operation records the confirmation if it was needed.
+// ConfirmClock sets a function that is called when this machine's clock seems wrong: when it is before the last
+// operation, or more than the lifetime of a release after it. The function gets the reason for the doubt, and reports
+// whether the clock is right all the same. If it returns false, or none is set, the change fails with
+// [blocklist.ErrClock]. An operation that needed the confirmation records it.
 func (l *Ledger) ConfirmClock(confirm func(doubt error) bool) { l.history.Clock.Confirm(confirm) }
 
-// ConfirmClock sets a function that reports whether the clock of this machine is right, given the reason to doubt it.
-// Without it, or if it returns false, signing a release that is from the future fails with [blocklist.ErrClock].
+// ConfirmClock sets a function that is called when a release to be signed has a time in the future, by this machine's
+// clock. The function gets the reason for the doubt, and reports whether the clock is right all the same. If it returns
+// false, or none is set, signing fails with [blocklist.ErrClock].
 func (q *Request) ConfirmClock(confirm func(doubt error) bool) { q.clock.Confirm(confirm) }
 
-// leastLifetime is how long a root or release must still be valid to be signed. Urgent orders last for hours.
+// leastLifetime is the minimum time to expiry with which a root or release can be signed. Urgent orders have no
+// minimum, since they last for hours only.
 const leastLifetime = 24 * time.Hour
 
-// checkTimes fails with [blocklist.ErrExpired] if p has expired or expires within a day, and with [blocklist.ErrClock]
-// if p was made in the future by the clock of this machine, and no one confirms this clock.
+// checkTimes fails with [blocklist.ErrExpired] if p has expired, or is a root or release that expires within a day. It
+// fails with [blocklist.ErrClock] if p was made in the future by this machine's clock, unless the clock is confirmed.
 func (p *Pending) checkTimes(clock *ledger.Clock) error {
 	now := time.Now()
 	switch day := ledger.FormatTime(p.Expires); {

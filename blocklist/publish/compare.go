@@ -15,23 +15,25 @@ import (
 
 // Comparison says how the newest release of an origin relates to the ledger.
 type Comparison struct {
-	Serial  uint64    `json:"serial"` // of the origin's newest release
+	Serial  uint64    `json:"serial"` // serial of the origin's newest release
 	Signers []string  `json:"signers"`
 	Created time.Time `json:"created"`
 	Entries uint64    `json:"entries"`
-	State   string    `json:"state"` // one of the constants below
+	State   string    `json:"state"` // StateSame, StateOlder, StateNewer, StateOther or StateArrived
 }
 
 // States of a [Comparison].
 const (
-	StateSame    = "same"    // the ledger's last release
-	StateOlder   = "older"   // an earlier release: the ledger has a newer one to push
-	StateNewer   = "newer"   // a serial that the ledger does not know: the ledger is behind
-	StateOther   = "other"   // the ledger has another release with this serial: it is behind, or has forked
-	StateArrived = "arrived" // the pending release: it was pushed, but the push was not recorded
+	StateSame  = "same"  // the origin has the ledger's last release
+	StateOlder = "older" // the origin has an earlier release: the ledger has a newer one to push
+	StateNewer = "newer" // the origin has a higher serial, which the ledger does not know: the ledger is behind
+	// ledger and origin have different releases with this serial: the ledger is behind, or has forked
+	StateOther = "other"
+	// the origin has the pending release: it was pushed, but the ledger has not recorded the push
+	StateArrived = "arrived"
 )
 
-// Behind reports whether the origin has a release that the ledger does not know. [Recover] adopts it.
+// Behind reports whether the origin has a release that the ledger does not know. [Recover] can adopt such a release.
 func (c Comparison) Behind() bool { return c.State == StateNewer || c.State == StateOther }
 
 // String returns the comparison in words.
@@ -50,9 +52,9 @@ func (c Comparison) String() string {
 	return "another " + signed + ": this ledger is behind"
 }
 
-// Compare compares the ledger with the newest release of an origin, given as a bundle, which may lack the files. It
-// verifies the roots that follow the ledger's root, and the targets, and fails with [blocklist.ErrUntrusted] if the
-// officers have not signed them.
+// Compare compares the ledger with the newest release of an origin. The bundle has the origin's metadata; it may lack
+// the release files. Compare verifies the roots that follow the ledger's root, and the targets. It fails with
+// [blocklist.ErrUntrusted] if the officers have not signed them.
 func (l *Ledger) Compare(ctx context.Context, bundle io.Reader) (c Comparison, err error) {
 	b, err := trust.OpenBundle(bundle)
 	if err != nil {
@@ -80,8 +82,8 @@ func (l *Ledger) Compare(ctx context.Context, bundle io.Reader) (c Comparison, e
 	return c, err
 }
 
-// compare returns the state (one of the constants above) of a release of the origin. It compares only the signed part
-// of the metadata, so it needs no list key.
+// compare returns the state of an origin's release, such as [StateSame]. It compares only the signed part of the
+// metadata, so it needs no list key.
 func (l *Ledger) compare(ctx context.Context, serial uint64, metadata []byte) (string, error) {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil {

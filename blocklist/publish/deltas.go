@@ -27,15 +27,17 @@ import (
 // step is a delta from one release to the next. A subscriber with one of the last serials takes steps. Any other
 // subscriber follows the chain from the last serial of the chain that it has seen.
 const (
-	keepSteps  = 4       // steps, and links of the chain before a new snapshot
-	keepOld    = 64      // releases for which these links are kept
-	tier       = 4       // a link less than this many times as long as all later ones is joined with them
-	maxPart    = 4       // a chain longer than 1/maxPart of the snapshot leads to a new snapshot
-	maxChurn   = 4       // more changed lines than 1/maxChurn of the list: a snapshot instead of a delta
-	maxChanges = 250_000 // most changed lines of a delta; a subscriber merges them in memory
-	fewChanges = 1000    // up to so few changed lines, a delta is always made
-	// shortWindow is how many bytes the compressor searches for repetitions in a delta, and in the snapshot of a list of
-	// up to fewEntries. Memory for a longer window takes more time than the rest of a short file.
+	keepSteps = 4  // maximum number of steps in a release, and of old links kept after a new snapshot
+	keepOld   = 64 // number of releases after a new snapshot for which the old links are kept
+	// a link is joined with all later ones if it is less than this many times as long as they are together
+	tier    = 4
+	maxPart = 4 // if the chain is longer than 1/maxPart of the snapshot, a new snapshot is made
+	// if more than 1/maxChurn of the list's lines have changed, a snapshot is made instead of a delta
+	maxChurn   = 4
+	maxChanges = 250_000 // maximum number of changed lines in a delta, since a subscriber merges them in memory
+	fewChanges = 1000    // up to this number of changed lines, a delta is made in any case
+	// shortWindow is the zstd window, in bytes, for a delta, and for the snapshot of a list of up to fewEntries. For a
+	// short file, allocating a larger window takes longer than compressing.
 	shortWindow = 1 << 20
 	fewEntries  = 10_000
 	snapshotFmt = "snapshot-%d.txt.zst"
@@ -46,12 +48,13 @@ const (
 type releaseBuilder struct {
 	*Ledger
 	to     trust.Release
-	key    trust.ListKey     // of a confidential list
-	before trust.TargetsSpec // of the last release
+	key    trust.ListKey     // the list key; nil: the list is not confidential
+	before trust.TargetsSpec // targets of the last release
 	now    Operation
 }
 
-// makeFiles writes the new files of the next release. It returns all files of that release, old and new.
+// makeFiles writes the new files of the next release. It returns all files of that release: the new ones, and those
+// kept from earlier releases.
 func (l *Ledger) makeFiles(ctx context.Context, last ReleaseRecord, now Operation, to trust.Release,
 	key trust.ListKey,
 ) ([]trust.File, error) {
@@ -74,7 +77,8 @@ func (l *Ledger) makeFiles(ctx context.Context, last ReleaseRecord, now Operatio
 	return b.files(ctx, last.Serial)
 }
 
-// files returns all files of the release: the chain to the new serial and the last steps.
+// files writes the new files of a release after the release with serial last. It returns all files of the release: the
+// snapshot, the chain from there to the new serial, and the last steps.
 func (b *releaseBuilder) files(ctx context.Context, last uint64) ([]trust.File, error) {
 	step, ok, err := b.delta(ctx, last)
 	if err != nil {
@@ -100,9 +104,9 @@ func (b *releaseBuilder) files(ctx context.Context, last uint64) ([]trust.File, 
 	return union(union([]trust.File{snapshot}, steps), lastOf(chain, b.to.Serial)), err
 }
 
-// chain extends the chain of the last release to the new serial. It joins the last links into one while a link is less
-// than tier times as long as all links after it. It returns false if the joined link would have too many changes for a
-// delta.
+// chain extends the chain of the last release to the new serial, with the given step. It joins the last links into one,
+// as long as a link is less than tier times as long as all links after it. It returns false if the joined link would
+// have too many changes for a delta.
 func (b *releaseBuilder) chain(ctx context.Context, step trust.File) (chain []trust.File, ok bool, err error) {
 	chain, _ = b.before.UpdatePath(0) // ParseTargets has seen that there is one
 	at, rest := len(chain), step.Length
@@ -117,14 +121,15 @@ func (b *releaseBuilder) chain(ctx context.Context, step trust.File) (chain []tr
 	return append(chain[:at], link), ok, err
 }
 
-// stepsFirst sorts files by their base, newest first. So among the deltas that lead to the same serial, the step comes
-// first.
+// stepsFirst sorts files by base, highest first. So among the deltas that lead to one serial, the shortest range (the
+// step) comes first.
 func stepsFirst(files []trust.File) []trust.File {
 	slices.SortStableFunc(files, func(f, g trust.File) int { return cmp.Compare(g.Release.Base, f.Release.Base) })
 	return files
 }
 
-// lastOf returns the last deltas, newest first, that lead to a serial: at most keepSteps.
+// lastOf follows deltas backwards from the serial to, and returns them in that order: at most keepSteps. If several
+// deltas lead to a serial, it takes the first in files.
 func lastOf(files []trust.File, to uint64) (last []trust.File) {
 	for len(last) < keepSteps {
 		i := slices.IndexFunc(files, func(f trust.File) bool { return f.Release.Serial == to && f.Release.Base > 0 })
@@ -145,12 +150,13 @@ func union(a, b []trust.File) []trust.File {
 	return a
 }
 
-// snapshot writes a file with the whole list.
+// snapshot writes a snapshot of the new release.
 func (b *releaseBuilder) snapshot(ctx context.Context) (trust.File, error) {
 	return b.write(fmt.Sprintf(snapshotFmt, b.to.Serial), b.to, blocklist.Header{}, b.history.Additions(ctx))
 }
 
-// delta writes a file with the changes since a serial. It returns false if there are too many changes for a delta.
+// delta writes a delta from the serial from to the new release. It returns false if there are too many changes for a
+// delta.
 func (b *releaseBuilder) delta(ctx context.Context, from uint64) (f trust.File, ok bool, err error) {
 	signed, _ := b.before.State(from)
 	base, err := signed.Header()
@@ -174,7 +180,7 @@ func (b *releaseBuilder) delta(ctx context.Context, from uint64) (f trust.File, 
 	return f, err == nil, err
 }
 
-// operationOf returns the last operation that the release with this serial contains.
+// operationOf returns the last operation of the release with this serial.
 func (b *releaseBuilder) operationOf(ctx context.Context, serial uint64) (Operation, error) {
 	r, err := b.history.Release(ctx, serial)
 	if err != nil {
@@ -184,7 +190,7 @@ func (b *releaseBuilder) operationOf(ctx context.Context, serial uint64) (Operat
 }
 
 // write writes a release file with these changes. It fails unless the changes, applied to the state base, lead to the
-// state that the ledger has recorded.
+// entries and digest that the ledger has recorded.
 func (b *releaseBuilder) write(name string, to trust.Release, base blocklist.Header,
 	changes iter.Seq2[blocklist.Change, error],
 ) (file trust.File, err error) {
@@ -213,8 +219,8 @@ func (b *releaseBuilder) write(name string, to trust.Release, base blocklist.Hea
 	return file, errors.Join(f.Chmod(mode), disk.Commit(f, b.path(filesDir, fileName(file))))
 }
 
-// fileName returns the name of a release file in the folder. It contains the hash, as on an origin, so a rebuilt file
-// does not overwrite the old one.
+// fileName returns the name of a release file in the agency's folder. It contains the file's hash, as on an origin, so
+// a rebuilt file does not overwrite the old one.
 func fileName(f trust.File) string { return path.Base(f.URLPath()) }
 
 type counter struct{ n int64 }
@@ -224,13 +230,14 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Length steps of encrypted files: lengths are padded to a multiple, which hides small differences in size.
+// Before encryption, a compressed file is padded to a multiple of this many bytes, which hides small differences in
+// size.
 const (
 	deltaStep    = 384
 	snapshotStep = 16 << 10
 )
 
-// compress writes a compressed file, and encrypts it if the list is confidential.
+// compress writes the compressed text of a release file, encrypted if the list is confidential.
 func (b *releaseBuilder) compress(w io.Writer, h, base blocklist.Header,
 	changes iter.Seq2[blocklist.Change, error],
 ) error {
@@ -318,8 +325,8 @@ func (l *Ledger) removeFiles(last ReleaseRecord, pending []trust.File) error {
 	return err
 }
 
-// errDiverged returns the error for a database whose entries differ from those that its history leads to, because
-// another program has changed them.
+// errDiverged returns the error for a database whose entries are not those that its history leads to: another program
+// has changed them.
 func errDiverged() error {
 	return fmt.Errorf("ledger: %w: the entries are not those that its history has led to; blocklist verify finds out why",
 		blocklist.ErrDigest)

@@ -1,6 +1,6 @@
-// Package publish is the agency's side of a list. It keeps a ledger of every change and makes releases from it, which
-// officers sign and which are pushed to an origin. Package keys handles the officers' keys. Package takedown refers
-// listed pages to platforms that can take them down.
+// Package publish is the agency's side of a list. It keeps a ledger of every change and makes releases from it.
+// Officers sign the releases, which are then pushed to an origin. Package keys handles the officers' keys. Package
+// takedown refers listed pages to platforms that can take them down.
 //
 // Everything is in one folder:
 //
@@ -16,11 +16,12 @@
 //
 // [Init] makes the folder, [Open] opens it. [Ledger.Add], [Ledger.Remove] and [Ledger.Import] change the list.
 // [Ledger.Release] makes the next release. [Ledger.Sign] adds an officer's signature. [Ledger.Push] sends the release
-// to an origin. [Ledger.Verify] proves that the history is the one that officers have signed. Each of them is atomic:
-// if the process is killed, the folder has the old state or the new one.
+// to an origin. [Ledger.Verify] proves that the history is the one that officers have signed. Each of these methods is
+// atomic: if the process is killed, the folder has the old state or the new one.
 //
 // The example shows all steps, from making keys to pushing the first release.
 //
-// Several goroutines and processes may use a Ledger. Only one of them can change it at a time; the others wait as
-// [Ledger.SetWait] says, then get [blocklist.ErrBusy]. A process that can't write the folder can read it.
+// Several goroutines and processes may use a Ledger. Only one of them can change it at a time. The others wait for the
+// time that [Ledger.SetWait] sets, then fail with [blocklist.ErrBusy]. A process without write access to the folder can
+// still read the ledger.
 package publish

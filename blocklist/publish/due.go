@@ -8,18 +8,18 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// DueCounts has the numbers of orders that need the attention of a person.
+// DueCounts counts orders that a person should look at.
 type DueCounts struct {
-	Review   uint64 `json:"review"`   // due for review
-	Expired  uint64 `json:"expired"`  // expired: they no longer match, and the next release withdraws them
-	Expiring uint64 `json:"expiring"` // they expire within [ExpiringSoon]
+	Review   uint64 `json:"review"`   // orders whose review day has come
+	Expired  uint64 `json:"expired"`  // expired orders: they no longer match, and the next release withdraws them
+	Expiring uint64 `json:"expiring"` // orders that expire within [ExpiringSoon]
 }
 
-// ExpiringSoon is how long before its end an order counts as expiring soon.
+// ExpiringSoon is how long before its expiry an order is counted in [DueCounts].Expiring.
 const ExpiringSoon = 30 * 24 * time.Hour
 
-// Due yields the orders whose expiry or review is at or before a time, in no special order. The last value may be an
-// error.
+// Due yields the orders that expire, or are due for review, at or before a time, in no particular order. The last value
+// may be an error.
 func (l *Ledger) Due(ctx context.Context, at time.Time) iter.Seq2[blocklist.Entry, error] {
 	return l.history.OrdersDue(ctx, at)
 }

@@ -20,7 +20,8 @@ type Edit struct {
 	checker *checker
 }
 
-// Edit runs fill as one operation, atomically. It is meant for packages of this module.
+// Edit runs fill as one atomic operation: if fill returns an error, nothing is changed. It is meant for packages of
+// this module.
 func (l *Ledger) Edit(ctx context.Context, kind string, by Audit, fill func(*Edit) error) error {
 	return l.history.Change(ctx, kind, by, func(t *ledger.Tx) error {
 		e, err := l.newEdit(ctx, t, by)
@@ -44,17 +45,17 @@ func (l *Ledger) newEdit(ctx context.Context, t *ledger.Tx, by Audit) (*Edit, er
 	return &Edit{Tx: t, by: by, screen: s, checker: c}, err
 }
 
-// CheckReason fails with [ErrRules] if the operation needs a reason and has none.
+// CheckReason fails with [ErrRules] if the list's rules require a reason and the operation has none.
 func (e *Edit) CheckReason() error { return e.checker.checkReason(e.by) }
 
-// Give gives orders that [Edit.Examine] has accepted, as [Ledger.Add] does.
+// Give gives orders that [Edit.Examine] has accepted. It does not check them against guards and rules again.
 func (e *Edit) Give(ctx context.Context, entries []blocklist.Entry) error {
 	_, err := e.Put(ctx, eachEntry(entries), func(blocklist.Entry) func() bool { return nil }, nil)
 	return err
 }
 
-// Examine returns what the guards say about an order. It fails with [ErrRules] or a [*guard.HeldError] if
-// [Ledger.Add] would refuse the order.
+// Examine returns the guards' findings about an order. It fails with [ErrRules] if the order breaks a rule, and returns
+// a [*guard.HeldError] if the guards hold the entry and there is no override.
 func (e *Edit) Examine(ctx context.Context, order blocklist.Entry) ([]guard.Finding, error) {
 	if err := e.checker.check(order); err != nil {
 		return nil, err
@@ -70,7 +71,7 @@ func (e *Edit) Examine(ctx context.Context, order blocklist.Entry) ([]guard.Find
 	return found, held(found)
 }
 
-// held returns a [*guard.HeldError] if one of the findings holds an entry.
+// held returns a [*guard.HeldError] if one of the findings holds an entry, and nil otherwise.
 func held(found []guard.Finding) error {
 	report := guard.Report{Findings: found}
 	for _, f := range found {
@@ -85,7 +86,7 @@ func held(found []guard.Finding) error {
 	return &guard.HeldError{Report: &report}
 }
 
-// Examiner checks orders against the guards, the rules and the listed entries, without giving them.
+// Examiner checks orders against the guards, the rules and the listed entries. It changes nothing.
 type Examiner struct {
 	ledger  *Ledger
 	guard   *guard.Guard
@@ -108,10 +109,11 @@ func (l *Ledger) NewExaminer(ctx context.Context) (*Examiner, error) {
 
 // Examined is the result of [Examiner.Examine] for one order.
 type Examined struct {
-	Listed  string          `json:"listed,omitempty"`  // the published line, if the target is listed already
-	Covered string          `json:"covered,omitempty"` // the line of the most specific listed entry that covers the target
+	Listed string `json:"listed,omitempty"` // the target's published line; empty: the target is not listed
+	// the line of the most specific listed entry that covers the target; empty: none
+	Covered string          `json:"covered,omitempty"`
 	Guards  []guard.Finding `json:"guards,omitempty"`
-	Breach  *RuleError      `json:"breach,omitempty"` // the rule of the list that the order breaks
+	Breach  *RuleError      `json:"breach,omitempty"` // the rule of the list that the order breaks; nil: none
 }
 
 // Held reports whether the guards would hold the order.
@@ -119,7 +121,8 @@ func (e Examined) Held() bool {
 	return slices.ContainsFunc(e.Guards, func(f guard.Finding) bool { return f.Severity == guard.SeverityHold })
 }
 
-// Examine examines orders, and returns the results in the same sequence. It looks up the targets of all orders at once.
+// Examine examines orders, and returns one result for each, in the same order. It looks up the targets of all orders at
+// once.
 func (x *Examiner) Examine(ctx context.Context, orders []blocklist.Entry) ([]Examined, error) {
 	subjects := make([]subject, len(orders))
 	targets := map[string]bool{}
@@ -140,7 +143,8 @@ func (x *Examiner) Examine(ctx context.Context, orders []blocklist.Entry) ([]Exa
 	return all, nil
 }
 
-// examine examines one order. Listed has all entries that may list or cover the subject of the order.
+// examine examines one order, whose subject is s. Listed has all listed entries for the subject or covering it, by
+// target.
 func (x *Examiner) examine(order blocklist.Entry, s subject, listed map[string]blocklist.Entry) (e Examined) {
 	own, ok := listed[s.name]
 	if ok {

@@ -8,44 +8,48 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// Effect is what subscribers do with a target now, and what the ledger has decided that is not in force yet. A decision
-// comes into force when a release with it is pushed, and an urgent order when the order itself is pushed.
+// Effect is what subscribers do with a target now, and what the ledger has decided about it that is not in force yet. A
+// decision comes into force when a release with that decision is pushed. An urgent order comes into force when the
+// order itself is pushed.
 type Effect struct {
-	State string `json:"state"` // one of the constants below
-	// Since is when the state began: at a push or at an expiry. It is zero if the target never was in force.
+	State string `json:"state"` // EffectNever, EffectDecided or another state below
+	// Since is when the state began: at a push or at an expiry. It is zero if the target was never in force.
 	Since  time.Time `json:"since,omitzero"`
-	Until  time.Time `json:"until,omitzero"`   // when the state in force ends by itself; zero: it does not
-	Serial uint64    `json:"serial,omitempty"` // the release with which the state began; 0: none
-	// Waits is what the ledger's decision waits for before it is in force, one of the constants below; empty: it is in
-	// force.
+	Until  time.Time `json:"until,omitzero"`   // when a target in force expires; zero: never
+	Serial uint64    `json:"serial,omitempty"` // the release with which the state began; 0: it began otherwise
+	// Waits is what a decision that is not in force yet waits for: WaitsRelease, WaitsSignatures or WaitsPush. It is empty
+	// if the decision is in force.
 	Waits   string `json:"waits,omitempty"`
 	Pending uint64 `json:"pending,omitempty"` // serial of the pending release that has the decision; 0: none
-	Urgent  bool   `json:"urgent,omitempty"`  // the state comes from an urgent order
-	Monitor bool   `json:"monitor,omitempty"` // the entry in force, or decided, only counts matches
+	Urgent  bool   `json:"urgent,omitempty"`  // whether the state comes from an urgent order
+	// whether the entry in force, or the decided one, only counts matches (status=monitor)
+	Monitor bool `json:"monitor,omitempty"`
 }
 
 // States of a target.
 const (
-	EffectNever   = "never"    // it was never listed
-	EffectDecided = "decided"  // it is listed in the ledger, or ordered, and not in force yet
-	EffectInForce = "in-force" // subscribers enforce it
-	EffectLeaving = "leaving"  // it was withdrawn in the ledger, but subscribers still enforce it
-	EffectExpired = "expired"  // it is still listed, but its time is over: it is not in force
-	EffectEnded   = "ended"    // it was in force, and is not any more
-	EffectDropped = "dropped"  // it was withdrawn before it came into force
+	EffectNever   = "never"    // the target was never listed
+	EffectDecided = "decided"  // the target is listed in the ledger, or has an urgent order, but is not in force yet
+	EffectInForce = "in-force" // subscribers enforce the target
+	EffectLeaving = "leaving"  // the target was withdrawn in the ledger, but subscribers still enforce it
+	EffectExpired = "expired"  // the target is still listed, but has expired: it is not in force
+	EffectEnded   = "ended"    // the target was in force, and is no longer
+	EffectDropped = "dropped"  // the target was withdrawn before it came into force
 )
 
-// What a decision waits for.
+// The steps that a decision waits for, see [Effect].
 const (
 	WaitsRelease    = "release"
-	WaitsSignatures = "signatures" // on the pending release
-	WaitsPush       = "push"       // of the pending release, which has enough signatures, or of signed urgent orders
+	WaitsSignatures = "signatures" // the pending release lacks signatures
+	// the pending release has enough signatures, or urgent orders are signed, and the push is next
+	WaitsPush = "push"
 )
 
 // InForce reports whether subscribers enforce the target.
 func (e Effect) InForce() bool { return e.State == EffectInForce || e.State == EffectLeaving }
 
-// Effects returns the effects of targets in canonical form at a time, which must not be before the last operation.
+// Effects returns the effects of targets at a time, by target. The targets must be in canonical form, and the time not
+// before the last operation.
 func (l *Ledger) Effects(ctx context.Context, targets []string, at time.Time) (map[string]Effect, error) {
 	changes, err := l.history.History(ctx, targets)
 	if err != nil {
@@ -54,7 +58,7 @@ func (l *Ledger) Effects(ctx context.Context, targets []string, at time.Time) (m
 	return l.effectsOf(ctx, targets, changes, at)
 }
 
-// effectsOf is [Ledger.Effects] with the changes of these targets in the ledger, which were already read.
+// effectsOf is [Ledger.Effects] for a caller that has already read the ledger's changes of these targets.
 func (l *Ledger) effectsOf(ctx context.Context, targets []string, changes []ledger.TargetChange, at time.Time) (
 	map[string]Effect, error,
 ) {
@@ -85,7 +89,7 @@ func (l *Ledger) effectsOf(ctx context.Context, targets []string, changes []ledg
 	return all, nil
 }
 
-// effects finds the effects of targets.
+// effects computes the effects of targets at the time now.
 type effects struct {
 	*Ledger
 	now      time.Time
@@ -108,19 +112,20 @@ func (f *effects) read(ctx context.Context) error {
 	return err
 }
 
-// life is the history of a target in the ledger and in the releases, as far as it was read.
+// life is the state of a target while its changes are replayed: in the ledger, in the pending release and in the pushed
+// releases.
 type life struct {
 	// The line of the target in the ledger, in the pending release and in the newest pushed release; empty: not listed.
 	decided, waiting, pushed string
-	since                    ReleaseRecord // the release with which the present mode began
-	ever                     bool          // the target was listed in an earlier pushed release
+	since                    ReleaseRecord // the release with which the current mode began
+	ever                     bool          // whether an earlier pushed release listed the target
 
-	reading      uint64 // serial of the release whose changes are being read
-	before       string // the line in the release before it
+	reading      uint64 // serial of the release whose changes are being replayed
+	before       string // the line in the release before that one
 	beforeBegins ReleaseRecord
 }
 
-// add applies one change of the ledger to the life of its target. The changes must come in the order of the ledger.
+// add applies one change to the life of its target. Changes must come in the order of the ledger.
 func (f *effects) add(ctx context.Context, of *life, c ledger.TargetChange) error {
 	r, known := f.releases[c.Operation.ID]
 	if !known {
@@ -140,7 +145,7 @@ func (f *effects) add(ctx context.Context, of *life, c ledger.TargetChange) erro
 	return nil
 }
 
-// release applies a change that the pushed release r contains: afterwards the target has this line.
+// release applies a change of the pushed release r. Line is the target's line after the change.
 func (of *life) release(line string, r ReleaseRecord) {
 	if of.reading != r.Serial {
 		of.reading, of.before, of.beforeBegins = r.Serial, of.pushed, of.since
@@ -152,7 +157,7 @@ func (of *life) release(line string, r ReleaseRecord) {
 	}
 }
 
-// mode is what an entry line makes subscribers do.
+// mode is what subscribers do because of an entry line.
 type mode int
 
 const (
@@ -161,7 +166,7 @@ const (
 	blocks
 )
 
-// modeOf returns the mode of a line at a time: an expired line does nothing.
+// modeOf returns the mode of a line at a time. An expired line has the mode nothing.
 func modeOf(line string, at time.Time) mode {
 	e, err := blocklist.ParseEntry(line)
 	switch {
@@ -173,7 +178,7 @@ func modeOf(line string, at time.Time) mode {
 	return blocks
 }
 
-// listing returns the effect of a target without urgent orders.
+// listing returns the effect of a target, leaving urgent orders out of account.
 func (f *effects) listing(of *life) Effect {
 	now, next := modeOf(of.pushed, f.now), modeOf(of.decided, f.now)
 	e := Effect{Since: of.since.Pushed, Serial: of.since.Serial, Until: expiryOf(of.pushed), Monitor: now == monitors}
@@ -199,7 +204,8 @@ func (f *effects) listing(of *life) Effect {
 	return e
 }
 
-// waits returns what the ledger's decision about a target waits for, and the serial of the pending release that has it.
+// waits returns what the ledger's decision about a target waits for, and the serial of the pending release with that
+// decision (0: none).
 func (f *effects) waits(of *life) (what string, pending uint64) {
 	switch {
 	case f.pending == nil || of.waiting != of.decided:
@@ -210,7 +216,7 @@ func (f *effects) waits(of *life) (what string, pending uint64) {
 	return WaitsSignatures, f.pending.Serial
 }
 
-// expiryOf returns the expiry of a line, zero if it has none.
+// expiryOf returns the expiry of an entry line, or the zero time if the line has none.
 func expiryOf(line string) time.Time {
 	e, err := blocklist.ParseEntry(line)
 	if err != nil {

@@ -14,11 +14,11 @@ import (
 // issued is a signed document with urgent orders.
 type issued struct {
 	entries []blocklist.Entry
-	pushed  time.Time // zero: not yet
-	ended   time.Time // when the next release was pushed; zero: not yet
+	pushed  time.Time // when the document was pushed; zero: not yet
+	ended   time.Time // when the push of the next release ended the orders; zero: not yet
 }
 
-// issuedOrders returns the documents with urgent orders that were signed since a release was made, oldest first. It
+// issuedOrders returns the documents with urgent orders that were signed after the release since, oldest first. It
 // leaves out documents that can't be read, for example because their list key is lost.
 func (l *Ledger) issuedOrders(ctx context.Context, since ReleaseRecord) (all []issued, err error) {
 	versions, err := l.orderVersions()
@@ -74,12 +74,12 @@ func (l *Ledger) readIssued(ctx context.Context, version int64) (doc issued, ok 
 
 // ordered is the effect that urgent orders have on a target.
 type ordered struct {
-	from, until time.Time // in force; zero: it never was
-	waits       bool      // a signed document that was not pushed orders it
-	withdrawn   bool      // a signed document that was not pushed withdraws it
+	from, until time.Time // period in which an order for the target is in force; zero: it never was
+	waits       bool      // a signed document that is not pushed yet orders the target
+	withdrawn   bool      // a signed document that is not pushed yet withdraws the target
 }
 
-// orderedBy returns the effect that the orders in these documents have on a target.
+// orderedBy returns the effect that the urgent orders in these documents have on a target.
 func orderedBy(docs []issued, target string, now time.Time) (o ordered) {
 	for _, doc := range docs {
 		i := indexTarget(doc.entries, target)
@@ -104,7 +104,7 @@ func orderedBy(docs []issued, target string, now time.Time) (o ordered) {
 	return o
 }
 
-// withOrders returns the effect of a target with the urgent orders about it taken into account.
+// withOrders adds urgent orders to e, the effect of a target without them, and returns the result.
 func (f *effects) withOrders(ctx context.Context, e Effect, target string) (Effect, error) {
 	o := orderedBy(f.issued, target, f.now)
 	switch {
@@ -122,7 +122,8 @@ func (f *effects) withOrders(ctx context.Context, e Effect, target string) (Effe
 	return f.ended(ctx, e, target)
 }
 
-// ended returns the effect of a target that is not in force, with the time at which an urgent order about it ended.
+// ended returns the effect of a target that is not in force. If an urgent order was the last to block the target, the
+// state is [EffectEnded] since the end of that order.
 func (f *effects) ended(ctx context.Context, e Effect, target string) (Effect, error) {
 	was, err := f.wasOrdered(ctx, target)
 	if !was || err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// EntryRange selects entries by their place in the order of targets. The zero value selects all.
+// EntryRange selects a range of entries in the order of their targets. The zero value selects all.
 type EntryRange = ledger.EntryRange
 
 // EntriesIn yields the current entries in a range. It does not read entries outside the range. The last value may be an
@@ -17,14 +17,13 @@ func (l *Ledger) EntriesIn(ctx context.Context, r EntryRange) iter.Seq2[blocklis
 	return l.history.EntriesIn(ctx, r)
 }
 
-// WithdrawnIn yields the targets in a range that were listed once but are not listed now. The last value may be an
-// error.
+// WithdrawnIn yields the targets in a range that were once listed and no longer are. The last value may be an error.
 func (l *Ledger) WithdrawnIn(ctx context.Context, r EntryRange) iter.Seq2[string, error] {
 	return l.history.WithdrawnIn(ctx, r)
 }
 
-// EntriesUnder yields the current entries for hosts below a name (names and URLs). There are at most as many
-// values as the parameter most says. The last value may be an error.
+// EntriesUnder yields the current entries for names below a name, and for URLs on hosts below it. The parameter most is
+// their maximum number. The last value may be an error.
 func (l *Ledger) EntriesUnder(ctx context.Context, name blocklist.Name, most int) iter.Seq2[blocklist.Entry, error] {
 	return l.history.EntriesUnder(ctx, name, most)
 }

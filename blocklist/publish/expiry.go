@@ -7,21 +7,24 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// Lifetimes of signed metadata. Subscribers still enforce an expired root or release, and report it as stale.
+// Lifetimes of signed metadata. Subscribers still enforce a list whose root or release has expired, and report it as
+// stale.
 const (
 	rootLifetime    = 3 * 365 * 24 * time.Hour
 	releaseLifetime = 365 * 24 * time.Hour
-	// renewBefore is how long before its expiry an unchanged release may be made again.
+	// renewBefore is how long before its expiry a release can be made again although the list is unchanged.
 	renewBefore = 90 * 24 * time.Hour
 )
 
-// lifetime returns the time d from now, in UTC and whole seconds, as metadata needs it.
+// lifetime returns the time after the duration d from now, in UTC and whole seconds, the form of expiry times in
+// metadata.
 func lifetime(d time.Duration) time.Time { return time.Now().Add(d).UTC().Truncate(time.Second) }
 
-// expire withdraws the orders that have expired.
+// expire withdraws the expired orders, as one operation.
 func (l *Ledger) expire(ctx context.Context, by Audit) error {
 	return l.history.Record(ctx, KindExpire, by, func(t *ledger.Tx) error { return t.Expire(ctx) })
 }
 
-// reasonExpired is the recorded reason when a release removes expired entries.
+// reasonExpired is the reason that the ledger records when orders are withdrawn before a release because they have
+// expired.
 const reasonExpired = "expired before the release"

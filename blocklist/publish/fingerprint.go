@@ -11,10 +11,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Fingerprint returns the fingerprint of a root, of a public key (an officer's, an origin's, or one for receipts), or
-// of the recipient of a subscriber, for people to compare by voice: 24 hexadecimal digits in groups of four. Text is
-// the content of the file. The fingerprint depends neither on the signatures on a root nor on the name of a key. It
-// fails with [blocklist.ErrMalformed] for anything else, also for a private key.
+// Fingerprint returns the fingerprint of the public object in a file, for people to compare by voice: 24 hexadecimal
+// digits in groups of four. Text is the content of the file: a root, a public key of an officer, an origin or a
+// subscriber's receipts, or the age recipient of a subscriber. The fingerprint depends neither on the signatures of a
+// root nor on the name of a key. For any other content, even a private key, Fingerprint fails with
+// [blocklist.ErrMalformed].
 func Fingerprint(text []byte) (string, error) {
 	text, err := utf8text.Decode(text)
 	if err != nil {
@@ -46,11 +47,11 @@ func fingerprintOf(b []byte) string {
 	return inGroups(hex.EncodeToString(sum[:]))
 }
 
-// inGroups returns the first 96 bits of a SHA-256 as hexadecimal digits in groups of four.
+// inGroups returns the first 96 bits of a SHA-256 digest, given in hexadecimal digits, in groups of four digits.
 //
 // An attacker needs a second preimage: another root or key with the fingerprint that an honest person reads out. That
-// takes 2^96 attempts: many years for all computers that mine with SHA-256 today. For 80 bits they would need an hour.
-// Collisions take 2^48 attempts but are useless: an attacker who makes both keys has both anyway.
+// takes 2^96 attempts: many years for all computers that mine with SHA-256 today. With 80 bits it would take them an
+// hour. Collisions take 2^48 attempts, but are useless: an attacker who makes both keys has both anyway.
 func inGroups(digest string) string {
 	const groups, digits = 6, 4
 	var all []string
@@ -64,7 +65,7 @@ func inGroups(digest string) string {
 type Key struct {
 	Name        string `json:"name"`
 	Fingerprint string `json:"fingerprint"`
-	Text        string `json:"key"` // the content of its .pub file
+	Text        string `json:"key"` // the public key as text, the content of a .pub file
 }
 
 // String returns the name and the fingerprint.

@@ -22,22 +22,22 @@ const (
 	rootsDir    = "roots"
 	pendingDir  = "pending"
 	releasesDir = "releases"
-	releaseDir  = "release" // the pending release, below pending; when it is pushed, it becomes releases/SERIAL
+	releaseDir  = "release" // folder of the pending release, below pending; a push renames it to releases/SERIAL
 	targetsFile = "targets.json"
 	filesDir    = "files"       // snapshots and deltas of the last release and of the pending one
-	keysDir     = "keys"        // every key that a confidential list has had; only for the officers
+	keysDir     = "keys"        // every key that a confidential list has had; only officers may read it
 	urgentDir   = "urgent"      // every urgent document, named by its version
-	urgentFile  = "urgent.json" // urgent orders that wait for an officer's signature, below pending
+	urgentFile  = "urgent.json" // file below pending: urgent orders that wait for an officer's signature
 	lockName    = "lock"        // the lock of the ledger
 )
 
-// folder is the agency's folder apart from the ledger: roots, releases with their files, pending metadata, and list
-// keys.
+// folder gives access to the files of the agency's folder other than the ledger: roots, releases with their files,
+// pending metadata, and list keys.
 type folder struct {
 	dir       string
 	list      string
-	firstRoot int64            // version of the first root, which is trusted without proof; 0 means 1
-	opened    func(trust.File) // called with each release file that is opened; may be nil
+	firstRoot int64            // version of the oldest root, which is trusted without proof; 0 means 1
+	opened    func(trust.File) // called with each release file that folder opens; may be nil
 }
 
 func (d folder) path(names ...string) string {
@@ -47,11 +47,11 @@ func (d folder) path(names ...string) string {
 // signedRelease is the metadata of a release, pending or pushed, and its folder.
 type signedRelease struct {
 	dir      string
-	metadata []byte // targets.json, as it was signed
+	metadata []byte // content of targets.json
 	targets  trust.TargetsSpec
 }
 
-// readRelease reads the metadata of the release in dir. For a confidential list it needs the list key.
+// readRelease reads the metadata of the release in the folder dir. For a confidential list it needs the list key.
 func (d folder) readRelease(dir string) (signedRelease, error) {
 	metadata, err := os.ReadFile(filepath.Join(dir, targetsFile))
 	if err != nil {
@@ -74,8 +74,8 @@ func (d folder) parseRelease(dir string, metadata []byte) (r signedRelease, err 
 
 func (r signedRelease) serial() uint64 { return r.targets.Newest().Serial }
 
-// releasePath returns the folder of a pushed release. After a crash this can still be the folder of the pending
-// release.
+// releasePath returns the path of the folder of a pushed release. After a crash this can still be the folder of the
+// pending release.
 func (d folder) releasePath(serial uint64) string {
 	own, pending := d.path(releasesDir, fmt.Sprint(serial)), d.path(pendingDir, releaseDir)
 	if _, err := os.Stat(own); !errors.Is(err, os.ErrNotExist) {
@@ -88,7 +88,7 @@ func (d folder) releasePath(serial uint64) string {
 	return pending
 }
 
-// openFile opens a release file. It fails unless length and hash are those in the metadata.
+// openFile opens a release file. It fails unless the file's length and hash are those in the metadata.
 func (d folder) openFile(file trust.File) (io.ReadCloser, error) {
 	if d.opened != nil {
 		d.opened(file)
@@ -100,7 +100,7 @@ func (d folder) openFile(file trust.File) (io.ReadCloser, error) {
 	return r, nil
 }
 
-// lines yields the entries of the list that a chain of release files leads to, beginning with an empty list. It yields
+// lines yields the entries of the list to which a chain of release files leads, beginning with a snapshot. It yields
 // none for an empty chain.
 func (d folder) lines(way []trust.File) iter.Seq2[blocklist.Entry, error] {
 	if len(way) == 0 {
@@ -112,7 +112,8 @@ func (d folder) lines(way []trust.File) iter.Seq2[blocklist.Entry, error] {
 // keyPath returns the path of the file with the list key that has this ID.
 func (d folder) keyPath(id string) string { return d.path(keysDir, id[:16]+".key") }
 
-// openTargets decrypts the targets of a confidential list with the stored list key whose ID they name.
+// openTargets decrypts the targets of a confidential list with the stored list key that the targets name. It returns
+// the targets of another list unchanged.
 func (d folder) openTargets(spec trust.TargetsSpec) (trust.TargetsSpec, error) {
 	if !spec.Confidential() {
 		return spec, nil

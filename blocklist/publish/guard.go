@@ -19,14 +19,15 @@ import (
 // GuardSettings are the settings of a list's guards. A new ledger has the zero value: all guards are on with
 // standard limits, the built-in names are protected, and no names are known as popular.
 type GuardSettings struct {
-	Protected string  `json:"-"`                    // in the format of [guard.ReadProtected]
-	Popular   string  `json:"-"`                    // in the format of [guard.ReadPopular]
-	MaxGrowth float64 `json:"max_growth,omitempty"` // see [guard.Limits]; zero: the standard
+	Protected string  `json:"-"`                    // protected names, in the format of [guard.ReadProtected]
+	Popular   string  `json:"-"`                    // popular names, in the format of [guard.ReadPopular]
+	MaxGrowth float64 `json:"max_growth,omitempty"` // see [guard.Limits]; 0: the standard limit
 	MaxShrink float64 `json:"max_shrink,omitempty"`
-	NoBuiltIn bool    `json:"no_built_in,omitempty"` // leave out [guard.BuiltIn]
+	NoBuiltIn bool    `json:"no_built_in,omitempty"` // do not protect the names of [guard.BuiltIn]
 }
 
-// Guard returns a guard with these settings. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
+// Guard returns a guard with these settings. If the settings are invalid, it fails with [blocklist.ErrMalformed] or
+// [blocklist.ErrTooLarge].
 func (s GuardSettings) Guard() (*guard.Guard, error) {
 	limits, err := s.limits()
 	if err != nil {
@@ -44,7 +45,7 @@ func (s GuardSettings) limits() (limits guard.Limits, err error) {
 	return limits, err
 }
 
-// describe returns the settings in words, for the ledger.
+// describe returns the settings in words, as the reference of an operation.
 func (s GuardSettings) describe() (string, error) {
 	limits, err := s.limits()
 	text := fmt.Sprintf("%d protected (SHA-256 %.12x), %d popular (SHA-256 %.12x), growth up to %s, shrink up to %s",
@@ -63,7 +64,7 @@ func percent(share float64) string {
 	return fmt.Sprintf("%g %%", 100*share)
 }
 
-// Keys of the settings in the table meta.
+// Keys of the guards' settings in the database table meta.
 const (
 	metaGuard     = "guard"
 	metaProtected = "guard-protected"
@@ -88,7 +89,7 @@ func readGuardSettings(ctx context.Context, v ledger.View) (s GuardSettings, err
 	return s, nil
 }
 
-// SetGuard changes the settings of the list's guards. The ledger records an operation with the author and reason of c.
+// SetGuard replaces the settings of the list's guards. The ledger records an operation with the author and reason of c.
 func (l *Ledger) SetGuard(ctx context.Context, s GuardSettings, c Audit) error {
 	if _, err := s.Guard(); err != nil {
 		return err
@@ -115,7 +116,7 @@ func (l *Ledger) SetGuard(ctx context.Context, s GuardSettings, c Audit) error {
 	})
 }
 
-// guard returns the list's guard.
+// guard returns a guard with the list's settings.
 func (l *Ledger) guard(ctx context.Context) (*guard.Guard, error) {
 	s, err := l.GuardSettings(ctx)
 	if err != nil {
@@ -128,16 +129,16 @@ func (l *Ledger) guard(ctx context.Context) (*guard.Guard, error) {
 	return g, err
 }
 
-// screen runs the guards on the entries that a change would add, and collects what they find.
+// screen runs the guards on the entries that an operation would add, and collects their findings.
 type screen struct {
 	guard    *guard.Guard
 	override bool
-	found    [2][]guard.Finding // the first findings: those that hold an entry, and the others
-	counts   [2]uint64          // of all findings
-	refused  uint64             // number of entries
+	found    [2][]guard.Finding // the first findings: at index 0 those that hold an entry, at index 1 the others
+	counts   [2]uint64          // number of all findings, with the same indexes
+	refused  uint64             // number of entries that were held and not added
 }
 
-// maxFindings is how many findings of each severity a change returns.
+// maxFindings is the maximum number of findings of each severity that an operation returns.
 const maxFindings = 20
 
 func (l *Ledger) newScreen(ctx context.Context, by Audit) (*screen, error) {
@@ -145,7 +146,8 @@ func (l *Ledger) newScreen(ctx context.Context, by Audit) (*screen, error) {
 	return &screen{guard: g, override: by.Override != ""}, err
 }
 
-// screen implements [ledger.Screen]. It returns nil if the guards find nothing in an entry.
+// screen implements [ledger.Screen]. It returns nil if the guards find nothing in an entry. Otherwise it returns a
+// function that records the findings, and reports whether the entry may be added.
 func (s *screen) screen(e blocklist.Entry) (admit func() bool) {
 	found := s.guard.Entry(e)
 	if len(found) == 0 {
@@ -174,12 +176,12 @@ func (s *screen) admit(found []guard.Finding) bool {
 	return true
 }
 
-// report returns what the guards have found.
+// report returns the findings of the guards.
 func (s *screen) report() guard.Report {
 	return guard.Report{Findings: slices.Concat(s.found[0], s.found[1]), Held: s.counts[0], Reported: s.counts[1]}
 }
 
-// err returns a [*guard.HeldError] if an entry was refused.
+// err returns a [*guard.HeldError] if entries were held and not added, and nil otherwise.
 func (s *screen) err() error {
 	if s.refused == 0 {
 		return nil
@@ -188,10 +190,10 @@ func (s *screen) err() error {
 	return &guard.HeldError{Report: &report}
 }
 
-// guardRelease runs the guards on the list as it is after the operation now, compared with the last pushed release. If
-// the guards hold the list, an operation since that release must override exactly their findings: guardRelease returns
-// the reason of that override, or fails with a [*guard.HeldError] if there is no override. If the guards don't hold the
-// list, the reason is empty.
+// guardRelease runs the guards on the list after the operation now, compared with the last pushed release. If the
+// guards don't hold the list, it returns an empty text. If they do, it looks for an operation since that release that
+// overrides exactly these findings, and returns the reason of that operation. It returns a [*guard.HeldError] if there
+// is none.
 func (l *Ledger) guardRelease(ctx context.Context, last ReleaseRecord, now Operation) (override string, err error) {
 	report, err := l.examine(ctx, last, now)
 	if err != nil || report.Held == 0 {
@@ -218,7 +220,7 @@ func (l *Ledger) guardRelease(ctx context.Context, last ReleaseRecord, now Opera
 	return override, nil
 }
 
-// overridden returns the reference of an operation that overrides the findings of a report.
+// overridden returns the reference of the operation that overrides the findings in a report.
 func overridden(r *guard.Report) string { return "findings " + r.Digest }
 
 func (l *Ledger) examine(ctx context.Context, last ReleaseRecord, now Operation) (*guard.Report, error) {
@@ -247,8 +249,9 @@ func (l *Ledger) examine(ctx context.Context, last ReleaseRecord, now Operation)
 	return g.Check(u)
 }
 
-// Foresee returns the findings that the guards would have about the size of the list in a release after a withdrawal:
-// that the list would be empty, or that it would have unusually few entries left from the last release.
+// Foresee returns the findings about the size of the list that the guards would have in the next release if entries
+// were withdrawn: the list would be empty, or would have lost unusually many of the last release's entries. Withdrawal
+// is the result of a dry run.
 func (l *Ledger) Foresee(ctx context.Context, withdrawal ChangeResult) ([]guard.Finding, error) {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil || last.Serial == 0 {
@@ -289,9 +292,9 @@ func (l *Ledger) Examine(ctx context.Context) (*guard.Report, error) {
 	return l.examine(ctx, last, now)
 }
 
-// Override lets the next release pass despite the current findings of the guards, and only these. The reason in c is
-// needed. It is recorded in the ledger and signed with the release, so all subscribers can read it. Override returns
-// the findings. If nothing is held, nothing is recorded.
+// Override lets the next release pass although the guards hold it: its current findings are overridden, and no others.
+// The reason in c is required. It is recorded in the ledger and signed with the release, so all subscribers can read
+// it. Override returns the findings. If the guards hold nothing, it records nothing.
 func (l *Ledger) Override(ctx context.Context, c Audit) (*guard.Report, error) {
 	if err := trust.CheckOverride(c.Reason); err != nil || c.Reason == "" {
 		return nil, errors.Join(err, fmt.Errorf("overriding the guards: %w: a reason of one line, at most 1 KiB, is needed",

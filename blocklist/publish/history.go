@@ -11,9 +11,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// PendingOperations yields the operations that the pending release p adds to the last one: who changed what, and why.
-// It verifies the hash chain from the signed head of the last release to the head that p's signatures cover, and that
-// the ledger had the number of entries and the digest of p at that head. The last value may be an error.
+// PendingOperations yields the operations that the pending release p adds to the last release: who changed what, and
+// why. It verifies the hash chain of these operations, from the signed head of the last release to the head that p's
+// signatures cover. It also verifies that the ledger had p's number of entries and digest at that head. The last value
+// may be an error.
 func (l *Ledger) PendingOperations(ctx context.Context, p *Pending) iter.Seq2[Operation, error] {
 	return func(yield func(Operation, error) bool) {
 		if err := l.pendingOperations(ctx, p, func(o Operation) bool { return yield(o, nil) }); err != nil {
@@ -37,8 +38,8 @@ func (l *Ledger) pendingOperations(ctx context.Context, p *Pending, yield func(O
 }
 
 // follow yields operations, and verifies their hash chain from the operation at to the head that p's signatures cover.
-// It fails if the number of entries or the digest at that head differs from that of p, or if a serial between the
-// previous release and p was not skipped by one of the operations.
+// It fails if the ledger's number of entries or digest at that head is not that of p. It also fails if the operations
+// don't skip each serial between the previous release and p.
 func (p *Pending) follow(at Operation, operations iter.Seq2[Operation, error], yield func(Operation) bool) error {
 	skipped := p.base
 	if at.Hash == p.Ledger { // nothing has happened since a recovery
@@ -65,8 +66,8 @@ func (p *Pending) follow(at Operation, operations iter.Seq2[Operation, error], y
 	return ledger.Damaged("the history does not lead to the head of %s", p.What())
 }
 
-// isOf fails unless the pending release has the number of entries and the digest that the list has after o, and the
-// serial after skipped, the newest serial that was published or skipped.
+// isOf fails unless p has the number of entries and the digest that the list has after o, and the serial skipped+1.
+// Skipped is the newest serial that was published or skipped.
 func (p *Pending) isOf(o Operation, skipped uint64) error {
 	if p.Serial != skipped+1 {
 		return fmt.Errorf("%w: %s follows serial %d, and no operation skips serial %d; blocklist refuse drops it, blocklist release makes it again",
@@ -79,8 +80,8 @@ func (p *Pending) isOf(o Operation, skipped uint64) error {
 		blocklist.ErrUntrusted, p.Entries, p.Digest, o.Entries, o.Digest)
 }
 
-// checkHistory proves that the pending release makes the changes of its operations, and no others. The digest alone
-// would not prove this: an attacker who controls the agency's machine can forge it.
+// checkHistory proves that the pending release makes the changes of its operations, and no others. Comparing digests
+// alone would not prove this: an attacker who controls the agency's machine can forge them.
 func (l *Ledger) checkHistory(ctx context.Context, p *Pending) error {
 	before, err := l.headBefore(ctx, p)
 	if err != nil {
@@ -110,8 +111,9 @@ func (d folder) checkChanges(p *Pending, changes iter.Seq2[blocklist.Change, err
 	return err
 }
 
-// headBefore returns the last operation of the release before p, or the recovery that replaces that operation. It
-// verifies that the officers have signed that release. For the first release it returns the initial hash.
+// headBefore returns the last operation of the release before p, or the recovery that stands in its place. It verifies
+// that the officers have signed that release. If p is the first release, the returned operation has only a hash, the
+// initial one.
 func (l *Ledger) headBefore(ctx context.Context, p *Pending) (at Operation, err error) {
 	if err := l.checkBase(ctx, p); err != nil {
 		return at, err

@@ -9,14 +9,14 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// subject is the name, address or URL that a question about the history is about.
+// subject is what somebody asks the history about: a name, an address or a URL.
 type subject struct {
-	name   string   // in canonical form
-	own    []string // the targets for exactly this subject
-	covers []string // the targets that would cover the subject, most specific first
+	name   string   // canonical form of the subject, as a target
+	own    []string // targets that mean exactly this subject
+	covers []string // broader targets that would cover the subject, most specific first
 }
 
-// readSubject reads a typed text: an entry, or a host, an address or a URL in any form that programs use.
+// readSubject parses a text that a person has typed: an entry, a host, an address or a URL, in any usual spelling.
 func readSubject(text string) (s subject, err error) {
 	name, addr, err := blocklist.ParseHost(text)
 	switch {
@@ -51,7 +51,7 @@ func subjectOf(e blocklist.Entry) subject {
 	return s
 }
 
-// domainsFrom returns the domain entries that cover a name: its own, and those of its parents.
+// domainsFrom returns the targets of scope domain that cover a name: the name itself, then its parents.
 func domainsFrom(name blocklist.Name) (targets []string) {
 	for suffix := range name.Suffixes() {
 		targets = append(targets, blocklist.DomainEntry(suffix).Target())
@@ -59,7 +59,7 @@ func domainsFrom(name blocklist.Name) (targets []string) {
 	return targets
 }
 
-// networksAbove returns the networks that a network is part of.
+// networksAbove returns the targets for all networks that contain the network p, the smallest first.
 func networksAbove(p netip.Prefix) (targets []string) {
 	for bits := p.Bits() - 1; bits >= 0; bits-- {
 		targets = append(targets, blocklist.IPEntry(netip.PrefixFrom(p.Addr(), bits)).Target())
@@ -67,8 +67,9 @@ func networksAbove(p netip.Prefix) (targets []string) {
 	return targets
 }
 
-// coveringURLs returns the targets that cover a url entry: broader paths and queries on its host and on the parents of
-// the host, then the entries for the whole host, a name or an address.
+// coveringURLs returns the targets that cover a url entry. First come broader paths and queries on the same host and on
+// its parents, then the targets for the whole host: its name and the parents of that name, or its address and the
+// networks around that address.
 func coveringURLs(e blocklist.Entry) (targets []string) {
 	key, below := strings.CutPrefix(e.Key(), "*.")
 	slash := strings.IndexByte(key, '/')
@@ -98,11 +99,11 @@ func coveringURLs(e blocklist.Entry) (targets []string) {
 	return append(urls, targets...)
 }
 
-// anyOrder is the end of a url entry whose query may have its parts in any order.
+// anyOrder is the suffix of a url entry that matches its query parameters in any order.
 const anyOrder = "#any-order"
 
-// coveringPaths returns path and query of an entry, then the patterns that cover them: the query in any order, any
-// query, and everything below the path and its parents.
+// coveringPaths returns the path and query of an entry, then the patterns that cover them: the same query in any order,
+// any query, and everything below the path and below each of its parents.
 func coveringPaths(text string) (paths []string) {
 	paths = append(paths, text)
 	path, query, hasQuery := strings.Cut(text, "?")

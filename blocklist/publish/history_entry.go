@@ -14,53 +14,58 @@ import (
 // EntryHistory is the history of one target in the ledger.
 type EntryHistory struct {
 	Target string `json:"target"`
-	Covers bool   `json:"covers,omitempty"` // the target is broader than what was asked for, and covers that
-	Listed bool   `json:"listed"`           // the ledger lists the target now
-	Effect Effect `json:"effect"`           // what subscribers do with the target
-	Entry  string `json:"entry,omitempty"`  // the published line, if the target is listed
-	// Orders are the lines of the target's orders, oldest first.
+	// whether the target is broader than the subject of the question, and covers it
+	Covers bool   `json:"covers,omitempty"`
+	Listed bool   `json:"listed"`          // whether the ledger lists the target now
+	Effect Effect `json:"effect"`          // what subscribers do with the target
+	Entry  string `json:"entry,omitempty"` // the published line; empty: the target is not listed
+	// Orders are the current orders of the target as lines, oldest first.
 	Orders []string `json:"orders,omitempty"`
-	// Events are all operations that changed the target, and its urgent orders, oldest first.
+	// Events are the operations that changed the target, and those with urgent orders about it, oldest first.
 	Events []EntryEvent `json:"events"`
-	Checks []PageCheck  `json:"checks,omitempty"` // of a page: whether its platform has taken it down, oldest first
+	// checks whether the platform still has the page, oldest first; only for a page
+	Checks []PageCheck `json:"checks,omitempty"`
 }
 
-// EntryEvent is one operation that changed an entry.
+// EntryEvent is what one operation did to an entry.
 type EntryEvent struct {
-	Change string `json:"change"`           // one of the constants below
+	Change string `json:"change"`           // ChangeAdded, ChangeRemoved or another change below
 	Before string `json:"before,omitempty"` // the published line before; empty: not listed
 	After  string `json:"after,omitempty"`  // the published line afterwards; empty: not listed
-	// Given and Withdrawn are lines of orders. They are set only if the entry has several orders.
+	// Given and Withdrawn are the orders that the operation gave and withdrew, as lines. They are set only if the entry
+	// has several orders.
 	Given     []string  `json:"given,omitempty"`
 	Withdrawn []string  `json:"withdrawn,omitempty"`
 	Operation Operation `json:"operation"`
-	// Proposals are the proposals that the operation has confirmed. Checked are the steps in which the first of two
-	// persons checked these proposals.
+	// Proposals are the proposals that the operation has confirmed. Checked are the steps in which a first person approved
+	// these proposals.
 	Proposals []Proposal `json:"proposals,omitempty"`
 	Checked   []Step     `json:"checked,omitempty"`
 	Publication
 }
 
-// Changes of an entry. An urgent order does not change the list: it adds to one release.
+// Changes of an entry. ChangeOrdered and ChangeWithdrawn are about urgent orders, which do not change the list: they
+// add to one release.
 const (
 	ChangeAdded     = "added"
 	ChangeRemoved   = "removed"
-	ChangeChanged   = "changed"   // its published line has other attributes
-	ChangeOrders    = "orders"    // its orders have changed; its published line has not
-	ChangeOrdered   = "ordered"   // one officer listed it by an urgent order
+	ChangeChanged   = "changed"   // the attributes of the published line have changed
+	ChangeOrders    = "orders"    // the orders have changed, the published line has not
+	ChangeOrdered   = "ordered"   // one officer listed the target by an urgent order
 	ChangeWithdrawn = "withdrawn" // one officer withdrew the urgent order
 )
 
-// PageCheck is the result of checking whether a listed page is still online.
+// PageCheck is the result of a check whether a platform still has a listed page.
 type PageCheck struct {
 	Checked   time.Time `json:"checked"`
-	Removed   bool      `json:"removed"` // the platform has removed the page
+	Removed   bool      `json:"removed"` // whether the platform has removed the page
 	Operation Operation `json:"operation"`
 }
 
-// EntryHistory returns the history of an entry, a host, an address or a URL, in any form that programs use. The first
-// values are about the targets for exactly that text: a name has two, one with all names below it and one without. The
-// targets that cover it, now or in the past, follow, most specific first. A target that was never listed has no events.
+// EntryHistory returns the history of an entry, a host, an address or a URL, in any usual spelling. The first values
+// are about the targets that mean exactly that text: for a name there are two, the name with all names below it, and
+// the name alone. Then come the targets that cover or have covered it, most specific first. A target that was never
+// listed has no events.
 func (l *Ledger) EntryHistory(ctx context.Context, text string) ([]*EntryHistory, error) {
 	s, err := readSubject(text)
 	if err != nil {
@@ -97,7 +102,7 @@ func (h *histories) addEffects(ctx context.Context, changes []ledger.TargetChang
 	return err
 }
 
-// addOrders adds the standing orders of the listed targets.
+// addOrders adds the current orders of each listed target.
 func (h *histories) addOrders(ctx context.Context) error {
 	for target, of := range h.by {
 		if !of.Listed {
@@ -114,7 +119,7 @@ func (h *histories) addOrders(ctx context.Context) error {
 	return nil
 }
 
-// histories collects the history of several targets.
+// histories collects the history of several targets, by target.
 type histories struct {
 	*releaseLookup
 	by map[string]*EntryHistory
@@ -152,7 +157,8 @@ func (h *histories) add(ctx context.Context, c ledger.TargetChange) (err error) 
 	return err
 }
 
-// proposals returns the proposals about the target of a change that the operation of that change has confirmed.
+// proposals returns the confirmed proposals behind the change c: those about its target that its operation has
+// confirmed.
 func (h *histories) proposals(ctx context.Context, c ledger.TargetChange) (all []Proposal, err error) {
 	if c.Operation.Kind != KindConfirm {
 		return nil, nil
@@ -168,7 +174,8 @@ func (h *histories) proposals(ctx context.Context, c ledger.TargetChange) (all [
 	return all, nil
 }
 
-// checked returns the last check step of each proposal. A step that checked several of the proposals is returned once.
+// checked returns the last step in which each proposal was checked. A step that checked several of the proposals is
+// returned once.
 func (h *histories) checked(ctx context.Context, all []Proposal) (steps []Step, err error) {
 	for _, p := range all {
 		var last Step
@@ -187,12 +194,12 @@ func (h *histories) checked(ctx context.Context, all []Proposal) (steps []Step, 
 	return steps, nil
 }
 
-// maxBehind is the maximum number of proposals about a target that are read to find those which an operation has
+// maxBehind is the maximum number of proposals about a target that are searched for those that an operation has
 // confirmed.
 const maxBehind = 1000
 
-// addUrgent adds the urgent orders about the targets. It finds them by the reasons of the operations that put urgent
-// orders in force: each reason names the targets with their signs.
+// addUrgent adds the urgent orders about the targets. It finds them in the reasons of the operations that put urgent
+// orders in force: a reason names each target after + (ordered) or - (withdrawn).
 func (h *histories) addUrgent(ctx context.Context, targets []string) error {
 	for o, err := range h.history.Operations(ctx, ledger.Range{Kinds: []string{KindUrgent}}) {
 		if err != nil {
@@ -212,7 +219,7 @@ func (h *histories) addUrgent(ctx context.Context, targets []string) error {
 	return nil
 }
 
-// urgentLines returns the targets that an operation with urgent orders names in its reason, each with its sign.
+// urgentLines returns the targets that an operation with urgent orders names in its reason, each after its sign + or -.
 func urgentLines(o Operation) (lines []string) {
 	what, _, _ := strings.Cut(o.Reason, ": ")
 	for part := range strings.SplitSeq(what, ", ") {
@@ -238,8 +245,8 @@ func (h *histories) addChecks(ctx context.Context, targets []string) error {
 	return nil
 }
 
-// sorted returns the histories in the order in which the subject has its targets. If none of the subject's own targets
-// has a history, an empty history of the first one is added.
+// sorted returns the histories in the order of the subject's targets: first its own targets, then the covering ones. If
+// none of its own targets has a history, the result begins with an empty history.
 func (h *histories) sorted(s subject) (all []*EntryHistory) {
 	if !slices.ContainsFunc(s.own, func(target string) bool { return h.by[target] != nil }) {
 		h.of(s.own[0])

@@ -16,25 +16,25 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// LogFilter selects operations of the history. The zero value selects all. In Author and Reference a star stands for
+// LogFilter selects operations of the history. The zero value selects all. In Author and Reference, a star stands for
 // any text.
 type LogFilter struct {
-	Since, Until time.Time // the first moment, and the first moment after it; zero: no limit
+	Since, Until time.Time // from Since to before Until; zero: no limit
 	Kinds        []string  // only these kinds; empty: all
-	Author       string    // empty: all
-	Reference    string    // of the operation; empty: all
+	Author       string    // author of the operation; empty: all
+	Reference    string    // reference of the operation; empty: all
 	Target       string    // only operations that changed this entry, host, address or URL; empty: all
-	Before       int64     // only operations with a lower number; 0: no limit
-	Last         int       // only that many, the newest of those selected; 0: all
+	Before       int64     // only operations whose number is lower than this one; 0: no limit
+	Last         int       // only the newest of the selected operations, at most this many; 0: all
 }
 
 // LoggedOperation is an operation with the first targets that it changed.
 type LoggedOperation struct {
 	Operation
-	// Changed has the first targets: +TARGET was added, -TARGET was removed, TARGET without a sign has new attributes
-	// or other orders, ?TARGET is a page that was checked.
+	// Changed has the first targets, each with its sign: + added, - removed, ? a page that was checked. A target without a
+	// sign has new attributes or other orders.
 	Changed []string `json:"changed,omitempty"`
-	More    uint64   `json:"more,omitempty"` // number of lines about other targets
+	More    uint64   `json:"more,omitempty"` // number of lines about targets that are not in Changed
 }
 
 // Log yields the selected operations, oldest first. The last value may be an error.
@@ -60,7 +60,7 @@ func (l *Ledger) Log(ctx context.Context, f LogFilter) iter.Seq2[LoggedOperation
 	}
 }
 
-// maxChanged is the maximum number of targets that a logged operation names.
+// maxChanged is the maximum number of targets in [LoggedOperation].Changed.
 const maxChanged = 3
 
 func loggedOperation(o ledger.Logged) LoggedOperation {
@@ -81,8 +81,8 @@ func loggedOperation(o ledger.Logged) LoggedOperation {
 	return l
 }
 
-// changedTarget returns the target of some lines of an operation, with the sign of their net change: + or - if the
-// target was added or removed, none if it was listed before and after.
+// changedTarget returns the target that these lines of an operation are about, with the sign of the net change: + or -
+// if the target was added or removed, no sign if it was listed before and after.
 func changedTarget(lines []string) string {
 	listed := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return line[0] != '+' && line[0] != '-' })
 	target := strings.TrimLeft(lines[0][:1], "&~+-") + lines[0][1:] // a check keeps its sign
@@ -95,7 +95,7 @@ func changedTarget(lines []string) string {
 	return target
 }
 
-// Kinds returns the kinds of operations.
+// Kinds returns all kinds of operations.
 func Kinds() []string {
 	return []string{
 		KindInit, KindAdd, KindRemove, KindImport, KindExpire, KindUndo, KindPush, KindBundle, KindRoot, KindRefuse,
@@ -104,11 +104,11 @@ func Kinds() []string {
 	}
 }
 
-// longHash matches a SHA-256 in hexadecimal digits at the end of a text.
+// longHash matches a SHA-256 digest in hexadecimal at the end of a text.
 var longHash = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{52}$`)
 
-// StatedReference returns the reference of an operation in a form for people. A refusal comes without its proof, and a
-// subscriber with the fingerprint in place of the recipient. A hash of findings or of proposals is cut to its first 12
+// StatedReference returns the reference of an operation in a form for people. The proof in a refusal is left out. The
+// recipient of a subscriber is replaced by its fingerprint. A hash of findings or of proposals is cut to its first 12
 // digits.
 func StatedReference(o Operation) string {
 	switch o.Kind {
@@ -125,21 +125,21 @@ func StatedReference(o Operation) string {
 	return o.Reference
 }
 
-// ErrNoOperation is returned if the history has no operation with a number or hash.
+// ErrNoOperation is returned if the history has no operation with the given number or hash.
 var ErrNoOperation = errors.New("no such operation")
 
-// ShownOperation is an operation with its place in the history.
+// ShownOperation is an operation with the hash of its predecessor and its publication.
 type ShownOperation struct {
 	Operation
-	Before string `json:"before"` // hash of the operation before it
+	Before string `json:"before"` // hash of the previous operation
 	Publication
 }
 
-// minHash is the minimum number of digits of a hash by which an operation can be named.
+// minHash is the minimum number of hexadecimal digits in an abbreviated operation hash.
 const minHash = 4
 
-// Operation returns the operation with a number, or with a hash that begins with the given digits. It fails with
-// [ErrNoOperation] if there is none, and with [blocklist.ErrMalformed] if there are several.
+// Operation returns the operation with the given name: its number, or the first digits of its hash. It fails with
+// [ErrNoOperation] if there is none, and with [blocklist.ErrMalformed] if several hashes begin with these digits.
 func (l *Ledger) Operation(ctx context.Context, name string) (s ShownOperation, err error) {
 	if s.Operation, err = l.findOperation(ctx, name); err != nil {
 		return s, fmt.Errorf("showing operation %.70q: %w", name, err)
@@ -178,24 +178,24 @@ func (l *Ledger) findOperation(ctx context.Context, name string) (o Operation, e
 	return found[0], nil
 }
 
-// OperationLine is a line of an operation.
+// OperationLine is one line of an operation: a changed entry, a changed order, or a checked page.
 type OperationLine struct {
 	// Sign is + or - for an added or removed line of the list; & or ~ for a given or withdrawn order of a target that
 	// has several orders; ? for a checked page.
 	Sign               string
-	Target, Attributes string     // the attributes begin with a space, if there are any
-	Check              *PageCheck // set for a checked page; its Operation is empty
+	Target, Attributes string     // Attributes begins with a space, unless it is empty
+	Check              *PageCheck // set for a checked page; Check.Operation is not set
 }
 
-// OperationLines yields the lines of an operation, in the order in which it recorded them. The last value may be an
+// OperationLines yields all lines of an operation, in the order in which they were recorded. The last value may be an
 // error.
 func (l *Ledger) OperationLines(ctx context.Context, o Operation) iter.Seq2[OperationLine, error] {
 	return l.OperationPart(ctx, o, 0, 0)
 }
 
-// OperationPart yields a part of the lines of an operation: it leaves out the first lines, as many as skip says, and
-// yields at most as many as most says. If most is 0, it yields all of them. It does not read other lines, unless the
-// operation has page checks. The last value may be an error.
+// OperationPart yields part of the lines of an operation: it skips the first skip lines, then yields at most the number
+// of lines that most says, or all of them if most is 0. Other lines are not read, unless the operation has page checks.
+// The last value may be an error.
 func (l *Ledger) OperationPart(ctx context.Context, o Operation, skip, most int64) iter.Seq2[OperationLine, error] {
 	if o.Kind == KindTakedown {
 		return l.checksPart(ctx, o, skip, most)
@@ -209,7 +209,7 @@ func (l *Ledger) OperationPart(ctx context.Context, o Operation, skip, most int6
 	}
 }
 
-// checksPart is [Ledger.OperationPart] for an operation that records page checks. Such an operation has no changes.
+// checksPart is [Ledger.OperationPart] for an operation with page checks, which has no other lines.
 func (l *Ledger) checksPart(ctx context.Context, o Operation, skip, most int64) iter.Seq2[OperationLine, error] {
 	return func(yield func(OperationLine, error) bool) {
 		n := int64(0)

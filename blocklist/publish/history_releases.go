@@ -14,38 +14,39 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// ReleaseInfo describes a pushed release: what the ledger has recorded about it, and what is in its signed metadata.
+// ReleaseInfo describes a pushed release, from the ledger's record and from the signed metadata.
 type ReleaseInfo struct {
 	ReleaseRecord
-	Added   uint64 `json:"added"`   // lines added since the previous release, even if they were removed again
-	Removed uint64 `json:"removed"` // lines removed since the previous release, even if they were added again
+	Added   uint64 `json:"added"`   // lines added since the previous release, including lines that were removed again
+	Removed uint64 `json:"removed"` // lines removed since the previous release, including lines that were added again
 	Entries uint64 `json:"entries"`
-	// Listed counts the entries that this release lists and the previous one does not. Delisted counts those that the
-	// previous one lists and this one does not. Only [Ledger.Releases] sets the two.
+	// Listed counts the entries that this release lists and the previous one does not. Delisted counts the entries that
+	// the previous release lists and this one does not. Only [Ledger.Releases] sets both.
 	Listed   uint64 `json:"listed"`
 	Delisted uint64 `json:"delisted"`
 	// Created, Signed and the fields below them are read from the signed metadata. They are empty if that metadata is
 	// not valid.
 	Created   time.Time `json:"created,omitzero"`
 	Expires   time.Time `json:"expires,omitzero"`
-	Override  string    `json:"override,omitempty"`  // reason to override the guards
-	Root      int64     `json:"root,omitempty"`      // version of the root whose officers have signed
-	Threshold int       `json:"threshold,omitempty"` // how many of them had to
+	Override  string    `json:"override,omitempty"`  // reason to override the guards; empty: they were not overridden
+	Root      int64     `json:"root,omitempty"`      // version of the root whose officers have signed the release
+	Threshold int       `json:"threshold,omitempty"` // number of officers who had to sign
 	Signed    []string  `json:"signed,omitempty"`    // officers whose signatures are valid
-	// Problem is the reason why the signed metadata can't be trusted: it is missing, damaged, or lacks signatures.
+	// Problem is why the signed metadata can't be trusted: it is missing, damaged, or lacks signatures. Empty: it is
+	// valid.
 	Problem string `json:"problem,omitempty"`
-	// SignedDigest is the digest in the form that receipts have: for a confidential list it is keyed.
+	// SignedDigest is the digest in the form that receipts contain: for a confidential list a keyed digest.
 	SignedDigest string `json:"-"`
 }
 
-// Releases yields the last pushed releases, so many as last says, oldest first; with last 0, all releases. It verifies
-// the signatures on each release. The last value may be an error.
+// Releases yields the last pushed releases, oldest first. Last is their maximum number; with 0 it yields all releases.
+// It verifies the signatures on each release. The last value may be an error.
 func (l *Ledger) Releases(ctx context.Context, last int) iter.Seq2[ReleaseInfo, error] {
 	return l.releases(ctx, last, time.Time{}, true)
 }
 
-// SignedReleases is [Ledger.Releases] for the releases that were pushed since a time. It does not set Listed and
-// Delisted, so it does not read the changes of each release.
+// SignedReleases is [Ledger.Releases] for the releases that were pushed at or after a time. It leaves Listed and
+// Delisted at 0, and so need not read the changes of each release.
 func (l *Ledger) SignedReleases(ctx context.Context, since time.Time) iter.Seq2[ReleaseInfo, error] {
 	return l.releases(ctx, 0, since, false)
 }
@@ -75,17 +76,18 @@ func (l *Ledger) releases(ctx context.Context, last int, since time.Time, counte
 	}
 }
 
-// signedReleases reads what the officers have signed about releases.
+// signedReleases reads and verifies the signed metadata of releases.
 type signedReleases struct {
 	*Ledger
-	roots func() ([]*trust.Root, error) // reads the roots at the first call only
+	roots func() ([]*trust.Root, error) // returns all roots; reads them only once
 }
 
 func (l *Ledger) signedReleases() *signedReleases {
 	return &signedReleases{l, sync.OnceValues(l.rootHistory)}
 }
 
-// describe returns the info about a release, from the ledger and from the signed metadata.
+// describe returns the description of a release. If the signed metadata is not valid, it sets Problem instead of
+// failing.
 func (s *signedReleases) describe(ctx context.Context, r ledger.ReleaseLines) (*ReleaseInfo, error) {
 	o, err := s.history.OperationByID(ctx, r.Operation)
 	if err != nil {
@@ -98,7 +100,8 @@ func (s *signedReleases) describe(ctx context.Context, r ledger.ReleaseLines) (*
 	return info, nil
 }
 
-// read reads the signed metadata of a release, and verifies that it has enough signatures and belongs to the release.
+// read reads the signed metadata of a release into info. It fails unless the metadata has enough signatures and matches
+// the ledger's record, whose last operation is o.
 func (s *signedReleases) read(info *ReleaseInfo, o Operation) error {
 	metadata, err := os.ReadFile(filepath.Join(s.releasePath(info.Serial), targetsFile))
 	if err != nil {
@@ -126,7 +129,7 @@ func (s *signedReleases) read(info *ReleaseInfo, o Operation) error {
 	return nil
 }
 
-// signedUnder returns the first root whose officers have signed the targets in sufficient number, and their signatures.
+// signedUnder returns the first root of which enough officers have signed the targets, and their signatures.
 func (s *signedReleases) signedUnder(targets trust.TargetsSpec) (root *trust.Root, by trust.Signatures, err error) {
 	roots, err := s.roots()
 	if err != nil {
@@ -141,11 +144,11 @@ func (s *signedReleases) signedUnder(targets trust.TargetsSpec) (root *trust.Roo
 	return nil, by, err
 }
 
-// releaseLookup finds the release that published an operation. It reads each release once.
+// releaseLookup finds the release that published an operation. It reads the metadata of each release at most once.
 type releaseLookup struct {
 	*signedReleases
 	known   map[uint64]*ReleaseInfo
-	pending func() (serial uint64, upTo int64) // serial and last operation of the pending release; 0: there is none
+	pending func() (serial uint64, upTo int64) // serial and last operation of the pending release; 0: none is pending
 }
 
 func (l *Ledger) releaseLookup(ctx context.Context) *releaseLookup {
@@ -153,8 +156,8 @@ func (l *Ledger) releaseLookup(ctx context.Context) *releaseLookup {
 	return &releaseLookup{l.signedReleases(), map[uint64]*ReleaseInfo{}, pending}
 }
 
-// pendingUpTo returns the serial of the pending release and its last operation. It returns 0 if there is no pending
-// release, or if it can't be read: a damaged pending release must not hide the history.
+// pendingUpTo returns the serial and the last operation of the pending release. It returns 0 if there is none, and also
+// if the release can't be read: a damaged pending release must not hide the history.
 func (l *Ledger) pendingUpTo(ctx context.Context) (serial uint64, upTo int64) {
 	p, err := l.waitingRelease()
 	if p == nil || err != nil {
@@ -167,13 +170,13 @@ func (l *Ledger) pendingUpTo(ctx context.Context) (serial uint64, upTo int64) {
 	return p.Serial, head.ID
 }
 
-// Publication is the release in which an operation was published.
+// Publication is the release in which an operation was published, or will be.
 type Publication struct {
 	Release *ReleaseInfo `json:"release,omitempty"` // the first pushed release with the operation; nil: none yet
 	Pending uint64       `json:"pending,omitempty"` // serial of the pending release with the operation; 0: none
 }
 
-// find returns the publication of an operation.
+// find returns the publication of the operation with this number.
 func (f *releaseLookup) find(ctx context.Context, operation int64) (p Publication, err error) {
 	r, err := f.history.ReleaseWith(ctx, operation)
 	if err != nil {
@@ -194,7 +197,8 @@ func (f *releaseLookup) find(ctx context.Context, operation int64) (p Publicatio
 	return p, nil
 }
 
-// Confidential reports whether the list is encrypted to its subscribers, or will be once its pending root is signed.
+// Confidential reports whether the list is encrypted to its subscribers, or will be once its pending root has enough
+// signatures.
 func (l *Ledger) Confidential() bool {
 	root, err := l.root()
 	if err == nil && root.Spec().Confidential {

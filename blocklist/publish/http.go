@@ -13,14 +13,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// pushTimeout limits a push. The origin answers only after it has verified all files.
+// pushTimeout limits the time of a push. It is long because the origin answers only after it has verified all files.
 const pushTimeout = 15 * time.Minute
 
-// maxAnswer limits the part of an origin's answer that is read, in bytes. It has room for the paths of all files, and
-// for urgent orders.
+// maxAnswer is the maximum number of bytes of an origin's answer that are read. It is enough for the paths of all
+// files, and for urgent orders.
 const maxAnswer = trust.MaxUrgent
 
-// ToHTTP returns a transport to the origin with this base URL. A nil client means [http.DefaultClient].
+// ToHTTP returns a transport that pushes to the origin with this base URL. A nil client means [http.DefaultClient].
 func ToHTTP(client *http.Client, base string) Transport {
 	if client == nil {
 		client = http.DefaultClient
@@ -61,8 +61,8 @@ func ToHTTP(client *http.Client, base string) Transport {
 	}
 }
 
-// conflict returns the error for an answer with status 409 (Conflict): a rollback, or an equivocation if the origin
-// names one in the text.
+// conflict returns the error for an answer with status 409 (Conflict): an equivocation if the text of the answer says
+// so, otherwise a rollback.
 func conflict(text string) error {
 	kind := blocklist.ErrRollback
 	if strings.Contains(text, blocklist.ErrEquivocation.Error()) {
@@ -71,7 +71,7 @@ func conflict(text string) error {
 	return fmt.Errorf("the origin refused it: %w: %s", kind, strings.Replace(text, kind.Error()+": ", "", 1))
 }
 
-// answer returns the text of a server's answer as one line.
+// answer returns the text of an origin's answer as one line that is safe to print.
 func answer(text []byte) string {
 	return utf8text.Plain(strings.Join(strings.Fields(string(text)), " "))
 }

@@ -16,26 +16,26 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// InitOptions describe a new list. Urgent, Confidential and Rules are optional. Keys are public keys as text, the
-// content of a .pub file.
+// InitOptions describes a new list. Urgent, Confidential, Rules and Group are optional. Keys are public keys as text,
+// the content of a .pub file.
 type InitOptions struct {
-	List      string       // its name, such as it.example/csam
+	List      string       // name of the list, such as it.example/csam
 	OriginKey string       // the online key of the list's origin
-	Officers  []string     // who may sign
+	Officers  []string     // public keys of the officers
 	Threshold int          // how many officers must sign
 	Urgent    UrgentLimits // limits on what one officer may list alone
-	// Confidential encrypts the list to its subscribers, see [Ledger.AddSubscriber]. Origins and mirrors can't read any
-	// entry.
+	// Confidential means that the list is encrypted to its subscribers, see [Ledger.AddSubscriber]. Then origins and
+	// mirrors can't read the entries.
 	Confidential bool
-	Author       string // who makes the list
-	Rules        Rules  // what new orders must keep to, see [Ledger.SetRules]
-	// Group is the name or number of a group of the operating system that shares the folder: its members can change the
-	// list. If it is empty, the folder is private to its owner.
+	Author       string // the author of the first operation
+	Rules        Rules  // rules for new orders, see [Ledger.SetRules]
+	// Group is the name or ID of a group of the operating system whose members can also read and change the folder. If it
+	// is empty, only the owner can.
 	Group string
 }
 
-// Init makes the agency's folder dir, with an empty ledger and the first root of the list, which is pending until
-// officers sign it. The folder must be empty or missing. Only its owner can read it, or the group.
+// Init makes the agency's folder dir, with an empty ledger and the first root of the list. The root is pending until
+// the officers sign it. The folder must be empty or missing. Only its owner, and the members of o.Group, can read it.
 func Init(ctx context.Context, dir string, o InitOptions) error {
 	spec := trust.RootSpec{
 		List: o.List, Version: 1, Expires: lifetime(rootLifetime), Threshold: o.Threshold,
@@ -78,7 +78,7 @@ func Init(ctx context.Context, dir string, o InitOptions) error {
 	})
 }
 
-// makeFolders makes the parts of the agency's folder that are missing.
+// makeFolders makes the missing folders inside the agency's folder.
 func makeFolders(dir string) error {
 	for _, name := range []string{rootsDir, pendingDir, releasesDir, filesDir} {
 		if err := disk.MkdirAll(filepath.Join(dir, name)); err != nil {
@@ -88,8 +88,8 @@ func makeFolders(dir string) error {
 	return nil
 }
 
-// makeEmpty makes the folder, accessible to its owner only or to a group, because a ledger has the plain text of a
-// confidential list. Everything that is made in the folder later gets the access rights of the folder ([disk.Inherit]).
+// makeEmpty makes the agency's folder. Only its owner, or a group, can read it, because a ledger has the plain text of
+// a confidential list. Files that are made in the folder later get the same access rights ([disk.Inherit]).
 func makeEmpty(dir, group string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -107,7 +107,7 @@ func makeEmpty(dir, group string) error {
 	return share(dir, group)
 }
 
-// share gives a folder to a group. What is made in the folder belongs to the group, too (setgid).
+// share gives a folder to a group, with the setgid bit: files made in the folder belong to the group, too.
 func share(dir, group string) error {
 	number := group
 	if g, err := user.LookupGroup(group); err == nil {

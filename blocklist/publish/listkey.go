@@ -18,14 +18,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// makeListKey makes a new list key. It saves the key before anything is encrypted with it.
+// makeListKey makes a new list key. It writes the key to the folder keys before anything is encrypted with it.
 func (l *Ledger) makeListKey() (trust.ListKey, error) {
 	key := trust.NewListKey()
 	return key, l.saveListKey(key, l.list)
 }
 
-// nextListKey returns the list key of the next release, nil if the list is not confidential. It makes a new key if a
-// subscriber was removed since the last release.
+// nextListKey returns the list key for the next release, or nil if the list is not confidential. It makes a new key for
+// the first confidential release, and if a subscriber was removed since the last release.
 func (l *Ledger) nextListKey(ctx context.Context, last ReleaseRecord) (trust.ListKey, error) {
 	root, err := l.root()
 	if err != nil || !root.Spec().Confidential {
@@ -55,8 +55,8 @@ func (l *Ledger) nextListKey(ctx context.Context, last ReleaseRecord) (trust.Lis
 	return l.makeListKey()
 }
 
-// goneSince reports whether a subscriber was removed after the operation with hash head. If there is no such operation,
-// it reports whether a subscriber was ever removed.
+// goneSince reports whether a subscriber was removed after the operation with the hash head. If there is no such
+// operation, it reports whether a subscriber was ever removed.
 func (l *Ledger) goneSince(ctx context.Context, head string) (gone bool, err error) {
 	o, err := l.signedHead(ctx, head)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -65,7 +65,8 @@ func (l *Ledger) goneSince(ctx context.Context, head string) (gone bool, err err
 	return l.history.Happened(ctx, ledger.Range{After: o.ID, Kinds: []string{KindUnsubscribe}})
 }
 
-// listKeyOf returns the list key of a pushed release. It returns nil if there is no release, or if it is not encrypted.
+// listKeyOf returns the list key of a pushed release. It returns nil for the zero record, and for a release that is not
+// encrypted.
 func (l *Ledger) listKeyOf(r ReleaseRecord) (trust.ListKey, error) {
 	if r.Serial == 0 {
 		return nil, nil //nolint:nilnil // see above
@@ -74,8 +75,8 @@ func (l *Ledger) listKeyOf(r ReleaseRecord) (trust.ListKey, error) {
 	return pushed.targets.Key, err
 }
 
-// makeKeyFiles encrypts the list key to the subscribers, in one file for each kind of recipients. It returns the
-// existing files if neither the key nor the subscribers have changed since the last release.
+// makeKeyFiles encrypts the list key to the subscribers, in one file for each kind of recipient. If neither the key nor
+// the subscribers have changed since the last release, it returns the existing files.
 func (l *Ledger) makeKeyFiles(ctx context.Context, last ReleaseRecord, key trust.ListKey) (files []trust.File,
 	err error,
 ) {
@@ -123,21 +124,20 @@ func (l *Ledger) makeKeyFile(key trust.ListKey, kind string, to []trust.Recipien
 	return f, disk.WriteFile(l.path(filesDir, fileName(f)), b, disk.Inherit)
 }
 
-// Recipients describes who can read a release of a confidential list.
+// Recipients describes which subscribers can read a release of a confidential list.
 type Recipients struct {
 	Subscribers int      // number of subscribers; 0 if Same is set
 	Come, Go    []string // names of subscribers added and removed since the last release
-	NewKey      bool     // the list key is new: removed subscribers can't read the release
-	Same        bool     // the subscribers are those of the last release; set for a request only
-	// Before is the number of subscribers of the last release if a recovery has recorded all subscribers again since
-	// then. In that case, it is not known who the subscribers of the last release were, and Come has all present
-	// subscribers.
+	NewKey      bool     // whether the list key is new, so that removed subscribers can't read the release
+	Same        bool     // whether the subscribers are those of the last release; set only for a signing request
+	// Before is the number of subscribers of the last release, if a recovery has adopted that release. Then their names
+	// are not known, and Come has all present subscribers. Otherwise it is 0.
 	Before int
 }
 
-// PendingRecipients returns who can read the pending release p of a confidential list. It reads the subscribers from
-// the history that p's signatures cover. It proves that the list key is encrypted to that number of recipients. It
-// can't prove who they are: only a recipient can decrypt its copy.
+// PendingRecipients returns who can read the pending release p of a confidential list, from the history that p's
+// signatures cover. It verifies that the list key is encrypted to as many recipients as there are subscribers. It can't
+// prove who these recipients are: only a recipient can decrypt the key.
 func (l *Ledger) PendingRecipients(ctx context.Context, p *Pending) (r Recipients, err error) {
 	if err := p.checkRelease(); err != nil {
 		return r, err
@@ -173,7 +173,7 @@ func (l *Ledger) PendingRecipients(ctx context.Context, p *Pending) (r Recipient
 }
 
 // subscribersBefore returns the names of the subscribers of a release. If a recovery has adopted the release, their
-// names are not known: then it returns the number of subscribers as unknown.
+// names are not known; then it returns no names, and their number as unknown.
 func (l *Ledger) subscribersBefore(
 	ctx context.Context, spec trust.TargetsSpec,
 ) (names map[string]bool, unknown int, err error) {
@@ -193,7 +193,7 @@ func (l *Ledger) subscribersBefore(
 	return names, 0, err
 }
 
-// checkRecipients fails unless the key files have one recipient for each subscriber.
+// checkRecipients fails unless the key files have exactly one recipient for each subscriber.
 func (l *Ledger) checkRecipients(spec trust.TargetsSpec, subscribers []Subscriber) error {
 	for _, kind := range trust.Kinds() {
 		n, err := l.countRecipients(spec, kind)
@@ -208,7 +208,7 @@ func (l *Ledger) checkRecipients(spec trust.TargetsSpec, subscribers []Subscribe
 	return nil
 }
 
-// countAllRecipients returns the number of recipients in the key files.
+// countAllRecipients returns the number of recipients in all key files of a release.
 func (d folder) countAllRecipients(spec trust.TargetsSpec) (all int, err error) {
 	for _, kind := range trust.Kinds() {
 		n, err := d.countRecipients(spec, kind)
@@ -220,7 +220,7 @@ func (d folder) countAllRecipients(spec trust.TargetsSpec) (all int, err error) 
 	return all, nil
 }
 
-// countRecipients returns the number of recipients of one kind in the key files.
+// countRecipients returns the number of recipients in the key file of one kind.
 func (d folder) countRecipients(spec trust.TargetsSpec, kind string) (n int, err error) {
 	f, ok := spec.KeyFile(kind)
 	if !ok {
@@ -276,9 +276,9 @@ func (d folder) recipientsSince(p *Pending, operations iter.Seq2[Operation, erro
 	return r, nil
 }
 
-// follow adds the subscribers who come and go after a release to r. It returns the change in the number of subscribers
-// by kind of recipient: more for all operations, again for those since the last recovery that has adopted the release.
-// Again is nil if there is no such recovery.
+// follow adds to r the subscribers that the operations after a release add and remove. It returns by how much they
+// change the number of subscribers, by kind of recipient. More counts all operations, again only those after the last
+// recovery that has adopted the release. Again is nil if there is no such recovery.
 func (r *Recipients) follow(operations iter.Seq2[Operation, error], release trust.TargetsSpec) (
 	more, again map[string]int, err error,
 ) {

@@ -6,23 +6,24 @@ import (
 	"time"
 )
 
-// Phrase is the text of a message before its values are filled in: the key of the text in package words, and the
-// English text as a format of package fmt. A phrase without a key exists in English only.
+// Phrase is the text of a message before its values are filled in. Key is the key of the text in package words; a
+// phrase without a key exists in English only. Text is the English text, as a format of package fmt.
 type Phrase struct{ Key, Text string }
 
-// With returns the message that has these values in the phrase.
+// With returns a message: the phrase with these values filled in.
 func (p Phrase) With(values ...any) Message { return Message{p, values} }
 
-// Message is a text of the program, not one that a person has written. Its String is English; package words translates
+// Message is a text that the program has written, not a person. String returns it in English; package words translates
 // it.
 type Message struct {
 	Phrase
-	Values []any // numbers, texts, a [Day], a [Key], [UrgentLimits], [Messages] or another message
+	// values for the verbs of the phrase: numbers, texts, a [Day], a [Key], [UrgentLimits], [Messages] or another message
+	Values []any
 }
 
 func (m Message) String() string { return fmt.Sprintf(m.Text, m.Values...) }
 
-// MarshalText implements [encoding.TextMarshaler]: JSON has the English text.
+// MarshalText implements [encoding.TextMarshaler] with the English text.
 func (m Message) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
 // Messages are several messages that belong together, in order.
@@ -36,7 +37,7 @@ func (all Messages) String() string {
 	return strings.Join(texts, ", ")
 }
 
-// Day is the calendar day of a time, in the time zone of that time.
+// Day is a calendar day: the day of a time, in the time zone of that time.
 type Day time.Time
 
 func (d Day) String() string { return time.Time(d).Format(time.DateOnly) }

@@ -13,21 +13,21 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// RootChange describes how the next root differs from the one in force. The zero value renews the root: only the expiry
-// is new.
+// RootChange describes how the next root differs from the root in force. The zero value only renews the root: the next
+// root has a later expiry.
 type RootChange struct {
 	Add       []string      // public keys of new officers, as text
 	Remove    []string      // names of the officers to remove
 	Threshold int           // how many officers must sign; 0: unchanged
 	OriginKey string        // the online key of the origin, as text; empty: unchanged
-	Urgent    *UrgentLimits // nil: unchanged
-	// Confidential encrypts the list to its subscribers, from the next release on. This can't be undone.
+	Urgent    *UrgentLimits // limits on urgent orders; nil: unchanged
+	// Confidential means that the list is encrypted to its subscribers, from the next release on. This can't be undone.
 	Confidential bool
 }
 
-// NewRoot makes the next root and leaves it pending. The root takes effect when enough officers of the root in force
-// and enough of its own officers have signed it. Subscribers get it with the next push. The ledger records the changes
-// with author and reason of c. It fails with [ErrPending] if a new root is already pending.
+// NewRoot makes the next root and leaves it pending. The new root takes effect when enough officers of the root in
+// force and enough officers of the new root have signed it. Subscribers get it with the next push. The ledger records
+// the changes with the author and reason of c. If a new root is already pending, NewRoot fails with [ErrPending].
 func (l *Ledger) NewRoot(ctx context.Context, change RootChange, c Audit) (*Pending, error) {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
@@ -61,7 +61,7 @@ func (l *Ledger) NewRoot(ctx context.Context, change RootChange, c Audit) (*Pend
 	return l.readPendingRoot(version)
 }
 
-// apply returns the next root after spec: spec with the change and the next version.
+// apply returns the root that follows spec: with the changes, the next version and a new expiry.
 func (change RootChange) apply(spec trust.RootSpec) (trust.RootSpec, error) {
 	spec.Version++
 	spec.Expires = lifetime(rootLifetime)
@@ -100,8 +100,8 @@ func (change RootChange) apply(spec trust.RootSpec) (trust.RootSpec, error) {
 	return spec, err
 }
 
-// ErrPending is returned by [Ledger.NewRoot] if another root already waits for signatures.
+// ErrPending is returned by [Ledger.NewRoot] if a new root already waits for signatures.
 var ErrPending = errors.New("one is pending already")
 
-// ErrNoOfficer is returned for a name that is not that of an officer of the list.
+// ErrNoOfficer is returned for a name that no officer of the list has.
 var ErrNoOfficer = errors.New("not an officer of the list")

@@ -24,7 +24,7 @@ func Open(dir string) (*Ledger, error) {
 	return l, nil
 }
 
-// resume completes an operation that a killed process has not finished. The caller holds the lock.
+// resume completes an operation that a killed process has left unfinished. The caller holds the lock.
 func (l *Ledger) resume(ctx context.Context) error {
 	if err := makeFolders(l.dir); err != nil {
 		return err
@@ -46,7 +46,7 @@ func (l *Ledger) resume(ctx context.Context) error {
 	return l.removeSkipped(ctx)
 }
 
-// archivePush moves the pending release to the folder releases, if it was pushed.
+// archivePush moves the pending release to the folder releases if the ledger has recorded its push.
 func (l *Ledger) archivePush(ctx context.Context) error {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil {
@@ -63,8 +63,8 @@ func (l *Ledger) archivePush(ctx context.Context) error {
 	return errors.Join(disk.SyncDir(filepath.Dir(to)), disk.SyncDir(l.path(pendingDir)))
 }
 
-// activateRoot puts a pending root with enough signatures in force. It writes the file under roots first, so that after
-// a crash the next call can complete the rest.
+// activateRoot puts the pending root in force if it has enough signatures. It writes the file under roots first, so
+// that after a crash the next call can complete the rest.
 func (d folder) activateRoot() error {
 	version, err := d.newestRoot()
 	if err != nil {
@@ -90,7 +90,7 @@ func (d folder) activateRoot() error {
 	return nil
 }
 
-// copyRoot copies the root of this version to root.json, which is the root in force.
+// copyRoot copies the root of this version to root.json, the file of the root in force.
 func (d folder) copyRoot(version int64) error {
 	newest, err := os.ReadFile(d.path(rootsDir, trust.RootName(version)))
 	if err != nil {

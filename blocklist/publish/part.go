@@ -13,13 +13,13 @@ import (
 )
 
 // PartError says that a part of the agency's folder is missing or damaged. It wraps [blocklist.ErrDamaged], and Err if
-// the part is damaged. [Recover] restores what was signed.
+// that is set. [Recover] can restore the part from a signed release.
 type PartError struct {
-	Part string // path of the file, below the folder
-	Err  error  // why it can't be used; nil: it is missing
+	Part string // path of the file, relative to the agency's folder
+	Err  error  // why the file can't be used; nil: it is missing
 }
 
-// Error implements error.
+// Error implements [error].
 func (e *PartError) Error() string {
 	if e.Err == nil {
 		return e.Part + " is missing"
@@ -27,17 +27,17 @@ func (e *PartError) Error() string {
 	return fmt.Sprintf("%s is damaged: %v", e.Part, e.Err)
 }
 
-// Unwrap implements errors.Unwrap.
+// Unwrap lets [errors.Is] and [errors.As] find [blocklist.ErrDamaged] and Err.
 func (e *PartError) Unwrap() []error { return []error{blocklist.ErrDamaged, e.Err} }
 
-// Pending reports whether the part is a pending root or release. It was not published, so it can be refused and made
-// again.
+// Pending reports whether the part belongs to a pending root or release. Since that was not published, it can be
+// refused and made again.
 func (e *PartError) Pending() bool {
 	return filepath.Dir(filepath.Dir(e.Part)) == pendingDir || filepath.Dir(e.Part) == pendingDir
 }
 
-// damaged returns err as a [PartError] about a part of the folder. It returns other errors unchanged: those of the
-// system, of missing keys, and of a root that waits for its signatures.
+// damaged returns err as a [PartError] about the part with this path. It returns unchanged nil, a PartError, errors of
+// the operating system, and errors about a missing list key or a root that waits for signatures.
 func (d folder) damaged(err error, names ...string) error {
 	part := (*PartError)(nil)
 	system := (*os.PathError)(nil)
@@ -60,7 +60,7 @@ func (d folder) readPushed(serial uint64) (signedRelease, error) {
 }
 
 // checkParts fails if a part of the folder that the last or the pending release needs is missing or damaged. It calls
-// check for the files of each of these releases.
+// check for both of these releases, to check their files.
 func (l *Ledger) checkParts(ctx context.Context, check func(signedRelease) error) error {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil {
@@ -91,7 +91,8 @@ func (l *Ledger) checkParts(ctx context.Context, check func(signedRelease) error
 	return check(pending)
 }
 
-// rootAfterRelease returns the root in force. The list has a release, so a missing root means a damaged folder.
+// rootAfterRelease returns the root in force, for a list that has a release. Without a root the folder is damaged, so
+// it fails with a [PartError].
 func (d folder) rootAfterRelease() (*trust.Root, error) {
 	newest, err := d.newestRoot()
 	if err == nil && newest == 0 {
@@ -115,7 +116,7 @@ func (d folder) checkFiles(r signedRelease) error {
 	return nil
 }
 
-// findFiles fails if a file of a release is missing or has another length than the metadata says. It does not read the
+// findFiles fails if a file of a release is missing, or its length is not that in the metadata. It does not read the
 // files.
 func (d folder) findFiles(r signedRelease) error {
 	for _, f := range r.targets.All() {
@@ -130,7 +131,8 @@ func (d folder) findFiles(r signedRelease) error {
 	return nil
 }
 
-// checkRoots fails if root.json is newer than the newest file in roots. Then the file with the next version is missing.
+// checkRoots fails if root.json has a newer version than newest, the newest file in the folder roots: then the file of
+// the next version is missing there.
 func (d folder) checkRoots(newest int64) error {
 	b, err := os.ReadFile(d.path(rootFile))
 	if errors.Is(err, os.ErrNotExist) {

@@ -16,56 +16,59 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// ErrNothingPending is returned if there is no root and no release that waits for signatures.
+// ErrNothingPending is returned if no root, no release and no urgent orders wait for signatures.
 var ErrNothingPending = errors.New("nothing is pending")
 
-// Pending is one of three things: a root that waits for signatures; a release that waits for signatures or for the
-// push; urgent orders that wait for the signature of one officer.
+// Pending is a document that waits: a root for signatures, a release for signatures or the push, or urgent orders for
+// the signature of one officer.
 type Pending struct {
-	List     string    `json:"list"`
-	Root     int64     `json:"root,omitempty"`          // version of the root; 0 for a release
-	Serial   uint64    `json:"serial,omitempty"`        // of the release, or that urgent orders add to; 0 for a root
-	Number   int64     `json:"urgent_orders,omitempty"` // of the urgent orders that add to the release; 0 for others
+	List string `json:"list"`
+	Root int64  `json:"root,omitempty"` // version of the root; 0: not a root
+	// serial of the release, or of the release to which urgent orders add; 0: a root
+	Serial uint64 `json:"serial,omitempty"`
+	// number of the urgent orders, counted for each release; 0: not urgent orders
+	Number   int64     `json:"urgent_orders,omitempty"`
 	Entries  uint64    `json:"entries,omitempty"`
 	Digest   string    `json:"digest,omitempty"`
-	Ledger   string    `json:"ledger,omitempty"`   // hash of the last operation that the release contains
-	Override string    `json:"override,omitempty"` // reason to override the guards; empty if nothing was held
+	Ledger   string    `json:"ledger,omitempty"`   // hash of the release's last operation
+	Override string    `json:"override,omitempty"` // reason to override the guards; empty: they were not overridden
 	Created  time.Time `json:"created,omitzero"`
-	Expires  time.Time `json:"expires"` // of urgent orders: when the last order ends
+	Expires  time.Time `json:"expires"` // expiry of the metadata; for urgent orders the end of the last order
 	Signatures
-	Before *Signatures `json:"before,omitempty"` // of a root: signatures of the previous root's officers
-	// Fingerprint is the fingerprint of a root, see [Fingerprint].
+	Before *Signatures `json:"before,omitempty"` // signatures of the previous root's officers; only for a root
+	// Fingerprint is the fingerprint of the root, see [Fingerprint]; only for a root.
 	Fingerprint string       `json:"fingerprint,omitempty"`
-	Keys        []Key        `json:"keys,omitempty"`  // of a root: the officers' public keys
-	Online      Key          `json:"online,omitzero"` // of a root: the origin's key
-	Urgent      UrgentLimits `json:"urgent,omitzero"` // of a root
+	Keys        []Key        `json:"keys,omitempty"`  // public keys of the officers; only for a root
+	Online      Key          `json:"online,omitzero"` // public key of the origin; only for a root
+	Urgent      UrgentLimits `json:"urgent,omitzero"` // limits on urgent orders; only for a root
 	// Confidential reports whether the list is encrypted to its subscribers.
 	Confidential bool      `json:"confidential,omitempty"`
-	Changes      []Message `json:"changes,omitempty"` // of a root: differences to the previous one, in words
-	// For urgent orders: author, reason and reference as the agency has recorded them, and all entries that are ordered
-	// once an officer has signed.
+	Changes      []Message `json:"changes,omitempty"` // differences from the previous root, in words; only for a root
+	// Author, Reason and Reference are those with which urgent orders were prepared. Orders has the lines of all entries
+	// that are ordered once an officer has signed. Only urgent orders have these fields.
 	Author    string   `json:"author,omitempty"`
 	Reason    string   `json:"reason,omitempty"`
 	Reference string   `json:"reference,omitempty"`
 	Orders    []string `json:"orders,omitempty"`
-	// After Sign and AddSignature: the officer who has signed, and whether that officer had signed before.
+	// Signer is the officer who has just signed. Again reports whether that officer had signed before. Only Sign and
+	// AddSignature set both.
 	Signer string `json:"signer,omitempty"`
 	Again  bool   `json:"again,omitempty"`
 
-	base     uint64            // of a release: serial of the previous release; 0: none
-	orders   []blocklist.Entry // of urgent orders
-	path     string            // of the metadata
+	base     uint64            // serial of the previous release; 0: none, or not a release
+	orders   []blocklist.Entry // the ordered entries; only for urgent orders
+	path     string            // path of the metadata file
 	metadata []byte
 	root     *trust.Root // the root whose officers sign
-	before   *trust.Root // of a root: the previous root
+	before   *trust.Root // the previous root; only for a root
 }
 
 // Signatures lists the officers who may sign, and those who have signed.
 type Signatures struct {
 	Threshold int      `json:"threshold"`
-	Signed    []string `json:"signed"`   // officers with a valid signature
-	Missing   []string `json:"missing"`  // officers without a valid signature
-	Officers  []string `json:"officers"` // all officers, who may sign
+	Signed    []string `json:"signed"`   // names of the officers with a valid signature
+	Missing   []string `json:"missing"`  // names of the officers without a valid signature
+	Officers  []string `json:"officers"` // names of all officers
 
 	signatures trust.Signatures
 }
@@ -73,16 +76,16 @@ type Signatures struct {
 // Enough reports whether enough officers have signed.
 func (q *Signatures) Enough() bool { return q.signatures.Enough() }
 
-// Enough reports whether there are enough signatures. A root also needs enough signatures of the officers of the
-// previous root.
+// Enough reports whether p has enough signatures. A root also needs enough signatures of the previous root's officers.
 func (p *Pending) Enough() bool {
 	return p.Signatures.Enough() && (p.Before == nil || p.Before.Enough())
 }
 
-// dir returns the folder of the release p.
+// dir returns the folder of the pending release p.
 func (p *Pending) dir() string { return filepath.Dir(p.path) }
 
-// What returns the list and the version or serial, such as "it.example/csam serial 3".
+// What names the pending document: the list with the version of the root or the serial, such as "it.example/csam serial
+// 3".
 func (p *Pending) What() string {
 	switch {
 	case p.Root > 0:
@@ -95,7 +98,8 @@ func (p *Pending) What() string {
 	return whatRelease.With(p.List, p.Serial).String()
 }
 
-// Pending returns the pending root, else the pending release. It fails with [ErrNothingPending] if there is neither.
+// Pending returns the pending root, or else the pending release. It fails with [ErrNothingPending] if there is neither.
+// Urgent orders that wait are returned by [Ledger.PendingUrgent].
 func (d folder) Pending() (*Pending, error) {
 	version, err := d.newestRoot()
 	if err != nil {
@@ -114,7 +118,8 @@ func (d folder) Pending() (*Pending, error) {
 // unreadable reports whether p was returned by [Ledger.Unreadable].
 func (p *Pending) unreadable() bool { return p.Root == 0 && p.Serial == 0 }
 
-// Unreadable returns the pending root or release for which [Ledger.Pending] fails with a [PartError], to be refused.
+// Unreadable returns a pending root or release that is damaged, so that it can be refused: [Ledger.Pending] fails with
+// a [PartError] for it. It fails with [ErrNothingPending] if there is none.
 func (l *Ledger) Unreadable() (*Pending, error) {
 	part := (*PartError)(nil)
 	_, err := l.Pending()
@@ -126,7 +131,7 @@ func (l *Ledger) Unreadable() (*Pending, error) {
 	return p, err
 }
 
-// waitingRelease returns the pending release, nil if there is none.
+// waitingRelease returns the pending release, or nil if there is none.
 func (d folder) waitingRelease() (*Pending, error) {
 	p, err := d.pendingRelease(d.path(pendingDir, releaseDir))
 	if errors.Is(err, os.ErrNotExist) {
@@ -135,7 +140,7 @@ func (d folder) waitingRelease() (*Pending, error) {
 	return p, d.damaged(err, pendingDir, releaseDir, targetsFile)
 }
 
-// pendingRelease returns the release in the folder dir with its signatures.
+// pendingRelease returns the release in the folder dir as a [Pending], with its signatures.
 func (d folder) pendingRelease(dir string) (*Pending, error) {
 	root, err := d.root()
 	if err != nil {
@@ -159,8 +164,8 @@ func (d folder) pendingRelease(dir string) (*Pending, error) {
 	return p, p.countSignatures()
 }
 
-// baseOf returns the serial of the release before the one with these targets: the newest base of a delta that leads to
-// it, or else the serial of the newest release in the folder. It returns 0 if there is none.
+// baseOf returns the serial of the release before the one with these targets. This is the highest base of a delta to
+// the new serial, or without a delta the newest earlier serial in the folder releases. It returns 0 if there is none.
 func (d folder) baseOf(targets trust.TargetsSpec) (base uint64, err error) {
 	serial := uint64(targets.Version)
 	for _, f := range targets.Files {
@@ -186,7 +191,7 @@ func (d folder) baseOf(targets trust.TargetsSpec) (base uint64, err error) {
 // IsRelease reports whether p is a release, not a root or urgent orders.
 func (p *Pending) IsRelease() bool { return p.Serial > 0 && p.Number == 0 }
 
-// countSignatures fills in who has signed p, of the officers who may sign.
+// countSignatures sets the fields about signatures: which officers have signed p, and which have not.
 func (p *Pending) countSignatures() error {
 	err := p.Signatures.count(p.root, p)
 	if p.Number > 0 {
@@ -199,7 +204,7 @@ func (p *Pending) countSignatures() error {
 	return p.Before.count(p.before, p)
 }
 
-// count fills in which officers of the root have signed p.
+// count sets q to the signatures on p of officers of this root.
 func (q *Signatures) count(root *trust.Root, p *Pending) error {
 	s, err := trust.CheckSignatures(root, p.metadata)
 	if err != nil {
@@ -220,7 +225,7 @@ func names(keys []notekey.Key) []string {
 	return list
 }
 
-// readPendingRoot reads the pending root of this version. It fails with [os.ErrNotExist] if there is none.
+// readPendingRoot reads the pending root with this version. It fails with [os.ErrNotExist] if there is none.
 func (d folder) readPendingRoot(version int64) (*Pending, error) {
 	path := d.pendingRootPath(version)
 	metadata, err := os.ReadFile(path)
@@ -247,7 +252,7 @@ func (d folder) readPendingRoot(version int64) (*Pending, error) {
 	return p, p.countSignatures()
 }
 
-// officer returns the name of the officer who has this key. It is empty if no officer has it.
+// officer returns the name of the officer with this key, or an empty text if no officer has it.
 func (p *Pending) officer(key ed25519.PublicKey) string {
 	for _, root := range []*trust.Root{p.root, p.before} {
 		if root == nil {
@@ -260,15 +265,15 @@ func (p *Pending) officer(key ed25519.PublicKey) string {
 	return ""
 }
 
-// setSigner fills in the officer who has signed p, and whether that officer had signed before. Before is the state of p
-// without the new signature.
+// setSigner sets Signer to the name of the officer who has just signed, and Again to whether that officer had signed
+// before. Before is p without the new signature.
 func (p *Pending) setSigner(before *Pending, officer crypto.Signer) {
 	public, _ := officer.Public().(ed25519.PublicKey)
 	p.Signer = p.officer(public)
 	p.Again = len(p.Signed) == len(before.Signed) && (p.Before == nil || len(p.Before.Signed) == len(before.Before.Signed))
 }
 
-// check fails if p was not returned by [Ledger.Pending].
+// check fails with [blocklist.ErrMalformed] if p is nil, or was not returned by a method of this package.
 func (p *Pending) check() error {
 	if p == nil || p.path == "" {
 		return fmt.Errorf("%w: Ledger.Pending returns what waits for signatures", blocklist.ErrMalformed)
@@ -276,7 +281,7 @@ func (p *Pending) check() error {
 	return nil
 }
 
-// checkRelease fails if p is not a release, or was not returned by [Ledger.Pending].
+// checkRelease fails with [blocklist.ErrMalformed] if p is not a pending release that [Ledger.Pending] has returned.
 func (p *Pending) checkRelease() error {
 	if err := p.check(); err != nil {
 		return err

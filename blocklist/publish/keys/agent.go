@@ -19,18 +19,19 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/notekey"
 )
 
-// AgentPrefix is the prefix of the name of a key in the ssh-agent.
+// AgentPrefix begins the path of a key that is in the ssh-agent, see [Load].
 const AgentPrefix = "agent:"
 
-// agentTimeout limits one exchange with the agent. It leaves time to confirm a prompt or to touch a hardware key.
+// agentTimeout limits one exchange with the ssh-agent. It leaves a person time to confirm a prompt or to touch a
+// hardware key.
 const agentTimeout = 2 * time.Minute
 
-// errNoAgentKey is returned if the agent has no such key.
+// errNoAgentKey is returned if the ssh-agent has no key with the given name.
 var errNoAgentKey = errors.New("no such key in the ssh-agent")
 
-// agentKey is an ed25519 key in the ssh-agent. The agent's ed25519 signature is a plain one over exactly the given
-// bytes. It can't be confused with a signature in the SSH protocol: canonical metadata begins with "{", and signed SSH
-// data begin with a length.
+// agentKey is an ed25519 key in the ssh-agent. The agent makes a plain ed25519 signature over exactly the given bytes.
+// Such a signature can't be confused with one of the SSH protocol: canonical metadata begins with "{", and the data
+// that SSH signs begin with a length.
 type agentKey struct {
 	socket string
 	ssh    ssh.PublicKey
@@ -40,7 +41,7 @@ type agentKey struct {
 // Public implements [crypto.Signer].
 func (k agentKey) Public() crypto.PublicKey { return k.public }
 
-// Sign implements [crypto.Signer]. It signs messages, not digests.
+// Sign implements [crypto.Signer]. It signs whole messages, not digests.
 func (k agentKey) Sign(_ io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if opts.HashFunc() != crypto.Hash(0) {
 		return nil, fmt.Errorf("signing with the ssh-agent: %w: it signs messages, no digests", blocklist.ErrMalformed)
@@ -60,8 +61,9 @@ func (k agentKey) Sign(_ io.Reader, message []byte, opts crypto.SignerOpts) ([]b
 	return signature.Blob, nil
 }
 
-// findAgentKey returns the ed25519 key with this comment or SHA256:... fingerprint from the agent at SSH_AUTH_SOCK. It
-// fails if several keys match.
+// findAgentKey returns the ed25519 key with this name from the ssh-agent at SSH_AUTH_SOCK. The name is the key's
+// comment or its SHA256:... fingerprint. It fails with an error that wraps errNoAgentKey if no key, or more than one,
+// has the name.
 func findAgentKey(name string) (crypto.Signer, error) {
 	socket := os.Getenv("SSH_AUTH_SOCK")
 	if socket == "" {
@@ -95,7 +97,7 @@ func findAgentKey(name string) (crypto.Signer, error) {
 	return found[0], nil
 }
 
-// readAgentKey parses a key of the agent. It returns false if the key is not ed25519.
+// readAgentKey parses a key that the ssh-agent has listed. It returns false if the key is not ed25519.
 func readAgentKey(socket string, k *agent.Key) (agentKey, bool) {
 	parsed, err := ssh.ParsePublicKey(k.Blob)
 	if err != nil {
@@ -109,7 +111,7 @@ func readAgentKey(socket string, k *agent.Key) (agentKey, bool) {
 	return agentKey{socket: socket, ssh: parsed, public: public}, ok && parsed.Type() == ssh.KeyAlgoED25519
 }
 
-// withAgent connects to the agent, runs do, and closes the connection.
+// withAgent connects to the ssh-agent at this Unix socket, runs do, and closes the connection.
 func withAgent(ctx context.Context, socket string, do func(agent.Agent) error) error {
 	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
 	defer cancel()
@@ -125,9 +127,9 @@ func withAgent(ctx context.Context, socket string, do func(agent.Agent) error) e
 	return errors.Join(err, conn.Close())
 }
 
-// WriteAgentPublic writes the public half of an ed25519 key in the ssh-agent to the new file publicPath, as [Generate]
-// does. Key is [AgentPrefix] followed by the key's comment or SHA256:... fingerprint. Name is the name of the key's
-// holder. It returns the public key as text.
+// WriteAgentPublic writes the public half of an ed25519 key in the ssh-agent to the new file publicPath, in the format
+// of [Generate]. Key is [AgentPrefix] followed by the key's comment or SHA256:... fingerprint. Name is the name of the
+// key's holder. It returns the public key as text.
 func WriteAgentPublic(key, publicPath, name string) (public string, err error) {
 	signer, err := findAgentKey(strings.TrimPrefix(key, AgentPrefix))
 	if err != nil {
@@ -139,8 +141,8 @@ func WriteAgentPublic(key, publicPath, name string) (public string, err error) {
 	return public, writeNew(publicPath, []byte(public+"\n"), 0o644)
 }
 
-// PublicKey returns the public key of an ed25519 signer as text, as roots and [WriteAgentPublic] write it. So a key in
-// an HSM or a cloud's key service can be an officer's key. Name is the name of the key's holder. It fails with
+// PublicKey returns the public key of an ed25519 signer as text, in the form that [Generate] writes. With it, a key in
+// an HSM or in a cloud's key service can be an officer's key. Name is the name of the key's holder. It fails with
 // [blocklist.ErrMalformed] if the key is not ed25519, or if the name is empty or has spaces or a plus sign.
 func PublicKey(name string, signer crypto.Signer) (string, error) {
 	if signer == nil {

@@ -22,16 +22,16 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Limits on key files that are read.
+// Limits on key files. A larger file is not read.
 const (
 	maxKeyFile    = 16 << 10
-	maxWorkFactor = 20 // of scrypt: a few seconds and 1 GiB
+	maxWorkFactor = 20 // log2 of the scrypt work factor: a few seconds and 1 GiB
 )
 
-// Generate makes an officer's ed25519 key pair. It writes the private key to the new file path, readable by its owner
-// only, and the public key to the new file publicPath. It fails if either file exists. The name identifies the officer
-// in error messages and in the list's root. The private key is encrypted with the passphrase by age's scrypt recipient;
-// with an empty passphrase it is not encrypted. Generate returns the public key as text.
+// Generate makes an officer's ed25519 key pair. It writes the private key to the new file path, which only its owner
+// can read, and the public key to the new file publicPath. It fails if either file exists. The name identifies the
+// officer in error messages and in the list's root. The private key is encrypted with the passphrase, in the format of
+// age (scrypt); with an empty passphrase it is not encrypted. Generate returns the public key as text.
 func Generate(path, publicPath, name, passphrase string) (public string, err error) {
 	private, public, err := note.GenerateKey(rand.Reader, name)
 	if err == nil {
@@ -49,9 +49,9 @@ func Generate(path, publicPath, name, passphrase string) (public string, err err
 	return public, writePair(path, content, publicPath, []byte(public+"\n"))
 }
 
-// GenerateIdentity makes the key pair of a subscriber to confidential lists, of the kind hybrid or x25519. It writes
-// the identity to path, in the format of the age tool and readable by its owner only. It writes the recipient, which
-// the agency needs, to publicPath. It fails if either file exists.
+// GenerateIdentity makes the age key pair of a subscriber to confidential lists. Kind is hybrid or x25519. It writes
+// the identity to the new file path, which only its owner can read, and the recipient, which the agency needs, to the
+// new file publicPath. It fails if either file exists. It returns the recipient as text.
 func GenerateIdentity(path, publicPath, kind string) (recipient string, err error) {
 	private, public, err := trust.NewIdentity(kind)
 	if err != nil {
@@ -108,10 +108,10 @@ func encrypt(plain []byte, passphrase string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// ErrPassphrase is returned for a wrong passphrase.
+// ErrPassphrase is returned if a key file can't be decrypted because the passphrase is wrong.
 var ErrPassphrase = errors.New("the passphrase is wrong")
 
-// Check fails if there is no key for [Load] to load from path. It needs no passphrase.
+// Check fails unless [Load] would find a key at path. It does not decrypt the key, so it needs no passphrase.
 func Check(path string) error {
 	if name, ok := strings.CutPrefix(path, AgentPrefix); ok {
 		_, err := findAgentKey(name)
@@ -124,9 +124,10 @@ func Check(path string) error {
 	return err
 }
 
-// Load returns an officer's private key from a key file, or from the ssh-agent if path begins with [AgentPrefix]. In
-// the agent the key is found by its comment or its SHA256:... fingerprint. Load calls passphrase only if the file is
-// encrypted. It returns the [crypto.Signer] interface, so any other ed25519 signer can be used in its place.
+// Load returns an officer's private key from the key file path, or from the ssh-agent if path begins with
+// [AgentPrefix]. In the agent it looks for a key with this comment or SHA256:... fingerprint. Load calls passphrase
+// only if the file is encrypted. The result is a [crypto.Signer], so a program can use any other ed25519 signer
+// instead.
 func Load(path string, passphrase func() (string, error)) (crypto.Signer, error) {
 	if name, ok := strings.CutPrefix(path, AgentPrefix); ok {
 		return findAgentKey(name)
@@ -138,7 +139,7 @@ func Load(path string, passphrase func() (string, error)) (crypto.Signer, error)
 	return parsePrivate(path, content)
 }
 
-// unlock returns the private key in a file as text. It calls passphrase only if the file is encrypted.
+// unlock returns the text of the private key in a file. It calls passphrase only if the file is encrypted.
 func unlock(path string, passphrase func() (string, error)) ([]byte, error) {
 	content, err := readKeyFile(path)
 	if err != nil || !bytes.HasPrefix(content, []byte(armor.Header)) {
@@ -154,8 +155,9 @@ func unlock(path string, passphrase func() (string, error)) ([]byte, error) {
 	return content, nil
 }
 
-// ChangePassphrase encrypts the private key in a file with a new passphrase. It calls current only if the file is
-// encrypted, then next. The file is replaced at once: it always has the key under one of both passphrases.
+// ChangePassphrase encrypts the private key in a file with a new passphrase. It calls current for the old passphrase,
+// only if the file is encrypted, and then next for the new one. The file is replaced atomically: at any time it can be
+// decrypted with one of the two.
 func ChangePassphrase(path string, current, next func() (string, error)) error {
 	content, err := unlock(path, current)
 	if err != nil {
@@ -174,7 +176,8 @@ func ChangePassphrase(path string, current, next func() (string, error)) error {
 	return disk.WriteFile(path, content, 0o600)
 }
 
-// readKeyFile reads a key file, encrypted or not.
+// readKeyFile returns the content of a key file, still encrypted if the file is. It limits the length to maxKeyFile
+// bytes.
 func readKeyFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -218,7 +221,7 @@ func decrypt(content []byte, passphrase string) ([]byte, error) {
 	return readAtMost(r, maxKeyFile)
 }
 
-// readAtMost reads all of r. It fails with [blocklist.ErrTooLarge] beyond limit bytes.
+// readAtMost reads r to its end. It fails with [blocklist.ErrTooLarge] if there are more than limit bytes.
 func readAtMost(r io.Reader, limit int64) ([]byte, error) {
 	content, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err == nil && int64(len(content)) > limit {
