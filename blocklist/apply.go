@@ -5,7 +5,8 @@ import (
 	"iter"
 )
 
-// accepts returns an error if a release can't follow the current state.
+// accepts returns an error if a release with the header h can't follow the current state: another list, an older
+// serial, the current serial with another digest, or an invalid header.
 func (st *state) accepts(h Header) error {
 	held := st.Header
 	switch {
@@ -70,7 +71,7 @@ func appendChange(b []byte, c *Change) []byte {
 	return append(c.Entry.Append(append(b, sign(c.Removed))), '\n')
 }
 
-// entriesOf yields the entries of changes without removals.
+// entriesOf yields the entry of each change of a snapshot, which has no removals.
 func entriesOf(changes iter.Seq2[Change, error]) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for c, err := range changes {

@@ -76,7 +76,8 @@ func appendTime(dst []byte, key string, t time.Time) []byte {
 	return t.AppendFormat(dst, layout)
 }
 
-// parse parses the rest of a line after the target: fields, up to the end of the line or a comment.
+// parse parses the fields after the target of a line, up to a comment or the end. It returns the first mistake, or an
+// empty string.
 func (a *Attributes) parse(s string) (why string) {
 	var seen [7]bool
 	for {
@@ -111,7 +112,8 @@ func nextField(s string) (field, rest string) {
 	return s, ""
 }
 
-// set parses one key=value field. It marks the key in seen, to detect duplicates.
+// set parses one key=value field and sets the attribute. It marks the key in seen, to detect duplicates. It returns
+// the mistake, or an empty string.
 func (a *Attributes) set(field string, seen *[7]bool) (why string) {
 	key, value, ok := strings.Cut(field, "=")
 	if !ok && strings.HasPrefix(field, ".") {

@@ -47,7 +47,7 @@ type shard struct {
 
 func newBuilder(s *secret) *builder { return &builder{secret: s, infos: newMatchInfoTable()} }
 
-// close releases the memory. The result of content must not be used after it.
+// close releases the memory of the builder. The result of content must not be used after that.
 func (b *builder) close() {
 	for _, release := range b.releases {
 		release()
@@ -57,11 +57,11 @@ func (b *builder) close() {
 
 const (
 	batchEntries = 512 // entries passed on together
-	batches      = 6   // batches in transit
+	batches      = 6   // batches that the goroutines of addAll share
 )
 
-// addAll adds entries, in their order. Reading entries, making their rows and reviewing new ones take about as long as
-// each other, so each has a goroutine.
+// addAll adds entries, in their order. Reading the entries, computing their digests and reviewing new entries take
+// about the same time, so there are three goroutines.
 func (b *builder) addAll(entries iter.Seq2[Entry, error]) error {
 	if entries == nil {
 		return fmt.Errorf("the iterator of entries is nil: %w: to list nothing, yield nothing", ErrMalformed)
@@ -133,10 +133,11 @@ type preparedRow struct {
 	info    uint32
 	scope   Scope
 	monitor bool
-	row     tableKey // computed last
+	row     tableKey // the digest; add computes it
 }
 
-// prepare counts an entry and returns the parts of its row.
+// prepare returns the row of an entry, without the digest. It also records the attributes and the kind of the entry
+// in the builder.
 func (b *builder) prepare(e *Entry) preparedRow {
 	hash, host := b.secret.filterHash(&b.walk, e)
 	if n := len(b.hosts); host != 0 && (n == 0 || b.hosts[n-1] != host) { // most lists have the URLs of one host in sequence
@@ -150,7 +151,7 @@ func (b *builder) prepare(e *Entry) preparedRow {
 	return preparedRow{key: e.key, hash: hash, info: info, scope: e.Scope, monitor: e.Monitor}
 }
 
-// add adds the row of an entry.
+// add computes the digest of a prepared row, and adds the row.
 func (b *builder) add(t *preparedRow) {
 	t.row = b.secret.tableKey(t.scope, []byte(t.key))
 	b.put(record{setRow{t.row, t.info}, t.hash})
@@ -169,14 +170,14 @@ func (b *builder) put(r record) {
 	s.n++
 }
 
-// urlOfHost is a url entry in the builder's count by host.
+// urlOfHost has the host and the expiry of one url entry, for counting the entries by host.
 type urlOfHost struct {
 	host    tableKey
 	hash    uint64 // filter hash of the host
 	expires int64
 }
 
-// countURL counts a url entry for its host.
+// countURL records the host of a url entry, for addHosts. It skips monitoring entries.
 func (b *builder) countURL(e *Entry, hash uint64) {
 	var buf [1 + MaxName]byte
 	key := appendURLHost(buf[:0], e.key)
@@ -186,8 +187,9 @@ func (b *builder) countURL(e *Entry, hash uint64) {
 	b.urls = append(b.urls, urlOfHost{b.secret.tableKey(scopeURLHost, key), hash, matchInfoOf(&e.Attributes).expires})
 }
 
-// addHosts adds the rows of the hosts of url entries, and returns their number. Repeated entries of a local list are
-// counted twice. That is harmless, since a local list is never changed entry by entry.
+// addHosts adds one row for each host of url entries, with the number of its entries. It returns the number of these
+// rows. Repeated entries of a local list are counted twice. That is harmless, since a local list is never changed
+// entry by entry.
 func (b *builder) addHosts() (rows int) {
 	slices.SortFunc(b.urls, func(x, y urlOfHost) int { return x.host.compare(y.host) })
 	for i := 0; i < len(b.urls); rows++ {
@@ -202,7 +204,8 @@ func (b *builder) addHosts() (rows int) {
 	return rows
 }
 
-// mergeDuplicate reports whether two rows have the same target. If so, it keeps the stronger one.
+// mergeDuplicate reports whether a record and a row have the same target. If so, it leaves the stronger one in the
+// record.
 func (b *builder) mergeDuplicate(have *record, row setRow) bool {
 	if have.key != row.key {
 		return false

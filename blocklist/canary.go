@@ -29,8 +29,8 @@ func CanaryName(list string, serial uint64) string {
 	return b.String()
 }
 
-// canary is the entry that shows which serial a resolver enforces. It is not part of the release. It is kept outside
-// set and overlay: so a lookup of another name only costs one comparison of lengths more.
+// canary is the entry that shows which serial a resolver enforces. It is not part of the release. It is stored
+// outside set and overlay, so that it costs a lookup of another name only one comparison of lengths.
 type canary struct {
 	name string // in wire form; empty: no canary
 	info matchInfo

@@ -12,7 +12,7 @@ import (
 // lines. A change costs one addition or subtraction. The digest detects mistakes and damage. Signatures protect against
 // attackers.
 type Digest struct {
-	words [4]uint64 // least significant first
+	words [4]uint64 // least significant word first
 }
 
 // Add adds a canonical line.

@@ -21,20 +21,21 @@
 //		fmt.Println(url, "is blocked by", m.Entry(), "of", m.List)
 //	}
 //
-// The list is there again when the program starts the next time. It opens in milliseconds, and needs about 20 bytes of
-// disk and 2 bytes of memory an entry.
+// The store keeps the list on disk, so it is there after a restart. It opens in milliseconds, and needs about 20 bytes
+// of disk and 2 bytes of memory for each entry.
 //
 // # Looking up
 //
-// [Store.LookupHost] takes a name, [Store.LookupURL] a URL in any spelling, [Store.LookupAddr] an address; none of them
-// can fail or waits for a change, and a [Match] says which list, which entry and why. A server that looks many names up
-// keeps them in wire form: [Store.LookupName] allocates nothing. A program that decides by list asks for the matches in
-// all lists: [Store.AppendMatches], [Store.AppendURLMatches], [Store.AppendAddrMatches]. An entry with status=monitor
-// is to be reported and blocks nothing. An entry past its expiry no longer matches.
+// [Store.LookupHost] takes a name, [Store.LookupURL] a URL in any spelling, [Store.LookupAddr] an address. A lookup
+// can't fail, and never waits for a change. A [Match] says which list and which entry matched, and why the entry is
+// listed. A server that looks up many names should have them in wire form: [Store.LookupName] allocates nothing. A
+// program whose decision depends on the list asks for the matches in all lists: [Store.AppendMatches],
+// [Store.AppendURLMatches], [Store.AppendAddrMatches]. A match of an entry with status=monitor should be reported, not
+// blocked. An entry past its expiry no longer matches.
 //
-// A program without a place for a store brings its list along in one file: [BuildSet] makes the file, [OpenSet],
-// [OpenSetBytes] (go:embed) or [OpenSetFS] opens it, and a [Set] has the lookups of a store. Sets open in browsers, too
-// (GOOS=js GOARCH=wasm), and under WASI.
+// A program that can't have the folder of a store can read its list from one file: [BuildSet] makes the file, [OpenSet],
+// [OpenSetBytes] (go:embed) or [OpenSetFS] opens it, and a [Set] has the lookup methods of a store. Sets also work in
+// browsers (GOOS=js GOARCH=wasm) and under WASI.
 //
 // # Entries
 //

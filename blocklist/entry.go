@@ -187,7 +187,7 @@ func cutTarget(line string) (target, rest string) {
 	return line, ""
 }
 
-// parseTarget parses the first field of a line.
+// parseTarget parses the target of a line. It returns the reason if the target is invalid.
 func parseTarget(text string) (e Entry, why string) {
 	if strings.Contains(text, "://") {
 		return parseURLTarget(text)
@@ -226,8 +226,8 @@ func parseNameTarget(text string, entry func(Name) Entry) (e Entry, why string) 
 	return entry(name), ""
 }
 
-// checkNameText refuses names that are probably typing errors, although a name may have these characters. It also
-// reports whether the text has escapes.
+// checkNameText refuses characters that a name may have but that are probably typing errors, such as a slash or a
+// star. It returns the reason, or an empty string. It also reports whether the text has escapes.
 func checkNameText(text string) (escapes bool, why string) {
 	for i := 0; i < len(text); i++ {
 		switch c := lower(text[i]); {

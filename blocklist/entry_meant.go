@@ -11,8 +11,8 @@ var refang = strings.NewReplacer( //nolint:gochecknoglobals // never changed
 	"[.]", ".", "(.)", ".", "{.}", ".", "[dot]", ".", "(dot)", ".", "[:]", ":", "[://]", "://", "hxxp", "http", "HXXP", "http",
 )
 
-// meant explains to people why a target is invalid. It also returns a correct target, if it can guess one. Otherwise
-// the explanation is the text of the argument why.
+// meant explains to people why a target is invalid. If it can guess the target that was meant, it returns that
+// target, too. If it can't guess, the explanation is the argument why.
 func meant(text, why string) (explanation, target string) {
 	guess := func(before, target, after string) (string, string) {
 		if target == "" {
@@ -79,8 +79,8 @@ func cutMisspeltScheme(text string) (rest string, ok bool) {
 	return "", false
 }
 
-// meantPrefix suggests the network that was probably meant. The address of p has bits outside its prefix. A short
-// prefix may be a slip: the masked network covers far more than the address seems to say.
+// meantPrefix returns the text of an error: the address of p has bits set outside the prefix. The text suggests the
+// masked network. If that network is huge, the text also names the largest network that begins at the address.
 func meantPrefix(p netip.Prefix) string {
 	masked := prefixText(p.Masked())
 	if p.Bits() >= p.Addr().BitLen()/4 {

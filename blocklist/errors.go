@@ -16,14 +16,15 @@ var (
 	ErrUntrusted = errors.New("not trusted")
 	// ErrSignatures is returned when fewer officers have signed than the threshold says. It wraps [ErrUntrusted].
 	ErrSignatures error = special{"too few officers have signed it", ErrUntrusted}
-	// ErrRefused is returned for what an origin has received, verified and refused. It wraps [ErrUntrusted].
+	// ErrRefused is returned by a push if the origin answers with a client error (HTTP 4xx), for example because its
+	// checks of the release failed. It wraps [ErrUntrusted].
 	ErrRefused error = special{"the origin refused it", ErrUntrusted}
 	// ErrUnavailable is returned when an origin can't be reached, or can't answer now. Try again later.
 	ErrUnavailable = errors.New("unavailable")
 	// ErrRollback is returned for a release that is older than the current one.
 	ErrRollback = errors.New("older than what is held")
 	// ErrEquivocation is returned when officers have signed two different states of one serial: the agency has two
-	// histories, by mistake or by fraud, and people must find out which one holds. It wraps [ErrRollback].
+	// histories, by mistake or by fraud, and people must find out which one is right. It wraps [ErrRollback].
 	ErrEquivocation error = special{"equivocation: there are two states of one number", ErrRollback}
 	// ErrGap is returned if a delta starts from another state than the current one. A snapshot is needed instead.
 	ErrGap = errors.New("does not continue what is held")
@@ -101,7 +102,7 @@ func (e *SerialError) Error() string {
 // Unwrap returns the sentinel error.
 func (e *SerialError) Unwrap() error { return e.Err }
 
-// excerpt shortens outside text for an error message.
+// excerpt shortens text from outside to 80 bytes, for an error message.
 func excerpt(s string) string {
 	const most = 80
 	if len(s) > most {

@@ -1,11 +1,11 @@
 package blocklist
 
-// features records which kinds of entries a set or an overlay contains, so that lookups can skip the others. Removed
-// entries count until the next snapshot.
+// features records which kinds of entries a set or an overlay contains, so that lookups can skip the other kinds. The
+// kind of a removed entry stays recorded until the next snapshot.
 type features struct {
 	URLs uint64    // 1 if there are url entries
 	IPv4 uint64    // bit n: there are prefixes of length n
-	IPv6 [3]uint64 // bit n over all words, 64 lengths a word: there are prefixes of length n
+	IPv6 [3]uint64 // bit n%64 of word n/64: there are prefixes of length n
 }
 
 func (k *features) add(e *Entry) {
@@ -23,7 +23,7 @@ func (k *features) add(e *Entry) {
 	}
 }
 
-// union returns the features of both.
+// union returns the kinds of entries that are in k or in l.
 func (k features) union(l features) features {
 	k.URLs |= l.URLs
 	k.IPv4 |= l.IPv4

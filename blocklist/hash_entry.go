@@ -75,12 +75,12 @@ func (s *secret) hostHash(host []byte) uint64 {
 	return w.hash[0]
 }
 
-// belowHash returns the hash of the wildcard name directly below a host: *.example.org for example.org. Host is the
-// hash of the host.
+// belowHash returns the hash of the wildcard name directly below a host, such as *.example.org for example.org. The
+// argument is the hash of the host.
 func (s *secret) belowHash(host uint64) uint64 { return s.extend(host, []byte("*")) }
 
-// anyOrderHash returns a hash that does not depend on the order of the parts of a query. The query begins with a
-// question mark.
+// anyOrderHash extends the hash of a path by a query. The result does not depend on the order of the query's parts.
+// The query begins with a question mark.
 func (s *secret) anyOrderHash(h uint64, query []byte) uint64 {
 	sum := uint64(0)
 	for rest, more := query[1:], true; more; {

@@ -2,8 +2,8 @@ package blocklist
 
 // ListInfo describes a list in a store.
 type ListInfo struct {
-	Header        // of a local list: Serial is 0, Created is the time of SetLocal
-	Source string // of a local list: the source given to SetLocal
+	Header        // for a local list, Serial is 0 and Created is the time of SetLocal
+	Source string // the source given to SetLocal; empty for a signed list
 	Urgent int    // number of urgent orders in addition to the release; Header does not count them
 	Err    error  // why the list is not served; wraps ErrDamaged; nil if it is served
 }
@@ -13,7 +13,7 @@ type list struct {
 	info    ListInfo
 	base    *set // nil: the list is not served
 	overlay *overlay
-	urgent  Digest // of the urgent orders in the overlay
+	urgent  Digest // digest of the urgent orders in the overlay
 	canary  canary
 }
 

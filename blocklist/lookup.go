@@ -56,7 +56,7 @@ func (m Match) KeySize() int { return len(m.key) }
 type view struct {
 	secret  *secret
 	lists   []*list
-	version string // see Version
+	version string // the result of Version
 }
 
 // lookups has the lookup methods, which are common to [Store] and [Set].
@@ -72,7 +72,7 @@ type candidate struct {
 	at    int // the key of the entry: its offset in the looked-up name, or its index in keys
 }
 
-// keys are the keys of entries that are not a suffix of the looked-up name.
+// keys stores the keys of matching entries, if these keys are not suffixes of the looked-up name.
 type keys [][]byte
 
 func (k *keys) add(key []byte) (number int) {
@@ -80,8 +80,8 @@ func (k *keys) add(key []byte) (number int) {
 	return len(*k) - 1
 }
 
-// overrides reports whether an entry replaces a less specific one as the match. In order from the least to the most
-// specific, the last blocking entry is the match, or else the last monitoring one. b may be nil.
+// overrides reports whether entry a replaces the less specific entry b as the match. In order from the least to the
+// most specific entry, the last blocking entry is the match, or else the last monitoring entry. b may be nil.
 func (a *matchInfo) overrides(b *matchInfo) bool { return b == nil || b.monitor || !a.monitor }
 
 // match returns the candidate as a Match. Key is the key of the matching entry.

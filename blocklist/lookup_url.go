@@ -86,7 +86,8 @@ func (u *urlQuery) find(l *list, k *keys) candidate {
 	return f
 }
 
-// findURLs looks for url entries.
+// findURLs looks up the URL among the url entries of a list. It replaces the candidate f if an entry takes
+// precedence.
 func (u *urlQuery) findURLs(f *candidate, k *keys) {
 	s := f.list.base.secret
 	if u.n == 0 {
@@ -99,8 +100,8 @@ func (u *urlQuery) findURLs(f *candidate, k *keys) {
 	u.findPaths(f, k, u.hash[0], -1)
 }
 
-// findPaths looks for url entries of one host. The parameter h is the hash of the host. For a *. host, below is the
-// number of labels that the * stands for; otherwise it is -1.
+// findPaths looks up the URL among the url entries of one host, like findURLs. The parameter h is the hash of the
+// host. For a *. host, below is the number of labels that the * stands for; otherwise it is -1.
 func (u *urlQuery) findPaths(f *candidate, k *keys, h uint64, below int) {
 	l, s := f.list, f.list.base.secret
 	if !l.mayContain(s.scoped(h, ScopeURL)) {

@@ -54,7 +54,7 @@ func (st state) merge() (state, error) {
 	return st, errors.Join(err, m.err)
 }
 
-// putMerged makes a merged set current, with the changes that were applied during the merge.
+// putMerged makes a merged set current. It adds the changes that were applied during the merge to the new journal.
 func (s *Store) putMerged(st *state, held, next state) error {
 	defer st.sweep()
 	changes, err := st.replay()
@@ -91,9 +91,9 @@ func (s *Store) putMerged(st *state, held, next state) error {
 type merger struct {
 	base    *set
 	overlay *overlay
-	order   []tableKey  // keys of the changes
-	infos   []matchInfo // of the base, then of the overlay
-	err     error       // error in reading the base
+	order   []tableKey  // sorted keys of the changes
+	infos   []matchInfo // attributes of the base, then those of the overlay
+	err     error       // error from reading the base
 }
 
 func newMerger(base *set, o *overlay) *merger {
@@ -101,7 +101,8 @@ func newMerger(base *set, o *overlay) *merger {
 	return &merger{base: base, overlay: o, order: order, infos: slices.Concat(base.infos, o.infos)}
 }
 
-// content counts the rows, removes unused attributes, and adds the new rows to a copy of the filter.
+// content returns the content of the merged set: it counts the rows, drops unused attributes, and adds the hashes of
+// the changes to a copy of the filter. It fails with [ErrGap] if the filter is too full.
 func (m *merger) content() (c setContent, err error) {
 	used := make([]bool, len(m.infos))
 	for r := range m.rows {
@@ -172,7 +173,8 @@ func (m *merger) rows(yield func(setRow) bool) {
 	}
 }
 
-// baseRows reads the rows from the file instead of the mapping, so that they do not count as memory of the process.
+// baseRows yields the rows of the base. It reads them from the file instead of the mapping, so that they do not count
+// as memory of the process.
 func (m *merger) baseRows(yield func(setRow) bool) {
 	f, err := os.Open(m.base.path)
 	if err != nil {

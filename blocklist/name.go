@@ -13,8 +13,8 @@ import (
 
 // Limits of RFC 1035, section 2.3.4.
 const (
-	MaxLabel = 63  // length of a label, in bytes
-	MaxName  = 255 // length of a name in wire form, in bytes, with length bytes and root
+	MaxLabel = 63  // maximum length of a label, in bytes
+	MaxName  = 255 // maximum length of a name in wire form, in bytes, with length bytes and root
 )
 
 // Name is a host name in canonical form: lower-case wire format (RFC 1035, section 3.1) with the root label, and with
@@ -88,7 +88,8 @@ func AppendHostname(dst []byte, text string) (_ []byte, labels int) {
 	return out, labels + 1
 }
 
-// endLabel writes the length byte of a label. It returns false if the label is empty or too long.
+// endLabel sets the length byte of the label that ends at the offset last. It returns false if the label is empty or
+// too long.
 func endLabel(wire []byte, length, last int) bool {
 	n := last - length
 	wire[length] = byte(n)
@@ -110,8 +111,9 @@ func appendName(dst []byte, text string) (_ []byte, why string) {
 	return appendLabels(dst, text)
 }
 
-// toASCII maps a name with Unicode labels to A-labels. Like browsers, it refuses names that then have characters other
-// than letters, digits, hyphens, underscores and dots, since these are used only to deceive.
+// toASCII maps a name with Unicode labels to A-labels. Like browsers, it refuses names that are mapped to characters
+// other than letters, digits, hyphens, underscores and dots, since such names only deceive. It returns the reason of
+// a refusal.
 func toASCII(text string) (_, why string) {
 	if len(text) > utf8.UTFMax*MaxName { // idna needs quadratic time
 		return "", "longer than 255 octets"
@@ -355,7 +357,8 @@ func (n Name) labels() iter.Seq[string] {
 	}
 }
 
-// plain reports whether presentation form shows c unescaped: lower-case letters, digits, hyphen, underscore.
+// plain reports whether c is a lower-case letter, digit, hyphen or underscore: presentation form shows these
+// unescaped.
 func plain(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_'
 }

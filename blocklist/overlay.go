@@ -105,7 +105,8 @@ func (o *overlay) size() int {
 	return len(o.changes)
 }
 
-// find reports whether the overlay has an entry, and returns its attributes. They are nil for a removed entry.
+// find looks up an entry in the overlay. It returns false if the overlay has no change of the entry, so that the base
+// decides. If the entry was removed, the attributes are nil.
 func (o *overlay) find(s *secret, scope Scope, key []byte, hash uint64) (a *matchInfo, decided bool) {
 	if o == nil {
 		return nil, false

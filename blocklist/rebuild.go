@@ -6,12 +6,13 @@ import (
 	"runtime"
 )
 
-// LocalChange counts the differences between the current entries of a local list and the new ones, by target.
+// LocalChange counts the differences between the current state of a local list and its new state. Entries with the
+// same target are the same entry.
 type LocalChange struct {
-	Before  uint64 // current entries; 0: none, or their files are damaged
-	After   uint64 // new entries
-	Added   uint64 // new entries without a current one
-	Removed uint64 // current entries without a new one
+	Before  uint64 // number of current entries; 0 if the list is empty, new or damaged
+	After   uint64 // number of entries in the new state
+	Added   uint64 // entries of the new state that are not in the current one
+	Removed uint64 // entries of the current state that are not in the new one
 }
 
 // LocalReview reviews the new state of a local list before it takes effect. Both functions may be nil.
@@ -26,8 +27,8 @@ type LocalReview struct {
 	Approve func(LocalChange) (metadata []byte, err error)
 }
 
-// rebuild compiles entries into a new set and makes it the base of the state. If the review fails, the state stays as
-// it is.
+// rebuild compiles entries into a new set and makes it the base of the state. The review compares them with the set
+// before, which may be nil. If the review fails, rebuild returns its error, and the state on disk stays as it is.
 func (st *state) rebuild(sec *secret, entries iter.Seq2[Entry, error], before *set, review LocalReview) error {
 	b := newBuilder(sec)
 	b.before, b.reviewNew = before, review.New
@@ -58,7 +59,7 @@ func (st *state) approve(before *set, c *setContent, review LocalReview) (err er
 	return err
 }
 
-// change counts the differences between the rows of a set and new rows. Both are sorted by key.
+// change counts the differences between the rows of a set, which may be nil, and new rows. Both are sorted by key.
 func (s *set) change(next *setContent) LocalChange {
 	change := LocalChange{After: uint64(next.count - next.hosts)}
 	var row, rows uint32

@@ -14,8 +14,8 @@ import (
 
 // Limits on releases.
 const (
-	MaxEntries = 50_000_000 // of a list
-	maxHeader  = 4 << 10    // size of the header, in bytes
+	MaxEntries = 50_000_000 // maximum number of entries of a list
+	maxHeader  = 4 << 10    // maximum size of the header, in bytes
 	// MaxListName is the maximum length of a list name, in bytes.
 	MaxListName = 128
 )
@@ -28,9 +28,9 @@ type Header struct {
 	List    string    // name of the list
 	Serial  uint64    // number of the release, from 1, increasing
 	Base    uint64    // serial that a delta starts from; 0: the release is a snapshot
-	Entries uint64    // number of entries after the release
-	Digest  Digest    // of the state after the release
-	Created time.Time // in whole seconds
+	Entries uint64    // number of entries in the state after the release
+	Digest  Digest    // digest of the state after the release
+	Created time.Time // when the release was made, in whole seconds
 }
 
 // IsDelta reports whether the release is a delta. Otherwise it is a snapshot.
@@ -66,8 +66,8 @@ type ReleaseWriter struct {
 	line   []byte
 }
 
-// NewReleaseWriter writes the header. The caller then writes the changes in the order of their targets, and calls
-// Close.
+// NewReleaseWriter checks the header and writes it to w. The caller then writes the changes in the order of their
+// targets, and calls Close.
 func NewReleaseWriter(w io.Writer, h Header) (*ReleaseWriter, error) {
 	if err := h.check(); err != nil {
 		return nil, err
@@ -81,7 +81,8 @@ func NewReleaseWriter(w io.Writer, h Header) (*ReleaseWriter, error) {
 	return &ReleaseWriter{w: bw, header: h, order: orderCheck{delta: h.IsDelta()}}, nil
 }
 
-// Write writes one change.
+// Write writes one change. It fails with [ErrMalformed] if the change is not in order, and with [ErrTooLarge] if its
+// line is longer than [MaxLine].
 func (w *ReleaseWriter) Write(c Change) error {
 	w.line = w.line[:0]
 	if w.header.IsDelta() {
@@ -128,12 +129,12 @@ func (h Header) check() error {
 	return nil
 }
 
-// orderCheck checks the order of changes by FORMAT.md: sorted by target, each target once. In a delta, a removal may be
-// followed by an addition.
+// orderCheck checks that changes have the order of FORMAT.md: sorted by target, each target once. In a delta, a
+// removal may be followed by an addition of the same target.
 type orderCheck struct {
 	delta   bool
-	target  []byte // of the previous line
-	removed bool   // the previous line was a removal
+	target  []byte // target of the previous line
+	removed bool   // whether the previous line was a removal
 }
 
 func (o *orderCheck) next(removed bool, line []byte) error {
@@ -154,13 +155,13 @@ type ReleaseReader struct {
 	header         Header
 	order          orderCheck
 	line           int
-	text           []byte // the canonical form of the line, to compare
-	net            Digest // sum of the added lines minus the removed ones
+	text           []byte // canonical form of the current line, to compare with it
+	net            Digest // sum of the hashes of the added lines, minus those of the removed lines
 	added, removed uint64
-	err            error // read error
+	err            error // error of the last read
 }
 
-// NewReleaseReader reads and checks the header.
+// NewReleaseReader returns a reader of a release, after it has read and checked the header.
 func NewReleaseReader(r io.Reader) (*ReleaseReader, error) {
 	scan := bufio.NewScanner(r)
 	scan.Buffer(make([]byte, 16<<10), MaxLine+2)
@@ -212,7 +213,7 @@ func (r *ReleaseReader) readHeader() error {
 	return r.header.check()
 }
 
-// read parses one header line. It returns the keys that are still expected.
+// read parses one header line. It returns the keys that are still expected, and the mistake, if there is one.
 func (h *Header) read(line string, want []string) (rest []string, why string) {
 	key, value, _ := strings.Cut(line, ": ")
 	if len(want) > 0 && want[0] == "base" && key != "base" {
@@ -227,7 +228,7 @@ func (h *Header) read(line string, want []string) (rest []string, why string) {
 	return want[1:], ""
 }
 
-// set sets a field. It returns false if the value is not in canonical form.
+// set sets the field of a header key. It returns false if the value is not in canonical form.
 func (h *Header) set(key, value string) (ok bool) {
 	const layout = "2006-01-02T15:04:05Z"
 	switch key {
@@ -255,9 +256,9 @@ func parseCount(s string) (uint64, bool) {
 	return n, err == nil && strconv.FormatUint(n, 10) == s
 }
 
-// Changes yields the lines. The last value may be an error. If there is none, the release was complete, sorted and
-// canonical, and a snapshot had the number of entries and the digest of its header. To check a delta, use
-// [ReleaseReader.Yields].
+// Changes yields the changes of the release. An error may be the last value. If there is none, the release was
+// complete, sorted and canonical, and a snapshot had the number of entries and the digest of its header. To check a
+// delta, use [ReleaseReader.Yields].
 func (r *ReleaseReader) Changes() iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		for {
@@ -276,7 +277,8 @@ func (r *ReleaseReader) Changes() iter.Seq2[Change, error] {
 	}
 }
 
-// end checks that the release was read to its end, and that a snapshot has the entries and the digest of its header.
+// end returns an error if the release could not be read to its end, or if a snapshot differs from the number of
+// entries or the digest in its header.
 func (r *ReleaseReader) end() error {
 	if r.err != nil {
 		return r.malformed("")
@@ -303,7 +305,7 @@ func (r *ReleaseReader) Yields(base Digest, entries uint64) error {
 	return nil
 }
 
-// change parses one line.
+// change parses one line and checks its order. It also counts the line.
 func (r *ReleaseReader) change(text string) (c Change, err error) {
 	if r.header.IsDelta() {
 		if text == "" || text[0] != '+' && text[0] != '-' {
@@ -327,7 +329,8 @@ func (r *ReleaseReader) change(text string) (c Change, err error) {
 	return c, r.count(c.Removed)
 }
 
-// count counts the current line. It fails if there are more lines than the header says.
+// count counts the current line, and adds it to the net digest. It fails if there are more lines than the header
+// allows.
 func (r *ReleaseReader) count(removed bool) error {
 	if removed {
 		r.removed++
@@ -351,7 +354,7 @@ func (r *ReleaseReader) nextLine() (string, bool) {
 	return r.scan.Text(), true
 }
 
-// malformed returns an error about the current line. A read error takes precedence.
+// malformed returns an error about the current line. If reading failed, it returns that error instead.
 func (r *ReleaseReader) malformed(why string) error {
 	switch {
 	case errors.Is(r.err, bufio.ErrTooLong):

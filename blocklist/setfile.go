@@ -16,24 +16,24 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
 
-// The set file has a header of one page, then the sections: filter, table, attribute numbers, index and attribute rows.
-// Each section begins on a page. Numbers are little-endian, except in rows of the table, which are big-endian, so that
-// they sort as bytes.
+// setMagic begins a set file. A set file has a header of one page, then the sections: filter, table, attribute
+// numbers, index and attribute rows. Each section begins on a page. Numbers are little-endian, except in rows of the
+// table, which are big-endian, so that they sort as bytes.
 const (
 	setMagic = "argine-set-2\x00\x00\x00\x00"
 	pageSize = 4096
 	rowSize  = 16 // size of a table row in bytes
-	// writeSize is the size of the parts in which a section is written.
+	// writeSize is the number of bytes of a section that are written at once.
 	writeSize = 64 << 10
 )
 
-// setHeader is the beginning of the first page: the lengths that determine the layout. The last bytes of the page are
-// its own CRC-32C.
+// setHeader is the beginning of the first page: the lengths that determine the layout. The last four bytes of the
+// page are the CRC-32C of the page.
 type setHeader struct {
 	Magic     [16]byte
 	Salt      [saltSize]byte
 	Rows      uint64
-	Hosts     uint64 // rows among Rows for hosts of url entries
+	Hosts     uint64 // number of rows that count the url entries of a host; included in Rows
 	Blocks    uint64
 	Inserted  uint64 // hashes inserted into the filter since it was built
 	IndexBits uint64
@@ -47,12 +47,12 @@ type setHeader struct {
 // castagnoli returns the table of the Castagnoli polynomial. Package crc32 makes it once.
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
-// sections returns the sizes of all sections, in order.
+// sections returns the sizes of all sections in bytes, in the order of the file.
 func (h *setHeader) sections() [5]uint64 {
 	return [5]uint64{h.Blocks * blockBits / 8, h.Rows * rowSize, h.Rows * h.Width, (1<<h.IndexBits + 1) * 4, h.InfosSize}
 }
 
-// offsets returns the offsets of all sections, and the size of the file.
+// offsets returns the offsets of all sections, and the size of the file, in bytes.
 func (h *setHeader) offsets() (at [5]uint64, size uint64) {
 	size = pageSize
 	for i, n := range h.sections() {
@@ -62,14 +62,14 @@ func (h *setHeader) offsets() (at [5]uint64, size uint64) {
 	return at, size
 }
 
-// setContent is the content of a set file to write. Writing iterates over the rows twice.
+// setContent is the content of a set file. Writing the file iterates over the rows twice.
 type setContent struct {
 	list     string
 	salt     [saltSize]byte
 	rows     iter.Seq[setRow] // sorted by key, without duplicates
 	count    int              // number of rows
-	hosts    int              // number of rows among them for hosts of url entries
-	words    []uint64         // of the filter
+	hosts    int              // number of rows that count the url entries of a host; included in count
+	words    []uint64         // bits of the filter
 	inserted uint64           // hashes inserted into the filter since it was built
 	features features
 	infos    []matchInfo
@@ -81,7 +81,7 @@ type setRow struct {
 	info uint32
 }
 
-// writeSet writes a set file.
+// writeSet writes a set file. It replaces an existing file atomically.
 func writeSet(path string, mode os.FileMode, c setContent) error {
 	table := encodeInfos(c.infos)
 	h := setHeader{
@@ -159,7 +159,7 @@ func (w *sectionWriter) write(b []byte) {
 	}
 }
 
-// flush writes a part of a section. It returns b, emptied for reuse.
+// flush writes a part of a section. It returns the buffer b, emptied for reuse.
 func (w *sectionWriter) flush(b []byte) []byte {
 	w.write(b)
 	return b[:0]

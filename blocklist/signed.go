@@ -63,15 +63,15 @@ func (l *SignedList) Save(urgent []Entry, metadata []byte) error {
 }
 
 // Apply changes the list to the state of a release: on disk, then for lookups, each in one step. If the header has a
-// base, the release is a delta: its changes must start from the current state, of that serial. Apply checks that they
-// result in the digest and the number of entries of the header. Otherwise the changes are the whole list, with each
-// target once, and the iterator must check the digest, like [ReleaseReader.Changes]. Urgent has the entries of urgent
-// orders in addition to the release; each must have an expiry. The metadata is stored in the same step.
+// base, the release is a delta: base must be the current serial, and the changes must result in the digest and the
+// number of entries of the header. Otherwise the changes are the whole list, with each target once, and the iterator
+// must check the digest, like [ReleaseReader.Changes]. Urgent has the entries of urgent orders in addition to the
+// release; each must have an expiry. The metadata is stored in the same step.
 //
 // If Apply fails, the old state stays. It fails with [ErrRollback] for a serial below the current one, [ErrUntrusted]
-// for the current serial with another digest, [ErrGap] if the base is not the current serial, [ErrDigest],
-// [ErrMalformed], or the error of the iterator. Applying the current state again as a whole is allowed, and repairs
-// damaged files.
+// for the current serial with another digest, [ErrGap] if the base is not the current serial, [ErrDigest] if the
+// result is not that of the header, [ErrMalformed], or the error of the iterator. Applying the current state again as
+// a whole is allowed, and repairs damaged files.
 func (l *SignedList) Apply(h Header, changes iter.Seq2[Change, error], urgent []Entry, metadata []byte) error {
 	return l.store.change(l.name, func(st *state) error {
 		if err := st.accepts(h); err != nil {

@@ -18,24 +18,25 @@ type state struct {
 	Header  Header   `json:"header"`
 	Source  string   `json:"source,omitempty"`
 	Set     string   `json:"set,omitempty"`     // file name of the base set
-	Base    Digest   `json:"base"`              // of the entries in the base set
-	Journal int64    `json:"journal,omitempty"` // length in bytes of the changes since, in the file Set + journalSuffix
-	Urgent  []string `json:"urgent,omitempty"`  // entries of urgent orders, in addition to the release
-	// Metadata is that of the subscription, or of the caller of SetLocal. In the file, its key is evidence, for
-	// compatibility.
+	Base    Digest   `json:"base"`              // digest of the base set
+	Journal int64    `json:"journal,omitempty"` // committed length of the journal (Set + journalSuffix), in bytes
+	Urgent  []string `json:"urgent,omitempty"`  // entry lines of urgent orders, in addition to the release
+	// Metadata is stored by the subscription, or by [LocalReview] for a local list. In the file, its key is evidence,
+	// for compatibility.
 	Metadata json.RawMessage `json:"evidence,omitempty"`
 
 	dir    string
 	saved  bool
-	list   *list   // the released state; nil: not opened yet
-	urgent []Entry // parsed
+	list   *list   // the list without canary and urgent orders; nil: not opened yet
+	urgent []Entry // Urgent, parsed
 }
 
 const (
 	stateFile     = "state.json"
 	setPrefix     = "set-"
 	journalSuffix = ".journal"
-	listDirSuffix = "_" // not allowed in list names, so that no list's folder is inside the folder of another list
+	// last part of a list's folder; list names can't have it, so no folder of a list is inside another one
+	listDirSuffix = "_"
 	maxMetadata   = 1 << 20
 	maxState      = 2 * maxMetadata
 )

@@ -28,7 +28,7 @@ type Store struct {
 	lock io.Closer // nil: read-only
 
 	local  sync.Mutex // allows one SetLocal at a time
-	mu     sync.Mutex // protects changes
+	mu     sync.Mutex // allows one change at a time
 	states map[string]*state
 	closed bool
 
@@ -50,7 +50,8 @@ func Open(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// own creates the folders and takes the lock.
+// own creates the folders of the store and takes its lock. For a read-only store, it only checks that the folder
+// exists.
 func (s *Store) own(o Options) (err error) {
 	if o.ReadOnly {
 		_, err = os.Stat(s.dir)
@@ -107,7 +108,8 @@ func (s *Store) loadSecret() (*secret, error) {
 	return newSecret(salt), err
 }
 
-// publish replaces a list in the view for lookups, which is sorted by name. It removes a list that is not served.
+// publish replaces a list in the view that lookups use, which is sorted by name. It removes a list that is not
+// served.
 func (s *Store) publish(l *list) {
 	old := s.view.Load()
 	next := &view{secret: old.secret}
@@ -222,7 +224,7 @@ func (s *Store) listDir(list string) (string, error) {
 	return dir, os.MkdirAll(dir, 0o700)
 }
 
-// change calls do with the state of a list, under the lock. For a new list, the state is empty.
+// change calls do with the state of a list, under the lock mu. For a new list, the state is empty.
 func (s *Store) change(list string, do func(*state) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -248,7 +250,7 @@ func (s *Store) change(list string, do func(*state) error) error {
 	return do(st)
 }
 
-// put saves a state and makes it current.
+// put saves the state next on disk, replaces st with it, and publishes it to lookups.
 func (s *Store) put(st *state, next state) error {
 	if err := next.save(); err != nil {
 		return err

@@ -202,8 +202,8 @@ func unhex(c byte) byte {
 	return 255
 }
 
-// escape percent-encodes the bytes from start on that a canonical URL must not contain, and the bytes that the argument
-// also lists.
+// escape percent-encodes bytes of b, from the offset start on: the bytes that no canonical URL contains, and the
+// bytes listed in also.
 func escape(b []byte, start int, also string) []byte {
 	const hex = "0123456789ABCDEF"
 	odd := 0
@@ -278,7 +278,8 @@ func cutMark(s string) (rest, mark string) {
 	return s, ""
 }
 
-// marked returns path and query with the mark, as in an entry line.
+// marked returns path and query with the mark, as in an entry line. If they can't have the mark, it returns the
+// reason.
 func (u URL) marked(mark string) (text, why string) {
 	switch {
 	case mark == "/*":

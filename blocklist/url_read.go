@@ -14,9 +14,8 @@ func IsURL(text string) bool {
 	return rest != text || strings.ContainsAny(text, "/?#")
 }
 
-// CheckURL returns an error that wraps [ErrMalformed] if the host of a URL is missing or is not valid in browsers. If a
-// program lets a URL pass because it is not listed, it must check the URL, too. CheckURL does not allocate for a URL of
-// usual length.
+// CheckURL returns an error that wraps [ErrMalformed] if a URL has no host, or a host that browsers refuse. A program
+// that lets unlisted URLs pass must check them, too. CheckURL does not allocate for a URL of usual length.
 func CheckURL(url string) error {
 	var buf [1024]byte
 	dst := buf[:0]

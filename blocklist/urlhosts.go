@@ -12,8 +12,8 @@ import (
 // they are added and removed one by one, and the table has digests only, from which the rest can't be counted.
 // Monitoring entries are not counted.
 
-// scopeURLHost is the scope of the rows that count url entries by host.
-const scopeURLHost = 5 // after the scopes of entries
+// scopeURLHost is the scope of the rows that count url entries by host. It differs from all scopes of entries.
+const scopeURLHost = 5
 
 // urlHostCategory is the category of the rows that count url entries by host. It is not valid text, so no entry has it.
 const urlHostCategory = "\x00host"
@@ -22,7 +22,7 @@ const urlHostCategory = "\x00host"
 type urlCount []expiring
 
 type expiring struct {
-	at int64 // noExpiry: the entries do not expire
+	at int64 // Unix seconds; noExpiry: the entries do not expire
 	n  uint64
 }
 
@@ -82,7 +82,8 @@ func (c urlCount) count(expires int64, removed bool) urlCount {
 	return c
 }
 
-// atAddress is the key of one row for all hosts that are addresses, since no DNS query asks for an address.
+// atAddress is the key of one row that counts the url entries of all addresses. They need no row for each address,
+// since no DNS query asks for an address.
 const atAddress = 2
 
 // appendURLHost appends the key of the row for a url entry's host: a byte that says whether it is a *. host, then the

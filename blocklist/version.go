@@ -11,7 +11,7 @@ import (
 // or when entries expire. The call is cheap and takes no lock.
 func (s *lookups) Version() string { return s.view.Load().version }
 
-// version returns [Store.Version] for these lists.
+// version returns the result of [Store.Version] for the given lists.
 func version(lists []*list) string {
 	h := sha256.New()
 	for _, l := range lists {
