@@ -39,11 +39,12 @@ func (r *runner) run(ctx context.Context) error {
 	}
 }
 
-// firstWait is the first wait of the backoff after a failed first poll. It is short because the network often comes up
-// later than the program when a machine starts, and nothing is enforced until the first poll succeeds.
+// firstWait is the first wait of the backoff after a failed first poll. It is short, since nothing is enforced until
+// a poll succeeds, and when a machine starts, its network often comes up later than the program.
 const firstWait = 500 * time.Millisecond
 
-// refresh polls once. It returns the time until the next poll: the interval, or after a failure, exponential backoff.
+// refresh polls once. It returns the time until the next poll: the interval, or after a failure, twice the last wait,
+// up to a limit (exponential backoff).
 func (r *runner) refresh(ctx context.Context, wait time.Duration) time.Duration {
 	const maxBackoff = 4 // times the interval
 	if _, err := r.sub.Refresh(ctx); err != nil {
@@ -61,7 +62,8 @@ func (r *runner) scheduleMerge() {
 	}
 }
 
-// jitter varies a duration at random, so that subscribers that started together do not poll together.
+// jitter varies a duration at random by up to a tenth, so that subscribers that started together do not poll
+// together.
 func jitter(d time.Duration) time.Duration {
 	return d - d/10 + rand.N(d/5+1) //nolint:gosec // no secret
 }

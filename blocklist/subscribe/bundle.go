@@ -109,7 +109,7 @@ func (s *Subscription) installVerified(ctx context.Context, from *fetch.Origin, 
 	return s.logUrgentChange(ctx, before) || changed, err
 }
 
-// bundledRoots returns the roots of a bundle as a source.
+// bundledRoots returns the roots of a bundle, by their file names.
 func bundledRoots(b *trust.Bundle) documents {
 	docs := documents{}
 	for i, root := range b.Roots {

@@ -16,8 +16,8 @@ type update struct {
 	deltas  []blocklist.Change // the net changes in the order of a delta, if the header has a base
 }
 
-// compose reads the files of an update path. It combines deltas into one in memory, so that their files are hashed and
-// parsed only once. A whole list may be too long for that, so it is streamed.
+// compose reads the files of an update path. It combines deltas into one delta in memory, so that their files are
+// hashed and parsed only once. A whole list may be too long for memory, so it is streamed.
 func (s *Subscription) compose(ctx context.Context, path []trust.File) (u update, err error) {
 	if u.header, err = path[len(path)-1].Release.Header(); err != nil {
 		return u, err
@@ -40,7 +40,7 @@ func (s *Subscription) compose(ctx context.Context, path []trust.File) (u update
 	return u, nil
 }
 
-// changes yields the changes for the store.
+// changes yields the changes that the store applies: the net changes, or all entries of the whole list.
 func (u update) changes(yield func(blocklist.Change, error) bool) {
 	for _, c := range u.deltas {
 		if !yield(c, nil) {
@@ -57,7 +57,7 @@ func (u update) changes(yield func(blocklist.Change, error) bool) {
 	}
 }
 
-// untilDone yields the values of seq until ctx is done. Then it yields the cause as an error.
+// untilDone yields the values of seq until ctx is done. Then it yields the cause of ctx as an error.
 func untilDone[T any](ctx context.Context, seq iter.Seq2[T, error]) iter.Seq2[T, error] {
 	const every = 1 << 12 // number of values between checks, since a check takes a lock
 	return func(yield func(T, error) bool) {

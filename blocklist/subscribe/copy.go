@@ -38,7 +38,8 @@ func copySigned(ctx context.Context, c Config, w io.Writer, files func(trust.Tar
 	return trust.WriteBundle(w, append(before, m.roots...), nil, m.spec.Bytes(), files(m.spec), open)
 }
 
-// validAt returns now for an origin. A folder may be an old copy, whose metadata has expired.
+// validAt returns the time at which the metadata of an origin must not have expired: now, or the zero time for a
+// folder, which may be an old copy with expired metadata.
 func validAt(o *fetch.Origin) (now time.Time) {
 	if !o.IsLocal() {
 		now = time.Now()
@@ -46,8 +47,8 @@ func validAt(o *fetch.Origin) (now time.Time) {
 	return now
 }
 
-// earlierRoots returns all roots from the first to the given one. It verifies that each of them leads to the next, but
-// not that the first is the right one: the given root is trusted, and the roots before it need not be trusted.
+// earlierRoots returns the roots from version 1 to the given root, which is trusted. It verifies that each root leads
+// to the next one. That does not make the earlier roots trusted.
 func earlierRoots(ctx context.Context, o *fetch.Origin, given []byte) (all [][]byte, err error) {
 	pin, err := openRoot(given)
 	if err != nil {

@@ -7,11 +7,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// If err is a proof that officers have signed two states of one serial, noteEquivocation keeps the proof in the folder
-// of the list, and logs it once.
+// noteEquivocation checks whether err is a proof that officers have signed two states of one serial. If so, it stores
+// the proof in the folder of the list, and logs it once.
 //
-// Another state of the current serial is refused. A later release that contradicts an earlier one is enforced all the
-// same: enough officers have signed it, and a list that stands still for ever would help no one.
+// Another state of the current serial is refused. A later release that contradicts an earlier one is nevertheless
+// enforced: enough officers have signed it, and a list that is never updated again would help no one.
 func (s *Subscription) noteEquivocation(err error) {
 	var twice *trust.EquivocationError
 	if !errors.As(err, &twice) {

@@ -12,11 +12,12 @@ import (
 
 // Times for announcements. An announcement is an untrusted hint: it can only cause a poll.
 const (
-	firstRetry  = time.Second
-	lastRetry   = 5 * time.Minute
-	noEvents    = 15 * time.Minute      // wait before asking again an origin that does not announce, such as a file server
-	spread      = 20 * time.Millisecond // the polls of subscribers that got the same announcement are spread over this time
-	idleHint    = time.Second           // wait after a hint that led to nothing new
+	firstRetry = time.Second // wait before listening again to an origin; it doubles up to lastRetry
+	lastRetry  = 5 * time.Minute
+	noEvents   = 15 * time.Minute // wait before asking again an origin that does not announce, such as a file server
+	// time over which polls after an announcement are spread, since many subscribers get it at once
+	spread      = 20 * time.Millisecond
+	idleHint    = time.Second // wait after a hint that led to nothing new
 	maxIdleHint = time.Minute
 )
 

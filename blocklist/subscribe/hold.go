@@ -43,12 +43,12 @@ var ErrNoHold = errors.New("nothing is on hold with this ID")
 type heldRelease struct {
 	Hold
 
-	Metadata trust.Metadata `json:"chain"`   // of the release; older metadata is refused as a rollback
+	Metadata trust.Metadata `json:"chain"`   // metadata of the held release; older metadata is refused as a rollback
 	Path     []trust.File   `json:"way"`     // update path from the current release
 	Kept     []trust.File   `json:"kept"`    // files to keep once the release is in force
-	Checked  time.Time      `json:"checked"` // when the metadata was verified
+	Checked  time.Time      `json:"checked"` // when the metadata was verified last
 
-	examined bool // the guard of this subscription has checked it
+	examined bool // whether the guard of this subscription has checked the release
 }
 
 // matches reports whether the hold is the newest release of spec.
@@ -65,7 +65,7 @@ func sameState(a, b trust.Release) bool {
 // awaitsDecision reports whether the guards have checked the hold, so that a decision is needed.
 func (h *heldRelease) awaitsDecision() bool { return h != nil && h.examined }
 
-// files returns the files of the held release.
+// files returns the release files that the hold needs.
 func (h *heldRelease) files() []trust.File {
 	if h == nil {
 		return nil
@@ -101,7 +101,7 @@ func (s *Subscription) remember(ahead trust.Metadata) error {
 	return s.save(e)
 }
 
-// examine asks the guard about an update.
+// examine lets the guard check an update against the current list. It returns the guard's report.
 func (s *Subscription) examine(ctx context.Context, next update) (*guard.Report, error) {
 	u := guard.Update{After: next.header.Entries}
 	info, ok := s.list.InForce()
@@ -125,7 +125,7 @@ func (s *Subscription) examine(ctx context.Context, next update) (*guard.Report,
 	return s.c.Guard.Check(u)
 }
 
-// intact reports whether all files of a path are on disk, with the right hashes.
+// intact reports whether there are files in a path, and all are on disk with the right hashes.
 func (s *Subscription) intact(path []trust.File) bool {
 	for _, f := range path {
 		file, err := s.openKept(f)
@@ -137,7 +137,7 @@ func (s *Subscription) intact(path []trust.File) bool {
 	return len(path) > 0
 }
 
-// setHold saves a release as the hold.
+// setHold saves a release as the hold, with the guard's report. It replaces an earlier hold.
 func (s *Subscription) setHold(ctx context.Context, path []trust.File, next trustState, report *guard.Report) error {
 	r := path[len(path)-1].Release
 	now, old := time.Now(), s.hold
@@ -167,13 +167,13 @@ func (s *Subscription) setHold(ctx context.Context, path []trust.File, next trus
 	return s.removeKeptBut(nil)
 }
 
-// holdID returns an ID for a release with its findings.
+// holdID returns an ID for a held release with its findings.
 func holdID(r trust.Release, report *guard.Report) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %s %s", r.List, r.Serial, r.Digest, report.Digest))
 	return fmt.Sprintf("%x", sum[:16])
 }
 
-// saveHoldMetadata saves newer metadata for the held release.
+// saveHoldMetadata saves newer metadata of the held release.
 func (s *Subscription) saveHoldMetadata(next trustState) error {
 	h := *s.hold
 	h.Metadata, h.Checked = next.Metadata, time.Now()
@@ -195,7 +195,7 @@ func (s *Subscription) saveHold(h *heldRelease) error {
 	return nil
 }
 
-// showHold puts the hold into the status.
+// showHold makes h the current hold, and shows it in the status. If h is nil, there is no hold.
 func (s *Subscription) showHold(h *heldRelease) {
 	if s.hold = h; h == nil {
 		s.setStatus(func(st *Status) { st.Hold = nil })
@@ -204,7 +204,7 @@ func (s *Subscription) showHold(h *heldRelease) {
 	s.setStatus(func(st *Status) { st.Hold = &h.Hold })
 }
 
-// dropHold removes the hold.
+// dropHold removes the hold and its file.
 func (s *Subscription) dropHold() error {
 	s.showHold(nil)
 	err := os.Remove(filepath.Join(s.list.Dir(), holdFile))
@@ -214,8 +214,8 @@ func (s *Subscription) dropHold() error {
 	return errors.Join(err, disk.SyncDir(s.list.Dir()))
 }
 
-// readHold loads the hold that was saved before a restart, or by another subscription to the list. It ignores an
-// unreadable file: the next poll checks the release again.
+// readHold loads the hold from disk: it was saved before a restart, or by another subscription to the list. If the
+// file is damaged, there is no hold, and the next poll checks the release again.
 func (s *Subscription) readHold() error {
 	b, err := os.ReadFile(filepath.Join(s.list.Dir(), holdFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -288,8 +288,8 @@ func (s *Subscription) decide(id, what string, do func(*heldRelease) error) erro
 
 var errHoldAltered = fmt.Errorf("%w: the file of what is on hold says something else than what was signed", blocklist.ErrDamaged)
 
-// reverify verifies the metadata of a hold under the newest root, at the time of its fetch. It returns the state to
-// save with the release.
+// reverify verifies the metadata of a hold again, under the newest root. For expiry, it uses the time at which the
+// metadata was fetched. It returns the state to save with the release.
 func (s *Subscription) reverify(ctx context.Context, h *heldRelease) (next trustState, err error) {
 	if h.fromBundle() {
 		return s.reverifyBundled(ctx, h)
@@ -316,7 +316,7 @@ func (s *Subscription) reverify(ctx context.Context, h *heldRelease) (next trust
 	return next, nil
 }
 
-// documents returns snapshot and targets of the hold as a source.
+// documents returns the snapshot and the targets of the hold, by their file names.
 func (h *heldRelease) documents() documents {
 	docs := documents{}
 	if h.Metadata.Snapshot != nil && h.Metadata.Targets != nil {
@@ -326,8 +326,8 @@ func (h *heldRelease) documents() documents {
 	return docs
 }
 
-// fromBundle reports whether the release came in a bundle. Then the timestamp and snapshot of an origin, if there are
-// any, do not reference it.
+// fromBundle reports whether the release was read from a bundle. The snapshot of an origin, if there is one, does not
+// reference such a release.
 func (h *heldRelease) fromBundle() bool {
 	targets, snapshot := h.Metadata.Targets, h.Metadata.Snapshot
 	return targets != nil && (snapshot == nil || snapshot.Targets.Version != targets.Version)

@@ -46,11 +46,12 @@ func (s *Subscription) installUpdate(ctx context.Context, o *fetch.Origin, spec 
 	return nil
 }
 
-// maxBack limits the compressed size of the deltas to revert, in bytes, since they are combined in memory.
+// maxBack limits the total compressed size of the deltas to revert, in bytes. They are combined in memory.
 const maxBack = 1 << 20
 
-// deltas returns the update path with the fewest bytes to fetch. The path begins at the current serial, or at an
-// earlier serial from which known deltas led to the current one; these deltas are then reverted.
+// deltas returns the deltas to apply, as the update path with the fewest bytes to fetch. The path begins at the
+// current serial, or at an earlier serial; then the deltas on disk from that serial to the current one are reverted
+// first.
 func (s *Subscription) deltas(spec trust.TargetsSpec) (best []trust.File, ok bool) {
 	info, held := s.store.List(s.c.List)
 	if !held || info.Err != nil || info.Serial == 0 {
@@ -72,7 +73,7 @@ func (s *Subscription) deltas(spec trust.TargetsSpec) (best []trust.File, ok boo
 	return best, ok
 }
 
-// missing returns the total size of the files that are not on disk, in bytes.
+// missing returns the total size in bytes of the files of a path that are not on disk.
 func (s *Subscription) missing(path []trust.File) (n int64) {
 	for _, f := range path {
 		if !s.isKept([]trust.File{f}) {
@@ -139,7 +140,8 @@ func (s *Subscription) fetch(ctx context.Context, o *fetch.Origin, f trust.File,
 	return errors.Join(err, body.Close())
 }
 
-// within limits the time of a transfer if there are other origins to try.
+// within returns a context for the transfer of a number of bytes. If there are other origins to try, the context has
+// a time limit.
 func (s *Subscription) within(ctx context.Context, bytes int64) (context.Context, context.CancelFunc) {
 	if len(s.origins) < 2 {
 		return ctx, func() {}
@@ -156,7 +158,7 @@ func (s *Subscription) applyKept(ctx context.Context, path []trust.File, next tr
 	return s.putInForce(u, next)
 }
 
-// putInForce puts an update in force, in one durable step with its trust state.
+// putInForce puts an update in force. The store saves the list and the trust state in one durable step.
 func (s *Subscription) putInForce(u update, next trustState) error {
 	orders, next := s.urgentToEnforce(next)
 	b, err := next.bytes()
@@ -191,7 +193,7 @@ func (s *Subscription) saveRebuildFiles(ctx context.Context, o *fetch.Origin, sp
 	return s.removeKeptBut(nil)
 }
 
-// removeKeptBut removes release files that belong neither to the current release, nor to the hold, nor to the path.
+// removeKeptBut removes release files, except those of the current release, of the hold and of the path.
 func (s *Subscription) removeKeptBut(path []trust.File) (err error) {
 	needed := map[string]bool{}
 	for _, f := range slices.Concat(s.held.Kept, s.hold.files(), path) {

@@ -8,9 +8,9 @@ import (
 // errInterrupted is the cause when a poll is interrupted for a person's decision.
 var errInterrupted = errors.New("interrupted")
 
-// poll runs a poll under the lock. A poll may hold the lock for minutes while it fetches from a slow mirror, and
-// decisions must not wait for that. So lockNow can interrupt it. An interrupted poll runs again, and files that it has
-// fetched are kept.
+// poll runs a poll under the lock. A poll may hold the lock for minutes while it fetches from a slow mirror. A
+// person's decision must not wait for that, so lockNow can interrupt the poll. Then poll runs it again. Files that
+// were already fetched are not fetched again.
 func (s *Subscription) poll(ctx context.Context, do func(context.Context) error) error {
 	for {
 		if err := s.tryPoll(ctx, do); !errors.Is(err, errInterrupted) {

@@ -11,7 +11,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// maxKeysOfOthers limits the remembered key files that are encrypted to others.
+// maxKeysOfOthers limits the number of remembered key files that are encrypted to other subscribers.
 const maxKeysOfOthers = 16
 
 var errNoIdentity = fmt.Errorf("the list is confidential: %w: name the file with your identity (identity: in dnsfilter.yaml, --identity of blocklist pull)", blocklist.ErrNoKey)
@@ -26,9 +26,9 @@ func (s *Subscription) knownKey(spec trust.TargetsSpec) trust.ListKey {
 	return nil
 }
 
-// listKey returns the key of a confidential list: the known one if it is still in use, or else one from a key file that
-// is encrypted to this subscriber. It returns nil for other lists, and fails with [blocklist.ErrNoKey] if no key file
-// fits.
+// listKey returns the key of a confidential list: the known key if it is still in use, or else the key from a key
+// file that is encrypted to this subscriber. It fails with [blocklist.ErrNoKey] if there is no such file. For a list
+// that is not confidential, the key is nil.
 func (s *Subscription) listKey(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec) (trust.ListKey, error) {
 	if key := s.knownKey(spec); key != nil || !spec.Confidential() {
 		return key, nil
@@ -82,7 +82,8 @@ func (s *Subscription) fetchKey(ctx context.Context, o *fetch.Origin, f trust.Fi
 	return s.identities.DecryptKey(file.Bytes())
 }
 
-// noteKeyOfOthers remembers a key file that is encrypted to others, so that it is not fetched again at each poll.
+// noteKeyOfOthers remembers a key file that is encrypted to other subscribers, so that it is not fetched at each
+// poll.
 func (s *Subscription) noteKeyOfOthers(f trust.File) {
 	if len(s.keysOfOthers) >= maxKeysOfOthers {
 		clear(s.keysOfOthers)

@@ -7,7 +7,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// mergeWhenDue merges changes into the set when requested, while lookups and updates go on.
+// mergeWhenDue merges changes into the set each time the channel due requests it. Lookups and updates go on
+// meanwhile.
 func (s *Subscription) mergeWhenDue(ctx context.Context, due <-chan struct{}) {
 	for {
 		select {

@@ -21,7 +21,7 @@ type source interface {
 	Document(ctx context.Context, name string, limit int64) ([]byte, error)
 }
 
-// documents is a source in memory, by file name.
+// documents is a source in memory. The keys are file names.
 type documents map[string][]byte
 
 // Document implements source.
@@ -43,7 +43,8 @@ var (
 	verifyTargets = trust.TargetsSpec.Verify
 )
 
-// fetchRoots fetches and verifies the roots from a version on, until there is no next one or verify fails.
+// fetchRoots fetches roots from a version on, and calls verify for each. It ends without an error at the first
+// version that the source does not have, and fails if verify fails.
 func fetchRoots(ctx context.Context, from source, version int64, verify func([]byte) error) error {
 	for n := range int64(trust.MaxRoots) {
 		b, err := from.Document(ctx, trust.RootName(version+n), tuf.MaxRoot)
@@ -60,8 +61,7 @@ func fetchRoots(ctx context.Context, from source, version int64, verify func([]b
 	return fmt.Errorf("roots: %w: more than %d", blocklist.ErrTooLarge, trust.MaxRoots)
 }
 
-// verifyMetadata verifies the metadata of a list from a timestamp on, and returns the verified targets. See
-// fetchMetadata.
+// verifyMetadata is fetchMetadata for the metadata of a list. It returns the verified targets.
 func verifyMetadata(ctx context.Context, from source, u *trust.Updater, held trust.Metadata, timestamp []byte,
 	keep func(trust.Metadata) error,
 ) (trust.TargetsSpec, error) {
@@ -72,9 +72,11 @@ func verifyMetadata(ctx context.Context, from source, u *trust.Updater, held tru
 	return u.Targets(targets)
 }
 
-// fetchMetadata verifies the documents from a timestamp to the targets, and fetches the documents that are not held.
-// After each verified document it calls keep, unless keep is nil, but only as long as all documents name their list:
-// otherwise a mirror could substitute documents of another list of the same origin.
+// fetchMetadata verifies a timestamp and the snapshot that it references. It fetches documents that are not among the
+// held ones, and returns the referenced targets, not yet verified.
+//
+// After each verified document it calls keep, unless keep is nil. It does not call keep for documents that do not
+// name their list, since a mirror could substitute those of another list of the same origin.
 func fetchMetadata(ctx context.Context, from source, w *trust.Workflow, held trust.Metadata, timestamp []byte,
 	keep func(trust.Metadata) error,
 ) (targets []byte, err error) {
@@ -106,7 +108,7 @@ func fetchMetadata(ctx context.Context, from source, w *trust.Workflow, held tru
 	return fetchDocument(ctx, from, next, held.Targets.Bytes())
 }
 
-// fetchDocument returns the referenced document. If the reference is to the held document, nothing is fetched.
+// fetchDocument returns the referenced document. If that is the held document, it fetches nothing.
 func fetchDocument(ctx context.Context, from source, to trust.Reference, held []byte) ([]byte, error) {
 	if to.Is(held) {
 		return held, nil

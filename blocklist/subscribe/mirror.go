@@ -24,14 +24,14 @@ const mirrorGrace = 24 * time.Hour
 // mirrorLock is the name of the lock file in a list's folder on a mirror.
 const mirrorLock = ".lock"
 
-// Mirrored is what [Mirror] has done.
+// Mirrored is the result of [Mirror].
 type Mirrored struct {
-	Serial  uint64 // of the release that the folder has now
-	Root    int64  // version of the newest root that the folder has now
-	Changed bool   // the folder has a new timestamp
-	Files   int    // release files copied
-	Bytes   int64  // their total size
-	Removed int    // documents and release files removed
+	Serial  uint64 // serial of the release in the folder
+	Root    int64  // version of the newest root in the folder
+	Changed bool   // whether a new timestamp was written
+	Files   int    // number of copied release files
+	Bytes   int64  // total size of the copied release files
+	Removed int    // number of removed documents and release files
 }
 
 // Mirror brings a copy of a list in the folder dir up to date. The copy is below dir/lists/LIST, as an origin serves
@@ -62,17 +62,18 @@ func Mirror(ctx context.Context, c Config, dir string) (Mirrored, error) {
 	return Mirrored{}, fmt.Errorf("copying %.80q: %w", c.List, err)
 }
 
-// mirror is the copy of a list in a folder. Its fields have the verified documents of the folder.
+// mirror is the copy of a list in a folder. The field held has the documents that the folder had.
 type mirror struct {
 	c    Config
 	dir  trust.Folder
 	lock io.Closer
 	pin  *trust.Root // the root of the Config
-	root *trust.Root // the newest one
+	root *trust.Root // the newest verified root
 	held trust.Metadata
 }
 
-// openMirror locks the folder, and reads its documents. The trusted root may be older or newer than the folder's.
+// openMirror locks the folder, and reads its documents. The root of the Config may be older or newer than the
+// folder's.
 func openMirror(ctx context.Context, c Config, dir string) (m *mirror, err error) {
 	m = &mirror{c: c}
 	if m.pin, err = openRoot(c.Root); err != nil {
@@ -106,8 +107,8 @@ func openMirror(ctx context.Context, c Config, dir string) (m *mirror, err error
 	return m, nil
 }
 
-// read verifies the roots in the folder, and reads its documents. It ignores documents that can't be read: they are
-// copied again.
+// read verifies the roots in the folder, and reads its other documents. It ignores documents that can't be parsed:
+// they are copied again.
 func (m *mirror) read(ctx context.Context, dir string) error {
 	own, err := fetch.Origins(m.c.List, []string{dir}, nil)
 	if err != nil {
@@ -136,7 +137,7 @@ func (m *mirror) read(ctx context.Context, dir string) error {
 	return nil
 }
 
-// comparePin refuses a folder that has another root in place of the trusted one.
+// comparePin returns an error if the folder has a different root with the version of the trusted root.
 func (m *mirror) comparePin() error {
 	b, err := os.ReadFile(m.dir.Path(trust.RootName(m.root.Version())))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -151,7 +152,7 @@ func (m *mirror) comparePin() error {
 	return nil
 }
 
-// followRoots verifies the roots that follow the newest one, and hands each to keep.
+// followRoots fetches and verifies the roots after the newest one, and passes each to keep.
 func (m *mirror) followRoots(ctx context.Context, from source, keep func([]byte)) error {
 	return fetchRoots(ctx, from, m.root.Version()+1, func(b []byte) error {
 		root, err := checkNextRoot(m.root, b)
@@ -203,8 +204,8 @@ func (m *mirror) update(ctx context.Context, o *fetch.Origin) (done Mirrored, er
 	return done, err
 }
 
-// verify fetches and verifies the metadata of an origin. It returns the documents in the order in which they are to be
-// written.
+// verify fetches and verifies the metadata of an origin. It returns the documents in the order in which update must
+// write them.
 func (m *mirror) verify(ctx context.Context, o *fetch.Origin) (docs []document, spec trust.TargetsSpec, err error) {
 	timestamp, _, err := o.Timestamp(ctx, nil)
 	if err != nil {
@@ -234,8 +235,8 @@ func (m *mirror) verify(ctx context.Context, o *fetch.Origin) (docs []document, 
 	return append(append(docs, roots...), document{trust.TimestampName, next.Timestamp.Bytes()}), spec, nil
 }
 
-// newRoots fetches and verifies the roots that the folder lacks: the roots after its newest root and, for subscribers
-// that begin with an older root, the roots before the trusted root.
+// newRoots fetches and verifies the roots that the folder lacks: the roots after its newest root, and the roots
+// before the trusted root. Subscribers that begin with an older root need the latter.
 func (m *mirror) newRoots(ctx context.Context, o *fetch.Origin) (docs []document, err error) {
 	if !slices.Contains(m.dir.Versions("root"), m.pin.Version()) {
 		early, err := earlierRoots(ctx, o, m.c.Root)
@@ -277,8 +278,8 @@ func (m *mirror) write(d document) (written bool, err error) {
 // documentName is the form of a document's name: version and role.
 const documentName = "%d.%s.json"
 
-// removeOld removes documents whose successor was written before a time, except for the current documents. Then it
-// removes the release files that no remaining targets name.
+// removeOld removes documents that were replaced before a time, except for the current documents. Then it removes the
+// release files that no remaining targets document names. It returns the number of removed files.
 func (m *mirror) removeOld(current []document, before time.Time) (removed int, err error) {
 	for _, role := range []string{"targets", "snapshot", "urgent"} {
 		versions := m.dir.Versions(role)

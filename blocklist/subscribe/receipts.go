@@ -37,7 +37,7 @@ type Prober func(ctx context.Context, p Probe) (receipt.Asked, error)
 type Probe struct {
 	List    string
 	Test    string            // canary of the current serial: must be blocked
-	Gone    string            // canary of the previous serial: must not be blocked
+	Gone    string            // canary of the serial that was enforced before: must not be blocked
 	Added   []blocklist.Entry // sample of the added names, of scope domain or host: must be blocked
 	Removed []blocklist.Entry // sample of the removed names: must not be blocked by this list
 }

@@ -22,15 +22,16 @@ import (
 )
 
 const (
-	receiptsFile  = "release.receipts.json" // see [blocklist.Store.Dir]
-	maxWaiting    = 64                      // receipts; if there are more, the oldest is dropped
+	receiptsFile  = "release.receipts.json" // in the folder [blocklist.SignedList.Dir]
+	maxWaiting    = 64                      // maximum number of unsent receipts; if there are more, the oldest is dropped
 	probeWithin   = time.Minute
 	firstProbe    = time.Second // wait between two probes; it doubles up to lastProbe
 	lastProbe     = time.Minute
 	nothingToDo   = time.Hour
 	firstDelivery = 5 * time.Second // wait between two deliveries; it doubles up to lastDelivery
 	lastDelivery  = 15 * time.Minute
-	deliverSpread = 3 * time.Second // deliveries of subscribers that got the same announcement are spread over this time
+	// time over which deliveries are spread, since many subscribers get an announcement at once
+	deliverSpread = 3 * time.Second
 )
 
 // receiptState is the stored state of receipts.
@@ -42,13 +43,13 @@ type receiptState struct {
 	Waiting  []string  `json:"waiting,omitempty"` // unsent receipts, the oldest first
 }
 
-// receiptSender probes, signs and sends receipts for a subscription.
+// receiptSender sends the probes of a subscription, and signs and sends its receipts.
 type receiptSender struct {
 	receiptState
 
 	config  *Receipts
 	sub     enforcer
-	path    string // of the state file
+	path    string // path of the file with receiptState
 	origins []*fetch.Origin
 	log     *slog.Logger
 
@@ -71,7 +72,7 @@ type enforcer interface {
 	setStatus(change func(*Status))
 }
 
-// sendReceipts probes, signs and sends receipts until ctx ends.
+// sendReceipts confirms releases and delivers receipts until ctx ends.
 func (s *Subscription) sendReceipts(ctx context.Context) {
 	r := receiptSender{
 		config: s.c.Receipts, sub: s, path: filepath.Join(s.list.Dir(), receiptsFile), origins: s.origins, log: s.c.Log,
@@ -92,8 +93,8 @@ func (s *Subscription) sendReceipts(ctx context.Context) {
 	}
 }
 
-// unconfirmed returns the receipt to sign for the current release, and the files with the changes since the last
-// receipt. It returns false if there is nothing to confirm.
+// unconfirmed returns the receipt to sign for the current release, and the release files with the changes since the
+// last receipt. It returns false if the current release is already confirmed, or if there is none.
 func (s *receiptSender) unconfirmed() (next receipt.Receipt, path []trust.File, ok bool) {
 	newest, kept, ok := s.sub.signedInForce()
 	if !ok || newest.Serial == s.Serial && newest.Digest == s.Digest && s.Key == keyName(s.config.Key) {
@@ -109,8 +110,8 @@ func (s *receiptSender) unconfirmed() (next receipt.Receipt, path []trust.File, 
 
 func keyName(k note.Signer) string { return fmt.Sprintf("%s+%08x", k.Name(), k.KeyHash()) }
 
-// since returns the files with the changes after a serial. If the serial is not on the path, it returns the last file
-// only.
+// since returns the release files with the changes after a serial. If no file starts from that serial, it returns
+// only the last file.
 func since(kept []trust.File, serial uint64) []trust.File {
 	for i, f := range kept {
 		if serial > 0 && f.Release.Base == serial {
@@ -159,7 +160,7 @@ func (s *receiptSender) confirm(ctx context.Context) time.Duration {
 	return 0
 }
 
-// sign signs a receipt after a successful probe, and saves it before it is sent.
+// sign probes the resolver. After a successful probe, it signs a receipt and saves it with the receipts to send.
 func (s *receiptSender) sign(ctx context.Context, r receipt.Receipt) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeWithin)
 	defer cancel()
@@ -181,7 +182,8 @@ func (s *receiptSender) sign(ctx context.Context, r receipt.Receipt) (err error)
 	return s.save(next)
 }
 
-// previousSerial returns the last confirmed serial if it is not the given one, or else the number below the given one.
+// previousSerial returns the serial that was enforced before the given one: the last confirmed serial, or if that is
+// not known, the given one minus 1.
 func (s *receiptSender) previousSerial(serial uint64) uint64 {
 	if s.Serial > 0 && s.Serial != serial {
 		return s.Serial
@@ -217,7 +219,8 @@ func (s *receiptSender) load() error {
 	return nil
 }
 
-// updateStatus puts the state of receipts into the status. It logs an error when it first occurs, or changes.
+// updateStatus puts the state of receipts into the subscription's status. It logs an error when it first occurs or
+// changes.
 func (s *receiptSender) updateStatus() {
 	err := errors.Join(s.probeErr, s.sendErr)
 	var old *ReceiptStatus

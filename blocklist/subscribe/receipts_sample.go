@@ -9,11 +9,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// sampleSize is the number of added names to probe, and also the number of removed names.
+// sampleSize is the maximum number of added names in a probe, and also that of removed names.
 const sampleSize = 8
 
-// sample returns random samples of the names that these files add and remove. If a file is damaged, or was removed
-// because of a newer release, it uses the part that it could read.
+// sample returns random samples of the names that release files add and remove. If a file is damaged, or was removed
+// because of a newer release, the samples are from the readable part.
 func sample(sub enforcer, path []trust.File) (added, removed []blocklist.Entry) {
 	var came, went reservoir
 	soon := time.Now().Add(probeWithin)
@@ -29,7 +29,7 @@ func sample(sub enforcer, path []trust.File) (added, removed []blocklist.Entry) 
 	return came.entries, went.entries
 }
 
-// changes yields the changes in these files.
+// changes yields the changes in release files. All entries of a snapshot are additions.
 func changes(sub enforcer, path []trust.File) iter.Seq2[blocklist.Change, error] {
 	if path[0].Release.Base > 0 {
 		return trust.NetChanges(nil, path, sub.openKept)

@@ -34,7 +34,7 @@ func (s *receiptSender) deliver(ctx context.Context) time.Duration {
 	return nothingToDo
 }
 
-// sendAll sends the waiting receipts. A refused receipt stays, but does not block the following ones.
+// sendAll sends the waiting receipts. If an origin refuses a receipt, sendAll keeps it and goes on with the next one.
 func (s *receiptSender) sendAll(ctx context.Context) error {
 	var refused error
 	var left []string
@@ -51,7 +51,7 @@ func (s *receiptSender) sendAll(ctx context.Context) error {
 	return errors.Join(refused, s.saveWaiting(left))
 }
 
-// saveWaiting saves the receipts that still wait.
+// saveWaiting saves the receipts that are still to be sent.
 func (s *receiptSender) saveWaiting(left []string) error {
 	if len(left) == len(s.Waiting) {
 		return nil

@@ -90,13 +90,14 @@ func (s *Subscription) ask(ctx context.Context, o *fetch.Origin) (
 	return next, spec, err == nil, err
 }
 
-// upToDate reports whether the release of the newest verified timestamp is in force or held.
+// upToDate reports whether the targets of the newest verified timestamp were accepted: their release is in force or
+// held.
 func (s *Subscription) upToDate() bool {
 	ahead := s.held.Ahead.Timestamp
 	return ahead == nil || bytes.Equal(ahead.Bytes(), s.newestMetadata().Timestamp.Bytes())
 }
 
-// install installs a verified release, unless it is already in force or held.
+// install installs a verified release, unless it is already in force or held. It reports whether the list changed.
 func (s *Subscription) install(ctx context.Context, o *fetch.Origin, spec trust.TargetsSpec,
 	next trustState,
 ) (changed bool, err error) {
@@ -112,7 +113,8 @@ func (s *Subscription) install(ctx context.Context, o *fetch.Origin, spec trust.
 	return s.hold == nil, err
 }
 
-// checkFresh returns an error if the held metadata has expired, for an origin that has nothing newer.
+// checkFresh returns an error if the held metadata has expired. It is for an origin that still has the same
+// timestamp.
 func (s *Subscription) checkFresh() error {
 	newest := s.held
 	newest.Metadata = s.newestMetadata()
@@ -122,7 +124,8 @@ func (s *Subscription) checkFresh() error {
 	return nil
 }
 
-// verify verifies the documents under the root and the urgent orders. It fetches the documents that are not held.
+// verify verifies an origin's metadata from the timestamp on, and its urgent orders. It fetches documents that are
+// not held. It returns the state to save with the release.
 func (s *Subscription) verify(ctx context.Context, o *fetch.Origin, timestamp []byte) (
 	next trustState, spec trust.TargetsSpec, err error,
 ) {
@@ -144,8 +147,8 @@ func (s *Subscription) verify(ctx context.Context, o *fetch.Origin, timestamp []
 	return next, spec, s.fetchUrgent(ctx, o, u, &next)
 }
 
-// followRoots fetches and verifies newer roots. It saves each root once it is verified, so that no mirror can lead back
-// to an older one.
+// followRoots fetches and verifies newer roots. It saves each root as soon as it is verified, so that no mirror can
+// roll back to an older root.
 func (s *Subscription) followRoots(ctx context.Context, from source, name string) error {
 	return fetchRoots(ctx, from, s.root.Version()+1, func(b []byte) error {
 		root, err := checkNextRoot(s.root, b)
@@ -161,8 +164,8 @@ func (s *Subscription) followRoots(ctx context.Context, from source, name string
 	})
 }
 
-// verifyNewer verifies targets from a bundle, without a snapshot: their signatures, and that the targets are not older
-// than the held ones.
+// verifyNewer verifies targets from a bundle, which has no snapshot: enough officers must have signed them, and they
+// must not be older than the held targets.
 func (s *Subscription) verifyNewer(spec trust.TargetsSpec, held *trust.TargetsSpec) error {
 	if err := verifyTargets(spec, s.root); err != nil {
 		return err
@@ -179,11 +182,11 @@ func (s *Subscription) enforces(spec trust.TargetsSpec) bool {
 
 // Limits on the release files on disk for a rebuild. If there are more, the published files are fetched instead.
 const (
-	maxKept     = 24 // files
-	maxKeptPart = 2  // times the size of the published files
+	maxKept     = 24 // maximum number of files
+	maxKeptPart = 2  // maximum total size, as a multiple of the size of the published files
 )
 
-// holds reports whether the newest release is in force, and the files for a rebuild are on disk.
+// holds reports whether the newest release of spec is in force, and the files for a rebuild are on disk.
 func (s *Subscription) holds(spec trust.TargetsSpec) bool {
 	kept := s.held.Kept
 	if !s.enforces(spec) || !s.isKept(kept) || len(kept) == 0 || !sameState(kept[len(kept)-1].Release, spec.Newest()) {
@@ -202,7 +205,7 @@ func (s *Subscription) saveMetadata(next trustState) error {
 	return s.save(next)
 }
 
-// save saves the trust state for the current list, which stays as it is.
+// save saves the trust state with the current list, which does not change.
 func (s *Subscription) save(t trustState) error {
 	urgent, t := s.urgentToEnforce(t)
 	b, err := t.bytes()

@@ -26,12 +26,12 @@ func Signed(ctx context.Context, c Config) ([]receipt.Release, error) {
 
 // signedMetadata is the metadata that the officers have signed, verified from a root on.
 type signedMetadata struct {
-	roots [][]byte // all that follow the given one
+	roots [][]byte // all roots after the given one
 	spec  trust.TargetsSpec
 }
 
-// signed returns the first origin whose metadata proves which release is the newest. The function at returns the time
-// at which the metadata of an origin must be valid.
+// signed returns the first origin with verified metadata, and that metadata. The function at returns the time at
+// which the metadata of an origin must not have expired.
 func signed(ctx context.Context, c Config, at func(*fetch.Origin) time.Time) (*fetch.Origin, signedMetadata, error) {
 	pin, err := openRoot(c.Root)
 	if err == nil && pin.Spec().List != c.List {
@@ -51,7 +51,8 @@ func signed(ctx context.Context, c Config, at func(*fetch.Origin) time.Time) (*f
 	return nil, signedMetadata{}, err
 }
 
-// signedAt verifies the metadata of an origin from a root to the newest targets, at the time now.
+// signedAt fetches and verifies the metadata of an origin, from a trusted root to the newest targets. The metadata
+// must not have expired at the time now.
 func signedAt(ctx context.Context, o *fetch.Origin, root *trust.Root, now time.Time) (m signedMetadata, err error) {
 	timestamp, _, err := o.Timestamp(ctx, nil)
 	if err != nil {
@@ -69,7 +70,7 @@ func signedAt(ctx context.Context, o *fetch.Origin, root *trust.Root, now time.T
 	return m, err
 }
 
-// releases returns the description of each serial in the targets.
+// releases returns the releases that the targets describe, each once.
 func releases(spec trust.TargetsSpec) (all []receipt.Release) {
 	for _, f := range spec.Files {
 		r := receipt.Release{Serial: f.Release.Serial, Digest: f.Release.Digest, Created: f.Release.Created}

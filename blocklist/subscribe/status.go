@@ -19,7 +19,7 @@ type Status struct {
 	Digest  blocklist.Digest
 	Urgent  int       // number of urgent orders in addition to the release, including expired ones that are not yet withdrawn
 	Origin  string    // the origin that answered last
-	Checked time.Time // when an origin last proved that this is the newest release; zero: not since the start
+	Checked time.Time // when an origin last proved that Serial is the newest release; zero: not since the start
 	Expires time.Time // until when the current metadata counts as fresh; zero: no metadata
 	Stale   bool      // Expires has passed, or there is no release; the list is still enforced
 	Root    time.Time // expiry of the newest root; if the agency does not renew it by then, the list becomes stale
@@ -55,12 +55,12 @@ func (s *Subscription) Status() Status {
 	return st
 }
 
-// Watch yields the current status, and then the new one after each change, until ctx ends or the loop ends. Changes
-// are: a new release or new urgent orders, a hold or a decision about it, a failed poll and the next successful one,
-// becoming stale, receipts. Polls that change only times are not reported.
+// Watch yields the current status, and then the new status after each change, until ctx ends or the loop ends.
+// Changes are: a new release or new urgent orders, a hold or a decision about it, a failed poll and the next
+// successful one, becoming stale, receipts. A poll that changes only times or the origin is not a change.
 //
-// The subscription never waits for the loop. A slow loop misses intermediate statuses, but never the last one. To wait
-// until the list is in force, leave the loop when Serial is above 0.
+// The subscription never waits for the loop. A slow loop misses intermediate statuses, but never the last one. To
+// wait until the list is in force, leave the loop when Serial is above 0.
 func (s *Subscription) Watch(ctx context.Context) iter.Seq[Status] {
 	return func(yield func(Status) bool) {
 		var last Status
@@ -78,7 +78,7 @@ func (s *Subscription) Watch(ctx context.Context) iter.Seq[Status] {
 	}
 }
 
-// wait returns after a change, or when the list becomes stale.
+// wait returns after a change, when the list becomes stale, or when ctx ends.
 func wait(ctx context.Context, changed <-chan struct{}, st Status) {
 	var stale <-chan time.Time
 	if !st.Stale {
@@ -93,7 +93,7 @@ func wait(ctx context.Context, changed <-chan struct{}, st Status) {
 	}
 }
 
-// same reports whether two statuses differ only in the times of polls.
+// same reports whether two statuses differ only in the origin and in the times of polls.
 func (st Status) same(other Status) bool {
 	return st.Serial == other.Serial && st.Digest == other.Digest && st.Urgent == other.Urgent &&
 		st.Stale == other.Stale && st.Root.Equal(other.Root) && st.Held == other.Held &&
@@ -153,7 +153,8 @@ func (s *Subscription) pollFailed(err error) {
 	s.updateStatus()
 }
 
-// updateStatus updates the time until which the current list is fresh. It logs once when the list becomes stale.
+// updateStatus records until when the current list is fresh, and which urgent orders were seen. It logs once when the
+// list becomes stale.
 func (s *Subscription) updateStatus() {
 	root := s.root.Spec().Expires
 	until := s.held.expires(root)
@@ -175,7 +176,7 @@ func (s *Subscription) updateStatus() {
 	}
 }
 
-// expectFresh records, before a serial comes into force, until when it is fresh: lookups see the serial before
+// expectFresh records until when a serial will be fresh, before it is in force: lookups see the serial before
 // updateStatus runs.
 func (s *Subscription) expectFresh(serial uint64, until time.Time) {
 	s.mu.Lock()
@@ -185,10 +186,11 @@ func (s *Subscription) expectFresh(serial uint64, until time.Time) {
 	}
 }
 
-// rootEndsSoon is the remaining lifetime of a root from which on a warning is logged.
+// rootEndsSoon is the remaining lifetime of a root below which a warning is logged.
 const rootEndsSoon = 90 * 24 * time.Hour
 
-// warnOfRoot logs a warning, once per root, if it expires soon. Without a new root, the list then becomes stale.
+// warnOfRoot logs a warning, once for each root, if the newest root expires soon. If it expires, the list becomes
+// stale.
 func (s *Subscription) warnOfRoot() {
 	root := s.root.Spec()
 	s.mu.Lock()

@@ -5,18 +5,18 @@
 // A verified release may still be a mistake. Guards (package guard) look at each release before it is applied. A
 // release that they stop is on hold until a person decides, see [Hold].
 //
-// Trust begins with a root that the operator has obtained out of band. From then on the newest verified root is kept in
-// the store, together with the metadata and the list, in one durable step. The configured root is used at the first
-// start, or where it is newer than the one kept. Versions never go back (rollback), whichever mirror answers.
+// Trust begins with a root that the operator has obtained out of band. After that, the store saves the newest verified
+// root, together with the metadata and the list, in one durable step. The configured root is used at the first start,
+// and later if it is newer than the stored root. Versions never go back (rollback), no matter which mirror answers.
 //
 // Freshness is judged by the local clock. A wrong clock can make a list look stale, or an old one look fresh; the list
 // is enforced all the same.
 //
 //	sub, err := subscribe.New(store, subscribe.Config{List: "it.example/csam", Root: root, Origins: []string{"https://origin.example"}})
 //	go sub.Run(ctx)              // until ctx ends
-//	store.LookupHost(name)       // answers by what is verified, from the first release on, and at once after a restart
+//	store.LookupHost(name)       // uses the verified list: from the first release on, and at once after a restart
 //	for st := range sub.Watch(ctx) {
-//		fmt.Println(st.Serial, st.Stale, st.Hold, st.Err) // now, and whenever it changes
+//		fmt.Println(st.Serial, st.Stale, st.Hold, st.Err) // the current status, and each new one
 //	}
 package subscribe
 
@@ -82,8 +82,8 @@ type Subscription struct {
 	origins []*fetch.Origin
 
 	refreshing sync.Mutex // held during a poll
-	held       trustState // protected by refreshing
-	kept       []byte     // held as stored; nil: not known
+	held       trustState // state as stored with the list; protected by refreshing
+	kept       []byte     // JSON form of held; nil: nothing was loaded yet
 	root       *trust.Root
 	hold       *heldRelease // nil: no hold
 	// refusedUrgent is the last urgent document that violated a rule. It is logged once.
@@ -91,12 +91,12 @@ type Subscription struct {
 	identities    trust.Identities
 	keysOfOthers  map[string]bool // key files encrypted to others, by their SHA-256
 
-	applied chan struct{} // has a value after an update came into force
+	applied chan struct{} // gets a value after an update came into force
 
 	mu     sync.Mutex
-	status Status // without the fields that Status looks up
-	// freshUntil has, by serial, the time until which it counts as fresh: for the current serial, and for one that is
-	// being applied.
+	status Status // without the fields that the method Status computes
+	// freshUntil has the times until which serials count as fresh: the current serial, and a serial that is being
+	// applied.
 	freshUntil   map[uint64]time.Time
 	changed      chan struct{} // closed and replaced when the status changes
 	staleLogged  bool
@@ -171,8 +171,8 @@ func (s *Subscription) init() (err error) {
 	return nil
 }
 
-// ReadRoot returns the list of a root, and reports whether the list is confidential. It does not verify the root: [New]
-// does.
+// ReadRoot returns the name of the list that a root is for, and reports whether the list is confidential. It does not
+// verify the root: [New] does that.
 func ReadRoot(root []byte) (list string, confidential bool, err error) {
 	text, err := utf8text.Decode(root)
 	if err != nil {
@@ -185,7 +185,7 @@ func ReadRoot(root []byte) (list string, confidential bool, err error) {
 	return r.Spec().List, r.Spec().Confidential, nil
 }
 
-// chooseRoot chooses the newer of the configured root and the stored one.
+// chooseRoot makes the newer of the configured root and the stored root the newest root.
 func (s *Subscription) chooseRoot() error {
 	text, err := utf8text.Decode(s.c.Root)
 	if err != nil {
@@ -212,8 +212,8 @@ func (s *Subscription) chooseRoot() error {
 	return nil
 }
 
-// reload loads the stored state: from before a restart, or from another subscription to the list that has ended. It
-// keeps the newer of two roots. This is safe, since all of them were verified.
+// reload loads the stored state, which may be from before a restart, or from another subscription to the list that
+// has ended. It keeps the newer of the stored root and the current one. This is safe, since both were verified.
 func (s *Subscription) reload() error { return errors.Join(s.reloadHeld(), s.readHold()) }
 
 func (s *Subscription) reloadHeld() error {
@@ -269,9 +269,9 @@ func (s *Subscription) Entries() iter.Seq2[blocklist.Entry, error] {
 	}
 }
 
-// Changes yields the net changes of the current list since an earlier serial, in the order of a delta, from the release
-// files. It returns false if these do not lead from that serial to the current one. The last value may be an error, as
-// for [Subscription.Entries].
+// Changes yields the net changes of the current list since an earlier serial, in the order of a delta. It reads them
+// from the release files, and returns false if these do not include the given serial. The last value may be an error,
+// as for [Subscription.Entries].
 func (s *Subscription) Changes(since uint64) (iter.Seq2[blocklist.Change, error], bool) {
 	s.lockNow()
 	defer s.refreshing.Unlock()
@@ -282,8 +282,8 @@ func (s *Subscription) Changes(since uint64) (iter.Seq2[blocklist.Change, error]
 	return trust.NetChanges(nil, s.held.Kept[at+1:], s.openKept), true
 }
 
-// signedInForce returns the signed description of the current release, in its masked form if the list is confidential,
-// and the files that led to it. It returns false if there is no release.
+// signedInForce returns the signed description of the current release, and the files from which it was built. The
+// digest of a confidential list is masked. It returns false if there is no release.
 func (s *Subscription) signedInForce() (signed trust.Release, kept []trust.File, ok bool) {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()

@@ -17,7 +17,7 @@ import (
 type trustState struct {
 	Root      *trust.Root      `json:"root"`  // the newest trusted root
 	Roots     map[int64]string `json:"roots"` // IDs of all roots trusted so far, by version
-	Metadata  trust.Metadata   `json:"chain"` // of the current release; empty: no release yet
+	Metadata  trust.Metadata   `json:"chain"` // metadata of the current release; empty: no release yet
 	Kept      []trust.File     `json:"kept"`  // release files on disk that rebuild the current list: a snapshot, then deltas
 	FirstSeen firstSeen        `json:"seen"`  // first-seen times of urgent orders
 	// Ahead is the newest verified timestamp and snapshot whose targets are not in Metadata yet, because they could not
@@ -25,13 +25,13 @@ type trustState struct {
 	Ahead trust.Metadata `json:"ahead,omitzero"`
 }
 
-// firstSeen has the time of the first urgent order for each target. It covers the orders in addition to one release.
+// firstSeen has the first-seen time of each target of urgent orders. The orders are in addition to one serial.
 type firstSeen struct {
 	Serial  int64             `json:"serial"`
 	Targets []trust.FirstSeen `json:"of,omitempty"`
 }
 
-// on returns the targets seen in addition to a serial. It returns no targets if another serial is recorded.
+// on returns the first-seen times recorded for a serial, or nil if they are recorded for another serial.
 func (f firstSeen) on(serial int64) []trust.FirstSeen {
 	if f.Serial != serial {
 		return nil
@@ -39,8 +39,8 @@ func (f firstSeen) on(serial int64) []trust.FirstSeen {
 	return f.Targets
 }
 
-// keptAfter returns the files to keep after an update path is applied. The path may begin at an earlier serial than the
-// current one.
+// keptAfter returns the release files to keep after an update path is applied. The path may begin at an earlier
+// serial than the current one.
 func (t trustState) keptAfter(path []trust.File) []trust.File {
 	i := t.keptIndex(path[0].Release.Base)
 	if i < 0 {
@@ -89,8 +89,8 @@ func (t trustState) withRoot(root *trust.Root) trustState {
 	return t
 }
 
-// expires returns the time until which the list counts as fresh: the earliest expiry of its metadata and the root. A
-// list that came from bundles only has no timestamp and no snapshot.
+// expires returns the time until which the list counts as fresh: the earliest expiry of its metadata and the root.
+// Timestamp and snapshot are ignored if they are missing: then the list has only come in bundles.
 func (t trustState) expires(root time.Time) (first time.Time) {
 	if t.Metadata.Targets == nil {
 		return first
@@ -113,9 +113,9 @@ func (t trustState) targets() (trust.TargetsSpec, error) {
 	return t.Metadata.Targets.Open(t.Metadata.Key)
 }
 
-// limitUrgent checks the urgent orders against the newest root, and limits the time of each from its first-seen time.
-// It returns no entries if the orders are for another release. It fails if the root does not allow urgent orders, or
-// has revoked their officer.
+// limitUrgent verifies the urgent orders under the newest root, and limits the expiry of each, counted from its
+// first-seen time. It returns no entries if the orders are for another release. It fails if the root does not allow
+// urgent orders, or has revoked the key of their officer.
 func (t trustState) limitUrgent(now time.Time) ([]blocklist.Entry, firstSeen, error) {
 	targets, signed := t.Metadata.Targets, t.Metadata.Urgent
 	if t.Root == nil || targets == nil || signed == nil || signed.Serial != uint64(targets.Version) {

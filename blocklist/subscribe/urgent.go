@@ -13,9 +13,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// urgentToEnforce returns the urgent entries to enforce with this state, and the state to save in the same step. In
-// that state, first-seen times are recorded, or the urgent document is refused if the guards, with their current
-// settings, hold it.
+// urgentToEnforce returns the urgent entries to enforce with a trust state, and the state to save in the same step.
+// The returned state has new first-seen times. If the guards, with their current settings, hold the entries, it has
+// the urgent document as refused instead.
 func (s *Subscription) urgentToEnforce(t trustState) ([]blocklist.Entry, trustState) {
 	entries, seen, err := t.limitUrgent(time.Now())
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Subscription) urgentToEnforce(t trustState) ([]blocklist.Entry, trustSt
 	return entries, t
 }
 
-// UrgentEntries returns the entries of the urgent orders on top of the release that are enforced, each with its end.
+// UrgentEntries returns the entries of the enforced urgent orders, each with its expiry. Expired entries are omitted.
 func (s *Subscription) UrgentEntries() []blocklist.Entry {
 	s.lockNow()
 	defer s.refreshing.Unlock()
@@ -67,7 +67,7 @@ func (s *Subscription) fetchUrgent(ctx context.Context, o *fetch.Origin, u *trus
 	return nil
 }
 
-// acceptBundledUrgent adds the urgent document of a bundle to next, if an officer has signed it and it is newer.
+// acceptBundledUrgent verifies the urgent document of a bundle and adds it to next, like acceptUrgent.
 func (s *Subscription) acceptBundledUrgent(ctx context.Context, b []byte, next *trustState) {
 	if len(b) == 0 || bytes.Equal(b, next.Metadata.Urgent.Bytes()) {
 		return
@@ -102,8 +102,8 @@ func (s *Subscription) acceptUrgent(ctx context.Context, b []byte, next *trustSt
 	*next = accepted
 }
 
-// checkUrgent checks urgent orders with the guards and against the limits of the root. These guards can't be
-// overridden: orders that they hold need a release, with signatures of enough officers.
+// checkUrgent returns an error if the guards hold urgent orders, or if the orders exceed the limits of the root. The
+// agency can't override these guards: such orders need a release, with signatures of enough officers.
 func (s *Subscription) checkUrgent(spec trust.UrgentSpec, accepted *trustState) error {
 	if err := s.c.Guard.Hold(spec.Entries); err != nil {
 		return err

@@ -9,8 +9,8 @@ import (
 
 const maxRedirects = 3
 
-// newClient returns a client with the transport and cookies of another one. If that is nil, the client has default
-// limits.
+// newClient returns a client with the transport and the cookies of another client. If from is nil, the transport has
+// default limits. The hosts limit redirects.
 func newClient(from *http.Client, hosts allowedHosts) *http.Client {
 	if from == nil {
 		from = &http.Client{Transport: httpget.NewTransport()}
@@ -18,12 +18,12 @@ func newClient(from *http.Client, hosts allowedHosts) *http.Client {
 	return &http.Client{Transport: from.Transport, Jar: from.Jar, CheckRedirect: hosts.check}
 }
 
-// allowedHosts are the hosts and ports of all origins of a subscription, to which redirects may lead. Otherwise a
-// mirror could redirect a subscriber to services that only the subscriber can reach (server-side request forgery).
+// allowedHosts are the hosts and ports of all origins of a subscription. Redirects may lead only to these. Otherwise
+// a mirror could redirect a subscriber to services that only the subscriber can reach (server-side request forgery).
 type allowedHosts map[string]bool
 
-// check is the redirect policy: only a few redirects, only to the same host or by https to another origin, and none for
-// a POST.
+// check is the redirect policy of a client: at most maxRedirects, to the same host, or by https to another origin. A
+// POST is not redirected.
 func (hosts allowedHosts) check(next *http.Request, via []*http.Request) error {
 	from, to := via[0].URL, next.URL
 	switch {

@@ -1,5 +1,6 @@
-// Package fetch has the network side of a subscription: HTTP requests for documents and files, server-sent events, and
-// posting receipts, with limits on sizes, times and redirects. It also reads folders that contain a copy of a list.
+// Package fetch is the network side of a subscription: HTTP requests for documents and files, server-sent events, and
+// the posting of receipts, with limits on sizes, times and redirects. It also reads folders that contain a copy of a
+// list.
 //
-// It verifies nothing: that is the caller's part.
+// It verifies nothing. The caller must do that.
 package fetch

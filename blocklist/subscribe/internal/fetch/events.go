@@ -16,12 +16,13 @@ import (
 
 // Limits on server-sent events.
 const (
-	heartbeatTimeout = 45 * time.Second // three heartbeats of an origin; without one, the connection is dead
-	maxEventLine     = 4 << 10          // bytes
-	maxEventStream   = 1 << 20          // bytes per connection; then a new connection is made
+	// three times the interval of an origin's heartbeats; after this silence, the connection is dead
+	heartbeatTimeout = 45 * time.Second
+	maxEventLine     = 4 << 10 // maximum length of a line, in bytes
+	maxEventStream   = 1 << 20 // maximum bytes on one connection; then a new connection is made
 )
 
-// ErrNoEvents is returned by [Origin.Events] if an origin does not announce.
+// ErrNoEvents is returned by [Origin.Events] if an origin has no event stream.
 var ErrNoEvents = errors.New("it announces nothing")
 
 // Event is an origin's announcement about a list. It is an untrusted hint to poll.
@@ -31,10 +32,11 @@ type Event struct {
 	Urgent int64  `json:"urgent"` // version of the urgent orders; 0: none so far
 }
 
-// HasEvents reports whether the origin may announce. A folder does not.
+// HasEvents reports whether the origin may have an event stream. A folder does not.
 func (o *Origin) HasEvents() bool { return o.events != nil }
 
-// Events reads an origin's server-sent events about a list. It returns when the connection ends, always with an error.
+// Events reads an origin's server-sent events about a list, and calls handle for each. It returns when the connection
+// ends, always with an error.
 func (o *Origin) Events(ctx context.Context, list string, handle func(Event)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

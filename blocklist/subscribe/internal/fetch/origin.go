@@ -26,8 +26,8 @@ type Origin struct {
 
 	noReceiptsUntil time.Time // no receipts are sent to the origin before this time
 
-	conditions    http.Header // for a conditional request of the timestamp
-	conditionsFor []byte      // the timestamp that conditions belong to
+	conditions    http.Header // headers for a conditional request of the timestamp
+	conditionsFor []byte      // the timestamp with which the conditions were received
 }
 
 // Origins returns the origins at these addresses: base URLs (http or https), or paths of folders and bundles. They use
@@ -54,8 +54,8 @@ func Origins(list string, addresses []string, client *http.Client) (all []*Origi
 	return all, nil
 }
 
-// At returns an origin whose address is the base of the files itself, without a list name. It accepts addresses like
-// [Origins].
+// At returns an origin whose address is the base URL or folder of one list's files: no list name is appended. It
+// accepts the same addresses as [Origins].
 func At(address string) (*Origin, error) { return at(address, newClient(nil, nil)) }
 
 func at(address string, client *http.Client) (*Origin, error) {
@@ -74,7 +74,7 @@ func at(address string, client *http.Client) (*Origin, error) {
 // IsLocal reports whether the origin is a path: a folder or a bundle.
 func (o *Origin) IsLocal() bool { return o.base.Scheme == "file" }
 
-// IsBundle reports whether the origin is currently a regular file: a bundle, for machines without network.
+// IsBundle reports whether the origin's path is currently a regular file, which is a bundle.
 func (o *Origin) IsBundle() bool {
 	info, err := os.Stat(o.Name)
 	return o.IsLocal() && err == nil && info.Mode().IsRegular()

@@ -16,8 +16,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// Timestamp fetches the timestamp. The request is conditional if the known timestamp came from this origin. If the
-// origin still has the known one, modified is false and b is nil.
+// Timestamp fetches the timestamp. If this origin sent the known timestamp, the request is conditional. If the origin
+// still has that timestamp, modified is false and b is nil.
 func (o *Origin) Timestamp(ctx context.Context, known []byte) (b []byte, modified bool, err error) {
 	var conditions http.Header
 	if len(known) > 0 && bytes.Equal(known, o.conditionsFor) {
