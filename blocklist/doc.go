@@ -33,9 +33,9 @@
 // [Store.AppendURLMatches], [Store.AppendAddrMatches]. A match of an entry with status=monitor should be reported, not
 // blocked. An entry past its expiry no longer matches.
 //
-// A program that can't have the folder of a store can read its list from one file: [BuildSet] makes the file, [OpenSet],
-// [OpenSetBytes] (go:embed) or [OpenSetFS] opens it, and a [Set] has the lookup methods of a store. Sets also work in
-// browsers (GOOS=js GOARCH=wasm) and under WASI.
+// A program that can't have the folder of a store can read its list from one file: [BuildSet] makes the file,
+// [OpenSet], [OpenSetBytes] (go:embed) or [OpenSetFS] opens it, and a [Set] has the lookup methods of a store. Sets
+// also work in browsers (GOOS=js GOARCH=wasm) and under WASI.
 //
 // # Entries
 //
