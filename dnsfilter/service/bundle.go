@@ -20,22 +20,23 @@ import (
 // maxBundle is the maximum size of a bundle that is sent over the control socket, in bytes.
 const maxBundle = 4 << 30
 
-// bundleFile is the name of the file in the state folder into which a sent bundle is written.
+// bundleFile is the name of the file in the state folder that has a bundle received over the control socket.
 const bundleFile = "apply.tar"
 
 // ApplyResult is the result of applying a bundle.
 type ApplyResult struct {
-	List    string          `json:"list"`
-	Changed bool            `json:"changed"` // false: the release was already in force, or is on hold
-	Serial  uint64          `json:"serial"`  // current serial
+	List string `json:"list"`
+	// reports whether the release of the bundle was put in force; false if it already was, or is on hold
+	Changed bool            `json:"changed"`
+	Serial  uint64          `json:"serial"` // serial in force
 	Entries uint64          `json:"entries"`
-	Urgent  int             `json:"urgent,omitempty"` // number of urgent orders in addition to the release
-	Hold    *subscribe.Hold `json:"hold,omitempty"`   // the release on hold; nil: none
+	Urgent  int             `json:"urgent,omitempty"` // number of urgent orders in force besides the release
+	Hold    *subscribe.Hold `json:"hold,omitempty"`   // hold on the release; nil: none
 }
 
-// ApplyBundle applies a bundle, with the same verification and guards as a release from the network. If a service runs
-// with these settings, it applies the bundle. Otherwise the bundle is applied to the store in the state folder.
-// ApplyBundle fails with [blocklist.ErrBusy] if the store has another owner.
+// ApplyBundle applies the bundle at a path, with the same verification and guards as a release from the network. If a
+// service runs with these settings, the service applies the bundle. Otherwise ApplyBundle applies it to the store in
+// the state folder. It fails with [blocklist.ErrBusy] if another process has the store open.
 func ApplyBundle(ctx context.Context, s *config.Settings, path string, log *slog.Logger) (ApplyResult, error) {
 	f, err := files.Open(path)
 	if err != nil {
@@ -52,7 +53,7 @@ func ApplyBundle(ctx context.Context, s *config.Settings, path string, log *slog
 	return a, nil
 }
 
-// applyHere applies a bundle when no service runs.
+// applyHere applies a bundle to the store in the state folder. It is called if no service runs.
 func applyHere(ctx context.Context, s *config.Settings, path string, log *slog.Logger) (a ApplyResult, err error) {
 	list, err := subscribe.BundleList(path)
 	if err != nil {
@@ -96,13 +97,13 @@ func apply(ctx context.Context, sub *subscribe.Subscription, list, path string) 
 	}, err
 }
 
-// Apply sends a bundle to the service, which applies it; see [ApplyBundle].
+// Apply sends a bundle to the running service, which applies it; see [ApplyBundle].
 func (c *Control) Apply(ctx context.Context, bundle io.Reader) (a ApplyResult, err error) {
 	err = c.send(ctx, http.MethodPost, "/apply", bundle, &a)
 	return a, err
 }
 
-// serveApply receives a whole bundle over the control socket, and then applies it like one on disk.
+// serveApply receives a bundle over the control socket, writes it to a file, and then applies the file.
 func (s *running) serveApply(w http.ResponseWriter, r *http.Request) {
 	a, err := s.takeBundle(w, r)
 	if err != nil {

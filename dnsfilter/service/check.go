@@ -12,20 +12,22 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/tempstore"
 )
 
-// FileCheck is the result of checking the file of a list, or the stored state of a signed list.
+// FileCheck is the result of checking a local list's file, or of counting the url entries of a signed list in the
+// store.
 type FileCheck struct {
 	List, File string
-	Awaited    bool // the file was not fetched yet
+	Awaited    bool // the file was not fetched yet, so it is not checked
 	Entries    uint64
 	FileReport
-	URLs uint64 // url entries that are not enforced, because the list has no divert
-	// what the guards would hold if this were the first state of the list; nil: nothing, or the state is in force
-	// already
+	URLs uint64 // number of url entries that are not enforced, because the list has no divert
+	// findings for which the guards would put the file on hold if it gave the list its first state; nil: no findings,
+	// or the file is in force already
 	Held *guard.Report
 }
 
 // ReadFiles reads the files of all local lists and allow lists completely, and counts the url entries of the signed
-// lists in the state folder. Its errors have the type [config.Errors], except those about files of the guards.
+// lists in the state folder. Its errors have the type [config.Errors], except errors in the files of the guards and in
+// opening the store.
 func ReadFiles(s *config.Settings) (checks []FileCheck, err error) {
 	by, err := guards{}.next(s)
 	if err != nil {
@@ -69,8 +71,8 @@ func ReadFiles(s *config.Settings) (checks []FileCheck, err error) {
 	return checks, err
 }
 
-// checkZone reads the file of a policy zone. The guards hold nothing if the zone is in force already, as its copy in
-// the state folder shows.
+// checkZone reads the file of a policy zone. The argument copies is the folder of the copies of the zones in force. If
+// the file is the same as its copy, the guards do not check it.
 func (g guards) checkZone(l *config.List, copies string) (FileCheck, error) {
 	f := l.LocalFile()
 	c := FileCheck{List: f.List, File: f.Path, Awaited: f.Awaited()}
@@ -86,7 +88,8 @@ func (g guards) checkZone(l *config.List, copies string) (FileCheck, error) {
 	return c, err
 }
 
-// check loads a file, unless the store (held) already has its current content.
+// check loads a file into the store of the loader. If the store held already has the current content of the file, the
+// guards do not check it.
 func (l loader) check(f config.LocalFile, held *blocklist.Store) (FileCheck, error) {
 	_, current := heldFile(f, held)
 	f.Unguarded = f.Unguarded || current

@@ -14,8 +14,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// serveControl serves the control socket, if there is one, until ctx ends. At the end, it also ends the requests that
-// are running.
+// serveControl serves the control socket until ctx ends; it returns at once if control is nil. After ctx has ended,
+// running requests have controlGrace to finish, then their connections are closed.
 func (s *Service) serveControl(ctx context.Context, control *controlSocket) {
 	if control == nil {
 		return
@@ -55,7 +55,7 @@ func (s *Service) control() http.Handler {
 	return mux
 }
 
-// decide returns a handler for requests to accept or to reject a hold. The function by carries out the decision.
+// decide returns a handler for requests to accept or reject a hold. The function by carries out the decision.
 func (s *Service) decide(by func(context.Context, holdDecision) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var d holdDecision
@@ -71,7 +71,7 @@ func (s *Service) decide(by func(context.Context, holdDecision) error) http.Hand
 	}
 }
 
-// accept accepts what is on hold: the release of a signed list, a local file, or a policy zone.
+// accept accepts the hold that d names: on a release of a signed list, on a local file, or on a policy zone.
 func (s *Service) accept(ctx context.Context, d holdDecision) error {
 	current := s.active.Load()
 	by := current.guards
@@ -81,7 +81,7 @@ func (s *Service) accept(ctx context.Context, d holdDecision) error {
 		func(l *config.List) error { return s.zoneLists.accept(l, by, d.ID) })
 }
 
-// reject rejects what is on hold.
+// reject rejects the hold that d names.
 func (s *Service) reject(ctx context.Context, d holdDecision) error {
 	return s.decideHold(d,
 		func(f *subscribe.Subscription) error { return f.Reject(ctx, d.ID) },
@@ -89,7 +89,8 @@ func (s *Service) reject(ctx context.Context, d holdDecision) error {
 		func(*config.List) error { return s.local.reject(d.List, d.ID) })
 }
 
-// decideHold calls the function for the kind of the list that the hold is of: signed, local, or policy zone.
+// decideHold calls the function for the kind of the list with the hold: signed, local, or zone for a policy zone. It
+// returns an error if there is no such list.
 func (s *Service) decideHold(d holdDecision, signed func(*subscribe.Subscription) error,
 	local func(config.LocalFile) error, zone func(*config.List) error,
 ) error {
@@ -111,7 +112,7 @@ func (s *Service) decideHold(d holdDecision, signed func(*subscribe.Subscription
 	return err
 }
 
-// deciding adds to an error the list and the ID of the hold that it is about.
+// deciding wraps an error with the list and the ID of the hold. It returns nil for nil.
 func deciding(d holdDecision, err error) error {
 	if err == nil {
 		return nil

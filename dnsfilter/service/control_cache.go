@@ -8,25 +8,26 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// CachedAnswer is what the cache of the running service has about a name and a type.
+// CachedAnswer is one answer for a name in the cache of the running service.
 type CachedAnswer struct {
 	Type    string   `json:"type"`
-	DO      bool     `json:"do,omitempty"` // for queries with the DO bit
-	CD      bool     `json:"cd,omitempty"` // for queries with the CD bit
+	DO      bool     `json:"do,omitempty"` // answer to queries with the DO bit
+	CD      bool     `json:"cd,omitempty"` // answer to queries with the CD bit
 	Rcode   string   `json:"rcode"`
-	Records []string `json:"records,omitempty"` // of the answer section, with the TTLs of the upstream
-	Seconds int      `json:"seconds"`           // until the answer expires; negative: it expired that long ago
-	Stale   bool     `json:"stale,omitempty"`   // expired: used only while the upstream fails
-	Failing bool     `json:"failing,omitempty"` // the last attempt to refresh it has failed
+	Records []string `json:"records,omitempty"` // records of the answer section, with the TTLs of the upstream
+	Seconds int      `json:"seconds"`           // seconds until the answer expires; negative: seconds since it expired
+	// the answer has expired; it is used only while the upstream fails (serve-stale)
+	Stale   bool `json:"stale,omitempty"`
+	Failing bool `json:"failing,omitempty"` // the last attempt to refresh the answer failed
 
-	// the action that applies to clients outside all views because of the targets in the answer; empty: they get the
-	// answer
+	// action for clients outside all views, if the answer has a blocked target (a CNAME, for example); empty: they get
+	// the answer
 	Action string `json:"action,omitempty"`
-	List   string `json:"list,omitempty"`  // the list or quorum that decided
-	Entry  string `json:"entry,omitempty"` // the entry that decided
+	List   string `json:"list,omitempty"`  // list or quorum that decided on the action
+	Entry  string `json:"entry,omitempty"` // entry that decided on the action
 }
 
-// Cached returns what the cache has about a name; see [dnsfilter.Server.Cached].
+// Cached returns the answers for a name in the cache; see [dnsfilter.Server.Cached].
 func (c *Control) Cached(ctx context.Context, name string) (all []CachedAnswer, err error) {
 	err = c.call(ctx, http.MethodPost, "/cache", nameRequest{name}, &all)
 	return all, err

@@ -13,7 +13,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// maxControlAnswer is the maximum length of a response, in bytes. It has room for the findings of many lists.
+// maxControlAnswer is the maximum length of a response over the control socket, in bytes. That is enough for the
+// findings on many lists.
 const maxControlAnswer = 64 << 20
 
 // Control is a client for the control socket of a running service. The socket is in the service's state folder, and
@@ -23,7 +24,7 @@ type Control struct {
 	client http.Client
 }
 
-// NewControl returns a client for the service with that state folder. It connects at the first request.
+// NewControl returns a client for the service that runs with the given state folder. It connects at the first request.
 func NewControl(state string) *Control {
 	c := new(Control)
 	if state != "" {
@@ -44,12 +45,14 @@ func (c *Control) Status(ctx context.Context) (s Status, err error) {
 	return s, err
 }
 
-// Accept puts the held release of a list with this ID in force; see [subscribe.Subscription.Accept].
+// Accept puts the release or file on hold in force, given the list and the ID of the hold; see
+// [subscribe.Subscription.Accept].
 func (c *Control) Accept(ctx context.Context, list, id string) error {
 	return c.call(ctx, http.MethodPost, "/accept", holdDecision{list, id}, &struct{}{})
 }
 
-// Reject rejects the held release of a list with this ID; see [subscribe.Subscription.Reject].
+// Reject rejects the release or file on hold, given the list and the ID of the hold; see
+// [subscribe.Subscription.Reject].
 func (c *Control) Reject(ctx context.Context, list, id string) error {
 	return c.call(ctx, http.MethodPost, "/reject", holdDecision{list, id}, &struct{}{})
 }

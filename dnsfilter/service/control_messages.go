@@ -6,20 +6,22 @@ import (
 	"time"
 )
 
-// Limits of the control socket. Only the service's own user can connect to it.
+// maxControlRequest is the maximum size of a request over the control socket in bytes, except for a bundle. Only the
+// user of the service can connect to the socket.
 const (
 	maxControlRequest = 4 << 10
-	controlGrace      = 500 * time.Millisecond // for running requests when the service ends
-	controlTimeout    = 10 * time.Minute       // accepting a release of ten million entries takes a while
+	controlGrace      = 500 * time.Millisecond // time for running requests after the service has begun to end
+	// time for one request; accepting a release of ten million entries takes minutes
+	controlTimeout = 10 * time.Minute
 )
 
-// holdDecision is a request with a decision about a hold.
+// holdDecision is the body of a request to accept or reject a hold.
 type holdDecision struct {
 	List string `json:"list"`
 	ID   string `json:"id"`
 }
 
-// controlError is the response after an error.
+// controlError is the body of the response to a request that failed.
 type controlError struct {
 	Error string `json:"error"`
 }

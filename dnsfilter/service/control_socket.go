@@ -10,18 +10,18 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// controlSocket is the listening control socket. It can outlive its HTTP server: during a hand-over, connections wait
-// in the socket for the service that answers next.
+// controlSocket is the listening control socket. It can outlive its HTTP server: during a hand-over, new connections
+// wait in the socket until the next HTTP server accepts them.
 type controlSocket struct {
 	net.Listener
 
-	file *os.File    // a duplicate of the socket; nil if the system can't make one
+	file *os.File    // duplicate of the socket; nil if the system can't make one
 	path string      // path of the socket in the file system
-	info fs.FileInfo // identifies the socket file
+	info fs.FileInfo // state of the socket file when it was created, to recognize the file
 }
 
-// listenControl opens the socket. If a socket file is there, it is replaced: its process has ended, since the store has
-// only one owner.
+// listenControl opens the control socket in a state folder. It replaces an old socket file, whose process must have
+// ended: only one process can own the store.
 func listenControl(ctx context.Context, state string) (*controlSocket, error) {
 	path, err := config.ControlSocket(state)
 	if err != nil {
@@ -49,14 +49,14 @@ func listenControl(ctx context.Context, state string) (*controlSocket, error) {
 	return c, nil
 }
 
-// isCurrent reports whether connections to the path reach this socket.
+// isCurrent reports whether the socket file at the path is still that of this socket, so that new connections reach it.
 func (c *controlSocket) isCurrent() bool {
 	info, err := os.Stat(c.path)
 	return err == nil && os.SameFile(info, c.info)
 }
 
-// reopen returns a copy of the socket for another HTTP server. It fails if there is no duplicate, or if a successor has
-// replaced the socket file.
+// reopen returns the same socket for another HTTP server. It fails if c has no duplicate of the socket, or if a
+// successor has replaced the socket file.
 func (c *controlSocket) reopen() (*controlSocket, error) {
 	if c == nil || c.file == nil || !c.isCurrent() {
 		return nil, net.ErrClosed
@@ -68,7 +68,7 @@ func (c *controlSocket) reopen() (*controlSocket, error) {
 	return &controlSocket{l, c.file, c.path, c.info}, nil
 }
 
-// close closes the socket and removes its file.
+// close closes the duplicate of the socket, and removes the socket file unless a successor has replaced it.
 func (c *controlSocket) close() {
 	if c == nil || c.file == nil {
 		return
@@ -79,5 +79,5 @@ func (c *controlSocket) close() {
 	_ = c.file.Close()
 }
 
-// ErrNotRunning is returned if no service with that state folder is running, or this user may not connect to it.
+// ErrNotRunning means that no service runs with that state folder, or that this user may not connect to it.
 var ErrNotRunning = errors.New("no running service answers")

@@ -12,14 +12,14 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// Stat is one of the metrics of the running service.
+// Stat is the value of one metric of the running service.
 type Stat struct {
-	Name  string  `json:"name"` // name of the metric, with its labels
+	Name  string  `json:"name"` // name of the metric, with its labels in braces
 	Help  string  `json:"help"`
-	Value float64 `json:"value"` // for a histogram: the mean, in seconds
+	Value float64 `json:"value"` // value; for a histogram the mean, in seconds
 
-	// for a histogram: the number of observations, and upper bounds of their median and 99th percentile, in seconds; 0:
-	// above all buckets
+	// for a histogram: the number of observations, and upper bounds of the median and of the 99th percentile, in
+	// seconds. A bound of 0 means that the value lies above all buckets.
 	Count  uint64  `json:"count,omitempty"`
 	Median float64 `json:"median,omitempty"`
 	P99    float64 `json:"p99,omitempty"`
@@ -53,7 +53,7 @@ func (s *running) metrics() *prometheus.Registry {
 	return registry
 }
 
-// statOf converts a metric of a family. For a histogram, it computes the mean and the bounds.
+// statOf converts a metric of a family. For a histogram, it computes the mean and the bounds of Median and P99.
 func statOf(f *dto.MetricFamily, m *dto.Metric) Stat {
 	out := Stat{Name: f.GetName(), Help: f.GetHelp()}
 	var labels []string
@@ -75,8 +75,8 @@ func statOf(f *dto.MetricFamily, m *dto.Metric) Stat {
 	return out
 }
 
-// within returns the smallest bucket bound of a histogram below which lies at least the given share of its values (0 to
-// 1), or 0 if no bucket has so many.
+// within returns the upper bound of the first bucket of a histogram by which the given share (0 to 1) of all
+// observations is reached. It returns 0 if no bucket reaches it.
 func within(h *dto.Histogram, share float64) float64 {
 	buckets := h.GetBucket()
 	slices.SortFunc(buckets, func(a, b *dto.Bucket) int { return cmp.Compare(a.GetUpperBound(), b.GetUpperBound()) })

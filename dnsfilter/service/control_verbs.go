@@ -9,18 +9,19 @@ import (
 // Reloaded is the result of a reload.
 type Reloaded struct {
 	Lists   int    `json:"lists"`   // number of lists in the settings
-	Entries uint64 `json:"entries"` // number of their entries in the store
+	Entries uint64 `json:"entries"` // number of entries of these lists in the store
 
-	Restart []string `json:"restart,omitempty"` // keys of the settings whose values are not in force before a restart
+	Restart []string `json:"restart,omitempty"` // keys of the settings whose new values need a restart
 }
 
-// Reload makes the service read its settings and files again, at the request of a person; see [Service.Run].
+// Reload makes the service read its settings and files again; see [Service.Reload]. The new settings may remove lists.
 func (c *Control) Reload(ctx context.Context) (r Reloaded, err error) {
 	err = c.call(ctx, http.MethodPost, "/reload", struct{}{}, &r)
 	return r, err
 }
 
-// nameRequest is the request for a flush: a name. flushed is its result: the number of removed answers.
+// nameRequest is the body of a request about a name. flushed is the body of the response to a flush: the number of
+// removed answers.
 type (
 	nameRequest struct {
 		Name string `json:"name"`

@@ -16,31 +16,33 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/tempstore"
 )
 
-// Explanation explains the decision on a name, an address or a URL.
+// Explanation explains the decision on a name, an address or a URL. See [Explain].
 type Explanation struct {
 	dnsfilter.Decision
 
-	Held     []blocklist.Match // one match per list that has the name or address, even if the list does not decide
-	URLs     []blocklist.Match // one match per list with an entry for the URL itself, which a resolver can't enforce
-	Divert   string            // the list because of whose url entries the host is diverted to a proxy
-	Unserved bool              // the server does not answer this client
-	Missing  []string          // lists that are not in the store, or not readable
+	// one match per list that has an entry for the name or address, even if another list decides
+	Held []blocklist.Match
+	// one match per list that has an entry for the URL itself, which a resolver can't enforce
+	URLs     []blocklist.Match
+	Divert   string   // list whose url entries divert the host to a proxy; empty: none
+	Unserved bool     // the server refuses queries from this client
+	Missing  []string // lists that are not in the store, or can't be read
 
-	Zone      string // the zone of the name for which the general upstream is not asked; empty: none
-	Forwarded bool   // Zone is forwarded to other resolvers; else it is answered here
+	Zone      string // zone of the name that the general upstream is not asked about; empty: none
+	Forwarded bool   // Zone is forwarded to other resolvers; false: the server answers it itself
 }
 
-// Unsure reports whether the decision could change with a missing list.
+// Unsure reports whether a list in Missing could change the decision.
 func (e *Explanation) Unsure() bool {
 	allows := slices.ContainsFunc(e.Missing, config.IsAllowList)
 	return len(e.Missing) > 0 && !e.Unserved && (allows || !e.Blocks() && !e.Allows())
 }
 
-// Explain returns what a server with these settings does with a name that a client queries, with an answer that
-// contains an address, or with the host of a URL. If the client's address is invalid, no view applies. Explain may run
-// beside a server: it reads the server's store and does not change it. Files that have changed since the server read
-// them are read just for this explanation, unless they are on hold. Missing and held lists are logged. Explain fails
-// with [blocklist.ErrMalformed].
+// Explain returns the decision of a server with these settings on a target. The target is a name, an address in an
+// answer, or a URL, of which the host counts. If client is the zero address, no view applies. A server may run at the
+// same time: Explain reads its store and does not change it. If a file has changed since the server read it, Explain
+// reads the new content, unless it is on hold. It logs missing lists and lists on hold. The error wraps
+// [blocklist.ErrMalformed] if the target is not valid.
 func Explain(s *config.Settings, target string, client netip.Addr, log *slog.Logger) (Explanation, error) {
 	q, err := parseLookup(target)
 	if err != nil {
@@ -74,7 +76,7 @@ func Explain(s *config.Settings, target string, client netip.Addr, log *slog.Log
 	return out, err
 }
 
-// lookupTarget is the target of a lookup: a name or an address, and the URL that it came from, if any.
+// lookupTarget is the parsed target of [Explain]: a name or an address, and the URL if the target is one.
 type lookupTarget struct {
 	name blocklist.Name
 	addr netip.Addr
@@ -100,7 +102,7 @@ func parseLookup(text string) (q lookupTarget, err error) {
 	return q, err
 }
 
-// explain explains the decision on a name or address.
+// explain returns the decision on the target q for a client.
 func explain(c *dnsfilter.Config, both stores, q lookupTarget, client netip.Addr) (out Explanation) {
 	if out.Unserved = !c.Serves(client); out.Unserved {
 		out.Action = dnsfilter.Refused
@@ -131,7 +133,7 @@ func explain(c *dnsfilter.Config, both stores, q lookupTarget, client netip.Addr
 	return out
 }
 
-// matches returns the matches of the name or address in a store, one per list.
+// matches returns the matches of the target in a store, one per list.
 func (q *lookupTarget) matches(store *blocklist.Store) []blocklist.Match {
 	if q.addr.IsValid() {
 		return store.AppendAddrMatches(nil, q.addr)
@@ -139,7 +141,7 @@ func (q *lookupTarget) matches(store *blocklist.Store) []blocklist.Match {
 	return store.AppendMatches(nil, []byte(q.name))
 }
 
-// entries returns all matching entries of one list.
+// entries returns all entries of one list that match the target.
 func (q *lookupTarget) entries(store *blocklist.Store, list string) []blocklist.Match {
 	if q.addr.IsValid() {
 		return store.AppendAddrEntries(nil, list, q.addr)
@@ -147,8 +149,8 @@ func (q *lookupTarget) entries(store *blocklist.Store, list string) []blocklist.
 	return store.AppendEntries(nil, list, []byte(q.name))
 }
 
-// readChanged reads files whose current content is not in the store held into the store fresh. It skips held files. It
-// returns the lists that are in neither store.
+// readChanged loads each local file whose current content is not in the store held, into the store fresh. It skips
+// files on hold. It returns the names of the lists that neither store has.
 func readChanged(s *config.Settings, held, fresh *blocklist.Store, log *slog.Logger) (missing []string, err error) {
 	made := sync.OnceValues(func() (guards, error) { return guards{}.next(s) })
 	onHold := readLocalHolds(s.State)
@@ -182,7 +184,7 @@ func readChanged(s *config.Settings, held, fresh *blocklist.Store, log *slog.Log
 	return slices.Concat(missing, unread, neverReleased(s, held, log)), nil
 }
 
-// neverReleased returns the signed lists of which the store has no release.
+// neverReleased returns the names of the signed lists without a readable release in the store.
 func neverReleased(s *config.Settings, held *blocklist.Store, log *slog.Logger) (lists []string) {
 	for _, l := range s.Lists {
 		if info, ok := held.List(l.Rule.List); l.File == "" && (!ok || info.Err != nil || info.Serial == 0) {
@@ -193,8 +195,8 @@ func neverReleased(s *config.Settings, held *blocklist.Store, log *slog.Logger) 
 	return lists
 }
 
-// readZones reads the policy zones among the lists, as a start would. It returns the names of those for which there are
-// no rules.
+// readZones reads the policy zones among the lists, like the start of a service. It returns the names of those that
+// have no rules in force.
 func readZones(s *config.Settings, by func() (guards, error), log *slog.Logger) (missing []string, err error) {
 	kept := zoneLists{log: log, dir: zoneCopies(s.State)}
 	for _, l := range s.ZoneLists() {
@@ -221,13 +223,13 @@ func readZones(s *config.Settings, by func() (guards, error), log *slog.Logger) 
 	return missing, nil
 }
 
-// logHeldNow logs that the guards hold a file, and whether an earlier state of the list is enforced.
+// logHeldNow logs that the current content of a file is on hold, and whether an earlier state of the list is enforced.
 func logHeldNow(log *slog.Logger, f config.LocalFile, enforced bool) {
 	log.Warn("the guards hold the file as it is now", slog.String("list", f.List), slog.Bool("enforced_as_before", enforced))
 }
 
-// stores are the store of the server (held), and a store with newer versions of some of its lists (fresh), which take
-// precedence.
+// stores has the store of the server (held), and a temporary store (fresh) with newer versions of some lists, which
+// take precedence.
 type stores struct{ held, fresh *blocklist.Store }
 
 // of returns the store with the newest version of a list.
@@ -238,7 +240,7 @@ func (s stores) of(list string) *blocklist.Store {
 	return s.held
 }
 
-// diverting returns the list whose url entries make a view divert a host, or an empty string.
+// diverting returns the name of the first list whose url entries make the view v divert the host, or an empty string.
 func (s stores) diverting(v *dnsfilter.View, host []byte) string {
 	for i := range v.Rules {
 		r := &v.Rules[i]
@@ -249,7 +251,8 @@ func (s stores) diverting(v *dnsfilter.View, host []byte) string {
 	return ""
 }
 
-// matches returns the matches in both stores, one per list.
+// matches calls find for both stores. It returns one match per list, from the store with the newest version of the
+// list.
 func (s stores) matches(find func(*blocklist.Store) []blocklist.Match) []blocklist.Match {
 	matches := find(s.held)
 	if s.held == s.fresh {

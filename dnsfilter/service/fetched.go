@@ -22,68 +22,71 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
 
-// fetched is a list that is fetched, with the goroutine that keeps its file up to date. In all else it is a local list:
-// the file is noticed, checked by the guards, and loaded as if the operator had written it.
+// fetched is a list that the service fetches, with the goroutine that keeps its file up to date. Otherwise it is a
+// local list: a changed file is noticed, checked by the guards, and loaded as if the operator had written it.
 type fetched struct {
 	file   config.LocalFile
 	zone   blocklist.Name // name of the policy zone; empty: a list of entries
 	dir    string
 	source fetchSource
-	apply  func(changes io.Reader, keep func() error) error // of a zone
+	apply  func(changes io.Reader, keep func() error) error // puts changes of the policy zone in force, see changeZone
 	log    *slog.Logger
-	asked  chan struct{}      // has a value when the list is to be fetched now
-	cancel context.CancelFunc // nil: not started yet
+	asked  chan struct{}      // a value makes the goroutine fetch now; capacity 1
+	cancel context.CancelFunc // ends the goroutine; nil: not started yet
 	done   chan struct{}
 
 	mu    sync.Mutex
 	state fetchState
-	next  time.Time // of the next attempt
-	err   error     // why the last attempt failed
-	alarm bool      // it has been logged that the list is stale
+	next  time.Time // time of the next attempt
+	err   error     // error of the last attempt; nil: it succeeded
+	alarm bool      // set when the log has said that the list is stale
 
-	failures, failed, replaced uint64 // failed attempts since the last success; failed attempts since the start; new files since the start
+	// counters: failed attempts since the last success; failed attempts since the start; new files since the start
+	failures, failed, replaced uint64
 }
 
-// fetchSource is where a list comes from.
+// fetchSource is where a list is fetched from: URLs, or the primaries of a zone.
 type fetchSource interface {
-	// fetch brings the file up to date, and changes the state accordingly. It reports whether the file has changed. If
-	// the review fails, the file before stays.
+	// fetch brings the file and its state up to date. It reports whether the file has changed. If the review fails, it
+	// returns an error and keeps the old file.
 	fetch(ctx context.Context, state *fetchState, by fetchReview) (changed bool, err error)
-	// has reports whether the file was fetched from this source, so that it need not be fetched again at once.
+	// has reports whether the file was fetched from this source. Then a start need not fetch the file at once.
 	has(state *fetchState) bool
 	// times returns the wait before the next attempt, after a success and after a failure, and the age at which the
-	// list is stale.
+	// list becomes stale.
 	times(state *fetchState) fetchTimes
 }
 
-// fetchReview reviews what was fetched: a whole new file before it replaces the old one; or changes of a zone, which it
-// also puts in force, see [rpz.Secondary].
+// fetchReview reviews fetched data: whole reviews a new file before it replaces the old one. changes reviews the
+// changes of a zone and puts them in force, see [rpz.Secondary].
 type fetchReview struct {
 	whole   func(file io.Reader) error
 	changes func(changes io.Reader, keep func() error) error
 }
 
-// fetchTimes are the times of a list that is fetched.
+// fetchTimes has the wait after a successful attempt (refresh), the longest wait after a failed one (retry), and the
+// age at which the list becomes stale (expire).
 type fetchTimes struct{ refresh, retry, expire time.Duration }
 
-// fetchState is what is known about the file of a fetched list. It is stored beside the file.
+// fetchState is the state of a fetched file. It is stored in the folder of the file.
 type fetchState struct {
-	From    string         `json:"from"`             // the server that answered last
-	Checked time.Time      `json:"checked"`          // when that server answered
-	Changed time.Time      `json:"changed"`          // when the file was replaced last
-	Web     download.State `json:"web,omitzero"`     // of a list with URLs
-	Zone    rpz.Copy       `json:"zone,omitzero"`    // of a zone
-	Foreign int            `json:"foreign,omitzero"` // records outside the zone that the last transfer left out
+	From    string         `json:"from"`          // server that sent or confirmed the file last
+	Checked time.Time      `json:"checked"`       // when that server answered
+	Changed time.Time      `json:"changed"`       // when the file was replaced last
+	Web     download.State `json:"web,omitzero"`  // state of a list that comes from URLs
+	Zone    rpz.Copy       `json:"zone,omitzero"` // state of a list that is a zone
+	// number of records outside the zone that the last transfer had; they are left out
+	Foreign int `json:"foreign,omitzero"`
 }
 
-// fetchStateFile is the name of the file of the state, beside the file of the list.
+// fetchStateFile is the name of the file with the fetchState, in the folder of the list's file.
 const fetchStateFile = "fetch.json"
 
-// fetchedLists are the lists of the settings that are fetched.
+// fetchedLists has the fetched lists of the settings, by name.
 type fetchedLists map[string]*fetched
 
-// newFetched returns the lists of the next settings that are fetched. It reuses the values of old for lists whose
-// settings have not changed.
+// newFetched returns the fetched lists of the next settings. It reuses the values in old for lists whose source has not
+// changed.
 func (s *running) newFetched(next *config.Settings, old fetchedLists) (fetchedLists, error) {
 	out := fetchedLists{}
 	for i := range next.Lists {
@@ -118,7 +121,7 @@ func newFetchSource(l *config.List) (fetchSource, error) {
 }
 
 // replaceFetched stops the lists of old that are not in next, and starts the new ones. It removes the files of lists
-// that are no longer fetched. It returns next.
+// that the service no longer fetches. It returns next.
 func replaceFetched(ctx context.Context, old, next fetchedLists, log *slog.Logger) fetchedLists {
 	for name, f := range old {
 		if next[name] == f {
@@ -188,7 +191,7 @@ func (f *fetched) run(ctx context.Context) {
 // leastPause is the minimum time between two attempts, even if a primary sends NOTIFY more often.
 const leastPause = 200 * time.Millisecond
 
-// begin reads the stored state of the file. It returns the time until the first attempt. That is 0, unless the list was
+// begin reads the stored state of the file. It returns the time until the first attempt, which is 0 unless the list was
 // fetched recently from its present source.
 func (f *fetched) begin() time.Duration {
 	f.mu.Lock()
@@ -241,8 +244,8 @@ func (f *fetched) attempt(ctx context.Context) time.Duration {
 	return wait
 }
 
-// review reads a new file before the file replaces the old one. It fails if the new file is not a list, or not the
-// zone.
+// review reads a new file before it replaces the old one. It returns an error if the file is no list in the configured
+// format, or not the policy zone.
 func (f *fetched) review(file io.Reader) error {
 	if f.zone != "" {
 		_, err := dnsfilter.NewPolicyZone(f.zone).Read(file)
@@ -254,15 +257,15 @@ func (f *fetched) review(file io.Reader) error {
 	return err
 }
 
-// maxRetryAfter is the longest wait that a server may ask for (Retry-After).
+// maxRetryAfter is the longest wait that a server can request with the header Retry-After.
 const maxRetryAfter = 24 * time.Hour
 
-// jitter varies a duration at random, so that resolvers that started together do not ask together.
+// jitter varies a duration by up to a tenth at random, so that resolvers that started together do not fetch together.
 func jitter(d time.Duration) time.Duration {
 	return d - d/10 + rand.N(d/5+1) //nolint:gosec // no secret
 }
 
-// save stores the state for the next start.
+// save writes the state to the folder of the list, for the next start.
 func (f *fetched) save(state *fetchState) error {
 	text, err := json.Marshal(state)
 	if err == nil {
@@ -275,7 +278,7 @@ func (f *fetched) save(state *fetchState) error {
 	return nil
 }
 
-// report logs and counts an attempt. The mutex is held.
+// report logs and counts the result of an attempt. The caller holds the mutex.
 func (f *fetched) report(state *fetchState, replaced bool, err error) {
 	last := f.err
 	f.err = err
@@ -302,7 +305,7 @@ func (f *fetched) report(state *fetchState, replaced bool, err error) {
 	}
 }
 
-// alarmIfStale logs once that the list is stale. The mutex is held.
+// alarmIfStale logs that the list is stale, once until the next success. The caller holds the mutex.
 func (f *fetched) alarmIfStale() {
 	if f.alarm || f.state.Checked.IsZero() || time.Now().Before(f.expires()) {
 		return
@@ -312,10 +315,10 @@ func (f *fetched) alarmIfStale() {
 		slog.Time("checked", f.state.Checked))
 }
 
-// expires returns when the list becomes stale. The mutex is held.
+// expires returns the time at which the list becomes stale. The caller holds the mutex.
 func (f *fetched) expires() time.Time { return f.state.Checked.Add(f.source.times(&f.state).expire) }
 
-// status returns the state of the list.
+// status returns the status of the fetched list.
 func (f *fetched) status() *FetchStatus {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -335,20 +338,23 @@ func (f *fetched) status() *FetchStatus {
 	return out
 }
 
-// isStale reports whether the list is stale. It returns false for nil, a list that is not fetched.
+// isStale reports whether the list is stale. It returns false for nil, which stands for a list that is not fetched.
 func (f *fetched) isStale() bool { return f != nil && f.status().Stale }
 
-// FetchStatus is the state of a list that is fetched.
+// FetchStatus is the status of a fetched list.
 type FetchStatus struct {
-	From    string    `json:"from,omitempty"`    // the server that answered last
-	Checked time.Time `json:"checked,omitzero"`  // when a server last confirmed or sent the newest version
-	Changed time.Time `json:"changed,omitzero"`  // when the file was replaced last
-	Expires time.Time `json:"expires,omitzero"`  // when the list becomes stale, unless a server answers before
-	Next    time.Time `json:"next"`              // next attempt
-	Stale   bool      `json:"stale,omitempty"`   // Expires has passed, but the list is still enforced; or all attempts so far have failed
-	Serial  uint32    `json:"serial,omitempty"`  // of a zone
-	Foreign int       `json:"foreign,omitempty"` // records outside the zone that the last transfer left out
-	Fetched uint64    `json:"fetched"`           // number of new files since the start
-	Failed  uint64    `json:"failed"`            // number of failed attempts since the start
-	Error   string    `json:"error,omitempty"`   // why the last attempt failed
+	From string `json:"from,omitempty"` // server that sent or confirmed the file last
+	// when a server last sent the newest version, or confirmed that the file is it
+	Checked time.Time `json:"checked,omitzero"`
+	Changed time.Time `json:"changed,omitzero"` // when the file was replaced last
+	Expires time.Time `json:"expires,omitzero"` // when the list becomes stale, if no server answers before
+	Next    time.Time `json:"next"`             // time of the next attempt
+	// Expires has passed, though the list is still enforced; or no attempt has succeeded yet and one failed
+	Stale  bool   `json:"stale,omitempty"`
+	Serial uint32 `json:"serial,omitempty"` // serial of the SOA record, for a zone
+	// number of records outside the zone that the last transfer had; they are left out
+	Foreign int    `json:"foreign,omitempty"`
+	Fetched uint64 `json:"fetched"`         // number of new files since the start
+	Failed  uint64 `json:"failed"`          // number of failed attempts since the start
+	Error   string `json:"error,omitempty"` // error of the last attempt; empty: it succeeded
 }

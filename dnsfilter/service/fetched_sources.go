@@ -12,14 +12,15 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
 
-// webSource fetches a list from URLs.
+// webSource fetches the file of a list from URLs.
 type webSource struct {
 	file    config.LocalFile
 	urls    []string
 	refresh time.Duration
 }
 
-// times returns the times of the settings. A list is stale after four of its intervals, and at least a day.
+// times returns the times according to the settings. The list becomes stale after four refresh intervals, but not
+// before a day has passed.
 func (s *webSource) times(*fetchState) fetchTimes {
 	refresh := s.refresh
 	if refresh == 0 {
@@ -38,10 +39,10 @@ func (s *webSource) fetch(ctx context.Context, state *fetchState, by fetchReview
 	return replaced, err
 }
 
-// zoneSource copies a policy zone from its primaries.
+// zoneSource copies a policy zone from its primaries by zone transfer.
 type zoneSource struct{ rpz.Secondary }
 
-// Bounds of the times in the SOA record of a zone, whose authors may write anything.
+// Bounds for the times in the SOA record of a zone. They protect against extreme values.
 const (
 	leastRefresh, mostRefresh = 10 * time.Second, 24 * time.Hour
 	leastRetry, mostRetry     = 5 * time.Second, time.Hour
@@ -49,7 +50,7 @@ const (
 	retryWithoutZone          = 10 * time.Minute
 )
 
-// times returns the times of the SOA record, within bounds.
+// times returns the times of the zone's SOA record, within bounds.
 func (s *zoneSource) times(state *fetchState) fetchTimes {
 	z := &state.Zone
 	t := fetchTimes{
@@ -62,7 +63,7 @@ func (s *zoneSource) times(state *fetchState) fetchTimes {
 	return t
 }
 
-// has always returns false: asking for the serial costs little.
+// has always returns false, so that each start asks the primaries for the serial, which costs little.
 func (s *zoneSource) has(*fetchState) bool { return false }
 
 func (s *zoneSource) fetch(ctx context.Context, state *fetchState, by fetchReview) (replaced bool, err error) {
@@ -78,7 +79,8 @@ func (s *zoneSource) fetch(ctx context.Context, state *fetchState, by fetchRevie
 	return u.Replaced, err
 }
 
-// notified answers a notification (NOTIFY, RFC 1996) about a zone that is copied, and starts a copy of the zone.
+// notified handles a NOTIFY message (RFC 1996). If it comes from a primary of a fetched zone, the zone is fetched now.
+// notified returns the response, or nil if no fetched zone has that name.
 func (s *running) notified(message []byte, client netip.Addr) []byte {
 	current := s.active.Load()
 	if current == nil {

@@ -8,25 +8,25 @@ import (
 	"github.com/argine-dns/argine/blocklist/formats"
 )
 
-// FileReport describes how a local list was read, and which lines of its file are not listed. It is stored with the
-// list.
+// FileReport describes how the file of a local list was read, and which of its lines were skipped. It is stored with
+// the list.
 type FileReport struct {
 	Format  formats.Format `json:"format"`
 	Lines   int            `json:"lines"`
 	Skipped []SkippedLines `json:"skipped,omitempty"`
 
-	Triggers map[string]int `json:"triggers,omitempty"` // of a policy zone: number of rules by trigger
+	Triggers map[string]int `json:"triggers,omitempty"` // for a policy zone: number of rules by trigger
 }
 
-// SkippedLines counts skipped lines with one reason.
+// SkippedLines describes the lines of a file that were skipped for one reason.
 type SkippedLines struct {
 	Reason string `json:"reason"`
 	Count  int    `json:"count"`
-	Lines  []int  `json:"lines"`          // the first few line numbers
-	Hint   string `json:"hint,omitempty"` // advice about the first of them
+	Lines  []int  `json:"lines"`          // numbers of the first few lines, at most firstLines
+	Hint   string `json:"hint,omitempty"` // advice about the first line
 }
 
-// firstLines is the maximum number of line numbers per reason.
+// firstLines is the maximum number of line numbers in SkippedLines.
 const firstLines = 5
 
 func fileReport(r formats.Report) FileReport {

@@ -9,12 +9,13 @@ import (
 )
 
 const (
-	lookEvery = 2 * time.Second // interval of looking at the number of open connections
-	manyConns = 1000            // growth of that number after which memory is returned
+	lookEvery = 2 * time.Second // interval for polling the number of open connections
+	manyConns = 1000            // growth of the number of connections after which memory is returned
 )
 
-// returnGarbage returns memory to the system when many encrypted connections have come. Their handshakes leave more
-// garbage than the connections need, and idle connections allocate nothing, so the garbage collector would not run.
+// returnGarbage returns memory to the system each time the number of encrypted connections has grown by manyConns. TLS
+// handshakes leave more garbage than the connections need, and idle connections allocate nothing, so the garbage
+// collector would not run. It returns when ctx ends.
 func returnGarbage(ctx context.Context, server *dnsfilter.Server) error {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
@@ -31,13 +32,14 @@ func returnGarbage(ctx context.Context, server *dnsfilter.Server) error {
 	}
 }
 
-// growth detects when a number, which is polled, has stopped growing.
+// growth detects that a polled number has grown by manyConns and has stopped growing.
 type growth struct {
 	last int // the number at the last poll
-	base int // the number at the end of the growth before, or the lowest since
+	base int // the number at the end of the last growth, or the lowest number since
 }
 
-// ended reports whether the number has grown by manyConns, and has come to rest.
+// ended takes the next polled number. It reports whether the number has grown by manyConns since the base, and now
+// grows by less than 2 %.
 func (g *growth) ended(n int) bool {
 	resting := n <= g.last+g.last/50
 	g.last, g.base = n, min(g.base, n)

@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// guardSource returns a text that changes when the files of the guard, or their states, change.
+// guardSource returns a text that changes when the limits of the guard change, or the state of one of its files.
 func guardSource(g config.GuardLimits) string {
 	var text strings.Builder
 	fmt.Fprint(&text, g)
@@ -18,7 +18,7 @@ func guardSource(g config.GuardLimits) string {
 	return text.String()
 }
 
-// guards are the current guards and the state of their files.
+// guards has the guards in force. The field source identifies the limits and files that they were created from.
 type guards struct {
 	signed    *guard.Guard
 	diverting *guard.Guard // for signed lists with divert
@@ -36,8 +36,8 @@ func (g guards) of(l *config.List) *guard.Guard {
 	return g.signed
 }
 
-// next returns the guards for other settings. It returns the same guards if nothing has changed, so that the
-// subscriptions need not be restarted.
+// next returns the guards for the given settings. It returns the same guards if their limits and files have not
+// changed, so that the subscriptions need not be restarted.
 func (g guards) next(settings *config.Settings) (guards, error) {
 	needs := settings.Needs()
 	source := fmt.Sprint(guardSource(settings.Guard), needs)

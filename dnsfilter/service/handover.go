@@ -12,10 +12,10 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// errNotTakenOver is the reason for restarting after a failed hand-over.
+// errNotTakenOver is the error of awaitSuccessor after a failed hand-over. It makes Run start the service again.
 var errNotTakenOver = errors.New("the successor has not taken over")
 
-// serveHandover accepts the request of a successor, and passes the connection to awaitSuccessor.
+// serveHandover accepts the request of a successor, and passes its connection to awaitSuccessor.
 func (s *Service) serveHandover(w http.ResponseWriter, r *http.Request) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -32,7 +32,8 @@ func (s *Service) serveHandover(w http.ResponseWriter, r *http.Request) {
 	_ = conn.Close()
 }
 
-// awaitSuccessor waits for a successor until ctx ends, and hands over to it.
+// awaitSuccessor waits for a successor until ctx ends, and hands over to it. It calls endWork so that the store is
+// released. It returns errNotTakenOver if the hand-over fails.
 func (s *Service) awaitSuccessor(ctx context.Context, endWork func(), l *dnsfilter.Listeners, sockets handles) error {
 	select {
 	case <-ctx.Done():
@@ -59,10 +60,10 @@ func (s *Service) awaitSuccessor(ctx context.Context, endWork func(), l *dnsfilt
 	return nil
 }
 
-// handOver tells the successor that the store is released. It passes the sockets when the successor asks for them, and
-// waits until the successor answers queries. The successor may prepare for any length of time, since queries are still
-// answered here. If its process ends, so does the connection. If ctx ends, the successor has one more minute to take
-// over.
+// handOver tells the successor that the store is released, passes the sockets when the successor asks for them, and
+// waits until the successor answers queries. This process answers queries until then, so the successor may prepare for
+// any length of time. If the process of the successor ends, the connection ends, and handOver fails. After ctx has
+// ended, the successor has one more minute.
 func handOver(ctx context.Context, conn *net.UnixConn, sockets handles) error {
 	said := func() error { _, err := io.ReadFull(conn, make([]byte, 1)); return err }
 	if err := conn.SetDeadline(time.Time{}); err != nil {
@@ -85,7 +86,7 @@ func handOver(ctx context.Context, conn *net.UnixConn, sockets handles) error {
 	return said()
 }
 
-// restart makes this process serve again, on the same sockets, after a successor has failed.
+// restart makes this process serve again on the same sockets, after a hand-over has failed.
 func (s *Service) restart(ctx context.Context, reload <-chan struct{}, sockets handles, control *controlSocket) error {
 	files := sockets.files()
 	next, err := New(s.read, s.log)

@@ -12,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// handles would be sockets to pass to a successor, which is not supported on this system.
+// handles is empty: on this system, sockets can't be passed to a successor.
 type handles struct{}
 
 func newHandles(*dnsfilter.Listeners, *slog.Logger) handles { return handles{} }

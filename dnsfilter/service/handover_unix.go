@@ -16,11 +16,11 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// handles are duplicates of listening sockets, as file descriptors. They are not os.File values, since those would be
-// watched by the runtime's poller.
+// handles has duplicates of the listening sockets, as file descriptors. They are not os.File values, since the poller
+// of the runtime would watch those. The value -1 stands for a closed descriptor.
 type handles []int
 
-// newHandles returns duplicates of all sockets. If one can't be duplicated, it logs a warning and returns none.
+// newHandles returns duplicates of all sockets. If a socket can't be duplicated, it logs a warning and returns nil.
 func newHandles(l *dnsfilter.Listeners, log *slog.Logger) (all handles) {
 	for _, socket := range l.Sockets() {
 		conn, ok := socket.(syscall.Conn)
@@ -48,7 +48,7 @@ func duplicate(conn syscall.Conn) (fd int, err error) {
 	return fd, errors.Join(err, errDup)
 }
 
-// close closes the remaining handles.
+// close closes the handles that are still open.
 func (h handles) close() {
 	for i, fd := range h {
 		if fd >= 0 {
@@ -58,7 +58,7 @@ func (h handles) close() {
 	}
 }
 
-// files converts the handles to files, which the caller must close.
+// files moves the handles into files, which the caller must close.
 func (h handles) files() (all []*os.File) {
 	for i, fd := range h {
 		all = append(all, os.NewFile(uintptr(fd), fmt.Sprint("socket ", i)))
@@ -67,7 +67,7 @@ func (h handles) files() (all []*os.File) {
 	return all
 }
 
-// pass sends the sockets, each with one byte, and then one byte without a socket.
+// pass sends the sockets over the connection, each with one byte, and then one byte without a socket.
 func (h handles) pass(conn *net.UnixConn) error {
 	for _, fd := range h {
 		if _, _, err := conn.WriteMsgUnix([]byte{0}, unix.UnixRights(fd), nil); err != nil {
@@ -78,7 +78,7 @@ func (h handles) pass(conn *net.UnixConn) error {
 	return err
 }
 
-// receiveSocket receives one socket, or nil after the last one.
+// receiveSocket receives one socket. It returns nil after the last one.
 func receiveSocket(conn *net.UnixConn) (*os.File, error) {
 	space := make([]byte, unix.CmsgSpace(4))
 	n, size, _, _, err := conn.ReadMsgUnix(make([]byte, 1), space)
@@ -102,7 +102,8 @@ func receiveSocket(conn *net.UnixConn) (*os.File, error) {
 	return os.NewFile(uintptr(fds[0]), "socket"), nil
 }
 
-// socketInode returns the inode number of a socket, which identifies it in the system's socket table.
+// socketInode returns the inode number of a socket, which identifies it in the system's socket table. The result ok is
+// false if the number is not known.
 func socketInode(conn syscall.Conn) (inode uint64, ok bool) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -114,13 +115,13 @@ func socketInode(conn syscall.Conn) (inode uint64, ok bool) {
 	return st.Ino, err == nil && errStat == nil
 }
 
-// openPrivate sets the mode of a Unix socket before bind, so that only its owner can connect. Only Linux applies it;
-// elsewhere the private folder protects the socket until its mode is set.
+// openPrivate sets the mode of a Unix socket before bind, so that only its owner can connect. Only Linux applies this
+// mode. On other systems, the permissions of the folder protect the socket until its file has the mode.
 func openPrivate(_, _ string, raw syscall.RawConn) error {
 	return raw.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
 }
 
-// notifyReloading tells systemd that a reload of the settings has begun, and when (Type=notify-reload).
+// notifyReloading tells systemd that a reload of the settings begins, with the present time (Type=notify-reload).
 func notifyReloading(log *slog.Logger) {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err == nil {

@@ -6,7 +6,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// upstreamHealth returns a line for each resolver that is down, and false if all have been down for outageLimit.
+// upstreamHealth returns a line for each resolver that is down. The result usable is false if all resolvers have been
+// down for outageLimit.
 func (s *running) upstreamHealth() (text string, usable bool) {
 	for _, u := range s.server.Upstreams() {
 		if !u.Up {
@@ -17,8 +18,8 @@ func (s *running) upstreamHealth() (text string, usable bool) {
 	return text, !down || time.Since(since) < s.outageLimit
 }
 
-// health returns a line for each problem with a list or upstream. It also reports whether the server is ready: all
-// lists are enforced, and an upstream is up.
+// health returns a line for each problem with the settings, a list or an upstream. It also reports whether the server
+// is ready: all lists except allow lists are enforced, and an upstream is usable.
 func (s *running) health() (text string, ready bool) {
 	current := s.active.Load()
 	ready = true
@@ -42,7 +43,8 @@ func (s *running) health() (text string, ready bool) {
 	return text + line, ready && usable
 }
 
-// problem returns the problem of a signed list, if any, and reports whether the list is enforced.
+// problem returns the problem of a list, or an empty text, and reports whether the list is enforced. The argument f is
+// the subscription of a signed list, and may be nil.
 func (s *running) problem(l *config.List, f *subscription) (text string, enforced bool) {
 	switch {
 	case l.RPZ != "":
@@ -69,7 +71,7 @@ func (s *running) problem(l *config.List, f *subscription) (text string, enforce
 	return "", true
 }
 
-// Problems of lists.
+// Texts for the problems of lists.
 const (
 	notHeld     = "not enforced: nothing is held of it"
 	badFile     = "stale: its file could not be taken in; see the log"
@@ -78,7 +80,7 @@ const (
 	notFetched  = "stale: it could not be fetched for too long; dnsfilter status shows why"
 )
 
-// zoneProblem is problem for a policy zone.
+// zoneProblem returns the problem of a policy zone, or an empty text, and reports whether the zone is enforced.
 func (s *running) zoneProblem(l *config.List) (text string, enforced bool) {
 	onHold := s.local.held.of(l.Rule.List) != nil
 	switch state := s.zoneLists.state(l.Rule.Zone); {
@@ -96,7 +98,7 @@ func (s *running) zoneProblem(l *config.List) (text string, enforced bool) {
 	return "", true
 }
 
-// fileProblem is problem for a local list.
+// fileProblem returns the problem of a local list, or an empty text, and reports whether the list is enforced.
 func (s *running) fileProblem(list string) (text string, enforced bool) {
 	info, ok := s.store.List(list)
 	onHold := s.local.held.of(list) != nil

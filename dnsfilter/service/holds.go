@@ -20,23 +20,24 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// localHold is a hold of the guards on a new state of a local list. The hold has no serial, and its digest is that of
-// the file.
+// localHold is a hold of the guards on a new state of a local list. Its serial is 0, and its digest is that of the
+// file.
 type localHold struct {
 	subscribe.Hold
 
-	Source string     `json:"source"` // see LocalFile.source
+	Source string     `json:"source"` // state of the file, see [config.LocalFile.Source]
 	File   FileReport `json:"file"`
 }
 
-// review passes the entries of a file to a guard while the file is read. Without a guard it finds nothing.
+// review collects the findings of a guard on the entries of a file, while the file is read. The zero value has no guard
+// and no findings.
 type review struct {
 	by    *guard.Guard
 	found *guard.Additions
 	add   func(blocklist.Entry)
 }
 
-// review starts the review of a file. The argument first says that the file gives the list its first state.
+// review starts the review of a file. The argument first says that the list has no state yet.
 func (g guards) review(f config.LocalFile, first bool) review {
 	by := g.own
 	if f.Allow {
@@ -52,8 +53,9 @@ func (g guards) review(f config.LocalFile, first bool) review {
 	return review{by, found, found.Add}
 }
 
-// zone reviews a policy zone that is to replace the one before; compare compares them. It returns the number of rules
-// that are new. What trips a check is sorted, so that the same findings have the same digest.
+// zone reviews a policy zone that is to replace another one. The function compare compares the two zones, calls add for
+// each new entry, and returns the number of new rules, which zone returns, too. Entries with findings are reviewed in
+// the order of their targets, so that the same findings have the same digest.
 func (r review) zone(compare func(add func(blocklist.Entry)) int) (added uint64) {
 	if r.found == nil {
 		return 0
@@ -71,7 +73,7 @@ func (r review) zone(compare func(add func(blocklist.Entry)) int) (added uint64)
 	return added
 }
 
-// hold ends the review. It returns the hold, or nil if there are no findings.
+// hold ends the review. It returns a hold for the findings, or nil if there are none.
 func (r review) hold(f config.LocalFile, c blocklist.LocalChange, sum []byte) *localHold {
 	if r.found == nil {
 		return nil
@@ -88,18 +90,18 @@ func (r review) hold(f config.LocalFile, c blocklist.LocalChange, sum []byte) *l
 	return h
 }
 
-// localHolds has the holds of local lists. They are stored in a file. After a restart, files are read and reviewed
-// again.
+// localHolds has the holds on local lists and policy zones. They are stored in a file. After a restart, the files on
+// hold are read and reviewed again.
 type localHolds struct {
 	path string
 	mu   sync.Mutex
-	by   map[string]*localHold // values are immutable
+	by   map[string]*localHold // hold by list name; the values are immutable
 }
 
-// localHoldsFile is the name of the file of localHolds in the state folder.
+// localHoldsFile is the name of the file in the state folder that stores localHolds.
 const localHoldsFile = "local-holds.json"
 
-// readLocalHolds reads the stored holds. It ignores an unreadable file.
+// readLocalHolds reads the stored holds. It returns none if the file can't be read.
 func readLocalHolds(state string) *localHolds {
 	h := &localHolds{path: filepath.Join(state, localHoldsFile)}
 	if text, err := os.ReadFile(h.path); err != nil || json.Unmarshal(text, &h.by) != nil || h.by == nil {
@@ -109,15 +111,15 @@ func readLocalHolds(state string) *localHolds {
 	return h
 }
 
-// of returns the hold of a list, or nil.
+// of returns the hold on a list, or nil.
 func (h *localHolds) of(list string) *localHold {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.by[list]
 }
 
-// set sets the hold of a list, or removes it if held is nil. If the old hold of the list has the same findings, its
-// rejection is kept; if it has the same ID, its time as well.
+// set sets the hold on a list, or removes it if held is nil. If the old hold has the same findings, the new one keeps
+// its rejection. If the old hold has the same ID, the new one also keeps its time.
 func (h *localHolds) set(list string, held *localHold) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -138,7 +140,7 @@ func (h *localHolds) set(list string, held *localHold) error {
 	return h.save()
 }
 
-// keep removes the holds of lists that are not in the settings.
+// keep removes the holds on lists that the settings do not have.
 func (h *localHolds) keep(settings *config.Settings) error {
 	files := settings.LocalFiles()
 	for _, l := range settings.ZoneLists() {
@@ -176,7 +178,7 @@ func (h *localHolds) save() error {
 	return nil
 }
 
-// reject rejects the hold with this ID.
+// reject marks the hold with this ID as rejected. It returns [subscribe.ErrNoHold] if the list has no such hold.
 func (h *localHolds) reject(list, id string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -13,13 +13,13 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// webListeners are the open sockets for HTTP.
+// webListeners has the open sockets of the HTTP servers.
 type webListeners struct {
-	metrics, profiles dnsfilter.Listeners // one socket at most
+	metrics, profiles dnsfilter.Listeners // at most one socket each
 	stopPage          dnsfilter.Listeners
-	noTLS             dnsfilter.Listeners // for HTTPS, where TLS is refused
+	noTLS             dnsfilter.Listeners // sockets of the stop page that refuse TLS connections
 	zoneFiles         dnsfilter.Listeners
-	operator          dnsfilter.Listeners // one socket at most
+	operator          dnsfilter.Listeners // socket of the operator's page, at most one
 }
 
 // listenHTTP opens the sockets for HTTP that the settings ask for.
@@ -56,7 +56,7 @@ func (l *webListeners) close() error {
 		l.operator.Close())
 }
 
-// serveHTTP answers HTTP on all sockets until ctx ends.
+// serveHTTP starts the HTTP servers on all sockets in the group g. They run until ctx ends.
 func (s *Service) serveHTTP(ctx context.Context, g *errgroup.Group, web *webListeners) {
 	for _, part := range []struct {
 		at    []net.Listener

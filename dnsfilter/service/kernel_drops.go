@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// maxSocketTable is the maximum size of the system's table of UDP sockets, in bytes.
+// maxSocketTable is the maximum size of the system's table of UDP sockets that is read, in bytes.
 const maxSocketTable = 16 << 20
 
-// socketInodes returns the inode numbers of sockets, which identify them in the system's table as long as they are
-// open.
+// socketInodes returns the set of the inode numbers of sockets, as decimal texts. They identify open sockets in the
+// system's table.
 func socketInodes(sockets []*net.UDPConn) map[string]bool {
 	inodes := make(map[string]bool)
 	for _, s := range sockets {
@@ -24,9 +24,9 @@ func socketInodes(sockets []*net.UDPConn) map[string]bool {
 	return inodes
 }
 
-// kernelDrops returns the number of datagrams that the system has dropped before they could be read from these sockets,
-// mostly because a receive buffer was full. It returns false if the system does not report them. Linux counts drops by
-// socket (proc_pid_net(5)).
+// kernelDrops returns the number of datagrams that the system dropped before they were read from the sockets with these
+// inodes, mostly because a receive buffer was full. The result known is false if the system does not report drops.
+// Linux counts them per socket (proc_pid_net(5)).
 func kernelDrops(inodes map[string]bool) (n uint64, known bool) {
 	if len(inodes) == 0 {
 		return 0, false
@@ -43,7 +43,8 @@ func kernelDrops(inodes map[string]bool) (n uint64, known bool) {
 	return n, known
 }
 
-// readDrops sums the drops of the sockets with these inodes in the table.
+// readDrops returns the sum of the drops of the sockets with these inodes in a table. The result found is false if the
+// table has none of them.
 func readDrops(table io.Reader, inodes map[string]bool) (n uint64, found bool) {
 	const inode, drops = 9, 12
 	for s := bufio.NewScanner(io.LimitReader(table, maxSocketTable)); s.Scan(); {

@@ -7,7 +7,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
 
-// listCollector writes the metrics of the lists in the settings.
+// listCollector collects the metrics of the lists in the settings, and of other parts of the running service.
 type listCollector running
 
 // Describe implements [prometheus.Collector]. It describes nothing, since the lists can change.
@@ -62,7 +62,7 @@ func (s *listCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// fetch adds the metrics of a list that is fetched.
+// fetch adds the metrics of a fetched list.
 func (c collection) fetch(list string, status *FetchStatus) {
 	l := labels{"list": list}
 	c.moment("dnsfilter_list_checked_timestamp_seconds", checkedHelp, status.Checked, l)
@@ -71,13 +71,14 @@ func (c collection) fetch(list string, status *FetchStatus) {
 	c.counter("dnsfilter_list_fetch_failures_total", "Attempts to fetch a list from another server that failed.", status.Failed, l)
 }
 
-// Help texts of metrics that both signed and fetched lists have.
+// Help texts of metrics that signed lists and fetched lists share.
 const (
 	checkedHelp = "When an origin, or the server that the list comes from, last proved that this is the newest."
 	expiresHelp = "Until when what is held may be taken for the newest."
 )
 
-// file adds the metrics of an unsigned list, which may be fetched.
+// file adds the metrics of a local list. The argument f is nil if the list is not fetched, and failure is nil if the
+// current file is in force.
 func (c collection) file(l config.LocalFile, f *fetched, failure error, skipped []SkippedLines) {
 	c.stale(l.List, failure != nil || f.isStale())
 	if f != nil {
@@ -105,7 +106,7 @@ func (c collection) onHold(list string, is bool) {
 	c.flag("dnsfilter_list_on_hold", "1 if the guards have stopped an update, or a changed file.", is, labels{"list": list})
 }
 
-// policyZones adds the metrics of the policy zones.
+// policyZones adds the metrics of the policy zones that other resolvers copy.
 func (c collection) policyZones(zones []rpz.Status) {
 	for _, z := range zones {
 		l := labels{"zone": z.Zone}

@@ -11,7 +11,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// openListeners opens sockets at addresses, except at those where it was given an open socket.
+// openListeners opens sockets at the addresses. Where a given socket has the address, it takes that socket instead. It
+// closes the other given sockets.
 func openListeners(ctx context.Context, given Sockets, at []string, log *slog.Logger) (*dnsfilter.Listeners, error) {
 	open := new(dnsfilter.Listeners)
 	for _, f := range given.Files {
@@ -37,12 +38,12 @@ func openListeners(ctx context.Context, given Sockets, at []string, log *slog.Lo
 	return l, open.Close()
 }
 
-// Sockets are open sockets for a [Service].
+// Sockets has open sockets that another process has passed to this process, for a [Service].
 type Sockets struct {
-	Files []*os.File // closed by the service
-	// Held says that the process that passed the sockets keeps them, and will pass them to the next process, too, as
-	// systemd does. Then the service, when it ends, leaves the queries in the sockets to the next process.
+	Files []*os.File // open sockets; the service closes them
+	// Held says that the process that passed the sockets keeps them open, as systemd does, and will pass them to the
+	// next service, too. So when this service ends, it leaves unread queries in the sockets for the next one.
 	Held bool
-	// Taken is called when queries are answered on the sockets. It may be nil.
+	// Taken is called as soon as this service answers queries on the sockets. It may be nil.
 	Taken func() error
 }

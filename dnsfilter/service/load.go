@@ -24,8 +24,8 @@ type loader struct {
 	log    *slog.Logger
 }
 
-// load compiles a file into the store. After an error, the old state of the list stays. It also stays if the guards
-// hold the file, unless the hold has the accepted ID.
+// load compiles a file into the store. If that fails, or if the guards put the file on hold, the old state of the list
+// stays. A hold with the ID accepted does not count, and the file comes into force.
 func (l loader) load(f config.LocalFile, accepted string) (held *localHold, err error) {
 	defer relaxGC()()
 	err = l.compile(f, func(found *localHold, _ blocklist.LocalChange) error {
@@ -41,8 +41,8 @@ func (l loader) load(f config.LocalFile, accepted string) (held *localHold, err 
 	return held, nil
 }
 
-// relaxGC makes room for long work in two goroutines besides answering queries, until done is called: it raises
-// GOMAXPROCS, and lets the garbage collector run less often.
+// relaxGC prepares the process for long work in two goroutines, while others answer queries: it raises GOMAXPROCS, and
+// lets the garbage collector run less often. The function done restores both.
 func relaxGC() (done func()) {
 	processors.Add(2)
 	percent := debug.SetGCPercent(rareGC)
@@ -52,12 +52,12 @@ func relaxGC() (done func()) {
 	}
 }
 
-// rareGC is the GOGC value during long work: the heap, usually a few megabytes, grows to five times its size before a
-// collection.
+// rareGC is the GOGC value during long work: the next collection runs when the heap, usually a few megabytes, has grown
+// to five times its size.
 const rareGC = 400
 
-// compile compiles a file into the store if approve agrees. The argument held of approve is the hold of the guards, or
-// nil.
+// compile compiles a file into the store if approve returns nil. The argument held of approve is the hold of the guards
+// on the file, or nil; c has the numbers of entries.
 func (l loader) compile(f config.LocalFile, approve func(held *localHold, c blocklist.LocalChange) error) error {
 	begin := time.Now()
 	source, err := f.Source()
@@ -96,7 +96,7 @@ func (l loader) compile(f config.LocalFile, approve func(held *localHold, c bloc
 	return err
 }
 
-// logLoaded logs the number of entries in a file, and the skipped lines.
+// logLoaded logs that a file was loaded, with the number of its entries, and the lines that were skipped.
 func (l loader) logLoaded(f config.LocalFile, r formats.Report, took time.Duration) {
 	which := []any{slog.String("list", f.List), slog.String("file", f.Path)}
 	l.log.Info("list loaded", append(which, slog.Any("format", r.Format), slog.Int("entries", r.Entries),
@@ -107,7 +107,7 @@ func (l loader) logLoaded(f config.LocalFile, r formats.Report, took time.Durati
 	}
 }
 
-// logSkipped logs the skipped lines of a file.
+// logSkipped logs the skipped lines of a file. The attributes which identify the list and the file.
 func logSkipped(log *slog.Logger, which []any, all []SkippedLines) {
 	for _, s := range all {
 		log.Warn("lines passed over", append(slices.Clip(which), slog.String("reason", s.Reason), slog.Int("count", s.Count), slog.Any("first", s.Lines))...)

@@ -11,12 +11,12 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// errChanging is returned if a file changes while it is read. The file is read again after it has settled, see
+// errChanging is the error for a file that changed while it was read. The file is read again after it has settled, see
 // whileChanging.
 var errChanging = errors.New("the file changed while it was read")
 
-// heldFile reports whether the store has the list, and whether it has the current content of the file. If the file was
-// not fetched yet, the content in the store is current.
+// heldFile reports whether the store has the list of a file (held), and whether it has the current content of the file
+// (current). If the file is awaited, the content in the store counts as current.
 func heldFile(l config.LocalFile, store *blocklist.Store) (held, current bool) {
 	info, ok := store.List(l.List)
 	source, err := l.Source()
@@ -24,8 +24,8 @@ func heldFile(l config.LocalFile, store *blocklist.Store) (held, current bool) {
 	return held, held && (err == nil && info.Source == source || l.Awaited())
 }
 
-// checkUnchanged yields the entries of a file. Entries without a reference get the reference in the file's header. At
-// the end it yields an error if the file no longer has the state that source describes.
+// checkUnchanged yields the entries of a file. Entries without a reference get the reference in the header of the file.
+// After the last entry, it yields errChanging if the state of the file is no longer source.
 func checkUnchanged(l config.LocalFile, source string, r *formats.Reader) iter.Seq2[blocklist.Entry, error] {
 	reference := r.Report().Reference
 	return func(yield func(blocklist.Entry, error) bool) {

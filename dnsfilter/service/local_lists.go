@@ -10,16 +10,17 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// localLists keeps the lists that come from files up to date in the store.
+// localLists keeps the lists that come from files up to date in the store. Policy zones are not among them, see
+// zoneLists.
 type localLists struct {
 	store  *blocklist.Store
 	log    *slog.Logger
 	held   *localHolds
-	failed sync.Map // why the store does not have a list's current file, by list name
+	failed sync.Map // error by list name, if the current file could not be loaded
 }
 
-// load loads a file if the store does not have its current content. If the guards hold the file, the old state stays,
-// unless the hold has the accepted ID.
+// load compiles a file into the store. If the guards put the file on hold, the old state of the list stays and load
+// returns nil. A hold with the ID accepted does not count, and the file comes into force.
 func (ls *localLists) load(f config.LocalFile, by guards, accepted string) error {
 	held, err := loader{ls.store, by, ls.log}.load(f, accepted)
 	if err != nil {
@@ -34,7 +35,7 @@ func (ls *localLists) load(f config.LocalFile, by guards, accepted string) error
 	return nil
 }
 
-// logHold logs that the guards hold a file, and whether an earlier state of the list is enforced.
+// logHold logs that the guards have put a file on hold, and whether an earlier state of the list is enforced.
 func logHold(log *slog.Logger, f config.LocalFile, held *localHold, enforced bool) {
 	what := "the guards hold a changed file, the list before it stays in force: accept or reject it"
 	if !enforced {
@@ -45,8 +46,8 @@ func logHold(log *slog.Logger, f config.LocalFile, held *localHold, enforced boo
 		slog.Any("checks", held.Report.Counts))
 }
 
-// loadSettled loads a file, and loads it again if it changes meanwhile. If a fetched file can't be loaded, that is only
-// logged, since the operator can't correct it: the old state stays, and there is no error.
+// loadSettled loads a file, and loads it again if it changes meanwhile. If a fetched file can't be loaded, loadSettled
+// logs the error and returns nil, since the operator can't correct the file. Its old state stays.
 func (ls *localLists) loadSettled(f config.LocalFile, by guards) error {
 	err := whileChanging(ls.log, only(f.Path), func() error { return ls.load(f, by, "") })
 	if err == nil || !f.Fetched {
@@ -56,19 +57,21 @@ func (ls *localLists) loadSettled(f config.LocalFile, by guards) error {
 	return nil
 }
 
-// fail records and logs why the store does not have a list's current file.
+// fail records and logs the error for which the current file of a list could not be loaded.
 func (ls *localLists) fail(f config.LocalFile, err error) {
 	ls.failed.Store(f.List, err)
 	ls.log.Error("a changed list was not taken in; the last good one stays", slog.String("list", f.List),
 		slog.Any("error", err))
 }
 
-// accept puts the file of the hold with this ID in force, if the file has not changed since.
+// accept puts the file of the hold with this ID in force. It returns [subscribe.ErrNoHold] if there is no such hold, or
+// if the file has changed since.
 func (ls *localLists) accept(f config.LocalFile, by guards, id string) error {
 	return acceptHold(ls.log, ls.held, f, id, func() error { return ls.load(f, by, id) })
 }
 
-// acceptHold calls load for the file of the hold with this ID. That ends the hold, unless the file has changed since.
+// acceptHold calls load, which must put the file of the hold with this ID in force and so end the hold. It returns
+// [subscribe.ErrNoHold] if there is no such hold, or if the hold remains because the file has changed since.
 func acceptHold(log *slog.Logger, holds *localHolds, f config.LocalFile, id string, load func() error) error {
 	held := holds.of(f.List)
 	if held == nil || held.ID != id {
@@ -84,7 +87,7 @@ func acceptHold(log *slog.Logger, holds *localHolds, f config.LocalFile, id stri
 	return nil
 }
 
-// reject rejects the hold with this ID, on a local list or a policy zone.
+// reject rejects the hold with this ID on a local list or a policy zone.
 func (ls *localLists) reject(list, id string) error {
 	if err := ls.held.reject(list, id); err != nil {
 		return err
@@ -93,14 +96,14 @@ func (ls *localLists) reject(list, id string) error {
 	return nil
 }
 
-// failure returns why the store does not have a list's current file, or nil.
+// failure returns the error for which the current file of a list could not be loaded, or nil.
 func (ls *localLists) failure(list string) error {
 	err, _ := ls.failed.Load(list)
 	why, _ := err.(error)
 	return why
 }
 
-// reloadChanged loads each file whose current content is not in the store, once the file has settled.
+// reloadChanged loads each file whose current content is not in the store, as soon as the file has settled.
 func (ls *localLists) reloadChanged(files []config.LocalFile, by guards, watch watcher) {
 	for _, l := range files {
 		if l.Awaited() {

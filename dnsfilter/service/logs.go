@@ -11,11 +11,10 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/querylog"
 )
 
-// logs are the taps that write messages of the server. They are created at the start, and a reload does not change
-// them.
+// logs has the query log and the dnstap output. They are created at the start, and a reload does not change them.
 type logs struct {
-	dnstap  *dnstap.Sink  // nil: none
-	queries *querylog.Log // nil: none
+	dnstap  *dnstap.Sink  // nil: no dnstap output
+	queries *querylog.Log // nil: no query log
 }
 
 func newLogs(s *config.Settings, log *slog.Logger) (l logs) {
@@ -29,7 +28,7 @@ func newLogs(s *config.Settings, log *slog.Logger) (l logs) {
 	return l
 }
 
-// taps returns the logs as taps of the server.
+// taps returns the configured logs as taps of the server.
 func (l *logs) taps() (all []dnsfilter.Tap) {
 	if l.dnstap != nil {
 		all = append(all, l.dnstap)
@@ -40,8 +39,8 @@ func (l *logs) taps() (all []dnsfilter.Tap) {
 	return all
 }
 
-// start starts the goroutines that write. The function end makes them write what is left, and waits until they have
-// ended.
+// start starts a goroutine for each log. The function end makes them write the messages that are left, and waits until
+// they have ended.
 func (l *logs) start() (end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -11,14 +11,14 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// collector collects the metrics of a server.
+// collector collects the metrics of a server and of the lists in its store.
 type collector struct {
 	server *dnsfilter.Server
 	store  *blocklist.Store
 }
 
-// NewCollector returns a collector for a server and for the lists in its store, which may be nil. To register several
-// servers, give each a label with [prometheus.WrapRegistererWith].
+// NewCollector returns a collector of the metrics of a server and of the lists in its store. The store may be nil. To
+// register the collectors of several servers, give each a label with [prometheus.WrapRegistererWith].
 func NewCollector(server *dnsfilter.Server, store *blocklist.Store) prometheus.Collector {
 	return &collector{server, store}
 }
@@ -98,7 +98,7 @@ func (c collection) gauge(name, help string, v float64, l labels) {
 	c.send(prometheus.NewDesc(name, help, nil, l), prometheus.GaugeValue, v)
 }
 
-// moment adds a time, in seconds since 1970. It skips the zero time.
+// moment adds a gauge with a time, in seconds since 1970. It skips the zero time.
 func (c collection) moment(name, help string, t time.Time, l labels) {
 	if !t.IsZero() {
 		c.gauge(name, help, float64(t.UnixMilli())/1000, l)
@@ -121,7 +121,7 @@ func (c collection) send(d *prometheus.Desc, kind prometheus.ValueType, v float6
 	c.ch <- m
 }
 
-// times adds a histogram.
+// times adds a histogram of durations.
 func (c collection) times(name, help string, t *upstream.Times, l labels) {
 	took := make(map[float64]uint64, len(t.Took))
 	for i, bound := range upstream.Buckets() {
@@ -146,7 +146,7 @@ func (c collection) lists(store *blocklist.Store) {
 	}
 }
 
-// upstream adds the metrics of a resolver. Its address comes from the settings, so it may be a label.
+// upstream adds the metrics of one resolver. A label has its address, which comes from the settings.
 func (c collection) upstream(u *upstream.Status) {
 	l := labels{"upstream": u.Resolver}
 	if u.Zone != "" {

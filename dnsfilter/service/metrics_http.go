@@ -14,13 +14,14 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// Limits of the HTTP server for metrics.
+// maxScrapers is the maximum number of connections to the HTTP server for metrics, scrapeWithin the time for one
+// request.
 const (
 	maxScrapers  = 20
 	scrapeWithin = 10 * time.Second
 )
 
-// serveMetrics answers scrapers and health checks until ctx ends.
+// serveMetrics serves metrics and health checks over HTTP until ctx ends.
 func (s *running) serveMetrics(ctx context.Context, l net.Listener) error {
 	h := http.Server{
 		Handler: s.httpHandler(), ReadTimeout: scrapeWithin, WriteTimeout: scrapeWithin, IdleTimeout: time.Minute,
@@ -34,9 +35,9 @@ func (s *running) serveMetrics(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// httpHandler serves /metrics, /healthz (the process runs) and /readyz (all lists of the settings are enforced, and an
-// upstream is up). Both health pages show problems with lists and upstreams. A stale list is shown as a problem, but
-// the server stays ready, since the list is still enforced.
+// httpHandler returns the handler of /metrics, /healthz (the process runs) and /readyz (the service is ready, see
+// health). Both health pages show the problems with lists and upstreams. A stale list is a problem, but the service
+// stays ready, since the list is still enforced.
 func (s *running) httpHandler() http.Handler {
 	registry := s.metrics()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

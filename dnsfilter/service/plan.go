@@ -14,28 +14,30 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/tempstore"
 )
 
-// Plan is what a reload would change.
+// Plan describes the changes that a reload would make.
 type Plan struct {
 	config.Changes
 
-	Files []FileChange `json:"files,omitempty"` // files of local and allow lists whose current content is not in force
+	Files []FileChange `json:"files,omitempty"` // files of local lists and allow lists with new content
 }
 
-// IsEmpty reports whether nothing would change.
+// IsEmpty reports whether a reload would change nothing.
 func (p *Plan) IsEmpty() bool {
 	return len(p.Added)+len(p.Removed)+len(p.Changed)+len(p.Keys)+len(p.Restart)+len(p.Lost)+len(p.Files) == 0
 }
 
-// FileChange is the effect that a reload would have on the list of a file.
+// FileChange describes the change that a reload would make to the list of a file.
 type FileChange struct {
-	List   string        `json:"list"`
-	File   string        `json:"file"`
-	Before uint64        `json:"before"`         // entries in force
-	After  uint64        `json:"after"`          // entries of the file
-	Held   *guard.Report `json:"held,omitempty"` // why the guards would hold the file; nil: they would not
+	List   string `json:"list"`
+	File   string `json:"file"`
+	Before uint64 `json:"before"` // number of entries in force
+	After  uint64 `json:"after"`  // number of entries in the file
+	// findings for which the guards would put the file on hold; nil: they would not
+	Held *guard.Report `json:"held,omitempty"`
 }
 
-// Plan returns what a reload would change, and changes nothing. It fails where a reload would.
+// Plan returns the changes that a reload would make, and makes none of them. It fails in most cases in which a reload
+// would fail.
 func (c *Control) Plan(ctx context.Context) (p Plan, err error) {
 	err = c.call(ctx, http.MethodPost, "/reload/dry-run", struct{}{}, &p)
 	return p, err
@@ -101,7 +103,7 @@ func (s *Service) plan() (p Plan, err error) {
 	return p, err
 }
 
-// previewZone returns what loading a policy zone would change, or nil if its file is in force.
+// previewZone returns the change that loading a policy zone would make, or nil if its file is in force or awaited.
 func (s *Service) previewZone(current *config.Settings, by guards, l *config.List) (*FileChange, error) {
 	f, next, zone := l.LocalFile(), dnsfilter.NewPolicyZone(l.RPZ), dnsfilter.NewPolicyZone(l.RPZ)
 	if f.Awaited() {
@@ -127,10 +129,10 @@ func (s *Service) previewZone(current *config.Settings, by guards, l *config.Lis
 	return out, nil
 }
 
-// errPreview ends a preview before the store is changed.
+// errPreview ends the compilation of a file in preview, before the store is changed.
 var errPreview = errors.New("it was only a preview")
 
-// preview returns what loading a file would change. It changes nothing.
+// preview returns the change that loading a file would make. It changes nothing in the store.
 func (l loader) preview(f config.LocalFile) (FileChange, error) {
 	defer relaxGC()()
 	out := FileChange{List: f.List, File: f.Path}

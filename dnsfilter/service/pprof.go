@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// profileWithin is the maximum time of a request for a profile.
+// profileWithin is the maximum duration of a request for a profile.
 const profileWithin = 10 * time.Minute
 
-// servePprof serves profiles at /debug/pprof until ctx ends.
+// servePprof serves pprof profiles at /debug/pprof until ctx ends.
 func servePprof(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)

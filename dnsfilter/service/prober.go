@@ -19,24 +19,24 @@ import (
 
 // Limits of a probe.
 const (
-	maxProbed   = 8               // maximum number of addresses to probe
-	probeTries  = 3               // per query
-	probeWait   = 2 * time.Second // for an answer
-	silenceWait = time.Second     // for no answer, if the action is drop
-	probeSize   = 1232            // of an answer over UDP, in bytes
+	maxProbed   = 8               // maximum number of server addresses that are probed
+	probeTries  = 3               // attempts per name
+	probeWait   = 2 * time.Second // time to wait for an answer
+	silenceWait = time.Second     // time to wait if the action is drop, so that no answer is expected
+	probeSize   = 1232            // maximum size of an answer over UDP, in bytes
 )
 
 // NewProber returns a prober for [subscribe.Receipts]. It queries the server over sockets, like any client, at the
-// given listening addresses (*net.UDPAddr or *net.TCPAddr). Canaries are queried at each address, samples only at the
-// first.
+// given listening addresses (*net.UDPAddr or *net.TCPAddr), at most eight. It queries the canaries at each address, and
+// the samples only at the first.
 //
-// An answer is right if its rcode, its records and its extended errors are those that the policy and the store give
+// An answer is right if its rcode, records and extended errors are those that the policy and the store prescribe for
 // this client. Names that must be blocked are queried with type A. Names that must not be blocked are queried with type
-// ANY: the decision is the same, but the server answers such queries itself, so that no upstream learns which names
+// ANY: the decision is the same, but the server answers such queries itself, so that no upstream learns the names that
 // were removed from the list.
 //
-// A list counts as enforced only if it blocks by itself, not just in a quorum, for all clients in all views. Otherwise
-// there is no receipt.
+// A list counts as enforced only if it blocks its canary by itself, not just in a quorum, for all clients in all views.
+// Otherwise the prober returns an error, and there is no receipt.
 func NewProber(s *dnsfilter.Server, store *blocklist.Store, at ...net.Addr) subscribe.Prober {
 	at = at[:min(len(at), maxProbed)]
 	return func(ctx context.Context, p subscribe.Probe) (asked receipt.Asked, err error) {
@@ -62,12 +62,12 @@ type probe struct {
 	server *dnsfilter.Server
 	store  *blocklist.Store
 	policy dnsfilter.Policy
-	view   dnsfilter.View // the view for queries from this host
+	view   dnsfilter.View // view that applies to queries from this host
 	list   string
 	conn   *dns.Conn
 	stream bool
 	client netip.Addr
-	canary dnsfilter.Decision // the decision on the canary, by the list alone
+	canary dnsfilter.Decision // decision on the canary of the list
 }
 
 func newProbe(ctx context.Context, s *dnsfilter.Server, store *blocklist.Store, at net.Addr, p subscribe.Probe) (*probe,
@@ -95,7 +95,7 @@ func newProbe(ctx context.Context, s *dnsfilter.Server, store *blocklist.Store, 
 	return b, nil
 }
 
-// reachable returns the address at which this host can reach a listener.
+// reachable returns an address at which this host can reach a listener: for an unspecified address, loopback.
 func reachable(at net.Addr) string {
 	a, err := netip.ParseAddrPort(at.String())
 	if err == nil && a.Addr().IsUnspecified() {
@@ -108,7 +108,7 @@ func reachable(at net.Addr) string {
 	return at.String()
 }
 
-// checkEnforced returns an error unless the list blocks its canary, by itself and for all clients.
+// checkEnforced returns an error unless the list blocks its canary by itself, for all clients.
 func (b *probe) checkEnforced(canary []byte) error {
 	general := b.policy.View(netip.Addr{})
 	for _, v := range append([]dnsfilter.View{general}, b.policy.Views...) {
@@ -139,7 +139,8 @@ func (b *probe) decide(name []byte) dnsfilter.Decision {
 	return b.view.Decide(b.store, name)
 }
 
-// run sends all queries, and counts the right answers.
+// run sends the queries, and counts the right answers in asked. It stops at the first name without a right answer. The
+// samples of entries are queried only if sample is true.
 func (b *probe) run(ctx context.Context, p subscribe.Probe, sample bool, asked *receipt.Asked) error {
 	if err := b.expect(ctx, p.Test, true, &asked.Test); err != nil {
 		return fmt.Errorf("the canary: %w", err)
@@ -163,7 +164,8 @@ func (b *probe) run(ctx context.Context, p subscribe.Probe, sample bool, asked *
 	return nil
 }
 
-// expectEntry queries the name of an entry and checks the answer, unless another list decides on the name.
+// expectEntry queries the name of an entry and checks the answer, unless another list decides on the name. It adds a
+// right answer to count.
 func (b *probe) expectEntry(ctx context.Context, e blocklist.Entry, blocked bool, count *int) error {
 	name, ok := e.Name()
 	if !ok {
@@ -181,7 +183,7 @@ func (b *probe) expectEntry(ctx context.Context, e blocklist.Entry, blocked bool
 	return b.expect(ctx, name.String(), blocked, count)
 }
 
-// expect queries a name until the answer is right, a few times at most.
+// expect queries a name until the answer is right, at most probeTries times. It adds a right answer to count.
 func (b *probe) expect(ctx context.Context, name string, blocked bool, count *int) (err error) {
 	for try := range probeTries {
 		if try > 0 {
@@ -204,7 +206,7 @@ func sleepFor(ctx context.Context, d time.Duration) {
 	}
 }
 
-// ask sends one query. Its errors do not contain the name.
+// ask sends one query, and returns an error unless the answer is right. The error does not contain the name.
 func (b *probe) ask(ctx context.Context, name string, blocked bool) error {
 	m := new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA)
 	if !blocked {
@@ -225,7 +227,7 @@ func (b *probe) ask(ctx context.Context, name string, blocked bool) error {
 	return b.judge(m, reply, byList, blocked)
 }
 
-// judge returns an error if an answer is wrong.
+// judge returns an error if the reply to m is wrong. The argument byList is the answer by which the list blocks.
 func (b *probe) judge(m, reply, byList *dns.Msg, blocked bool) error {
 	switch {
 	case reply.Truncated:
@@ -240,8 +242,9 @@ func (b *probe) judge(m, reply, byList *dns.Msg, blocked bool) error {
 	return nil
 }
 
-// render returns the expected answer for a name that must be blocked. For another name, it returns the answer that the
-// list would give if it blocked. Silence is true if there is no answer, because the action is drop.
+// render returns the expected answer for a name that must be blocked. For a name that must not be blocked, it returns
+// the answer by which the list would block. The result silence is true if the action is drop, so that there is no
+// answer.
 func (b *probe) render(m *dns.Msg, blocked bool) (answer *dns.Msg, silence bool, err error) {
 	if !blocked {
 		answer, err = b.canary.Answer(m, b.stream)
@@ -254,17 +257,17 @@ func (b *probe) render(m *dns.Msg, blocked bool) (answer *dns.Msg, silence bool,
 	return answer, answer == nil, err
 }
 
-// special reports whether an answer comes from a special-use zone. Without extended errors, such an answer looks like
-// the answer for a blocked name.
+// special reports whether the reply is the answer of a special-use zone. Without extended errors, that answer can be
+// the same as the answer for a blocked name.
 func (b *probe) special(m, reply *dns.Msg) bool {
 	d, answer, err := b.server.Expect(m, b.client, b.stream)
 	return err == nil && !d.Blocks() && answer != nil && sameAnswer(reply, answer)
 }
 
-// errSilence is returned if there is no answer.
+// errSilence is the error of exchange if no answer comes in time.
 var errSilence = errors.New("no answer came")
 
-// exchange sends a query and waits for the answer.
+// exchange sends a query and waits for its answer. The wait is shorter if silence is expected.
 func (b *probe) exchange(ctx context.Context, m *dns.Msg, silence bool) (*dns.Msg, error) {
 	wait := probeWait
 	if silence {
@@ -301,7 +304,7 @@ func sameRecords(a, b []dns.RR) bool {
 	return slices.EqualFunc(a, b, func(x, y dns.RR) bool { return x.String() == y.String() })
 }
 
-// extended returns the extended errors of an answer.
+// extended returns the info codes of the extended errors of an answer.
 func extended(m *dns.Msg) (codes []uint16) {
 	if opt := m.IsEdns0(); opt != nil {
 		for _, o := range opt.Option {

@@ -8,8 +8,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// receipts returns the receipt configuration of a list. The prober queries this server, at the addresses on which it
-// listens at that time.
+// receipts returns the receipt configuration of a list, or nil if the settings have none. The prober queries this
+// server, at its listening addresses.
 func (s *running) receipts(l *config.List) (*subscribe.Receipts, error) {
 	key, err := l.ReceiptKey()
 	if key == nil || err != nil {
@@ -20,7 +20,7 @@ func (s *running) receipts(l *config.List) (*subscribe.Receipts, error) {
 	}}, nil
 }
 
-// sameReceipts reports whether two configurations use the same key, or none.
+// sameReceipts reports whether two configurations use the same key, or are both nil.
 func sameReceipts(a, b *subscribe.Receipts) bool {
 	if a == nil || b == nil {
 		return a == b

@@ -13,8 +13,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// Reload reads the settings again and puts them in force, completely or not at all. Unlike a changed file alone, it may
-// remove lists and other settings. It fails if [Service.Run] is not running, or when ctx ends.
+// Reload reads the settings again and puts them in force, completely or not at all. Unlike a change of the settings
+// file, it may remove lists and other settings. It waits until [Service.Run] has done the reload, or ctx ends.
 func (s *Service) Reload(ctx context.Context) error {
 	done := make(chan error, 1)
 	select {
@@ -30,7 +30,8 @@ func (s *Service) Reload(ctx context.Context) error {
 	}
 }
 
-// lossError is returned for changed settings that would remove something, if no one has requested a reload.
+// lossError is the error for a changed settings file that would remove something, while no person has requested a
+// reload.
 type lossError struct{ lost []string }
 
 func (e *lossError) Error() string {
@@ -38,7 +39,8 @@ func (e *lossError) Error() string {
 		strings.Join(e.lost, "; "))
 }
 
-// tryReload reloads the settings. If no person has requested the reload, it refuses settings that remove something.
+// tryReload reloads the settings, and logs an error. If asked is false, no person has requested the reload: then it
+// refuses settings that remove something.
 func (s *Service) tryReload(ctx context.Context, asked bool) error {
 	notifyReloading(s.log)
 	defer notify(s.log, daemon.SdNotifyReady)
@@ -89,7 +91,8 @@ func (s *Service) warnUnnamed() {
 	}
 }
 
-// reload reads the settings again and puts them in force, completely or not at all.
+// reload reads the settings again and puts them in force, completely or not at all. If asked is false, it refuses
+// settings that remove something, with a lossError.
 func (s *Service) reload(ctx context.Context, asked bool) error {
 	next, err := s.read()
 	if err != nil {
@@ -143,7 +146,7 @@ func (s *Service) reload(ctx context.Context, asked bool) error {
 	return nil
 }
 
-// loadFiles loads those files of the settings whose current content is not in force.
+// loadFiles loads the files of the next settings whose current content is not in force.
 func (s *Service) loadFiles(next *config.Settings) error {
 	for _, l := range next.LocalFiles() {
 		if _, current := heldFile(l, s.store); current || l.Awaited() {
@@ -156,8 +159,8 @@ func (s *Service) loadFiles(next *config.Settings) error {
 	return s.zoneLists.loadAll(next, s.guards)
 }
 
-// dropFiles drops local lists that are no longer in the settings. The state of signed lists stays: removing one and
-// adding it again must not allow a rollback.
+// dropFiles drops local lists that the next settings do not have. The state of signed lists stays: after removing a
+// list and adding it again, a rollback must still be detected.
 func (s *Service) dropFiles(next *config.Settings) {
 	files := next.LocalFiles()
 	for _, info := range s.store.Lists() {
@@ -174,7 +177,7 @@ func (s *Service) dropFiles(next *config.Settings) {
 	}
 }
 
-// warnURLs logs signed lists with url entries that are not enforced.
+// warnURLs logs each signed list with url entries that are not enforced.
 func (s *Service) warnURLs() {
 	for _, l := range s.settings.Lists {
 		if n := s.store.CountURLs(l.Rule.List); n > 0 && l.File == "" && len(l.Divert) == 0 {

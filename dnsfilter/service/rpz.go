@@ -24,20 +24,20 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
 
-// policyZone is a policy zone with the goroutine that keeps it up to date.
+// policyZone is a policy zone for other resolvers, with the goroutine that keeps it up to date.
 type policyZone struct {
 	*rpz.Zone
 
 	config rpz.Config
-	cancel context.CancelFunc // nil: not started yet
+	cancel context.CancelFunc // ends the goroutine; nil: not started yet
 	done   chan struct{}
 }
 
-// policyZones are the policy zones of the settings.
+// policyZones has the policy zones of the settings, by name.
 type policyZones map[blocklist.Name]*policyZone
 
-// newPolicyZones returns the policy zones of settings. It reuses the zones of old; their configuration changes only
-// when the result is started.
+// newPolicyZones returns the policy zones of the next settings. It reuses the zones in old, and leaves their
+// configuration as it is until replacePolicyZones.
 func (s *running) newPolicyZones(next *config.Settings, old policyZones) (policyZones, error) {
 	out := policyZones{}
 	for i := range next.PolicyZones {
@@ -83,8 +83,8 @@ func (s *running) policyZoneConfig(settings *config.Settings, z *config.PolicyZo
 	return c, nil
 }
 
-// fileSource returns a local list as a source: the entries of its file, as long as the current content of the file is
-// in force.
+// fileSource returns a local list as a source of a policy zone. Its entries are read from the file, which fails if the
+// current content of the file is not in force.
 func (s *running) fileSource(r dnsfilter.Rule, f config.LocalFile) rpz.Source {
 	return rpz.Source{
 		Rule: r,
@@ -127,7 +127,7 @@ func (s *running) readFile(f config.LocalFile, yield func(blocklist.Entry, error
 	return nil
 }
 
-// signedSource returns a signed list as a source: its release files, and the urgent orders.
+// signedSource returns a signed list as a source of a policy zone: the entries of its release, and the urgent orders.
 func (s *running) signedSource(r dnsfilter.Rule) rpz.Source {
 	list := signedList{s, r.List}
 	return rpz.Source{
@@ -136,7 +136,7 @@ func (s *running) signedSource(r dnsfilter.Rule) rpz.Source {
 	}
 }
 
-// signedList is a signed list that a policy zone reads.
+// signedList is a signed list that is a source of a policy zone.
 type signedList struct {
 	*running
 
@@ -169,7 +169,8 @@ func (l signedList) entries(yield func(blocklist.Entry, error) bool) {
 	}
 }
 
-// changes returns the changes of the list since an older version, if neither of them has urgent orders.
+// changes returns the changes of the list since an older version. It returns false if they are not known, or if one of
+// the two versions has urgent orders.
 func (l signedList) changes(since string) (iter.Seq2[blocklist.Change, error], bool) {
 	f := l.active.Load().subscriptions[l.name]
 	var serial uint64
@@ -180,7 +181,7 @@ func (l signedList) changes(since string) (iter.Seq2[blocklist.Change, error], b
 	return f.sub.Changes(serial)
 }
 
-// primary returns the zones for the engine.
+// primary returns the zones in the form that the server needs to answer for them.
 func (zones policyZones) primary() map[blocklist.Name]dnsfilter.PrimaryZone {
 	out := map[blocklist.Name]dnsfilter.PrimaryZone{}
 	for name, z := range zones {
@@ -189,7 +190,8 @@ func (zones policyZones) primary() map[blocklist.Name]dnsfilter.PrimaryZone {
 	return out
 }
 
-// replacePolicyZones stops the zones of old that are not in next, and starts the new ones. It returns next.
+// replacePolicyZones stops the zones of old that are not in next, configures all zones of next, and starts the new
+// ones. It returns next.
 func (s *running) replacePolicyZones(ctx context.Context, old, next policyZones) policyZones {
 	for name, z := range old {
 		if next[name] == nil && z.cancel != nil {
@@ -211,7 +213,7 @@ func (s *running) replacePolicyZones(ctx context.Context, old, next policyZones)
 	return next
 }
 
-// wait waits until the zones have ended.
+// wait waits until the goroutines of all zones have ended.
 func (zones policyZones) wait() {
 	for _, z := range zones {
 		if z.cancel != nil {
@@ -220,7 +222,7 @@ func (zones policyZones) wait() {
 	}
 }
 
-// zoneStatus returns the states of the policy zones, in the order of the settings.
+// zoneStatus returns the status of each policy zone, in the order of the settings.
 func (s *running) zoneStatus() (all []rpz.Status) {
 	current := s.active.Load()
 	for _, z := range current.settings.PolicyZones {
@@ -229,14 +231,16 @@ func (s *running) zoneStatus() (all []rpz.Status) {
 	return all
 }
 
-// Limits of the HTTP server for zone files.
+// maxFetchers is the maximum number of connections to the HTTP server for zone files. fetchWithin and headerWithin are
+// the times for sending a zone file and for receiving a request.
 const (
 	maxFetchers  = 100
 	fetchWithin  = 5 * time.Minute
 	headerWithin = 10 * time.Second
 )
 
-// serveZoneFiles serves the policy zones as zone files until ctx ends, each at its name.
+// serveZoneFiles serves the policy zones as zone files over HTTP until ctx ends. The path of a zone file is the name of
+// the zone.
 func (s *Service) serveZoneFiles(ctx context.Context, l net.Listener) error {
 	l = netutil.LimitListener(l, maxFetchers)
 	if s.active.Load().settings.ZoneFiles.TLS {

@@ -13,12 +13,12 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// Run answers queries until ctx ends. Then it answers the queries in flight, and closes the store. Each value from the
-// channel reload has the effect of [Service.Reload]. Changed files are noticed within a second. When ctx ends, the
-// store is released at once, so that a successor can open it.
+// Run answers queries until ctx ends. Then it releases the store at once, so that a successor can open it, answers
+// the queries in flight, and closes the store. Each value from the channel reload has the effect of [Service.Reload].
+// Run notices changed files within a second.
 //
-// A successor may also take over while ctx is not done, see [TakeOver]. Then Run returns once the successor answers
-// queries.
+// A successor may also take over before ctx ends, see [TakeOver]. Then Run returns after the successor has begun to
+// answer queries.
 func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 	defer func() { err = errors.Join(err, s.store.Close()) }()
 	if err := s.loadMissing(); err != nil {
@@ -74,7 +74,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 }
 
 // workUntil does all work that writes to the store, until ctx ends. Then it releases the store to the next owner.
-// Queries are still answered from the lists that are open.
+// Queries are still answered from the lists that are open in this process.
 func (s *Service) workUntil(ctx context.Context, control *controlSocket, reload <-chan struct{}) error {
 	var both sync.WaitGroup
 	both.Go(func() { s.watchFiles(ctx, reload) })
@@ -92,7 +92,7 @@ func (s *Service) workUntil(ctx context.Context, control *controlSocket, reload 
 	return s.store.Release()
 }
 
-// listen opens the sockets of the settings, or uses sockets that were passed to this process.
+// listen opens sockets at the listen addresses of the settings, or takes sockets that were passed to this process.
 func (s *Service) listen(ctx context.Context) (*dnsfilter.Listeners, error) {
 	var given Sockets
 	if s.Sockets != nil {
@@ -105,7 +105,7 @@ func (s *Service) listen(ctx context.Context) (*dnsfilter.Listeners, error) {
 	return openListeners(ctx, given, s.settings.Listen, s.log)
 }
 
-// notifyServing reports that queries are answered: to systemd, and to the predecessor.
+// notifyServing tells the predecessor and systemd that this process answers queries.
 func (s *Service) notifyServing() {
 	if s.taken != nil {
 		if err := s.taken(); err != nil {

@@ -15,12 +15,12 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/stoppage"
 )
 
-// outageLimit is how long all resolvers must be down before the server is not ready. The restart of a single resolver
-// stays below it.
+// outageLimit is how long all resolvers must be down before the server is not ready. It is longer than the restart of a
+// resolver takes.
 const outageLimit = 5 * time.Second
 
-// running has the state that the parts of a running service share: status, health, metrics, receipts and control socket
-// read it, and [Service] changes it.
+// running has the state that the status, the health checks, the metrics, the receipts and the control socket read. Only
+// [Service] changes it.
 type running struct {
 	log    *slog.Logger
 	store  *blocklist.Store
@@ -30,21 +30,22 @@ type running struct {
 	zoneLists *zoneLists
 
 	active  atomic.Pointer[activeConfig]
-	refused atomic.Pointer[error] // why the settings file on disk is not in force; nil: it is in force
+	refused atomic.Pointer[error] // error for which the settings file on disk is not in force; nil: none
 	started time.Time
-	atStart *config.Settings // some of them stay in force until the service ends; see [config.Settings.Fixed]
+	// settings read at the start; the keys of [config.Settings.Fixed] stay in force until the service ends
+	atStart *config.Settings
 
 	outageLimit time.Duration
 
 	certificate certificate
-	stopPage    *stoppage.Server // without sockets if the settings have none
+	stopPage    *stoppage.Server // stop page; it has no sockets if the settings have no stop page
 
 	logs logs
 
-	listening []net.Addr      // listen addresses; set when Run has begun to listen
+	listening []net.Addr      // listen addresses; set when Run has opened its sockets
 	inodes    map[string]bool // inode numbers of the UDP sockets, see kernelDrops
 
-	applying sync.Mutex // held while a bundle is applied
+	applying sync.Mutex // locked while a bundle is applied
 }
 
 // activeConfig has the settings in force, and the objects created from them.
@@ -56,7 +57,8 @@ type activeConfig struct {
 	fetched       fetchedLists
 }
 
-// settingsError returns why the settings file on disk is not in force, or not completely, or nil.
+// settingsError returns an error if the settings file on disk is not in force, or not completely. Otherwise it returns
+// nil.
 func (s *running) settingsError() error {
 	if err := s.refused.Load(); err != nil {
 		return *err
@@ -67,5 +69,5 @@ func (s *running) settingsError() error {
 	return nil
 }
 
-// needRestart returns the keys of the settings that were read last whose values are not in force before a restart.
+// needRestart returns the keys of the settings whose present values come into force only after a restart.
 func (s *running) needRestart() []string { return s.atStart.Fixed(s.active.Load().settings) }

@@ -17,7 +17,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/secure"
 )
 
-// renewBefore is how long before the certificate expires a warning is logged.
+// renewBefore is how long before the expiry of the certificate the service begins to log a warning.
 const renewBefore = 7 * 24 * time.Hour
 
 // certificate is the certificate in force. A new valid pair of files replaces it.
@@ -25,7 +25,7 @@ type certificate struct {
 	pair atomic.Pointer[tls.Certificate]
 }
 
-// load reads the certificate of the settings, if they name one.
+// load reads the certificate of the settings, if there is one, and puts it in force.
 func (c *certificate) load(s *config.Settings, log *slog.Logger) error {
 	if s.Certificate.Cert == "" {
 		return nil
@@ -42,8 +42,8 @@ func (c *certificate) load(s *config.Settings, log *slog.Logger) error {
 	return nil
 }
 
-// frequentGC is the GOGC value for servers with encrypted transports, unless the environment sets another one. The
-// garbage of TLS handshakes would otherwise double the memory of the connections. Queries make little garbage.
+// frequentGC is the GOGC value for servers with encrypted transports, unless the environment variable GOGC is set. With
+// the default, the garbage of TLS handshakes would double the memory of the connections. Queries make little garbage.
 const frequentGC = 50
 
 // serve answers queries on all sockets until ctx ends.
@@ -61,11 +61,11 @@ func (s *Service) serve(ctx context.Context, l *dnsfilter.Listeners) error {
 	return g.Wait()
 }
 
-// certificateKey is the key prefix of the certificate's files in the watcher.
+// certificateKey is the prefix of the watcher keys of the certificate's files.
 const certificateKey = "certificate "
 
-// reloadCertificate reads the certificate again if one of its files has changed. This is separate from the settings: a
-// renewed certificate comes into force even if the settings on disk were refused.
+// reloadCertificate reads the certificate again if one of its files has changed. It does not depend on a reload of the
+// settings: a renewed certificate comes into force even if the settings on disk were refused.
 func (s *Service) reloadCertificate() {
 	if !slices.ContainsFunc(s.settings.Certificate.Files(), func(path string) bool {
 		return s.watch.settled(certificateKey+path, settingsSource(path))

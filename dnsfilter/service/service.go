@@ -16,7 +16,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/stoppage"
 )
 
-// busyWithin is how long to wait until another process that owns the store has ended.
+// busyWithin is how long a start waits for another process to release the store.
 const busyWithin = time.Second
 
 // busyEvery is the interval between attempts to open the store.
@@ -24,11 +24,11 @@ const busyEvery = 2 * time.Millisecond
 
 // Service is a complete resolver: store, local files, signed lists and server.
 //
-// Lists in the store are enforced from the first answer on, even if a file has changed or an origin is not reachable;
-// updates follow while queries are answered. A local list that is not in the store is loaded before the first answer.
-// If that fails, the service does not start; a file that changes while it is read is read again. A list of another
-// server that was never fetched does not delay the start: its absence is logged, and it is enforced once its server has
-// sent it.
+// Lists in the store are enforced from the first answer on, even if a file has changed or an origin can't be reached.
+// Updates follow while queries are answered. A local list that is not in the store is loaded before the first answer.
+// If that fails, the service does not start; a file that changes while it is read is read again. A list that must be
+// fetched and never was does not delay the start: the service logs that it is missing, and enforces it once it is
+// fetched.
 type Service struct {
 	running
 
@@ -40,22 +40,22 @@ type Service struct {
 	zones         policyZones
 	fetched       fetchedLists
 
-	reloads chan chan<- error // requests of Reload
+	reloads chan chan<- error // requests of Reload; each value receives the result
 
-	// Sockets returns open sockets. At the addresses of the settings, Run uses these sockets instead of opening new
-	// ones. It is called once, when everything else is ready. Nil: there are none.
+	// Sockets returns sockets that are open already. Run uses those that have a listen address of the settings, and
+	// opens the others itself. Sockets is called once, when everything else is ready. It may be nil.
 	Sockets func() (Sockets, error)
-	taken   func() error // Taken of the Sockets
+	taken   func() error // Taken of the value that Sockets returned; may be nil
 
-	successors chan *net.UnixConn // connections of processes that ask to take over
-	released   chan struct{}      // closed when the store is released
+	successors chan *net.UnixConn // connections of processes that request a hand-over
+	released   chan struct{}      // closed after the store is released
 
 	handingOver atomic.Bool
-	inherited   *controlSocket // control socket from before a hand-over that failed; nil: none
+	inherited   *controlSocket // control socket of the service before a failed hand-over; nil: none
 }
 
-// New creates a service. It calls read for the settings, and again for each reload. It opens the store, which Run
-// closes, and starts nothing. The log may be nil.
+// New creates a service and opens its store, which Run closes. It starts nothing. It calls read for the settings, and
+// Run calls read again for each reload. The log may be nil.
 func New(read func() (*config.Settings, error), log *slog.Logger) (*Service, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -79,8 +79,8 @@ func New(read func() (*config.Settings, error), log *slog.Logger) (*Service, err
 	return s, nil
 }
 
-// readSettings reads the settings twice: the first reading says which files to watch. Their states are recorded before
-// the second reading, so that no later change is missed.
+// readSettings reads the settings twice. The first reading shows which files to watch. It records the states of these
+// files before the second reading, so that a later change is always noticed.
 func (s *Service) readSettings() error {
 	settings, err := s.read()
 	if err != nil {
@@ -93,7 +93,7 @@ func (s *Service) readSettings() error {
 	return err
 }
 
-// filesOf returns the settings files that an error is about.
+// filesOf returns the paths of the settings files that have the errors in err.
 func filesOf(err error) (paths []string) {
 	all, _ := errors.AsType[config.Errors](err)
 	for _, e := range all {
@@ -106,7 +106,7 @@ func (s *Service) ownFiles(error) []string {
 	return slices.Concat(s.settings.OwnFiles(), s.settings.Certificate.Files())
 }
 
-// prepare creates the server and all that it needs to answer queries, from the settings and their files.
+// prepare creates the server, the stop page, the logs and the policy zones from the settings and their files.
 func (s *Service) prepare() error {
 	if err := s.certificate.load(s.settings, s.log); err != nil {
 		return err
@@ -131,7 +131,8 @@ func (s *Service) prepare() error {
 	return nil
 }
 
-// awaitStore opens the store. It waits a moment if the previous process is still ending.
+// awaitStore opens the store. If another process has it open, awaitStore waits up to busyWithin for that process to
+// end.
 func awaitStore(s *config.Settings) (*blocklist.Store, error) {
 	for end := time.Now().Add(busyWithin); ; time.Sleep(busyEvery) {
 		store, err := s.OpenStore()
@@ -151,8 +152,8 @@ func (s *Service) newServer() (*dnsfilter.Server, error) {
 	return dnsfilter.New(c)
 }
 
-// loadMissing compiles the local lists that are not in the store. Then it returns memory to the system. That may pause
-// the process, but no client is waiting yet.
+// loadMissing compiles the local lists that are not in the store. After that it returns memory to the system, which may
+// pause the process; no client is waiting yet.
 func (s *Service) loadMissing() error {
 	var err error
 	next := func() error { s.guards, err = s.guards.next(s.settings); return err }
@@ -178,8 +179,8 @@ func (s *Service) loadMissing() error {
 	return nil
 }
 
-// loadZones loads the policy zones. If one can't be read, the service does not start, unless the zone is fetched, or an
-// earlier state of it is in force.
+// loadZones loads the policy zones. It returns an error if one can't be read, unless the zone is fetched, or an earlier
+// state of it is in force.
 func (s *Service) loadZones() error {
 	for _, l := range s.settings.ZoneLists() {
 		err := s.zoneLists.loadSettled(l, s.guards)
@@ -197,8 +198,8 @@ func (s *Service) loadZones() error {
 	return nil
 }
 
-// newFollowed returns the subscriptions and the fetched lists of the next settings. Except at the start, it reuses
-// those that have not changed.
+// newFollowed returns the subscriptions and the fetched lists of the next settings. It reuses those that have not
+// changed, except if the service is starting.
 func (s *Service) newFollowed(next *config.Settings, starting bool) (map[string]*subscription, fetchedLists, error) {
 	if starting {
 		s.subscriptions, s.fetched = nil, nil
@@ -219,7 +220,7 @@ func (s *Service) start(ctx context.Context, subscriptions map[string]*subscript
 	s.replacePolicyZones(ctx, nil, s.zones)
 }
 
-// openControl opens the control socket. After an error, the service runs without it.
+// openControl opens the control socket. If that fails, it logs a warning and returns nil: the service runs without it.
 func (s *Service) openControl(ctx context.Context) *controlSocket {
 	control, err := s.inherited.reopen()
 	if err != nil {

@@ -12,67 +12,81 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// Status is the state of a running service.
+// Status is the status of a running service. Its counters count from the start.
 type Status struct {
-	Version   string                       `json:"version"` // version of the program, with commit and compiler
-	Started   time.Time                    `json:"started"`
-	Settings  string                       `json:"settings_error,omitempty"` // why the settings file on disk is not in force
-	Guards    string                       `json:"guards,omitempty"`         // the guards and their limits, as a text
-	Lists     []ListStatus                 `json:"lists"`                    // in the order of the settings
-	Queries   uint64                       `json:"queries"`                  // received
-	Hits      uint64                       `json:"hits"`                     // answered from the cache
-	Failures  uint64                       `json:"failures"`                 // failed, because no upstream answered
-	Dropped   uint64                       `json:"dropped"`                  // dropped, because too many were waiting for the upstream
-	Limited   uint64                       `json:"limited"`                  // dropped or truncated by the rate limit
-	Alarms    uint64                       `json:"alarms"`                   // clients refused after queries for unusually many different entries
-	Conns     int                          `json:"connections"`              // open TCP connections
-	Answers   map[string]map[string]uint64 `json:"answers"`                  // by transport and rcode
+	Version string    `json:"version"` // version of the program, with commit and compiler
+	Started time.Time `json:"started"`
+	// error for which the settings file on disk is not completely in force; empty: it is
+	Settings string `json:"settings_error,omitempty"`
+	Guards   string `json:"guards,omitempty"` // the guards and their limits, as text
+	// lists in the order of the settings, then allow lists
+	Lists   []ListStatus `json:"lists"`
+	Queries uint64       `json:"queries"` // queries received
+	Hits    uint64       `json:"hits"`    // queries answered from the cache
+	// queries that failed because no upstream answered
+	Failures uint64 `json:"failures"`
+	// queries dropped because too many waited for the upstream
+	Dropped uint64 `json:"dropped"`
+	// queries over UDP dropped or truncated by the rate limit
+	Limited uint64 `json:"limited"`
+	// clients that were refused unusually many different entries within an hour
+	Alarms    uint64                       `json:"alarms"`
+	Conns     int                          `json:"connections"` // open TCP connections
+	Answers   map[string]map[string]uint64 `json:"answers"`     // answers by transport and rcode
 	Upstreams []upstream.Status            `json:"upstreams"`
 	Actions   map[string]map[string]uint64 `json:"actions"` // decisions by list and action
 	StopPage  *StopPageStatus              `json:"stop_page,omitempty"`
-	Zones     []rpz.Status                 `json:"zones,omitempty"` // policy zones
+	Zones     []rpz.Status                 `json:"zones,omitempty"` // policy zones that other resolvers copy
 }
 
-// ListStatus is the state of one list.
+// ListStatus is the status of one list.
 type ListStatus struct {
-	List          string          `json:"list"`
-	File          string          `json:"file,omitempty"` // of a local list
-	Action        string          `json:"action"`
-	Signed        bool            `json:"signed"`
-	Entries       uint64          `json:"entries"`
-	Serial        uint64          `json:"serial,omitempty"` // current serial; 0: a local list, or no release yet
-	Digest        string          `json:"digest,omitempty"`
-	Origin        string          `json:"origin,omitempty"`        // the origin that answered last
-	Checked       time.Time       `json:"checked,omitzero"`        // when an origin last proved that this is the newest release
-	Expires       time.Time       `json:"expires,omitzero"`        // until when it counts as fresh
-	Root          time.Time       `json:"root_expires,omitzero"`   // expiry of the newest root; the agency must renew it by then
-	Stale         bool            `json:"stale,omitempty"`         // a signed list: Expires has passed, or there is no release; a local list: its file could not be loaded, or fetched for too long
-	Error         string          `json:"error,omitempty"`         // why the last update failed
-	Hold          *subscribe.Hold `json:"hold,omitempty"`          // the release or file on hold; nil: none
-	Equivocations int             `json:"equivocations,omitempty"` // proofs that officers have signed two states of one serial
-	Held          uint64          `json:"held,omitempty"`          // number of releases held since the start
-	Follows       bool            `json:"subscriptions,omitempty"` // a signed list has a running subscription
+	List    string `json:"list"`
+	File    string `json:"file,omitempty"` // path of the file of a local list
+	Action  string `json:"action"`
+	Signed  bool   `json:"signed"`
+	Entries uint64 `json:"entries"`
+	Serial  uint64 `json:"serial,omitempty"` // serial in force; 0: a local list, or no release yet
+	Digest  string `json:"digest,omitempty"`
+	Origin  string `json:"origin,omitempty"` // origin that answered last
+	// when an origin last proved that the release in force is the newest
+	Checked time.Time `json:"checked,omitzero"`
+	Expires time.Time `json:"expires,omitzero"` // when the release becomes stale, unless an origin answers before
+	// when the newest root expires; the agency must renew it before
+	Root time.Time `json:"root_expires,omitzero"`
+	// for a signed list: Expires has passed, or there is no release; for a local list: the current file could not be
+	// loaded or fetched
+	Stale bool            `json:"stale,omitempty"`
+	Error string          `json:"error,omitempty"` // error of the last update
+	Hold  *subscribe.Hold `json:"hold,omitempty"`  // hold on a release or file; nil: none
+	// number of proofs that officers signed two states with the same serial
+	Equivocations int    `json:"equivocations,omitempty"`
+	Held          uint64 `json:"held,omitempty"` // number of releases put on hold since the start
+	// reports whether a signed list has a running subscription
+	Follows bool `json:"subscriptions,omitempty"`
 
-	Fetch    *FetchStatus   `json:"fetch,omitempty"`    // nil: the list is not fetched
-	Receipts *ReceiptStatus `json:"receipts,omitempty"` // nil: not configured
+	Fetch    *FetchStatus   `json:"fetch,omitempty"`    // status of a fetched list; nil: the list is not fetched
+	Receipts *ReceiptStatus `json:"receipts,omitempty"` // status of the receipts; nil: none are configured
 
-	Format  formats.Format `json:"format,omitempty"`  // of the file
-	Skipped []SkippedLines `json:"skipped,omitempty"` // lines of the file that are not listed, by reason
+	Format  formats.Format `json:"format,omitempty"`  // format of the file of a local list
+	Skipped []SkippedLines `json:"skipped,omitempty"` // skipped lines of the file, by reason
 
-	RPZ        string         `json:"rpz,omitempty"`         // of a policy zone: its name. Entries is the number of its rules
-	ZoneSerial uint32         `json:"zone_serial,omitempty"` // of a policy zone, from its SOA record
-	Triggers   map[string]int `json:"triggers,omitempty"`    // of a policy zone: number of rules by trigger
+	// name of a policy zone; empty: the list is none. Entries is the number of its rules
+	RPZ        string         `json:"rpz,omitempty"`
+	ZoneSerial uint32         `json:"zone_serial,omitempty"` // serial in the SOA record of a policy zone
+	Triggers   map[string]int `json:"triggers,omitempty"`    // for a policy zone: number of rules by trigger
 
 	URLs uint64 `json:"urls,omitempty"` // number of url entries that are not enforced, because the list has no divert
 }
 
-// ReceiptStatus is the state of the receipts for one list.
+// ReceiptStatus is the status of the receipts for one list.
 type ReceiptStatus struct {
-	Serial    uint64    `json:"serial,omitempty"`   // last confirmed serial
-	Enforced  time.Time `json:"enforced,omitzero"`  // since when that serial is enforced
-	Waiting   int       `json:"waiting"`            // number of receipts not yet accepted by an origin
-	Delivered time.Time `json:"delivered,omitzero"` // when an origin last accepted one; zero: not since the start
-	Error     string    `json:"error,omitempty"`    // why the current serial is not confirmed, or why receipts wait
+	Serial    uint64    `json:"serial,omitempty"`   // serial of the newest receipt
+	Enforced  time.Time `json:"enforced,omitzero"`  // when that serial was found to be enforced
+	Waiting   int       `json:"waiting"`            // number of receipts that no origin has accepted yet
+	Delivered time.Time `json:"delivered,omitzero"` // when an origin last accepted a receipt; zero: not since the start
+	// reason why the current serial has no receipt, or why receipts wait
+	Error string `json:"error,omitempty"`
 }
 
 // report returns the status of the service.
@@ -109,7 +123,7 @@ func (s *running) report() Status {
 	return out
 }
 
-// byRcode sums answers by transport and rcode.
+// byRcode returns the number of answers by transport and rcode, summed over all query types.
 func byRcode(answers map[dnsfilter.Answer]uint64) map[string]map[string]uint64 {
 	out := map[string]map[string]uint64{"udp": {}, "tcp": {}}
 	for a, n := range answers {
@@ -122,7 +136,7 @@ func byRcode(answers map[dnsfilter.Answer]uint64) map[string]map[string]uint64 {
 	return out
 }
 
-// fileStatus sets the fields for a local list.
+// fileStatus sets the fields of out that describe a local list.
 func (s *running) fileStatus(f config.LocalFile, out *ListStatus) {
 	out.File = f.Path
 	if info, ok := s.store.List(f.List); ok {
@@ -180,7 +194,7 @@ func (s *running) listStatus(l *config.List, f *subscription) ListStatus {
 	return out
 }
 
-// receiptStatus returns the state of the receipts, or nil if the settings have none.
+// receiptStatus returns the status of the receipts, or nil if the settings have none.
 func (f *subscription) receiptStatus(st *subscribe.ReceiptStatus) *ReceiptStatus {
 	switch {
 	case f.noReceipts != nil:
@@ -195,7 +209,7 @@ func (f *subscription) receiptStatus(st *subscribe.ReceiptStatus) *ReceiptStatus
 	return out
 }
 
-// zoneListStatus fills in the status of a list that is a policy zone.
+// zoneListStatus sets the fields of out that describe a policy zone.
 func (s *running) zoneListStatus(l *config.List, out *ListStatus) {
 	state := s.zoneLists.state(l.Rule.Zone)
 	r := zoneFileReport(state.report)

@@ -2,14 +2,15 @@ package service
 
 import "github.com/argine-dns/argine/dnsfilter/stoppage"
 
-// StopPageStatus is the state of the stop page.
+// StopPageStatus is the status of the stop page.
 type StopPageStatus struct {
-	Requests map[string]map[string]uint64 `json:"requests"` // pages shown, by list and language; the list is empty for the neutral page
+	// number of pages shown, by list and language; the list is empty for the neutral page, which names no list
+	Requests map[string]map[string]uint64 `json:"requests"`
 	Refused  uint64                       `json:"tls_refused"`
 	Open     int                          `json:"connections"`
 }
 
-// stopPageStatus returns the state of the stop page, or nil if the settings have none.
+// stopPageStatus returns the status of the stop page, or nil if the settings have none.
 func (s *running) stopPageStatus() *StopPageStatus {
 	if len(s.active.Load().settings.StopPage.HTTP) == 0 {
 		return nil

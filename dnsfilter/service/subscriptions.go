@@ -11,18 +11,19 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// subscription is a signed list with its subscription and the goroutine that runs it.
+// subscription is a signed list that the service follows, with the goroutine that runs the subscription.
 type subscription struct {
 	config subscribe.Config
 	sub    *subscribe.Subscription
-	cancel context.CancelFunc // nil: not started yet
+	cancel context.CancelFunc // ends the goroutine; nil: not started yet
 	done   chan struct{}
 
-	noReceipts error // why no receipts are sent although the settings ask for them
+	noReceipts error // error for which no receipts are sent although the settings ask for them
 }
 
-// newSubscriptions creates the subscriptions of the settings. It reuses those of old that have not changed. At the
-// start, a list that is in the store but can't be subscribed to is enforced as it is.
+// newSubscriptions returns the subscriptions of the next settings, by list name. It reuses those in old that have not
+// changed. It fails if a subscription can't be created. At the start, it only logs that error if the list is in the
+// store, and the list is enforced as it is.
 func (s *running) newSubscriptions(next *config.Settings, by guards, old map[string]*subscription,
 	starting bool,
 ) (map[string]*subscription, error) {

@@ -10,14 +10,15 @@ import (
 	"github.com/miekg/dns"
 )
 
-// notify sends a state to systemd, if systemd has started this process (sd_notify(3)).
+// notify sends a state to systemd, if systemd has started this process (sd_notify(3)). It logs an error.
 func notify(log *slog.Logger, state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		log.Warn("telling systemd failed", slog.Any("error", err))
 	}
 }
 
-// watchdog notifies systemd regularly as long as queries are answered (WatchdogSec=).
+// watchdog keeps the watchdog of systemd (WatchdogSec=) from ending this process, as long as the server answers a query
+// at the address. It returns when ctx ends.
 func watchdog(ctx context.Context, at net.Addr, log *slog.Logger) {
 	within, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
@@ -42,7 +43,7 @@ func watchdog(ctx context.Context, at net.Addr, log *slog.Logger) {
 	}
 }
 
-// answers sends a query that the server answers without an upstream. It fails if no answer comes within the time limit.
+// answers sends a query that the server answers without an upstream. It returns an error if no answer comes in time.
 func answers(ctx context.Context, at net.Addr, within time.Duration) error {
 	c := dns.Client{Net: at.Network(), Timeout: within}
 	_, _, err := c.ExchangeContext(ctx, new(dns.Msg).SetQuestion(".", dns.TypeANY), reachable(at))

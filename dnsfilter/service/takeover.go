@@ -20,17 +20,18 @@ import (
 // socket. When the successor answers queries, it sends another byte. So each query is answered by one of the two
 // processes, and if the successor fails, the service goes on.
 const (
-	releaseWithin = time.Minute      // a list may be compiling
-	passWithin    = 10 * time.Second // for passing the sockets
-	endWithin     = time.Minute      // for the successor, after this service was told to end
+	releaseWithin = time.Minute      // time for releasing the store, while a list may be compiling
+	passWithin    = 10 * time.Second // time for passing the sockets
+	endWithin     = time.Minute      // time for the successor to take over, after this service was told to end
 )
 
-// Predecessor is a service that has released its store, and answers queries until its sockets are taken.
+// Predecessor is a connection to a service that has released its store. That service answers queries until a successor
+// takes its sockets.
 type Predecessor struct{ conn *net.UnixConn }
 
-// TakeOver makes the service that runs with the given state folder release its store to this process. Then this process
-// creates a service with [Predecessor.Sockets] as its [Service].Sockets. TakeOver fails with [ErrNotRunning] if there
-// is no such service.
+// TakeOver makes the service that runs with the given state folder release its store. After that, this process can
+// create a service with [Predecessor.Sockets] as its [Service].Sockets. The error wraps [ErrNotRunning] if there is no
+// such service.
 func TakeOver(ctx context.Context, state string) (*Predecessor, error) {
 	path, err := config.ControlSocket(state)
 	if err != nil {
@@ -65,8 +66,9 @@ func (p *Predecessor) ask() error {
 	return nil
 }
 
-// Sockets receives the sockets. The predecessor ends when it learns that this process answers queries on them (Taken of
-// the result). Before that, it answers the queries that it has received.
+// Sockets receives the open sockets of the predecessor. The field Taken of the result tells the predecessor that this
+// process answers queries. Until then the predecessor goes on answering the queries that it has read; after that it
+// ends.
 func (p *Predecessor) Sockets() (s Sockets, err error) {
 	if err = p.conn.SetDeadline(time.Now().Add(passWithin)); err == nil {
 		err = p.say()
@@ -88,12 +90,11 @@ func (p *Predecessor) Sockets() (s Sockets, err error) {
 	return s, nil
 }
 
-// say sends the predecessor a byte: this process has reached the next step of the protocol.
+// say sends a byte to the predecessor. It means that this process has reached the next step of the hand-over protocol.
 func (p *Predecessor) say() error {
 	_, err := p.conn.Write([]byte{0})
 	return err
 }
 
-// Close ends the connection. If the predecessor has not learned by then that its sockets are served, it continues to
-// serve.
+// Close closes the connection. If Taken has not been called by then, the predecessor continues to serve.
 func (p *Predecessor) Close() error { return p.conn.Close() }

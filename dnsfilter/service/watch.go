@@ -8,11 +8,11 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// ownKey is the key prefix of files whose change is a change of the settings.
+// ownKey is the prefix of the watcher keys of the settings files.
 const ownKey = "settings "
 
-// baseline records the current states of the settings files (own) and of the certificate's files as already loaded,
-// except for files that are watched already.
+// baseline records the present states of the settings files (own) and of the files of the certificate, as states that
+// are loaded already. It skips files that are watched already.
 func (w watcher) baseline(own []string, certificate config.Certificate) {
 	add := func(key, path string) {
 		if w[key+path] == nil {
@@ -28,8 +28,8 @@ func (w watcher) baseline(own []string, certificate config.Certificate) {
 	}
 }
 
-// watchFiles loads changed files until ctx ends. If that fails, it is logged once, and the file is loaded again when it
-// changes, or when a reload is requested.
+// watchFiles loads changed files until ctx ends, and reloads the settings on request. If a file can't be loaded, that
+// is logged once; the file is loaded again when it changes or when a reload is requested.
 func (s *Service) watchFiles(ctx context.Context, reload <-chan struct{}) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()

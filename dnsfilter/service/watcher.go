@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Files are polled at the interval watchEvery. A change counts once the file has had the same state for settleFor, so
-// that a file that is still being written is not read. The file must also have this state after reading.
+// watchEvery is the interval for polling files. A change counts once the file has had the same state for settleFor, so
+// that a file is not read while it is being written. The file must also have this state after reading.
 const (
 	watchEvery = 50 * time.Millisecond
 	settleFor  = 100 * time.Millisecond
@@ -19,8 +19,8 @@ const (
 // readTries is the maximum number of attempts to read a file that keeps changing.
 const readTries = 20
 
-// whileChanging calls read, and calls it again if it fails while one of its files is changing: the file may have been
-// half written. The function files returns the files of an error.
+// whileChanging calls read, and calls it again if it fails while a file is changing, since the file may have been half
+// written. The function files returns the paths of the files to which the error may be due.
 func whileChanging(log *slog.Logger, files func(error) []string, read func() error) error {
 	var err error
 	for try := range readTries {
@@ -35,24 +35,24 @@ func whileChanging(log *slog.Logger, files func(error) []string, read func() err
 	return fmt.Errorf("%w, %d times: write a new file beside it, and rename it", err, readTries)
 }
 
-// only returns the argument files of whileChanging for a single file, which does not depend on the error.
+// only returns a function for the argument files of whileChanging. It returns the one path for any error.
 func only(path string) func(error) []string { return func(error) []string { return []string{path} } }
 
-// isChanging reports whether a file has changed within settleFor.
+// isChanging reports whether a file was modified within the last settleFor.
 func isChanging(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && time.Since(info.ModTime()).Abs() < settleFor
 }
 
-// watcher detects changed files that have settled.
+// watcher detects files that have changed and then settled. It has the states of watched files by key.
 type watcher map[string]*watched
 
 type watched struct {
 	seen, done string
-	since      time.Time // when this state was first seen
+	since      time.Time // when the state seen was first seen
 }
 
-// settled reports whether a file has had its current state (source) for settleFor. For each state it returns true once.
+// settled reports whether a file has had its present state (source) for settleFor. It returns true once for each state.
 func (w watcher) settled(key, source string) bool {
 	f := w[key]
 	if f == nil {

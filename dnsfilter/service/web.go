@@ -15,18 +15,19 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// Limits of the operator's page.
+// maxWebConns is the maximum number of connections to the operator's page.
 const (
 	maxWebConns   = 20
-	webWithin     = 10 * time.Second // for a request
+	webWithin     = 10 * time.Second // time for a request
 	maxWebRequest = 4 << 10
-	maxAttempts   = 10 // attempts with a token in a minute
+	maxAttempts   = 10 // maximum number of attempts with a token in a minute
 )
 
 //go:embed web
 var webFiles embed.FS
 
-// webPolicy is the content security policy of the page: it needs nothing but its own style.
+// webPolicy is the content security policy of the operator's page. It allows the page's own style sheet and nothing
+// else.
 const webPolicy = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // webServer serves the operator's page.
@@ -36,11 +37,11 @@ type webServer struct {
 	token   string
 
 	mu       sync.Mutex
-	minute   int64 // the minute that attempts counts, since 1970
+	minute   int64 // minute, since 1970, to which attempts belongs
 	attempts int
 }
 
-// serveWeb serves the operator's page on a listener until ctx ends.
+// serveWeb serves the operator's web page on a listener until ctx ends.
 func (s *Service) serveWeb(ctx context.Context, l net.Listener) error {
 	token, err := webToken(s.settings.State)
 	if err != nil {
@@ -66,8 +67,8 @@ func (s *Service) serveWeb(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// handler returns the pages. Pages of other sites can neither read nor change anything here: requests are refused if
-// their host is neither an IP address nor localhost, or if they come from another origin.
+// handler returns the handler of the operator's page. It refuses requests whose host is neither an IP address nor
+// localhost, and requests from other origins, so that other sites can neither read nor change anything.
 func (w *webServer) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(out http.ResponseWriter, _ *http.Request) { w.show(out, http.StatusOK, webMessage{}) })
@@ -90,8 +91,8 @@ func (w *webServer) handler() http.Handler {
 	})
 }
 
-// isLocalHost reports whether the host of a request is an IP address or localhost. Any other name may be that of a
-// hostile site, whose owner lets the name lead to this address (DNS rebinding).
+// isLocalHost reports whether the host of a request is an IP address or localhost. Any other name may belong to an
+// attacker, who lets it resolve to this address (DNS rebinding).
 func isLocalHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -106,7 +107,8 @@ func isLocalHost(host string) bool {
 	return err == nil
 }
 
-// serveHold shows the findings of a hold, accepts it or rejects it, for those who have the token.
+// serveHold handles the form for a hold: it shows the findings, or accepts or rejects the hold. The form must have the
+// token.
 func (w *webServer) serveHold(out http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(out, r.Body, maxWebRequest)
 	if err := r.ParseForm(); err != nil {

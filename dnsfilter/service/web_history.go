@@ -11,30 +11,29 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// historyMinutes is how long decisions are remembered, in minutes: a day.
+// historyMinutes is how long the history keeps decisions, in minutes: a day.
 const historyMinutes = 24 * 60
 
-// decisionKind is the kind by which decisions are counted: list and action.
+// decisionKind is a pair of list and action, by which decisions are counted.
 type decisionKind struct {
 	List   string
 	Action dnsfilter.Action
 }
 
-// series is the number of decisions of one kind in each minute, at the minute modulo historyMinutes.
+// series is the number of decisions of one kind in each minute. The index is the minute modulo historyMinutes.
 type series [historyMinutes]uint32
 
-// history is the number of decisions of the last day by list and action, minute by minute. It is lost when the process
-// ends.
+// history is the number of decisions per minute in the last day, by list and action. It is lost when the process ends.
 type history struct {
 	mu     sync.Mutex
-	minute int // minutes recorded so far
+	minute int // number of minutes recorded so far
 	last   map[string]map[dnsfilter.Action]uint64
 	by     map[decisionKind]*series
 }
 
 func newHistory() *history { return &history{by: map[decisionKind]*series{}} }
 
-// run records the counters each minute until ctx ends.
+// run records the counters of stats each minute, until ctx ends.
 func (h *history) run(ctx context.Context, stats func() dnsfilter.Stats) {
 	h.begin(stats().Lists)
 	each := time.NewTicker(time.Minute)
@@ -49,14 +48,14 @@ func (h *history) run(ctx context.Context, stats func() dnsfilter.Stats) {
 	}
 }
 
-// begin notes the counters from which the first minute is counted.
+// begin sets the counters that the first minute starts from.
 func (h *history) begin(lists map[string]map[dnsfilter.Action]uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.last = lists
 }
 
-// record records the decisions since the last call as those of one minute.
+// record records the growth of the counters since the last call, as the decisions of one minute.
 func (h *history) record(lists map[string]map[dnsfilter.Action]uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -78,7 +77,7 @@ func (h *history) record(lists map[string]map[dnsfilter.Action]uint64) {
 	h.minute++
 }
 
-// kinds returns the recorded kinds of decisions, in order.
+// kinds returns the recorded kinds of decisions, sorted by list and action.
 func (h *history) kinds() []decisionKind {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -87,8 +86,8 @@ func (h *history) kinds() []decisionKind {
 	})
 }
 
-// sums returns how many decisions of a kind there were in each of the last intervals, the oldest first. An interval has
-// the given number of minutes.
+// sums returns the number of decisions of a kind in each of the last intervals, the oldest first. The arguments are the
+// number of intervals, and the minutes per interval.
 func (h *history) sums(kind decisionKind, number, minutes int) []uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -14,14 +14,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
-// webMessage is the outcome of the last request, as the page shows it.
+// webMessage is the result of a request that the operator's page shows.
 type webMessage struct {
 	Text     string
 	Failed   bool
-	Findings string // the list whose findings are shown
+	Findings string // name of the list whose findings are shown; empty: none
 }
 
-// webPage is the data of the operator's page. Without the token it has no names of entries.
+// webPage is the data of the operator's page. It includes names of entries only after a request with the token.
 type webPage struct {
 	Status
 
@@ -33,15 +33,15 @@ type webPage struct {
 	Plots    []webPlot
 }
 
-// webHold is a hold, with the name of its list.
+// webHold is a hold, and the name of its list.
 type webHold struct {
 	*subscribe.Hold
 
 	List string
-	Open bool // the findings are shown
+	Open bool // the page shows the findings
 }
 
-// webPlot has the bar charts of a list's decisions with one action, for the last hour and the last day.
+// webPlot has the bar charts of the decisions by one list and action, for the last hour and the last day.
 type webPlot struct {
 	List, Action string
 	Hour, Day    bars
@@ -54,7 +54,7 @@ var webTemplate = template.Must(template.New("page.html").Funcs(template.FuncMap
 	},
 }).ParseFS(webFiles, "web/page.html"))
 
-// show writes the page.
+// show writes the operator's page with an HTTP status and a message.
 func (w *webServer) show(out http.ResponseWriter, status int, m webMessage) {
 	var page bytes.Buffer
 	if err := webTemplate.Execute(&page, w.page(m)); err != nil {
@@ -86,7 +86,8 @@ func (w *webServer) page(m webMessage) *webPage {
 	return p
 }
 
-// ago returns the distance between two times as a text for people, rounded.
+// ago returns the time from t to now, rounded, as a text like "5 min ago". If t is in the future, the text is like "in
+// 5 min".
 func ago(t, now time.Time) string {
 	d, form := now.Sub(t), "%s ago"
 	if d < 0 {
@@ -103,7 +104,7 @@ func ago(t, now time.Time) string {
 	return fmt.Sprintf(form, strconv.Itoa(int(d/(24*time.Hour)))+" days")
 }
 
-// number returns a number with thin spaces between thousands.
+// number formats a number with thin spaces between thousands.
 func number(n uint64) string {
 	digits := strconv.FormatUint(n, 10)
 	for at := len(digits) - 3; at > 0; at -= 3 {

@@ -6,20 +6,20 @@ import (
 	"strings"
 )
 
-// bars is a bar chart, drawn as one path of SVG.
+// bars is a bar chart, drawn as one SVG path.
 type bars struct {
 	Total, Peak uint64
-	Unit        string // what a bar stands for
-	Width       int    // of the drawing; the height is barHeight
+	Unit        string // what one bar stands for, like "minute"
+	Width       int    // width of the drawing; its height is barHeight
 	Path        string
 }
 
 const (
 	barHeight = 40
-	barWidth  = 4 // with the gap of 1 to the next
+	barWidth  = 4 // width of a bar with the gap of 1 after it
 )
 
-// newBars draws numbers as bars. The highest has the full height, and any number above 0 can be seen.
+// newBars draws numbers as bars. The highest bar has the full height, and each number above 0 has a visible bar.
 func newBars(numbers []uint64, unit string) bars {
 	b := bars{Unit: unit, Width: len(numbers) * barWidth, Peak: slices.Max(numbers)}
 	var path strings.Builder

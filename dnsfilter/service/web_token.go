@@ -14,11 +14,11 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
-// tokenFile is the name of the file in the state folder with the token of the operator's page. A person who can read
-// the file may decide about holds, as may users of the control socket.
+// tokenFile is the name of the file in the state folder that has the token of the operator's page. Anyone who can read
+// the file may accept and reject holds, just like users of the control socket.
 const tokenFile = "web.token"
 
-// webToken returns the token in the state folder. It makes one if there is none.
+// webToken returns the token in the state folder. It creates the token if there is none.
 func webToken(state string) (string, error) {
 	path := filepath.Join(state, tokenFile)
 	text, err := files.ReadSmall(path)
@@ -39,7 +39,7 @@ func webToken(state string) (string, error) {
 	return token, nil
 }
 
-// isToken reports whether a text is the token, in constant time.
+// isToken reports whether a text is the token. It compares in constant time.
 func (w *webServer) isToken(text string) bool {
 	given, want := sha256.Sum256([]byte(strings.TrimSpace(text))), sha256.Sum256([]byte(w.token))
 	return subtle.ConstantTimeCompare(given[:], want[:]) == 1

@@ -18,13 +18,14 @@ import (
 // A policy zone that is copied has a journal beside its file, see [rpz.OpenJournal], and so has the copy of the file in
 // force. Changes that need no look at the whole zone go into both, and into the rules in memory.
 
-// errJournal is returned if the journal of a file does not fit.
+// errJournal is the error for a journal that does not fit the file of its zone.
 var errJournal = errors.New("the journal does not fit its file")
 
-// errWhole is returned for changes after which the whole zone has to be read.
+// errWhole is the error for changes that can't be applied to the zone in force, so that the whole zone has to be read.
 var errWhole = errors.New("the whole zone has to be read")
 
-// readJournal applies the journal of a file to the zone that was read from it. It returns the report on the zone.
+// readJournal applies the journal of the file at path, if there is one, to the zone that was read from the file. It
+// returns the report on the changed zone, and writes the journal to sum.
 func readJournal(path string, zone *dnsfilter.PolicyZone, read dnsfilter.ZoneReport,
 	sum io.Writer,
 ) (dnsfilter.ZoneReport, error) {
@@ -44,7 +45,7 @@ func readJournal(path string, zone *dnsfilter.PolicyZone, read dnsfilter.ZoneRep
 	return c.Report, nil
 }
 
-// changeZone puts changes of a zone that is copied in force, see [rpz.Secondary].
+// changeZone puts changes of a fetched policy zone in force; see [rpz.Secondary].Apply and the method change.
 func (s *running) changeZone(list string, changes io.Reader, keep func() error) error {
 	current := s.active.Load()
 	if current == nil {
@@ -58,8 +59,9 @@ func (s *running) changeZone(list string, changes io.Reader, keep func() error) 
 	return errWhole
 }
 
-// change puts changes of a policy zone in force after keep has written them into the journal. It fails if the file is
-// not in force as it is, if the changes do not fit, or if the guards hold them: then the whole file is to be read.
+// change puts changes of a policy zone in force, after keep has written them to the journal. It fails if the present
+// file is not in force, if the changes do not fit, or if the guards put them on hold. Then the caller has to read the
+// whole file.
 func (z *zoneLists) change(l *config.List, by guards, changes io.Reader, keep func() error) error {
 	z.loading.Lock()
 	defer z.loading.Unlock()
@@ -95,7 +97,8 @@ func (z *zoneLists) change(l *config.List, by guards, changes io.Reader, keep fu
 	return nil
 }
 
-// keepJournal keeps a copy of the journal of a file that is in force now, if it has one.
+// keepJournal copies the journal of a file in force to the folder of the copies. It does nothing if there is no
+// journal.
 func (z *zoneLists) keepJournal(f config.LocalFile) error {
 	if z.dir == "" {
 		return nil
@@ -107,7 +110,8 @@ func (z *zoneLists) keepJournal(f config.LocalFile) error {
 	return nil
 }
 
-// sameZone reports whether a copy is that of a file and its journal as they are now: a copy has the size and the time.
+// sameZone reports whether the copy of a policy zone (kept) is the same as its file, and its journal the same, too.
+// Files are the same if they have the same size and modification time.
 func sameZone(kept, path string) bool {
 	if !sameFile(kept, path) {
 		return false

@@ -21,27 +21,27 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
 
-// zoneLists keeps the policy zones among the lists up to date with their files. The rules of a zone are in memory, so a
-// start reads all files. A copy of the file in force is kept in the state folder: what is on disk by then may be on
-// hold.
+// zoneLists keeps the policy zones among the lists up to date with their files. The rules of a zone are in memory only.
+// So the state folder has a copy of each file in force, which a start reads: the file itself may have changed since,
+// and be on hold.
 type zoneLists struct {
 	log  *slog.Logger
-	dir  string // of the copies; empty: none are kept
+	dir  string // folder of the copies; empty: no copies are kept
 	held *localHolds
 
-	loading sync.Mutex // held while a zone is loaded
+	loading sync.Mutex // locked while a zone is loaded or changed
 	mu      sync.Mutex
 	states  map[*dnsfilter.PolicyZone]zoneState
 }
 
-// zoneState is the state of a policy zone.
+// zoneState is the state of a policy zone in force.
 type zoneState struct {
-	source string // of the file in force; empty: there is none
+	source string // state of the file in force, see [config.LocalFile.Source]; empty: none is in force
 	report dnsfilter.ZoneReport
-	err    error // why the file as it is now is not in force
+	err    error // error for which the present file is not in force
 }
 
-// zoneCopies returns the folder of the copies of policy zones, or an empty string.
+// zoneCopies returns the folder in the state folder for the copies of policy zones. It is empty if state is.
 func zoneCopies(state string) string {
 	if state == "" {
 		return ""
@@ -49,12 +49,12 @@ func zoneCopies(state string) string {
 	return filepath.Join(state, "zones")
 }
 
-// zoneCopy returns the path of the copy of a policy zone.
+// zoneCopy returns the path of the copy of a policy zone, by the name of its list.
 func zoneCopy(dir, list string) string {
 	return filepath.Join(dir, strings.ReplaceAll(list, "/", "_")) // no list name has a _
 }
 
-// state returns the state of a policy zone.
+// state returns the state of a policy zone. The zero value means that nothing is in force.
 func (z *zoneLists) state(zone *dnsfilter.PolicyZone) zoneState {
 	z.mu.Lock()
 	defer z.mu.Unlock()
@@ -67,8 +67,8 @@ func (z *zoneLists) set(zone *dnsfilter.PolicyZone, state zoneState) {
 	z.states[zone] = state
 }
 
-// load loads the file of a policy zone, unless it is in force already, or was not fetched yet. After an error, the
-// rules before stay. They also stay if the guards hold the file, unless the hold has the accepted ID.
+// load loads the file of a policy zone, unless it is in force already or awaited. If that fails, or if the guards put
+// the file on hold, the old rules stay. A hold with the ID accepted does not count, and the file comes into force.
 func (z *zoneLists) load(l *config.List, by guards, accepted string) error {
 	z.loading.Lock()
 	defer z.loading.Unlock()
@@ -107,13 +107,13 @@ func (z *zoneLists) load(l *config.List, by guards, accepted string) error {
 	return errors.Join(z.keepCopy(f), z.held.set(f.List, nil))
 }
 
-// loadSettled is load, again if the file changes meanwhile.
+// loadSettled calls load, and calls it again if the file changes meanwhile.
 func (z *zoneLists) loadSettled(l *config.List, by guards) error {
 	return whileChanging(z.log, only(l.File), func() error { return z.load(l, by, "") })
 }
 
-// readZone reads the file of a policy zone into next, unless it is the one in force, and has the guards compare it with
-// the zone before, which has the state had.
+// readZone reads the file of a policy zone into next, unless the file has the same state as had. It returns the new
+// state. The guards compare next with the zone before, whose state is had; their hold is nil if there are no findings.
 func (g guards) readZone(f config.LocalFile, next, before *dnsfilter.PolicyZone,
 	had zoneState,
 ) (now zoneState, held *localHold, err error) {
@@ -143,13 +143,13 @@ func (g guards) readZone(f config.LocalFile, next, before *dnsfilter.PolicyZone,
 	return now, held, nil
 }
 
-// change returns the numbers of rules before and after a change, for the guards.
+// change returns the numbers of rules before, after and added by a change, for the guards.
 func (s *zoneState) change(now dnsfilter.ZoneReport, added uint64) blocklist.LocalChange {
 	return blocklist.LocalChange{Before: uint64(s.report.Rules), After: uint64(now.Rules), Added: added}
 }
 
-// restore reads the copy of the zone that was in force before the start. If it is that of the file as it is now, it has
-// its source.
+// restore reads the copy of the policy zone that was in force before the start into zone. It returns the state of the
+// copy, or the zero value if there is none. If the file f is the same as the copy, the state has the source of f.
 func (z *zoneLists) restore(f config.LocalFile, zone *dnsfilter.PolicyZone) zoneState {
 	kept := config.LocalFile{Path: zoneCopy(z.dir, f.List)}
 	now, _, err := guards{}.readZone(kept, zone, zone, zoneState{})
@@ -165,7 +165,7 @@ func (z *zoneLists) restore(f config.LocalFile, zone *dnsfilter.PolicyZone) zone
 	return now
 }
 
-// keepCopy keeps a copy of a file that is in force now.
+// keepCopy copies a file in force, and its journal, to the folder of the copies.
 func (z *zoneLists) keepCopy(f config.LocalFile) error {
 	if z.dir == "" {
 		return nil
@@ -179,7 +179,7 @@ func (z *zoneLists) keepCopy(f config.LocalFile) error {
 	return z.keepJournal(f)
 }
 
-// copyFile replaces a file by a copy of another one, with its time.
+// copyFile replaces the file to by a copy of the file from, with the same modification time.
 func copyFile(to, from string) error {
 	in, err := files.Open(from)
 	if err != nil {
@@ -202,7 +202,7 @@ func copyFile(to, from string) error {
 	return os.Rename(temp, to)
 }
 
-// accept puts the held file with this ID in force, if it has not changed since.
+// accept puts the file of the hold with this ID in force, if the file has not changed since.
 func (z *zoneLists) accept(l *config.List, by guards, id string) error {
 	return acceptHold(z.log, z.held, l.LocalFile(), id, func() error { return z.load(l, by, id) })
 }
@@ -224,7 +224,7 @@ func (z *zoneLists) loadAll(s *config.Settings, by guards) error {
 	return nil
 }
 
-// share makes next settings use the policy zones of the settings before, as far as they are the same.
+// share gives the next settings the policy zones in force for lists with the same name, zone and file.
 func (z *zoneLists) share(before, next *config.Settings) {
 	for _, l := range next.ZoneLists() {
 		for _, old := range before.ZoneLists() {
@@ -259,7 +259,7 @@ func (z *zoneLists) keep(s *config.Settings) {
 
 const badZone = "a changed policy zone was not taken in; the last good one stays"
 
-// reloadChangedZones loads the policy zones whose files have changed.
+// reloadChangedZones loads the policy zones whose files have changed and settled.
 func (s *Service) reloadChangedZones() {
 	for _, l := range s.settings.ZoneLists() {
 		f := l.LocalFile()
@@ -281,7 +281,7 @@ func (s *Service) reloadChangedZones() {
 	}
 }
 
-// zoneFileReport returns the report on the file of a policy zone.
+// zoneFileReport converts the report on the file of a policy zone.
 func zoneFileReport(r dnsfilter.ZoneReport) FileReport {
 	out := FileReport{Format: formats.RPZ, Lines: r.Lines, Triggers: make(map[string]int)}
 	for t, n := range r.Triggers {
