@@ -15,16 +15,16 @@ import (
 
 const byteOrderMark = "\xef\xbb\xbf"
 
-// SkipMark skips a byte order mark.
+// SkipMark skips the byte order mark at the start of in, if there is one.
 func SkipMark(in *bufio.Reader) {
 	if mark, _ := in.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
 		in.Discard(len(mark)) //nolint:errcheck // it was peeked
 	}
 }
 
-// Read reads a table. It calls header with the first row, and then row with the number of the line and the fields of
-// each other row, which are valid until the next call. It ends with the first error: of a function, of the reader, or
-// [blocklist.ErrMalformed] for text that is no table.
+// Read reads a table. It calls header with the first row, which may be empty, and row with the line number and the
+// fields of each other row. The fields are valid until the function returns. Read stops at the first error: of header,
+// of row, or of in. For text that is not a table, the error wraps [blocklist.ErrMalformed].
 func Read(in *bufio.Reader, header func([]string) error, row func(line int, fields []string) error) error {
 	r := newReader(in)
 	first, err := r.Read()
@@ -49,7 +49,7 @@ func Read(in *bufio.Reader, header func([]string) error, row func(line int, fiel
 	}
 }
 
-// newReader returns a reader of a table. It reuses the slice of a row.
+// newReader returns a CSV reader for the table. Its Read returns the same slice for each row.
 func newReader(in *bufio.Reader) *csv.Reader {
 	SkipMark(in)
 	separator := mostFrequent(in)
@@ -72,7 +72,8 @@ func mostFrequent(in *bufio.Reader) rune {
 	return best
 }
 
-// explain wraps an error of the reader in [blocklist.ErrMalformed], with its line number.
+// explain returns a parse error of the CSV reader with its line number, wrapping [blocklist.ErrMalformed]. Other errors
+// stay the same.
 func explain(err error) error {
 	if broken := (*csv.ParseError)(nil); errors.As(err, &broken) {
 		return fmt.Errorf("line %d: %w: %w", broken.Line, blocklist.ErrMalformed, broken.Err)

@@ -23,11 +23,11 @@ func WriteFile(path string, data []byte, mode os.FileMode) error {
 	})
 }
 
-// Inherit is the mode of a file that gets the rights of its folder: a folder that is private, shared with a group, or
-// readable by auditors stays so.
+// Inherit is the mode, for [Write] and [WriteFile], of a file that gets the permissions of its folder. So in a private
+// folder the file is private, and in a folder shared with a group it is shared, too.
 const Inherit os.FileMode = 0
 
-// FileMode returns the mode of new files in a folder that get its rights.
+// FileMode returns the mode of a new file in dir that has the folder's read and write permissions.
 func FileMode(dir string) (os.FileMode, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -36,8 +36,8 @@ func FileMode(dir string) (os.FileMode, error) {
 	return info.Mode() & 0o666, nil
 }
 
-// MkdirAll makes a folder and its missing parents. Each gets the rights of its parent folder, and the group of the
-// parent if the parent is shared.
+// MkdirAll makes a folder and its missing parents. Each new folder gets the permissions of its parent folder, and the
+// parent's group if the setgid bit of the parent is set.
 func MkdirAll(path string) error {
 	parent, err := os.Stat(filepath.Dir(path))
 	if errors.Is(err, os.ErrNotExist) {
@@ -58,8 +58,8 @@ func MkdirAll(path string) error {
 	return os.Chmod(path, parent.Mode()&(os.ModePerm|os.ModeSetgid)) // whatever the umask
 }
 
-// Write is WriteFile for streamed content: fill writes it to a temporary file, which is removed if fill or the disk
-// fails.
+// Write is [WriteFile] for streamed content: fill writes the content to a temporary file. If fill or the disk fails,
+// Write removes that file and leaves path unchanged.
 func Write(path string, mode os.FileMode, fill func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), TempPrefix+filepath.Base(path)+"-*")
 	if err != nil {
@@ -84,7 +84,7 @@ func Write(path string, mode os.FileMode, fill func(io.Writer) error) (err error
 	return Commit(f, path)
 }
 
-// TempPrefix is the name prefix of uncommitted temporary files.
+// TempPrefix begins the names of temporary files that are not committed yet.
 const TempPrefix = ".new-"
 
 // Commit syncs and closes f, renames it to path and syncs the folder.
@@ -110,7 +110,8 @@ func RemoveTemps(dir string) error {
 	return err
 }
 
-// Lock locks the file path, and creates it if necessary. The lock lasts until Close or the end of the process.
+// Lock locks the file path, and creates it if necessary. The lock lasts until Close or the end of the process. Lock
+// does not wait: it fails with [ErrLocked] if the file is locked already.
 func Lock(path string) (io.Closer, error) {
 	f, err := lock(path)
 	if err != nil {
@@ -119,14 +120,14 @@ func Lock(path string) (io.Closer, error) {
 	return f, nil
 }
 
-// Times of waiting for a lock.
+// Times of [LockWithin]: the interval between two attempts, and the time until it reports that it waits.
 const (
 	lockPoll    = 20 * time.Millisecond
 	noticeAfter = time.Second
 )
 
-// LockWithin is like [Lock], but waits up to most for another owner to release the lock. After a second it calls
-// waiting, once; waiting may be nil. It fails with [ErrLocked], or with the error of ctx.
+// LockWithin is like [Lock], but waits up to most for another owner to release the lock. After a second it calls the
+// function waiting, once; waiting may be nil. It fails with [ErrLocked], or with the error of ctx.
 func LockWithin(ctx context.Context, path string, most time.Duration, waiting func()) (io.Closer, error) {
 	for start := time.Now(); ; {
 		lock, err := Lock(path)

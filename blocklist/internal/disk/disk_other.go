@@ -9,10 +9,10 @@ import (
 	"os"
 )
 
-// SyncDir does nothing: browsers and WASI hosts have no such call.
+// SyncDir does nothing: browsers and WASI hosts have no call that syncs a folder.
 func SyncDir(string) error { return nil }
 
-// lock fails: the system has no file locks, and a second process without a lock would damage a store.
+// lock always fails: the system has no file locks, and two processes that write one store would damage it.
 func lock(string) (io.Closer, error) {
 	return nil, fmt.Errorf("this system has no file locks: %w", errors.ErrUnsupported)
 }
@@ -24,5 +24,5 @@ func Map(f *os.File, size int) ([]byte, error) {
 	return b, err
 }
 
-// Unmap leaves the memory to the garbage collector.
+// Unmap does nothing: the garbage collector frees the memory.
 func Unmap([]byte) error { return nil }

@@ -19,16 +19,16 @@ func SyncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// heldLock is a locked file. Close unlocks it first: a process that is being started, anywhere in the program, has a
-// copy of each descriptor for a moment, and a lock lasts until its last copy is closed.
+// heldLock is a locked file. Close unlocks the file before closing it: a child process that is just being started may
+// have a copy of the descriptor, and without unlocking, the lock would last until that copy is closed.
 type heldLock struct{ *os.File }
 
 func (l heldLock) Close() error {
 	return errors.Join(syscall.Flock(int(l.Fd()), syscall.LOCK_UN), l.File.Close())
 }
 
-// openLock opens a lock file, or makes it. Only the owner can read the file, and the group if it can change the folder:
-// any process that can read the file could lock it.
+// openLock opens a lock file, or creates it. Only its owner can read the file, and also the group if the group can
+// write to the folder: a process that can read the file can also lock it.
 func openLock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {

@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// SyncDir does nothing: Windows has no such call, and journals file names itself.
+// SyncDir does nothing: Windows has no call that syncs a folder, and the file system journals changes of file names.
 func SyncDir(string) error { return nil }
 
 // lock opens the file without sharing, so a second open fails.

@@ -9,26 +9,26 @@ import (
 	"time"
 )
 
-// StallTimeout is how long a server may take for its answer, or for the next byte.
+// StallTimeout is the maximum time for the start of a server's answer, and for each next byte of it.
 const StallTimeout = 15 * time.Second
 
 // Limits on the time that a server may take.
 const (
-	minRate     = 4 << 10 // bytes a second on average, after gracePeriod
+	minRate     = 4 << 10 // minimum average rate after gracePeriod, in bytes per second
 	gracePeriod = time.Minute
-	budgetRate  = 64 << 10 // bytes per second that a server must reach if there are others
+	budgetRate  = 64 << 10 // minimum rate if there are other servers, see [WithBudget], in bytes per second
 )
 
-// ErrSlow is the cause of ended requests to servers that are too slow.
+// ErrSlow is returned for a request that was ended because the server was too slow. It wraps [os.ErrDeadlineExceeded].
 var ErrSlow = fmt.Errorf("too slow, %w", os.ErrDeadlineExceeded)
 
-// WithBudget limits the time of a transfer to one minute plus one second per 64 KiB. Use it if there are several
-// servers, so that a slow one does not delay the others.
+// WithBudget limits the time for a transfer of this many bytes to one minute plus one second per 64 KiB. Use it if
+// there are several servers, so that a slow one does not delay the transfer from the others.
 func WithBudget(ctx context.Context, bytes int64) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, gracePeriod+time.Duration(bytes/budgetRate)*time.Second, ErrSlow)
 }
 
-// slowCause returns the cause of a request that was cancelled, or else err.
+// slowCause returns [ErrSlow] if the request failed because it was cancelled for that cause, and otherwise err.
 func slowCause(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); err != nil && !errors.Is(err, io.EOF) && errors.Is(cause, ErrSlow) {
 		return fmt.Errorf("%w: nothing came for %s", ErrSlow, StallTimeout)

@@ -1,5 +1,5 @@
-// Package httpget sends GET requests to servers that are not trusted, with limits on times and headers. The size of a
-// body is for the caller to limit.
+// Package httpget sends GET requests to servers that are not trusted, with limits on times and on the size of headers.
+// Callers must limit the size of bodies.
 package httpget
 
 import (
@@ -15,9 +15,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-const maxHeaderBytes = 64 << 10 // of a response
+const maxHeaderBytes = 64 << 10 // of a response, in bytes
 
-// NewTransport returns a transport with limits, and with the proxy of the environment.
+// NewTransport returns a transport with limits on times and on the size of headers. It uses the proxy that the
+// environment variables name.
 func NewTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -30,7 +31,8 @@ func NewTransport() *http.Transport {
 	}
 }
 
-// Do sends one request. Reading the body of the response fails if the server is too slow.
+// Do sends one GET request with the given headers. It returns the response whatever its status. Reading the body fails
+// with [ErrSlow] if the server is too slow.
 func Do(ctx context.Context, client *http.Client, url string, header http.Header) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(StallTimeout, func() { cancel(ErrSlow) })
@@ -52,11 +54,12 @@ func Do(ctx context.Context, client *http.Client, url string, header http.Header
 	return resp, nil
 }
 
-// UserAgent is the name of the client in requests.
+// UserAgent is the value of the header User-Agent in requests.
 const UserAgent = "argine"
 
-// Conditions returns the headers that make the next request conditional (RFC 9110, 13.1). Dates have whole seconds.
-// So a file that changed in the second of the response, or in the one before, has no strong validator (8.8.2.2).
+// Conditions returns the headers that make the next request for the same URL conditional (RFC 9110, 13.1), from the
+// headers of this response. It returns nil if the file was modified less than two seconds before the response: dates
+// have whole seconds, so the file might have changed again without a new date (8.8.2.2).
 func Conditions(h http.Header) http.Header {
 	conditions := http.Header{}
 	if tag := h.Get("ETag"); tag != "" {
@@ -87,14 +90,14 @@ func (e PlainError) Error() string { return utf8text.Plain(e.Err.Error()) }
 // Unwrap returns the wrapped error.
 func (e PlainError) Unwrap() error { return e.Err }
 
-// StatusError is the error for an answer with an unwanted status. It wraps [blocklist.ErrUnavailable] for a failure of
-// the server.
+// StatusError is returned for a response with an unwanted status. It wraps [blocklist.ErrUnavailable] for status 500
+// and above.
 type StatusError struct {
 	Code       int
-	RetryAfter time.Duration // how long the server asks to wait; 0: it does not ask
+	RetryAfter time.Duration // time that the server asks to wait; 0: none
 }
 
-// NewStatusError returns the error for a response.
+// NewStatusError returns the error for a response with an unwanted status.
 func NewStatusError(resp *http.Response) *StatusError {
 	return &StatusError{resp.StatusCode, retryAfter(resp.Header.Get("Retry-After"))}
 }
@@ -103,7 +106,7 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("the answer is %d %s", e.Code, http.StatusText(e.Code))
 }
 
-// Unwrap returns [blocklist.ErrUnavailable] for a failure of the server, and nil for others.
+// Unwrap returns [blocklist.ErrUnavailable] for status 500 and above, and otherwise nil.
 func (e *StatusError) Unwrap() error {
 	if e.Code >= http.StatusInternalServerError {
 		return blocklist.ErrUnavailable
@@ -111,7 +114,8 @@ func (e *StatusError) Unwrap() error {
 	return nil
 }
 
-// retryAfter parses the header Retry-After: seconds, or a date (RFC 9110, 10.2.3).
+// retryAfter parses the value of the header Retry-After: seconds, or a date (RFC 9110, 10.2.3). It returns 0 for other
+// values.
 func retryAfter(text string) time.Duration {
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second

@@ -9,9 +9,9 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// AdoptRelease records that head was signed under a serial, with this number of entries and this digest, in place of
-// what was recorded about that serial. Entries and digest must match the operation with hash head, or this operation if
-// there is none with that hash; otherwise AdoptRelease fails with [blocklist.ErrDigest].
+// AdoptRelease records the signed release with this serial, ledger head, number of entries and digest. It replaces an
+// existing record of the serial. It fails with [blocklist.ErrDigest] unless entries and digest are those after the
+// operation whose hash is head, or, if the ledger has no such operation, those after the current operation.
 func (t *Tx) AdoptRelease(ctx context.Context, serial uint64, head string, entries uint64, digest string) error {
 	at, err := t.OperationByHash(ctx, head)
 	if errors.Is(err, sql.ErrNoRows) {

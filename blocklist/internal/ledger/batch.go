@@ -13,18 +13,18 @@ import (
 
 // Limits of a batch, which is kept in memory.
 const (
-	maxBatch      = 1 << 19  // entries
-	maxBatchBytes = 64 << 20 // total length of their lines
+	maxBatch      = 1 << 19  // number of entries
+	maxBatchBytes = 64 << 20 // total length of their lines, in bytes
 )
 
 // batch is a part of a stream of entries to be listed. Entries are screened and logged in the order of the stream, but
 // looked up and written in the order of their targets. Otherwise, once the list is larger than the database's cache,
 // each entry would cost a read and a write of the disk.
 type batch struct {
-	limit    int // of entries
+	limit    int // maximum number of entries
 	screen   Screen
 	exact    bool      // a changed order loses the attributes that the new order does not have
-	seen     *sql.Stmt // if not nil, it runs for each target
+	seen     *sql.Stmt // statement that runs for each target; may be nil
 	incoming []incoming
 	bytes    int
 	counts   Counts // of all batches so far
@@ -35,7 +35,7 @@ type incoming struct {
 	target, attributes string
 	place, expires     any
 	admit              func() bool // see [Screen]
-	slot               int32       // of its target
+	slot               int32       // index of the slot of its target
 }
 
 // Screen examines an entry before it is listed. It returns nil if there is no objection. Otherwise it returns a
@@ -45,24 +45,24 @@ type Screen func(blocklist.Entry) (admit func() bool)
 
 // Counts counts the orders of a stream by their outcome.
 type Counts struct {
-	Added     uint64 // orders that list an entry that was not listed
-	Joined    uint64 // further orders of listed entries
-	Changed   uint64 // standing orders that got other attributes
+	Added     uint64 // orders for targets that were not listed
+	Joined    uint64 // further orders for listed targets
+	Changed   uint64 // existing orders that got other attributes
 	Unchanged uint64
 }
 
 // slot is the state of one target during a batch.
 type slot struct {
 	orders orders
-	last   *incoming // the last entry that changed the orders
+	last   *incoming // the last incoming entry that changed the orders; nil: none did
 	change int64     // ID of the last change; 0: none
 	gone   bool      // it was listed before, but was not at the start of the batch
 }
 
-// Put gives the orders of a stream of any length, if screen admits them. On a listed entry, an order is added to the
-// others. If an order with the same reference stands, it is changed instead: it gets the attributes of the new order
-// and keeps its other attributes. If progress is not nil, Put calls it from time to time with the number of orders
-// read.
+// Put adds the orders of a stream of any length, except those that screen does not admit. If an entry is already
+// listed, its other orders stay. If it has an order with the same reference, that order is changed instead: it gets the
+// attributes of the new order and keeps its other attributes. If progress is not nil, Put calls it from time to time
+// with the number of orders read.
 func (t *Tx) Put(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], screen Screen,
 	progress func(uint64),
 ) (Counts, error) {
@@ -120,7 +120,7 @@ func (b *batch) add(e blocklist.Entry) error {
 	return nil
 }
 
-// list lists the entries of a batch and empties the batch.
+// list writes the entries of a batch to the ledger and empties the batch.
 func (t *Tx) list(ctx context.Context, b *batch) error {
 	slots, targets, err := t.slots(ctx, b.incoming)
 	if err != nil {
@@ -192,7 +192,7 @@ func (t *Tx) slots(ctx context.Context, all []incoming) (slots []slot, targets [
 // lookups is the number of targets in one lookup statement.
 const lookups = 4096
 
-// lookUp fills the slots of targets from those tables that are not empty.
+// lookUp fills the slots of targets from the tables entries, orders and gone. It skips empty tables.
 func (t *Tx) lookUp(ctx context.Context, slots []slot, targets []string) error {
 	var listed, several, gone bool
 	if err := t.q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM entries), EXISTS (SELECT 1 FROM orders),
@@ -215,7 +215,7 @@ func (t *Tx) lookUp(ctx context.Context, slots []slot, targets []string) error {
 	return nil
 }
 
-// lookUpIn passes the rows of targets that a statement selects to their slots.
+// lookUpIn runs one of the statements below for all targets, and calls add with the slot of each row's target.
 func lookUpIn(ctx context.Context, q querier, slots []slot, targets []string, text string,
 	add func(s *slot, attributes string, number int64),
 ) error {
@@ -237,7 +237,7 @@ func lookUpIn(ctx context.Context, q querier, slots []slot, targets []string, te
 	return nil
 }
 
-// Statements that select rows of many targets, each with the index of its target.
+// Statements that select the rows of many targets, each row with the index of its target.
 const (
 	entriesOfMany = `SELECT t.key, e.attributes, e.change FROM json_each(?) AS t CROSS JOIN entries AS e ON e.target = t.value`
 	ordersOfMany  = `SELECT t.key, o.attributes, o.number FROM json_each(?) AS t CROSS JOIN orders AS o ON o.target = t.value
@@ -245,12 +245,13 @@ const (
 	goneOfMany = `SELECT t.key, '', g.change FROM json_each(?) AS t CROSS JOIN gone AS g ON g.target = t.value`
 )
 
-// addEntry adds the row of the table entries: the line of its only order, unless the table orders has rows.
+// addEntry adds the target's row of the table entries. Its line counts as the only order until [slot.addOrder] replaces
+// it.
 func (s *slot) addEntry(attributes string, change int64) {
 	s.orders, s.change = orders{attributes}, change
 }
 
-// addOrder adds a row of the table orders.
+// addOrder adds a row of the table orders. The first one replaces the order that [slot.addEntry] added.
 func (s *slot) addOrder(attributes string, number int64) {
 	if number == 0 {
 		s.orders = nil
@@ -258,10 +259,10 @@ func (s *slot) addOrder(attributes string, number int64) {
 	s.orders = append(s.orders, attributes)
 }
 
-// addGone adds the row of the table gone.
+// addGone adds the target's row of the table gone: the ID of its last change.
 func (s *slot) addGone(_ string, change int64) { s.change, s.gone = change, true }
 
-// apply gives one order and logs the change, unless the screen refuses it.
+// apply adds or changes the order of one incoming entry, and logs the change, unless the screen does not admit it.
 func (t *Tx) apply(ctx context.Context, in *incoming, s *slot, b *batch) error {
 	if admitted, err := in.admitted(s.orders); err != nil || !admitted {
 		return err
@@ -292,7 +293,8 @@ func (t *Tx) apply(ctx context.Context, in *incoming, s *slot, b *batch) error {
 	return err
 }
 
-// admitted reports whether the screen admits an order on a target that has other orders.
+// admitted reports whether the screen admits an order for a target with these existing orders. If they already block
+// the target, the screen is not asked.
 func (in *incoming) admitted(standing orders) (bool, error) {
 	if in.admit == nil {
 		return true, nil

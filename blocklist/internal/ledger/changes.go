@@ -106,8 +106,8 @@ func (n netChange) yield(yield func(blocklist.Change, error) bool) bool {
 	return true
 }
 
-// WriteChanges writes the lines of an operation, each with its sign, as ChangesHash covers them. After is the ID of the
-// last change of the previous operation.
+// WriteChanges writes the lines of an operation, each with its sign: the text whose SHA-256 is ChangesHash. The
+// argument after is the ID of the last change of the previous operation.
 func (v View) WriteChanges(ctx context.Context, w io.Writer, o Operation, after int64) error {
 	if o.Kind == KindTakedown {
 		if err := v.writeChecks(ctx, o.ID, w); err != nil {
@@ -150,7 +150,8 @@ func (p *ChangesProof) start() {
 	}
 }
 
-// End fails unless the added lines are those of the operation o. Then it starts the next operation.
+// End fails with [blocklist.ErrDamaged] unless the added lines are those of the operation o. Then the next operation
+// starts.
 func (p *ChangesProof) End(o Operation) error {
 	p.start()
 	sum := hex.EncodeToString(p.hash.Sum(nil))

@@ -17,10 +17,10 @@ type Check struct {
 	Target    string
 	Checked   time.Time // in whole seconds, UTC
 	Removed   bool      // the page is gone
-	Operation int64     // ID of the operation that recorded it
+	Operation int64     // ID of the operation that recorded the check
 }
 
-// writeTo writes the check as the hash of the operation covers it.
+// writeTo writes the check in the form that the operation's ChangesHash covers.
 func (c Check) writeTo(w io.Writer) {
 	fmt.Fprintf(w, "?%s %s removed=%t\n", c.Target, FormatTime(c.Checked), c.Removed)
 }
@@ -64,13 +64,13 @@ func (t *Tx) AddCheck(ctx context.Context, c Check) (added bool, err error) {
 	return err == nil, err
 }
 
-// Checks yields the checks, sorted by page and time. If several checks of a page have the same time, it yields the one
-// recorded last: with max, SQLite takes the other columns from the same row.
+// Checks yields the checks, sorted by page and time. If several checks of a page have the same time, it yields only the
+// one that was recorded last.
 func (v View) Checks(ctx context.Context) iter.Seq2[Check, error] {
 	return query(ctx, v.q, scanCheck, `SELECT target, checked, max(operation), removed FROM checks GROUP BY target, checked ORDER BY target, checked`)
 }
 
-// writeChecks writes the checks of an operation, as its ChangesHash covers them.
+// writeChecks writes the checks of an operation in the form that its ChangesHash covers.
 func (v View) writeChecks(ctx context.Context, operation int64, w io.Writer) error {
 	for c, err := range query(ctx, v.q, scanCheck, `SELECT target, checked, operation, removed FROM checks WHERE operation = ? ORDER BY line`, operation) {
 		if err != nil {

@@ -8,24 +8,24 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// ClockTolerance is the accepted difference between two clocks.
+// ClockTolerance is the accepted difference between the clocks of two machines.
 const ClockTolerance = 5 * time.Minute
 
-// maxPause is the longest time since the last operation before the clock is doubted. It is the lifetime of a release: a
-// maintained list has another release within this time.
+// maxPause is the longest plausible time since the last operation; after a longer time the clock is doubted. It is the
+// lifetime of a release: a list in use has another release within this time.
 const maxPause = 365 * 24 * time.Hour
 
-// Clock is the clock of this machine, which a person may have confirmed. The zero value is not confirmed.
+// Clock records whether a person has confirmed the clock of this machine. The zero value is not confirmed.
 type Clock struct {
 	confirm   func(doubt error) bool
 	confirmed bool
 }
 
-// Confirm sets a function that reports whether the clock is right although it is doubted. It is asked until it returns
-// true.
+// Confirm sets the function that asks a person about a doubted clock: it reports whether the clock is right.
+// [Clock.Check] calls it at each doubt until it returns true.
 func (c *Clock) Confirm(confirm func(doubt error) bool) { c.confirm = confirm }
 
-// Check returns the doubt unless the clock is confirmed. The doubt may be nil.
+// Check returns nil if doubt is nil or a person has confirmed the clock, and otherwise doubt.
 func (c *Clock) Check(doubt error) error {
 	if doubt == nil || c.confirmed {
 		return nil
@@ -36,7 +36,8 @@ func (c *Clock) Check(doubt error) error {
 	return doubt
 }
 
-// checkClock fails with [blocklist.ErrClock] if the clock is implausible after the last operation, see [follows].
+// checkClock fails with [blocklist.ErrClock] if the time is not plausible after the last operation, see [follows], and
+// the clock is not confirmed.
 func (l *Ledger) checkClock(ctx context.Context) error {
 	last, err := l.Head(ctx)
 	if err != nil {
@@ -45,7 +46,8 @@ func (l *Ledger) checkClock(ctx context.Context) error {
 	return l.Clock.Check(follows(time.Now(), last))
 }
 
-// follows fails with [blocklist.ErrClock] if the time now is before the last operation, or a release lifetime after it.
+// follows fails with [blocklist.ErrClock] if the time now is more than ClockTolerance before the last operation, or
+// more than maxPause after it.
 func follows(now time.Time, last Operation) error {
 	var far string
 	switch since := now.Sub(last.Time); {

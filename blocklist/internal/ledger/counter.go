@@ -2,7 +2,7 @@ package ledger
 
 // Counter counts the rows that a long operation has read.
 type Counter struct {
-	Show func(n uint64) // called from time to time; may be nil
+	Show func(n uint64) // called with N after each 4096 rows; may be nil
 	N    uint64
 }
 
@@ -13,7 +13,7 @@ func (c *Counter) Add() {
 	}
 }
 
-// counting returns a scan that counts the rows.
+// counting returns the function scan with counting: each call also adds one row to c.
 func counting[T any](c *Counter, scan func(scanner) (T, error)) func(scanner) (T, error) {
 	return func(row scanner) (T, error) {
 		c.Add()

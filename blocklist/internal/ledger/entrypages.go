@@ -8,20 +8,21 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// EntryRange selects entries by their place in the order of targets. The zero value selects all.
+// EntryRange selects entries by their targets, in sorted order. The zero value selects all.
 type EntryRange struct {
 	From, Before string // the first target, and the first target after the range; empty: no limit
 	Last         bool   // take the entries from the end of the range, in reverse order
 	Most         int    // maximum number of entries; 0: no limit
 }
 
-// EntriesIn yields the entries in a range. It reads no others.
+// EntriesIn yields the entries in a range. It does not read entries outside the range.
 func (v View) EntriesIn(ctx context.Context, r EntryRange) iter.Seq2[blocklist.Entry, error] {
 	text, args := r.query(`SELECT target, attributes FROM entries`)
 	return query(ctx, v.q, scanEntry, text, args...)
 }
 
-// query returns the statement for a range of a table.
+// query returns the SQL statement for the range, and its arguments. The argument selected is the statement up to the
+// name of the table.
 func (r EntryRange) query(selected string) (text string, args []any) {
 	text, args = selected+` WHERE target >= ?`, []any{r.From}
 	if r.Before != "" {
@@ -37,7 +38,7 @@ func (r EntryRange) query(selected string) (text string, args []any) {
 	return text, args
 }
 
-// WithdrawnIn yields the targets in a range that were listed and are not any more.
+// WithdrawnIn yields the targets in a range that were listed once and are not listed now.
 func (v View) WithdrawnIn(ctx context.Context, r EntryRange) iter.Seq2[string, error] {
 	text, args := r.query(`SELECT target FROM gone`)
 	return query(ctx, v.q, func(row scanner) (target string, err error) {
@@ -45,8 +46,8 @@ func (v View) WithdrawnIn(ctx context.Context, r EntryRange) iter.Seq2[string, e
 	}, text, args...)
 }
 
-// EntriesUnder yields the name and URL entries whose host lies below a name, without the name itself. It yields at most
-// that many.
+// EntriesUnder yields the name and URL entries whose host is a subdomain of name; most is their maximum number. It
+// finds no domain entries directly below a top-level domain: they are not in the index, see [reversedName].
 func (v View) EntriesUnder(ctx context.Context, name blocklist.Name, most int) iter.Seq2[blocklist.Entry, error] {
 	at := reversed(name.String())
 	return query(ctx, v.q, scanEntry, `SELECT target, attributes FROM entries WHERE place > ? AND place < ?

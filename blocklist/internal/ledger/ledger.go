@@ -1,6 +1,6 @@
-// Package ledger stores the history of a list in one SQLite file. It has the operations, each with its changes, author,
-// reason, reference, and a hash chained to the previous operation. It also has the resulting entries with indexes, the
-// releases made from them, and the checks of pages.
+// Package ledger stores the history of a list in one SQLite file: the operations, each with its changes, author,
+// reason, reference, and a hash chained to the previous operation. The file also has the resulting entries with
+// indexes, the releases made from them, the checks of pages, and the proposals.
 //
 // A [View] reads. A [Tx] collects the changes of one operation: [Ledger.Change] and [Ledger.Record] run one atomically.
 // [View.Verify] verifies the whole history. The package knows nothing about signatures.
@@ -33,14 +33,15 @@ type Ledger struct {
 	watch  *watch
 	resume func(context.Context) error
 
-	// Clock is compared with the last operation by [Ledger.Lock]. If the clock was doubted, an operation records that.
+	// Clock is the clock that [Ledger.Lock] checks against the time of the last operation. If a person confirmed a
+	// doubted clock, the next operation records that.
 	Clock Clock
 
 	wait    time.Duration // maximum time to wait for the lock
 	waiting func(Holder)
 	trial   bool     // see [Ledger.Trial]
 	after   string   // see [Ledger.After]
-	snap    snapshot // how the database was opened, if it can't be written
+	snap    snapshot // content of the database file at opening, if it is read-only
 }
 
 func (l *Ledger) readMeta() error {
@@ -55,7 +56,7 @@ func (l *Ledger) readMeta() error {
 	return err
 }
 
-// Change takes the lock and calls [Ledger.Record].
+// Change takes the lock, and records one operation as [Ledger.Record] does.
 func (l *Ledger) Change(ctx context.Context, kind string, a Audit, fill func(*Tx) error) error {
 	unlock, err := l.Lock(ctx)
 	if err != nil {
@@ -65,8 +66,8 @@ func (l *Ledger) Change(ctx context.Context, kind string, a Audit, fill func(*Tx
 	return l.Record(ctx, kind, a, fill)
 }
 
-// Record runs fill as one operation, atomically. Fill may be nil. An operation that changes no orders is recorded only
-// if no operation of its kind does. The caller holds the lock.
+// Record runs fill as one operation, atomically. Fill may be nil. If fill changes no orders and records no checks, the
+// operation is recorded only if its kind never changes orders, such as [KindPush]. The caller holds the lock.
 func (l *Ledger) Record(ctx context.Context, kind string, a Audit, fill func(*Tx) error) error {
 	return l.RecordAll(ctx, func(record Recorder) error { return record(kind, a, fill) })
 }
@@ -74,7 +75,8 @@ func (l *Ledger) Record(ctx context.Context, kind string, a Audit, fill func(*Tx
 // Recorder records one operation, as [Ledger.Record] does.
 type Recorder func(kind string, a Audit, fill func(*Tx) error) error
 
-// RecordAll records the operations that do passes to its argument, all of them or none. The caller holds the lock.
+// RecordAll calls do, and records all operations that do passes to its argument, or none if there is an error. The
+// caller holds the lock.
 func (l *Ledger) RecordAll(ctx context.Context, do func(Recorder) error) error {
 	return l.explain(l.recordAll(ctx, do))
 }
@@ -95,18 +97,18 @@ func (l *Ledger) recordAll(ctx context.Context, do func(Recorder) error) error {
 	return tx.Commit()
 }
 
-// ErrMoved is returned for a change that is based on an operation which is not the last one any more.
+// ErrMoved is returned for a change that is based on an operation that is no longer the last one.
 var ErrMoved = errors.New("the ledger has changed meanwhile")
 
-// Trial returns a ledger whose operations are tried, and not recorded.
+// Trial returns a ledger for a dry run: its operations run as usual, but are rolled back at the end.
 func (l *Ledger) Trial() *Ledger {
 	c := *l
 	c.trial = true
 	return &c
 }
 
-// After returns a ledger whose operations are recorded only if the last operation has this hash. Otherwise they fail
-// with [ErrMoved].
+// After returns a ledger that records operations only if the last operation has this hash. Otherwise they fail with
+// [ErrMoved].
 func (l *Ledger) After(hash string) *Ledger {
 	c := *l
 	c.after = hash
@@ -135,7 +137,7 @@ func (l *Ledger) recordIn(ctx context.Context, tx *sql.Tx, kind string, a Audit,
 	return t.record(ctx)
 }
 
-// Read runs do with a view of one moment.
+// Read calls do with a view of the ledger at one moment, which later changes do not affect.
 func (l *Ledger) Read(ctx context.Context, do func(View) error) error {
 	tx, err := l.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
@@ -153,7 +155,8 @@ func (l *Ledger) SetMeta(ctx context.Context, key, value string) error {
 
 const putMeta = `INSERT OR REPLACE INTO meta VALUES (?, ?)`
 
-// Checkpoint writes all changes into the database file, which can be copied while the caller holds the lock.
+// Checkpoint writes all changes into the database file, so that the file can be copied while the caller holds the lock.
+// It fails with [blocklist.ErrBusy] while another process reads older content.
 func (l *Ledger) Checkpoint(ctx context.Context) error {
 	var busy, frames, done int
 	err := l.db.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &frames, &done)
@@ -163,8 +166,8 @@ func (l *Ledger) Checkpoint(ctx context.Context) error {
 	return l.explain(err)
 }
 
-// snapshot identifies the content of the database file. The zero value means that SQLite itself protects the reader
-// from changes.
+// snapshot identifies the content of a database file that is opened as immutable. The zero value means that it is
+// opened as usual: then SQLite isolates the reader from changes.
 type snapshot struct {
 	size     int64
 	modified time.Time

@@ -19,8 +19,8 @@ import (
 // lockFile is the name of the lock in the folder of a ledger. The process that has the lock writes its [Holder] to it.
 const lockFile = "lock"
 
-// Holder is the process that has the lock of a ledger, as it has described itself. It is only for messages, because the
-// description may be wrong.
+// Holder describes the process that has the lock of a ledger. The process has written the description itself, so it may
+// be wrong, and serves for messages only.
 type Holder struct {
 	PID     int       `json:"pid"`
 	User    string    `json:"user"`
@@ -29,7 +29,7 @@ type Holder struct {
 	Since   time.Time `json:"since"`
 }
 
-// String describes the process in words.
+// String describes the process in an English phrase.
 func (h Holder) String() string {
 	if h.PID == 0 {
 		return "an unknown process"
@@ -52,7 +52,7 @@ func thisProcess() Holder {
 	return h
 }
 
-// readHolder reads the process that has a lock. It returns the zero value if the file can't be read.
+// readHolder reads from a lock file which process has the lock. It returns the zero value if the file can't be read.
 func readHolder(path string) (h Holder) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -65,13 +65,13 @@ func readHolder(path string) (h Holder) {
 	return h
 }
 
-// SetWait makes changes wait up to most for another process that has the lock. After a second, waiting is called with
-// that process. Waiting may be nil.
+// SetWait makes changes wait up to most for another process that has the lock. After a second, they call the function
+// waiting with that process; waiting may be nil.
 func (l *Ledger) SetWait(most time.Duration, waiting func(Holder)) { l.wait, l.waiting = most, waiting }
 
-// Lock locks the folder for changes by this process. It fails with [blocklist.ErrBusy] if another process has the lock,
-// see [Ledger.SetWait], and with [blocklist.ErrClock] if the clock is before the last operation, or a release lifetime
-// ahead of it, unless Clock is confirmed.
+// Lock locks the folder for changes by this process, until unlock is called. It fails with [blocklist.ErrBusy] if
+// another process has the lock, see [Ledger.SetWait]. It fails with [blocklist.ErrClock] if the clock is before the
+// last operation, or more than a release lifetime after it, unless a person confirms the clock.
 func (l *Ledger) Lock(ctx context.Context) (unlock func(), err error) {
 	if unlock, err = LockFolder(ctx, l.dir, l.wait, l.waiting); err != nil {
 		return nil, err
@@ -87,9 +87,9 @@ func (l *Ledger) Lock(ctx context.Context) (unlock func(), err error) {
 	return unlock, nil
 }
 
-// LockFolder only locks the folder of a ledger. The folder need not have a ledger yet. It waits up to most for another
-// process that has the lock. After a second, it calls waiting with that process; waiting may be nil. It fails with
-// [blocklist.ErrBusy].
+// LockFolder locks a folder without opening a ledger; the folder need not have one yet. It waits up to most for another
+// process that has the lock. After a second, it calls the function waiting with that process; waiting may be nil. It
+// fails with [blocklist.ErrBusy].
 func LockFolder(ctx context.Context, dir string, most time.Duration, waiting func(Holder)) (unlock func(), err error) {
 	path := filepath.Join(dir, lockFile)
 	lock, err := disk.LockWithin(ctx, path, most, func() {

@@ -9,10 +9,10 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// reversedName returns the value of the column place, the index of names. It is the name of an entry, or the host of a
-// URL, with its labels in reverse order and a dot after each. So the value of a subdomain begins with that of its
-// parent. The value is nil for a domain directly below a top-level domain. Such domains are most of a list, and only an
-// entry of one label could be above them.
+// reversedName returns an entry's value in the column place, the index of names: the name of the entry, or the host of
+// a URL, with its labels in reverse order and a dot after each. So the value of a subdomain begins with that of its
+// parent. The value is nil for a domain entry directly below a top-level domain: most entries are such domains, and
+// only an entry for a whole top-level domain could be above them.
 func reversedName(e blocklist.Entry) any {
 	text := ""
 	if name, ok := e.Name(); ok {
@@ -29,15 +29,15 @@ func reversedName(e blocklist.Entry) any {
 	return reversed(text)
 }
 
-// reversed returns the labels of a name in reverse order. It splits at escaped dots, too. Such a name gets more parts,
-// but this never makes one name a prefix of another.
+// reversed returns the labels of a name in reverse order, with a dot after each. It splits at escaped dots, too: a name
+// with an escaped dot gets more labels, but this never makes one name a prefix of another.
 func reversed(name string) string {
 	labels := strings.Split(name, ".")
 	slices.Reverse(labels)
 	return strings.Join(labels, ".") + "."
 }
 
-// expires returns an entry's expiry for the column expires, nil if it has none.
+// expires returns an entry's value in the column expires: Unix seconds, or nil if it has no expiry.
 func expires(e blocklist.Entry) any {
 	if e.Expires.IsZero() {
 		return nil
@@ -45,11 +45,12 @@ func expires(e blocklist.Entry) any {
 	return e.Expires.Unix()
 }
 
-// manyAdded is the number of additions from which reading the whole list is faster than searching below each one.
+// manyAdded is the maximum number of added names for which searching below each one is faster than reading the whole
+// list.
 const manyAdded = 5000
 
-// CandidatesBelow yields all entries that may lie below an added entry, and perhaps others. It uses the index of names
-// if possible, and otherwise yields all entries. It returns nil if no entry can lie below an added one.
+// CandidatesBelow yields all entries that may lie below an added entry, and perhaps others that do not. It uses the
+// index of names if possible, and otherwise yields all entries. It returns nil if no entry can lie below an added one.
 func (v View) CandidatesBelow(ctx context.Context,
 	changes iter.Seq2[blocklist.Change, error],
 ) (iter.Seq2[blocklist.Entry, error], error) {
@@ -73,7 +74,8 @@ func (v View) CandidatesBelow(ctx context.Context,
 	return v.below(ctx, roots(names)), nil
 }
 
-// roots returns the reversed names that are not below another one, so that below yields no entry twice.
+// roots returns those reversed names that are not below another of the names, so that [View.below] yields no entry
+// twice.
 func roots(names []string) (top []string) {
 	slices.Sort(names)
 	for _, n := range names {

@@ -12,8 +12,9 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Open opens the ledger in the folder dir, and upgrades an older version. Each time the ledger is locked, it calls
-// resume to complete the work of a killed process. A ledger that this process can't write is opened for reading.
+// Open opens the ledger in the folder dir, and upgrades an older version of the database. Each time this process locks
+// the ledger, resume is called to complete the work of a killed process. A ledger that this process can't write is
+// opened read-only.
 func Open(dir string, resume func(context.Context) error) (*Ledger, error) {
 	path := filepath.Join(dir, DatabaseFile)
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
@@ -45,7 +46,7 @@ func open(dir, access string) (*Ledger, error) {
 	return l, nil
 }
 
-// cantWrite reports whether SQLite has failed because it can't write the database, or a file beside it.
+// cantWrite reports whether SQLite failed because it can't write the database or one of the files beside it.
 func cantWrite(err error) bool {
 	const readOnly, cantOpen = 8, 14 // primary codes
 	failed := (*sqlite.Error)(nil)

@@ -12,13 +12,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Audit says who changes the ledger, and why. The author is needed. Each field is one line of at most 4 KiB; reason and
-// override together also have at most 4 KiB.
+// Audit says who changes the ledger, and why. Author is required. Each field is one line of at most 4 KiB; Reason and
+// Override together have at most 4 KiB.
 type Audit struct {
 	Author    string
 	Reason    string
-	Reference string // the order or decision behind it
-	Override  string // of Add and Import: reason to list entries that the guards hold; empty: none
+	Reference string // identifies the order or decision that the change follows
+	Override  string // reason to list entries that the guards stop; empty: no override
 }
 
 // ErrNoAuthor is returned for a change without an author. It wraps [blocklist.ErrMalformed].
@@ -58,23 +58,23 @@ const (
 	KindSkip   = "skip"   // a serial that officers have signed is not used again; the reference says which
 	KindUrgent = "urgent" // one officer signed urgent orders
 
-	KindTakedown = "takedown" // checks of listed pages were recorded, as the operation's changes
+	KindTakedown = "takedown" // checks of listed pages were recorded, which the operation's ChangesHash covers
 
 	KindSubscribe   = "subscribe"   // a subscriber was added; the reference is name and recipient
 	KindUnsubscribe = "unsubscribe" // a subscriber was removed
 
-	KindRecover = "recover" // the state that was signed was adopted; the reference says which
+	KindRecover = "recover" // a recovery: the ledger adopted a signed release; the reference says which
 
-	KindOverride = "override" // the next release may pass the guards with the referenced findings
+	KindOverride = "override" // the next release may pass the guards in spite of the findings in the reference
 	KindGuard    = "guard"    // the settings of the guards were changed
 	KindRules    = "rules"    // the rules for new orders were changed
 	KindRole     = "role"     // a person got another role; the reference says which
 
-	KindConfirm   = "confirm"   // proposals were confirmed: orders were given and withdrawn; the reference names them
-	KindProposals = "proposals" // the last step of the proposals, at a release; the reference has its hash
+	KindConfirm   = "confirm"   // proposals were confirmed, and so orders given or withdrawn; the reference names them
+	KindProposals = "proposals" // at a release: the reference has the hash of the last step about proposals
 )
 
-// changesNothing reports whether operations of this kind are recorded even though they change no entry.
+// changesNothing reports whether operations of this kind are recorded even if they change no order.
 func changesNothing(kind string) bool {
 	switch kind {
 	case KindPush, KindBundle, KindRoot, KindRefuse, KindSkip, KindUrgent, KindOverride, KindGuard, KindRules, KindRole,
@@ -96,13 +96,13 @@ type Operation struct {
 	Added       uint64    `json:"added"`   // added lines; a changed attribute is one removed and one added line
 	Removed     uint64    `json:"removed"` // removed lines
 	LastChange  int64     `json:"last_change"`
-	ChangesHash string    `json:"changes_hash"` // SHA-256 of the lines, orders and checks, each with its sign and a line end
-	Entries     uint64    `json:"entries"`      // of the list, afterwards
-	Digest      string    `json:"digest"`       // of the list, afterwards
+	ChangesHash string    `json:"changes_hash"` // SHA-256 of the lines and checks, each with its sign and a line end
+	Entries     uint64    `json:"entries"`      // number of entries on the list after the operation
+	Digest      string    `json:"digest"`       // digest of the list after the operation
 	Hash        string    `json:"hash"`         // of all fields above and the hash of the previous operation
 }
 
-// LinkHash returns the hash of the operation. Before is the hash of the previous operation.
+// LinkHash returns the hash of the operation in the chain. The argument before is the hash of the previous operation.
 func (o Operation) LinkHash(before string) string {
 	text, err := json.Marshal([]any{
 		before, o.ID, FormatTime(o.Time), o.Author, o.Kind, o.Reason, o.Reference, o.Added, o.Removed, o.LastChange,
@@ -118,7 +118,7 @@ func (o Operation) LinkHash(before string) string {
 // InitialHash returns the value that the first operation is chained to.
 func InitialHash(list string) string { return "argine ledger of " + list }
 
-// FormatTime returns a time in the format of the ledger.
+// FormatTime returns a time in the text form that the ledger stores: RFC 3339, UTC, whole seconds.
 func FormatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 const operationColumns = `id, time, author, kind, reason, reference, added, removed, last_change, changes_hash, entries, digest, hash`
@@ -152,7 +152,7 @@ func (o *Operation) CheckText() error {
 // maxText is the maximum length of a text of an operation, in bytes.
 const maxText = 4 << 10
 
-// clockConfirmed ends the reason of an operation whose time [Ledger.Lock] doubted and a person confirmed.
+// clockConfirmed is the end of the recorded reason if [Ledger.Lock] doubted the clock and a person confirmed it.
 const clockConfirmed = "; clock confirmed"
 
 // overriddenBy separates the reason of a change from the reason to override the guards.
@@ -171,21 +171,21 @@ func (a Audit) recordedReason(doubted bool) string {
 	return strings.TrimPrefix(reason, "; ")
 }
 
-// StatedReason returns the reason of the change alone, as the author has stated it.
+// StatedReason returns only the author's reason for the change, without the notes that [Audit.recordedReason] adds.
 func (o Operation) StatedReason() string {
 	reason, _, _ := o.Stated()
 	return reason
 }
 
-// Stated returns the reason of the change, why the guards were overridden, and whether the clock was doubted and
-// confirmed.
+// Stated splits the recorded reason. It returns the author's reason for the change, the reason for overriding the
+// guards (empty if they were not overridden), and whether the clock was doubted and confirmed.
 func (o Operation) Stated() (reason, override string, doubted bool) {
 	reason, override, _ = strings.Cut("; "+o.Reason, overriddenBy)
 	reason, doubted = strings.CutSuffix(reason, clockConfirmed)
 	return strings.TrimPrefix(reason, "; "), override, doubted
 }
 
-// Damaged returns an error about a row that was altered, is missing, or does not belong there. It wraps
+// Damaged returns an error about a row that was altered, is missing, or should not exist. It wraps
 // [blocklist.ErrDamaged].
 func Damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", blocklist.ErrDamaged, fmt.Sprintf(format, args...))

@@ -11,13 +11,13 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Signs of changes. Added and removed lines are those of the published list. The others are lines of orders; they are
-// written only for a target that rests on several orders before or after the change. A history without such lines is
-// that of a list whose entries rest on one order each.
+// Signs of changes. Lines with signAdded and signRemoved are lines of the published list. Lines with the other signs
+// are orders; they are written only for a target that has several orders before or after the change. So a list whose
+// entries have one order each has a history without such lines.
 //
-//	+line  the line is listed; unless it is the line of a standing order, it is the only one from now on
-//	-line  the line is not listed any more; if it is the line of the only standing order, that is withdrawn
-//	&line  the order is given, or the standing one with the same reference is changed
+//	+line  the line is listed; unless it is the line of an existing order, it becomes the only order
+//	-line  the line is no longer listed; if it is the line of the only order, that order is withdrawn
+//	&line  the order is given, or the existing order with the same reference is changed
 //	~line  the order is withdrawn
 const (
 	signAdded     = "+"
@@ -36,11 +36,11 @@ func scanChangeRow(row scanner) (c changeRow, err error) {
 	return c, row.Scan(&c.id, &c.sign, &c.target, &c.attributes)
 }
 
-// orders are the orders that a target rests on, oldest first: the attributes of their lines. No two have the same
-// reference. A target without orders is not listed.
+// orders has the attributes of the orders for one target, oldest first. No two orders have the same reference. A target
+// without orders is not listed.
 type orders []string
 
-// parse returns the lines of the orders.
+// parse returns the orders as entries with the given target.
 func (s orders) parse(target string) ([]blocklist.Entry, error) {
 	lines := make([]blocklist.Entry, len(s))
 	for i, attributes := range s {
@@ -74,8 +74,8 @@ func (s orders) entry(target string) (blocklist.Entry, error) {
 }
 
 // Published returns the index of the order whose line is published. Among the orders that block, or among all if none
-// blocks, it is the one with the latest expiry; among several of these, the oldest. The orders must be sorted by age,
-// and there must be one.
+// blocks, it is the one with the latest expiry; among several of these, the oldest. There must be at least one order,
+// and they must be sorted by age, oldest first.
 //
 // So the reference and the expiry of the published line come from the same order. The line is listed no longer than an
 // order allows, and a further order changes it only if this order lasts longer.
@@ -98,7 +98,7 @@ func stronger(a, b blocklist.Entry) bool {
 	return a.Expires.After(b.Expires)
 }
 
-// References returns the references of orders as text for a sentence.
+// References returns the references of orders as a phrase for a sentence.
 func References(standing []blocklist.Entry) string {
 	names := make([]string, len(standing))
 	for i, o := range standing {
@@ -123,10 +123,11 @@ func (s orders) find(target, reference string) (int, blocklist.Entry, error) {
 	return -1, blocklist.Entry{}, nil
 }
 
-// without returns the orders without the one at index i.
+// without returns the orders except the one at index i.
 func (s orders) without(i int) orders { return slices.Delete(slices.Clone(s), i, i+1) }
 
-// set returns the orders with the given order. It replaces the order with the same reference, or is added at the end.
+// set returns the orders with one more. It replaces an existing order with the same reference; otherwise it is added at
+// the end.
 func (s orders) set(target, attributes string) (orders, error) {
 	e, err := parseEntry(target, attributes)
 	if err != nil {
@@ -162,8 +163,8 @@ func (s orders) replay(c changeRow) (orders, error) {
 	return s, nil
 }
 
-// with returns the orders with the given order added. If there is an order with the same reference, it is changed
-// instead. Unless exact is set, it keeps the attributes that the given order does not have.
+// with returns the orders with one more, at the end. An existing order with the same reference is changed instead:
+// unless exact is set, it keeps its attributes that the given order does not have.
 func (s orders) with(target, attributes string, exact bool) (orders, error) {
 	if len(s) == 0 {
 		return orders{attributes}, nil
@@ -183,7 +184,7 @@ func (s orders) with(target, attributes string, exact bool) (orders, error) {
 	return s.set(target, attributes)
 }
 
-// Orders returns the orders that a target rests on, oldest first. There are none if the target is not listed.
+// Orders returns the orders for a target, oldest first. There are none if the target is not listed.
 func (v View) Orders(ctx context.Context, target string) ([]blocklist.Entry, error) {
 	standing, err := collect(query(ctx, v.q, scanText, ordersOf, target))
 	if err != nil {
@@ -192,7 +193,8 @@ func (v View) Orders(ctx context.Context, target string) ([]blocklist.Entry, err
 	return orders(standing).parse(target)
 }
 
-// ordersOf selects the orders of a target: its rows in the table orders, or else its only order, in the table entries.
+// ordersOf selects the orders for a target: its rows in the table orders, or, without such rows, its only order, in the
+// table entries.
 const ordersOf = `SELECT attributes FROM (
 	SELECT number, attributes FROM orders WHERE target = ?1
 	UNION ALL
@@ -201,7 +203,7 @@ const ordersOf = `SELECT attributes FROM (
 
 func scanText(row scanner) (text string, err error) { return text, row.Scan(&text) }
 
-// collect returns the values of an iterator.
+// collect returns the values of an iterator as a slice. It stops at the first error.
 func collect[T any](all iter.Seq2[T, error]) (values []T, err error) {
 	for v, err := range all {
 		if err != nil {
@@ -220,7 +222,7 @@ func (v View) OrdersWith(ctx context.Context, reference string) iter.Seq2[blockl
 		UNION ALL SELECT target, attributes FROM orders WHERE instr(attributes, ?1) > 0`, part)
 }
 
-// OrdersDue yields the orders whose expiry or review is at or before a time.
+// OrdersDue yields the orders whose expiry or review is at or before the time at.
 func (v View) OrdersDue(ctx context.Context, at time.Time) iter.Seq2[blocklist.Entry, error] {
 	due := func(t time.Time) bool { return !t.IsZero() && !t.After(at) }
 	return v.selectOrders(ctx, func(o blocklist.Entry) bool { return due(o.Expires) || due(o.Review) }, `
@@ -230,10 +232,10 @@ func (v View) OrdersDue(ctx context.Context, at time.Time) iter.Seq2[blocklist.E
 		UNION ALL SELECT target, attributes FROM orders`, at.Unix())
 }
 
-// single selects the entries that rest on one order.
+// single is the condition for entries with only one order.
 const single = `NOT EXISTS (SELECT 1 FROM orders WHERE orders.target = entries.target)`
 
-// selectOrders yields the selected orders that meet a condition.
+// selectOrders yields the orders that a statement selects and for which meets returns true.
 func (v View) selectOrders(ctx context.Context, meets func(blocklist.Entry) bool, text string, args ...any,
 ) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
@@ -245,7 +247,7 @@ func (v View) selectOrders(ctx context.Context, meets func(blocklist.Entry) bool
 	}
 }
 
-// orderChanges returns the changes of orders that lead from some orders of a target to others.
+// orderChanges returns the changes that turn the orders before into the orders after.
 func orderChanges(target string, before, after orders) (changes []changeRow, err error) {
 	lines, err := before.parse(target)
 	if err != nil {

@@ -10,17 +10,17 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// urlTargets selects exactly the targets of url entries: the canonical name in other targets has no colon.
+// urlTargets is the condition for targets of url entries. No other target begins with https://.
 const urlTargets = `target >= 'https://' AND target < 'https:/0'`
 
 // Page is a listed url entry and the operation that listed it.
 type Page struct {
 	Entry blocklist.Entry
-	Came  Operation // the operation that listed it; later changes of attributes don't count
+	Came  Operation // the operation that listed the entry, not a later one that only changed its attributes
 }
 
-// Pages yields the url entries, sorted by target, each with the operation that listed it. It reads the history page by
-// page, so only one page is in memory.
+// Pages yields the url entries, sorted by target, each with the operation that listed it. It reads the history of one
+// page after another, so only one is in memory.
 func (v View) Pages(ctx context.Context) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {
 		if err := (&pageWalk{View: v, ctx: ctx}).walk(yield); err != nil {
@@ -29,15 +29,15 @@ func (v View) Pages(ctx context.Context) iter.Seq2[Page, error] {
 	}
 }
 
-// pageWalk reads the changes of url entries.
+// pageWalk is one run of [View.Pages]: it reads the changes of url entries.
 type pageWalk struct {
 	View
-	ctx  context.Context // of one call
+	ctx  context.Context // of the call of [View.Pages]
 	ends []operationEnd
 	came Operation // the operation read last
 }
 
-// operationEnd has the last change of an operation.
+// operationEnd is the ID of an operation with the ID of its last change.
 type operationEnd struct{ operation, change int64 }
 
 func scanOperationEnd(row scanner) (e operationEnd, err error) {
@@ -86,7 +86,7 @@ func operationOf(ends []operationEnd, change int64) int64 {
 	return ends[i].operation
 }
 
-// yield yields a page if it is still listed.
+// yield passes a page to the function yield if it is still listed. It returns false if the caller wants no more pages.
 func (w *pageWalk) yield(at pageHistory, yield func(Page, error) bool) (more bool, err error) {
 	if !at.listed {
 		return true, nil

@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// maxParsed is how many statements are kept. The texts of a program are far fewer.
+// maxParsed is the maximum number of kept statements. Programs have far fewer.
 const maxParsed = 256
 
-// parsed is a database that parses the text of each query only once per connection. A short query takes less time than
-// SQLite needs to plan it.
+// parsed is a database that keeps each query as a prepared statement. For a short query, preparing takes longer than
+// running.
 type parsed struct {
 	db *sql.DB
 
@@ -38,8 +38,8 @@ func (p *parsed) QueryRowContext(ctx context.Context, text string, args ...any) 
 	return s.QueryRowContext(ctx, args...)
 }
 
-// statement returns the statement of a query, nil if there are too many already. The statements are closed with the
-// database.
+// statement returns the prepared statement of a query, or nil if maxParsed statements exist already. The statements are
+// closed with the database.
 func (p *parsed) statement(ctx context.Context, text string) (*sql.Stmt, error) {
 	p.mu.RLock()
 	s, n := p.all[text], len(p.all)

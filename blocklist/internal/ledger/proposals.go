@@ -18,9 +18,10 @@ import (
 // release records the last step's hash in an operation of [KindProposals], so the officers' signatures cover the steps
 // as well.
 
-// schemaProposals has the tables that are new in version 5; see [upgrade]. The columns of a proposal repeat parts of
-// its current state as indexes, and [Proposal.place]. The counts have a row for each source, category and state; a
-// filtered page is selected by these columns, see [ProposalFilter].
+// schemaProposals has the tables that are new in version 5; see [upgrade]. The column current of a proposal is its
+// current state. The other columns repeat parts of the state for indexes; for the column place see [Proposal.place].
+// The table proposal_counts has a row for each combination of source, category and state, by which a page of proposals
+// is selected; see [ProposalFilter].
 const schemaProposals = `
 CREATE TABLE steps (
 	id INTEGER PRIMARY KEY, time TEXT NOT NULL, author TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
@@ -45,23 +46,23 @@ CREATE TABLE proposal_counts (
 const (
 	StateNew       = "new"
 	StateChecked   = "checked"   // a first person has approved it
-	StateListed    = "listed"    // its target got an order
+	StateListed    = "listed"    // an order lists its target
 	StateDelisted  = "delisted"  // of a proposal to withdraw: the order was withdrawn
 	StateRefused   = "refused"   // it was decided against
 	StateReferred  = "referred"  // it was referred to a platform, and may still be checked
 	StateWithdrawn = "withdrawn" // its source has withdrawn it
 )
 
-// States returns all states, in the order of a proposal's life.
+// States returns all states: the open ones, in the order in which a proposal goes through them, and then the others.
 func States() []string {
 	return []string{StateNew, StateChecked, StateReferred, StateListed, StateDelisted, StateRefused, StateWithdrawn}
 }
 
-// OpenStates returns the states of proposals that are still to be decided on.
+// OpenStates returns the states of proposals that people have not decided on yet.
 func OpenStates() []string { return []string{StateNew, StateChecked, StateReferred} }
 
-// Proposal asks to list a target, or to withdraw it; people decide on it. In a line of a step, only the fields that the
-// step has changed are set.
+// Proposal proposes to list a target, or to withdraw it; people decide on it. As a line of a step, a Proposal has only
+// the fields that the step has changed.
 type Proposal struct {
 	ID       int64  `json:"id"`
 	Target   string `json:"target,omitempty"`   // canonical
@@ -80,12 +81,13 @@ type Proposal struct {
 	Expires   time.Time `json:"expires,omitzero"`
 	Review    time.Time `json:"review,omitzero"`
 	State     string    `json:"state,omitempty"`
-	Checker   string    `json:"checker,omitempty"`   // author of the step that has checked it
-	Operation int64     `json:"operation,omitempty"` // ID of the operation that listed or withdrew the target; 0: the order stood already
-	Step      int64     `json:"step,omitempty"`      // ID of the last step that has changed it
+	Checker   string    `json:"checker,omitempty"` // author of the step that checked the proposal
+	// Operation is the ID of the operation that gave or withdrew the order; 0: none so far, or the order existed before.
+	Operation int64 `json:"operation,omitempty"`
+	Step      int64 `json:"step,omitempty"` // ID of the last step that changed the proposal
 }
 
-// Step is one operation about proposals.
+// Step is an operation on proposals, in a history of its own.
 type Step struct {
 	ID        int64     `json:"id"` // from 1, without gaps
 	Time      time.Time `json:"time"`
@@ -109,7 +111,7 @@ const (
 	StepSource   = "source" // a source was added, changed or removed; the reference says which
 )
 
-// LinkHash returns the hash of the step. Before is the hash of the previous step.
+// LinkHash returns the hash of the step in the chain. The argument before is the hash of the previous step.
 func (s Step) LinkHash(before string) string {
 	text, err := json.Marshal([]any{
 		before, s.ID, FormatTime(s.Time), s.Author, s.Kind, s.Reason, s.Reference, s.LastLine, s.LinesHash,
@@ -124,7 +126,7 @@ func (s Step) LinkHash(before string) string {
 // initialStepHash returns the value that the first step is chained to.
 func initialStepHash(list string) string { return "argine proposals of " + list }
 
-// anchor is the reference of an operation of [KindProposals].
+// anchor returns the reference of the operation of [KindProposals] that records the step's hash.
 func (s Step) anchor() string { return fmt.Sprintf("step %d %s", s.ID, s.Hash) }
 
 const stepColumns = `id, time, author, kind, reason, reference, last_line, lines_hash, hash`
@@ -141,19 +143,19 @@ func scanStep(row scanner) (s Step, err error) {
 	return s, nil
 }
 
-// IsOpen reports whether the proposal is still to be decided on.
+// IsOpen reports whether people still have to decide on the proposal.
 func (p Proposal) IsOpen() bool { return slices.Contains(OpenStates(), p.State) }
 
-// maxProposals limits the proposals of a ledger: a place has 27 bits for the ID.
+// maxProposals is above the highest ID of a proposal: [Proposal.place] has 27 bits for the ID.
 const maxProposals = 1 << 27
 
-// placeFrom returns the first place of proposals that were received at a time.
+// placeFrom returns the lowest value of [Proposal.place] for proposals received at or after a time.
 func placeFrom(at time.Time) int64 { return at.Unix() * maxProposals }
 
-// place returns the place of the proposal in the order of its reception. No other proposal has it.
+// place returns the sort key of the proposal: the second of its reception, and then its ID. It is unique.
 func (p Proposal) place() int64 { return placeFrom(p.Received) + p.ID }
 
-// line returns the proposal as a line of a step.
+// line returns the proposal in JSON, as a line of a step.
 func (p Proposal) line() string {
 	b, err := json.Marshal(p)
 	if err != nil {
@@ -162,7 +164,7 @@ func (p Proposal) line() string {
 	return string(b)
 }
 
-// apply changes the proposal by a line of a step.
+// apply sets the fields that a line of a step has.
 func (p *Proposal) apply(line string) error {
 	if err := json.Unmarshal([]byte(line), p); err != nil {
 		return Damaged("proposal %d: a line can't be read: %v", p.ID, err)
@@ -170,7 +172,7 @@ func (p *Proposal) apply(line string) error {
 	return nil
 }
 
-// host returns the name or address that a target is about.
+// host returns the name or address in the proposal's target, see [HostOf].
 func (p Proposal) host() (string, error) {
 	e, err := blocklist.ParseEntry(p.Target)
 	if err != nil {

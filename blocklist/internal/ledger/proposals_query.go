@@ -15,24 +15,23 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// ProposalFilter selects proposals, the newest received first. The zero value selects all.
+// ProposalFilter selects proposals, sorted by reception, the newest first. The zero value selects all.
 type ProposalFilter struct {
-	States       []string  // only these states; empty: all
+	States       []string  // only proposals in one of these states; empty: all
 	Source       string    // empty: all
 	Category     string    // empty: all
 	Target       string    // only about this target; for a name, also about everything on that host
-	NotChecker   string    // only proposals that this author has not checked
-	Since, Until time.Time // received: the first moment, and the first moment after it; zero: no limit
-	IDs          []int64   // only these; nil: all
-	After        int64     // only those behind the proposal with this ID in the order: the next page; 0: the first page
-	Oldest       bool      // the oldest received first
+	NotChecker   string    // only proposals that this author did not check
+	Since, Until time.Time // time of reception: at or after Since, before Until; zero: no limit
+	IDs          []int64   // only proposals with these IDs; nil: all
+	After        int64     // the page after the proposal with this ID; 0: the first page
+	Oldest       bool      // the oldest first
 	Limit        int       // maximum number of proposals; 0: all
 }
 
-// Proposals yields the selected proposals. The cost grows with the length of the page, not with the number of proposals
-// in the ledger. Every combination of source, category and state that the filter selects is a range of one index, in
-// the order of the page. A page of n proposals can only come from the n ranges whose first proposals are first in the
-// order. So the first proposals of these ranges are merged.
+// Proposals yields the selected proposals. With a limit, its cost grows with the limit, not with the number of
+// proposals in the ledger: each combination of source, category and state is a sorted range of one index, and the
+// ranges are merged; see [pageOfGroups].
 func (v View) Proposals(ctx context.Context, f ProposalFilter) iter.Seq2[Proposal, error] {
 	return func(yield func(Proposal, error) bool) {
 		text, args, err := f.query(ctx, v)
@@ -56,7 +55,7 @@ func scanProposal(row scanner) (p Proposal, err error) {
 	return p, err
 }
 
-// conditions joins conditions of a statement.
+// conditions has SQL conditions, which are joined by AND, with their arguments.
 type conditions struct {
 	all  []string
 	args []any
@@ -87,7 +86,7 @@ func (f ProposalFilter) groups() (c conditions) {
 	return c
 }
 
-// others returns the conditions on other columns.
+// others returns the conditions on the columns that [ProposalFilter.groups] leaves out, except for IDs.
 func (f ProposalFilter) others(ctx context.Context, v View) (c conditions, err error) {
 	if !f.Since.IsZero() {
 		c.add(`place >= ?`, placeFrom(f.Since))
@@ -121,7 +120,7 @@ func (f ProposalFilter) others(ctx context.Context, v View) (c conditions, err e
 	return c, err
 }
 
-// query returns the statement for a filter.
+// query returns the SQL statement for the filter, and its arguments.
 func (f ProposalFilter) query(ctx context.Context, v View) (text string, args []any, err error) {
 	direction := ` DESC`
 	if f.Oldest {
@@ -152,10 +151,10 @@ func (f ProposalFilter) query(ctx context.Context, v View) (text string, args []
 	return text, args, nil
 }
 
-// pageOfGroups selects a page of several groups. Its formatting verbs stand for the direction of the order, the
-// conditions on a proposal of a group, and the conditions on groups. It takes only the first proposals of each group,
-// and stops when a page is full: if there are as many groups as the page has rows, no proposal behind the first ones of
-// all groups can be on the page.
+// pageOfGroups selects a page from several groups: combinations of source, category and state. Its formatting verbs
+// stand for the sort direction, the conditions on a proposal of a group, and the conditions on groups. A page of n
+// proposals can only come from the n groups whose first proposals are the first of all, so the statement merges only
+// these.
 const pageOfGroups = `
 WITH
 	chosen AS MATERIALIZED (
@@ -188,7 +187,7 @@ func (v View) ProposalsAbout(ctx context.Context, target string, limit int) iter
 	return query(ctx, v.q, scanProposal, `SELECT current FROM proposals WHERE target = ? ORDER BY id DESC LIMIT ?`, target, limit)
 }
 
-// ProposalTarget is what a proposal is about.
+// ProposalTarget is the target of the proposal with this ID.
 type ProposalTarget struct {
 	ID     int64
 	Target string
@@ -203,19 +202,19 @@ func (v View) ProposalTargets(ctx context.Context, after int64) iter.Seq2[Propos
 	return query(ctx, v.q, scanProposalTarget, `SELECT id, target FROM proposals WHERE id > ? ORDER BY id`, after)
 }
 
-// ProposalAbout is a proposal about one of several targets.
+// ProposalAbout is a proposal about one of several given targets.
 type ProposalAbout struct {
-	Index         int // of the target among the given ones
+	Index         int // index of its target among the given ones
 	ID            int64
 	Source, State string
-	Reason        string // why it was refused
+	Reason        string // why the proposal was refused; empty in other states
 }
 
 func scanProposalAbout(row scanner) (p ProposalAbout, err error) {
 	return p, row.Scan(&p.Index, &p.ID, &p.Source, &p.State, &p.Reason)
 }
 
-// ProposalsAboutEach yields the newest proposals about each of some targets, at most limit about each.
+// ProposalsAboutEach yields the newest proposals about each of the targets, at most limit for each target.
 func (v View) ProposalsAboutEach(ctx context.Context, targets []string, limit int) iter.Seq2[ProposalAbout, error] {
 	return query(ctx, v.q, scanProposalAbout, `SELECT t.key, p.id, p.source, p.state,
 		CASE p.state WHEN '`+StateRefused+`' THEN (SELECT reason FROM steps WHERE id = json_extract(p.current, '$.step')) ELSE '' END
@@ -224,12 +223,12 @@ func (v View) ProposalsAboutEach(ctx context.Context, targets []string, limit in
 		ORDER BY t.key, p.id DESC`, jsonArray(targets), limit)
 }
 
-// ProposalsFrom yields all proposals of a source, sorted by target, each target's oldest first.
+// ProposalsFrom yields all proposals of a source, sorted by target, and for each target oldest first.
 func (v View) ProposalsFrom(ctx context.Context, source string) iter.Seq2[Proposal, error] {
 	return query(ctx, v.q, scanProposal, `SELECT current FROM proposals WHERE source = ? ORDER BY target, id`, source)
 }
 
-// ProposalStep is a step with what it changed about one proposal.
+// ProposalStep is a step with its change of one proposal.
 type ProposalStep struct {
 	Step
 	Change Proposal `json:"change"`
@@ -260,7 +259,7 @@ func (v View) Steps(ctx context.Context, after int64, kinds ...string) iter.Seq2
 	return query(ctx, v.q, scanStep, `SELECT `+stepColumns+` FROM steps`+c.where()+` ORDER BY id`, c.args...)
 }
 
-// ProposalCount is a number of proposals.
+// ProposalCount is the number of proposals in a group.
 type ProposalCount struct {
 	ProposalGroup
 	Number uint64 `json:"number"`
@@ -276,11 +275,11 @@ func scanProposalCount(row scanner) (c ProposalCount, err error) {
 	return c, row.Scan(&c.Source, &c.Category, &c.State, &c.Number)
 }
 
-// ProposalDecision is what a step has done with a proposal that was made before.
+// ProposalDecision is a step's change of an existing proposal.
 type ProposalDecision struct {
-	State    string    // the state that it got
+	State    string    // state after the step
 	Received time.Time // when the proposal was received
-	At       time.Time // when it got this state
+	At       time.Time // time of the step
 	Alone    bool      // no first person had checked the proposal
 }
 
@@ -297,8 +296,8 @@ func scanProposalDecision(row scanner) (d ProposalDecision, err error) {
 	return d, nil
 }
 
-// ProposalDecisions yields the decisions at or after since and before until, in their order; a zero time is no limit.
-// The lines that make proposals are not read.
+// ProposalDecisions yields the changes of existing proposals at or after since and before until, oldest first; a zero
+// time is no limit. Lines that make new proposals are left out.
 func (v View) ProposalDecisions(ctx context.Context, since, until time.Time) iter.Seq2[ProposalDecision, error] {
 	c := conditions{}
 	c.add(`instr(line, '"state":"` + StateNew + `"') = 0`)
@@ -314,7 +313,7 @@ func (v View) ProposalDecisions(ctx context.Context, since, until time.Time) ite
 		CROSS JOIN proposals AS p ON p.id = l.proposal`, maxProposals)+c.where()+` ORDER BY l.id`, c.args...)
 }
 
-// ProposalsReceived returns how many proposals were received at or after since and before until; a zero time is no
+// ProposalsReceived returns the number of proposals received at or after since and before until; a zero time is no
 // limit.
 func (v View) ProposalsReceived(ctx context.Context, since, until time.Time) (n uint64, err error) {
 	c, err := ProposalFilter{Since: since, Until: until}.others(ctx, v)

@@ -19,7 +19,7 @@ type StepTx struct {
 	View
 	tx     *sql.Tx
 	step   Step
-	before Step // the previous one
+	before Step // the previous step
 	hash   hash.Hash
 	next   int64 // ID of the next proposal
 	counts map[ProposalGroup]int64
@@ -27,7 +27,7 @@ type StepTx struct {
 	putLine, insert, update, byKey, ofTarget *sql.Stmt
 }
 
-// ProposalGroup is what proposals are counted by.
+// ProposalGroup identifies a group of proposals that are counted together.
 type ProposalGroup struct {
 	Source   string `json:"source"`
 	Category string `json:"category"`
@@ -58,12 +58,12 @@ func (l *Ledger) Propose(ctx context.Context, kind string, a Audit, fill func(*S
 	return l.explain(tx.Commit())
 }
 
-// Step records a step about proposals together with the operation.
+// Step records a step about proposals in the transaction of this operation.
 func (t *Tx) Step(ctx context.Context, kind string, a Audit, fill func(*StepTx) error) error {
 	return recordStep(ctx, t.tx, t.View.list, kind, a, fill)
 }
 
-// OperationID returns the ID of the operation, 0 if it has changed nothing so far and would not be recorded.
+// OperationID returns the ID of the operation, or 0 if it has changed no orders so far.
 func (t *Tx) OperationID() int64 {
 	if !t.changed() {
 		return 0
@@ -169,8 +169,8 @@ func (t *StepTx) Add(ctx context.Context, p Proposal) (Proposal, error) {
 	return p, exec(ctx, t.insert, p.ID, p.Source, p.Category, p.State, p.place(), p.Checker, p.Target, host, p.Key, line)
 }
 
-// Update records a change of a proposal, and returns it as it is afterwards. The change has only the fields that
-// change.
+// Update records a change of the proposal p, and returns p with the change. The argument change has only the fields
+// that change.
 func (t *StepTx) Update(ctx context.Context, p, change Proposal) (Proposal, error) {
 	change.ID, change.Step = p.ID, t.step.ID
 	line := change.line()
@@ -185,14 +185,14 @@ func (t *StepTx) Update(ctx context.Context, p, change Proposal) (Proposal, erro
 	return p, exec(ctx, t.update, p.Category, p.State, p.Checker, p.line(), p.ID)
 }
 
-// log records one line.
+// log records one line about a proposal.
 func (t *StepTx) log(ctx context.Context, proposal int64, line string) error {
 	t.step.LastLine++
 	fmt.Fprintf(t.hash, "%s\n", line)
 	return exec(ctx, t.putLine, t.step.LastLine, proposal, line)
 }
 
-// ProposalByKey returns the proposal of a source with an idempotency key, and false if there is none.
+// ProposalByKey returns the proposal of a source with an idempotency key. It returns false if there is none.
 func (t *StepTx) ProposalByKey(ctx context.Context, source, key string) (p Proposal, ok bool, err error) {
 	p, err = scanProposal(prepared{t.byKey}.QueryRowContext(ctx, "", source, key))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -215,8 +215,8 @@ func (v View) LastStep(ctx context.Context) (Step, error) {
 	return s, err
 }
 
-// AnchorSteps records an operation with the hash of the last step, unless an operation has recorded that hash already,
-// or there are no steps. The caller holds the lock.
+// AnchorSteps records an operation with the hash of the last step, unless there are no steps or the last such operation
+// has the same hash. The caller holds the lock.
 func (l *Ledger) AnchorSteps(ctx context.Context, author string) error {
 	last, err := l.LastStep(ctx)
 	if err != nil || last.ID == 0 {

@@ -16,23 +16,23 @@ type Filter struct {
 	Kinds        []string  // only these kinds; empty: all
 	Author       string    // of the operation. A star stands for any text; empty: all
 	Reference    string    // of the operation, as for Author
-	Targets      []string  // only operations that changed one of them; empty: all
+	Targets      []string  // only operations that changed one of these targets; empty: all
 	Before       int64     // only IDs below this one; 0: no limit
 	Last         int       // maximum number of operations: the newest of those selected; 0: all
 }
 
-// Logged is an operation with the first lines that it changed.
+// Logged is an operation with the first lines of its changes.
 type Logged struct {
 	Operation
-	Lines uint64   // number of lines
-	First []string // each line's sign and target, in the order of the operation
+	Lines uint64   // number of all its lines
+	First []string // sign and target of the first lines, in the order of the operation
 }
 
-// firstLines is how many lines of an operation [View.Log] reads.
+// firstLines is the maximum number of lines in [Logged.First].
 const firstLines = 8
 
-// logged selects operations with the number of their lines and checks, and the first of them. The lines follow the last
-// change of the operation before.
+// logged selects operations with the number of their lines and checks, and with the first of them. The lines of an
+// operation are the changes after the last change of the previous operation.
 const logged = `SELECT ` + operationColumns + `,
 	max(last_change - start, 0) + (SELECT count(*) FROM checks WHERE operation = o.id),
 	(SELECT json_group_array(line) FROM (SELECT line FROM (
@@ -50,7 +50,8 @@ func (v View) Log(ctx context.Context, f Filter) iter.Seq2[Logged, error] {
 	return query(ctx, v.q, scanLogged, text, args...)
 }
 
-// query returns the statement for a filter. The inner statement selects the newest IDs, so that only they are read.
+// query returns the SQL statement for the filter, and its arguments. The inner statement selects the newest IDs, so
+// that only these operations are read.
 func (f Filter) query() (text string, args []any) {
 	var where []string
 	also := func(condition string, values ...any) {
@@ -94,7 +95,8 @@ func globPattern(text string) string {
 	return strings.NewReplacer("[", "[[]", "?", "[?]").Replace(text)
 }
 
-// extra is a row whose last columns are scanned apart, since the function that scans the others does not know them.
+// extra is a row with additional columns at the end. Its Scan stores them in more, so that a function that knows only
+// the first columns can scan the row.
 type extra struct {
 	scanner
 	more []any
@@ -110,7 +112,8 @@ func scanLogged(row scanner) (l Logged, err error) {
 	return l, json.Unmarshal([]byte(first), &l.First)
 }
 
-// OperationsByHash returns the operations whose hash begins with a prefix of hexadecimal digits, at most two of them.
+// OperationsByHash returns the operations whose hash begins with a prefix of hexadecimal digits. It returns at most
+// two: enough to see whether the prefix is ambiguous.
 func (v View) OperationsByHash(ctx context.Context, prefix string) (all []Operation, err error) {
 	rows := query(ctx, v.q, scanOperation, `SELECT `+operationColumns+` FROM operations WHERE hash >= ? AND hash < ? LIMIT 2`,
 		prefix, prefix+"g") // the letter after the last hexadecimal digit
@@ -123,13 +126,14 @@ func (v View) OperationsByHash(ctx context.Context, prefix string) (all []Operat
 	return all, nil
 }
 
-// Line is a line that an operation recorded: of the published list with sign + or -, or of an order.
+// Line is a line that an operation recorded: a line of the published list with sign + or -, or an order with sign & or
+// ~.
 type Line struct {
 	Sign, Target, Attributes string // the attributes begin with a space, if there are any
 }
 
-// Lines yields the lines of an operation, in the order in which it recorded them. It leaves out the first skip lines,
-// and yields at most that many (most; 0: all).
+// Lines yields the lines of an operation, in the order in which they were recorded. It leaves out the first skip lines,
+// and yields at most most lines; 0: all others.
 func (v View) Lines(ctx context.Context, operation, skip, most int64) iter.Seq2[Line, error] {
 	if most == 0 {
 		most = math.MaxInt64
@@ -145,18 +149,18 @@ func scanLine(row scanner) (l Line, err error) { return l, row.Scan(&l.Sign, &l.
 type TargetChange struct {
 	Target           string
 	Before, After    string   // the published line; empty: not listed
-	Given, Withdrawn []string // lines of orders, if the target rests on several orders
+	Given, Withdrawn []string // lines of orders; empty if the target has at most one order before and after
 	Operation        Operation
 }
 
-// targetChanges selects the changes of targets, in the order of targets. The operation of a change is the first
-// operation whose last change is not before that change.
+// targetChanges selects the changes of targets, sorted by target, each with its operation: the first one whose last
+// change has the same ID or a higher one.
 const targetChanges = `
 SELECT c.sign, c.target, c.attributes,
 	coalesce((SELECT id FROM operations WHERE last_change >= c.id ORDER BY last_change, id LIMIT 1), 0)
 FROM (` + changesOf + `SELECT value FROM json_each(?)` + changesEnd + `) AS c ORDER BY c.target, c.id`
 
-// History returns the changes of targets, sorted by target, each target's oldest first.
+// History returns the changes of targets, sorted by target, and for each target oldest first.
 func (v View) History(ctx context.Context, targets []string) (all []TargetChange, err error) {
 	known := map[int64]Operation{}
 	for row, err := range query(ctx, v.q, scanTargetLine, targetChanges, jsonArray(targets)) {
@@ -170,8 +174,8 @@ func (v View) History(ctx context.Context, targets []string) (all []TargetChange
 	return all, nil
 }
 
-// addLine adds a line to the last change, or to a new one if it is of another target or operation. Known are the
-// operations that were read before.
+// addLine adds a line to the last element of all, or, if that is of another target or operation, to a new element. The
+// argument known caches operations by their IDs.
 func (v View) addLine(
 	ctx context.Context, all []TargetChange, l targetLine, known map[int64]Operation,
 ) ([]TargetChange, error) {
@@ -228,15 +232,14 @@ func (v View) ChecksBy(ctx context.Context, operation int64) iter.Seq2[Check, er
 		operation)
 }
 
-// ReleaseLines is a pushed release with the number of lines that the operations since the release before it added and
-// removed.
+// ReleaseLines is a pushed release with the numbers of lines that were added and removed since the previous release.
 type ReleaseLines struct {
 	ReleaseRecord
 	Added, Removed uint64
-	before         int64 // the last operation in the release before; 0: there is none
+	before         int64 // ID of the last operation in the previous release; 0: there is none
 }
 
-// releaseLines selects releases with the lines of their operations.
+// releaseLines selects releases with the numbers of added and removed lines of their operations.
 const releaseLines = `SELECT ` + releaseColumns + `, before,
 	coalesce((SELECT sum(added) FROM operations WHERE id > before AND id <= operation), 0),
 	coalesce((SELECT sum(removed) FROM operations WHERE id > before AND id <= operation), 0)
@@ -245,7 +248,7 @@ FROM (
 	FROM releases AS r %s)
 ORDER BY serial`
 
-// LastReleases yields the newest pushed releases, the oldest of them first. Last is their maximum number; 0: all.
+// LastReleases yields the newest pushed releases, sorted by serial. The argument last is their maximum number; 0: all.
 func (v View) LastReleases(ctx context.Context, last int) iter.Seq2[ReleaseLines, error] {
 	if last == 0 {
 		last = math.MaxInt
@@ -253,9 +256,8 @@ func (v View) LastReleases(ctx context.Context, last int) iter.Seq2[ReleaseLines
 	return query(ctx, v.q, scanReleaseLines, fmt.Sprintf(releaseLines, `ORDER BY serial DESC LIMIT ?`), last)
 }
 
-// ListedIn returns the number of entries that are listed in a release but not in the release before, and of those
-// listed only in the release before. It reads the changes between the two, unless all their lines were added or all
-// were removed.
+// ListedIn returns how many entries are listed in a release but not in the previous one, and how many are listed only
+// in the previous one. It reads the changes between the two releases, unless these only added or only removed lines.
 func (v View) ListedIn(ctx context.Context, r ReleaseLines) (listed, delisted uint64, err error) {
 	if r.Added == 0 || r.Removed == 0 {
 		return r.Added, r.Removed, nil
@@ -264,16 +266,15 @@ func (v View) ListedIn(ctx context.Context, r ReleaseLines) (listed, delisted ui
 	return listed, delisted, err
 }
 
-// listedBetween counts the listed and the delisted targets in a range of operations. A target was listed if its first
-// line in the range was added and its last line stands. It was delisted if its first line was removed and no line
-// stands.
+// listedBetween counts the targets that a range of operations listed, and those that it delisted. A target was listed
+// if its first and its last line in the range were added ("+"). It was delisted if both were removed ("-").
 const listedBetween = `
 WITH ends (first, last) AS (
 	SELECT (SELECT sign FROM changes WHERE id = a), (SELECT sign FROM changes WHERE id = b) FROM (` + endsOfChanges + `))
 SELECT count(*) FILTER (WHERE first = '+' AND last = '+'), count(*) FILTER (WHERE first = '-' AND last = '-') FROM ends`
 
-// with selects the first release that contains an operation. A recovery stands for the operations that led to a release
-// and are not known here: the operations before the recovery are not in that release.
+// with selects the first release that contains an operation. A release that a recovery adopted without knowing its
+// operations has another head than the recovery: it contains no operation before the recovery.
 const with = `WHERE operation = ?1 OR operation > ?1 AND head = (SELECT hash FROM operations WHERE id = r.operation)
 	ORDER BY serial LIMIT 1`
 
@@ -285,7 +286,7 @@ func (v View) ReleaseWith(ctx context.Context, operation int64) (ReleaseLines, e
 	return ReleaseLines{}, nil
 }
 
-// ReleaseOf is [View.ReleaseWith] without the lines.
+// ReleaseOf is [View.ReleaseWith] without the numbers of lines.
 func (v View) ReleaseOf(ctx context.Context, operation int64) (ReleaseRecord, error) {
 	return v.oneRelease(ctx, `SELECT `+releaseColumns+` FROM releases AS r `+with, operation)
 }

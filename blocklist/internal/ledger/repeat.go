@@ -27,7 +27,7 @@ func (t *Tx) Repeat(ctx context.Context, o Operation, before int64) error {
 	return r.end(ctx)
 }
 
-// repetition replays the changes of one target after another.
+// repetition is one run of [Tx.Repeat]: it replays the changes of one target after another.
 type repetition struct {
 	tx            *Tx
 	from          int64 // ID of the last change before the operation
@@ -43,7 +43,7 @@ func (r *repetition) add(c changeRow) (err error) {
 	return err
 }
 
-// end applies the changes to the target.
+// end applies the operation's changes to the current orders of the target.
 func (r *repetition) end(ctx context.Context) error {
 	changes, err := orderChanges(r.target, r.before, r.after)
 	if err != nil || len(changes) == 0 {
@@ -65,8 +65,8 @@ func (r *repetition) end(ctx context.Context) error {
 	return r.tx.setOrders(ctx, r.target, now, result)
 }
 
-// repeat returns the orders after a change is made to them: it adds, replaces or removes the order with the change's
-// reference.
+// repeat returns the orders after one change: it adds, replaces or removes the order with the change's reference. It
+// may be in this state already.
 func (s orders) repeat(c changeRow) (orders, error) {
 	if c.sign == signOrder {
 		return s.with(c.target, c.attributes, true)

@@ -9,11 +9,11 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Replacement counts what [Tx.Replace] did to the orders with the reference.
+// Replacement counts what [Tx.Replace] did to the orders with its reference.
 type Replacement struct {
 	Counts
-	Before    uint64 // the orders that stood
-	Withdrawn uint64 // those of Before that the stream did not have
+	Before    uint64 // orders with the reference before
+	Withdrawn uint64 // orders withdrawn because the stream did not have them
 }
 
 // Replace makes the orders of a stream, which all have the given reference, the only orders with this reference. Orders
@@ -49,7 +49,8 @@ func (t *Tx) Replace(ctx context.Context, reference string, entries iter.Seq2[bl
 	return r, errors.Join(err, seen.Close())
 }
 
-// markReplaced fills the table replaced with the targets of all orders with a reference, and returns their number.
+// markReplaced fills the temporary table replaced with the targets of all orders with a reference, and returns their
+// number.
 func (t *Tx) markReplaced(ctx context.Context, reference string) (n uint64, err error) {
 	insert, err := t.tx.PrepareContext(ctx, `INSERT INTO replaced VALUES (?)`)
 	if err != nil {

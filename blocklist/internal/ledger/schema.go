@@ -63,10 +63,11 @@ CREATE INDEX operations_last_change ON operations (last_change);
 // schemaLinks has the table that is new in version 4; see [upgrade].
 const schemaLinks = `CREATE TABLE gone (target TEXT PRIMARY KEY, change INTEGER NOT NULL) WITHOUT ROWID;`
 
-// schemaKinds has the index that is new in version 6; see [upgrade]. Queries look for the rare kinds of operations.
+// schemaKinds has the index that is new in version 6, see [upgrade]: it makes searches for rare kinds of operations
+// fast.
 const schemaKinds = `CREATE INDEX operations_kind ON operations (kind);`
 
-// schemaIndexes has the optional indexes of entries. For many entries they are made again, see [Tx.put].
+// schemaIndexes has the indexes of entries that [Tx.put] drops and makes again when it adds many entries.
 const schemaIndexes = `
 CREATE INDEX entries_place ON entries (place) WHERE place IS NOT NULL;
 CREATE INDEX entries_expires ON entries (expires) WHERE expires IS NOT NULL;
@@ -90,7 +91,7 @@ const (
 	metaList    = "list"
 )
 
-// How a database is opened: parameters of its URI.
+// Access to a database: parameters of its URI.
 const (
 	readWrite = "mode=rw&_txlock=immediate&_pragma=journal_mode(wal)&_pragma=synchronous(full)"
 	immutable = "mode=ro&immutable=1"
@@ -111,8 +112,9 @@ func openDatabase(path, access string) (*sql.DB, error) {
 	return sql.Open("sqlite", u.String())
 }
 
-// Create makes the ledger of a list in the folder dir, with its first operation. Then it calls fill, which may be nil.
-// It writes to a temporary file and renames that at the end, so a ledger is always complete.
+// Create makes the ledger of a list in the folder dir, with its first operation. Then it calls fill with the new
+// ledger; fill may be nil. It writes to a temporary file, and renames that at the end, so DatabaseFile is always
+// complete.
 func Create(ctx context.Context, dir, list string, a Audit, fill func(*Ledger) error) error {
 	path := filepath.Join(dir, disk.TempPrefix+DatabaseFile)
 	if err := disk.WriteFile(path, nil, disk.Inherit); err != nil { // SQLite gives its other files the mode of the database

@@ -36,13 +36,13 @@ func WriteSources[T any](ctx context.Context, t *StepTx, all map[string]T, what 
 	return err
 }
 
-// sourcesSum returns the text that ends the reference of a step about sources.
+// sourcesSum returns the SHA-256 of the stored sources, in the form that ends the reference of a step of [StepSource].
 func sourcesSum(stored string) string {
 	sum := sha256.Sum256([]byte(stored))
 	return "sources " + hex.EncodeToString(sum[:])
 }
 
-// verifySources fails unless the sources are those of the last step that has changed them.
+// verifySources fails unless the stored sources are those whose SHA-256 the last step of [StepSource] recorded.
 func (v View) verifySources(ctx context.Context) error {
 	stored, err := v.Meta(ctx, metaSources)
 	if err != nil {

@@ -20,8 +20,8 @@ const (
 	codeNoDatabase = 26
 )
 
-// explain returns an error of the database in words. A full disk wraps [syscall.ENOSPC]. A file that is no database, or
-// has damaged pages, wraps [blocklist.ErrDamaged].
+// explain turns an error of SQLite into one that says what to do: a full disk wraps [syscall.ENOSPC]; a file that is
+// not a database, or has damaged pages, wraps [blocklist.ErrDamaged]. Other errors stay the same.
 func (l *Ledger) explain(err error) error {
 	failed := (*sqlite.Error)(nil)
 	if !errors.As(err, &failed) {
@@ -36,7 +36,8 @@ func (l *Ledger) explain(err error) error {
 	return err
 }
 
-// full reports whether the disk of the ledger is full: SQLite calls that an I/O error when it opens a database.
+// full reports whether the disk of the ledger is full, by writing a temporary file: SQLite calls a full disk an I/O
+// error when it opens a database.
 func (l *Ledger) full() bool {
 	f, err := os.CreateTemp(l.dir, disk.TempPrefix+"*")
 	if err == nil {

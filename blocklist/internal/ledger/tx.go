@@ -14,9 +14,9 @@ import (
 )
 
 var (
-	// ErrNotListed is returned if an entry to be removed is not on the list in that scope.
+	// ErrNotListed is returned if a target to be removed is not on the list in that scope.
 	ErrNotListed = errors.New("not on the list with this scope")
-	// ErrNoOrder is returned if no order with the reference stands.
+	// ErrNoOrder is returned if a target has no order with the reference.
 	ErrNoOrder = errors.New("no order with this reference stands")
 )
 
@@ -30,8 +30,8 @@ type Tx struct {
 	digest blocklist.Digest
 	hash   hash.Hash // of the changes and checks
 	checks int       // number of checks recorded
-	start  int64     // the last change before this operation
-	line   []byte    // the last line logged, with its sign and its end
+	start  int64     // ID of the last change before this operation
+	line   []byte    // buffer for the line to log, with its sign and line end
 
 	counts   [3]uint64        // see [Tx.Changed]
 	outcomes [3][]OrderChange // see [Tx.OrderChanges]
@@ -109,7 +109,7 @@ func (s *statements) prepare(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// find returns the attributes of the entry with a target, and false if there is none.
+// find returns the attributes of the entry with a target. It returns false if the target is not listed.
 func (t *Tx) find(ctx context.Context, target string) (attributes string, listed bool, err error) {
 	err = t.stmts.find.QueryRowContext(ctx, target).Scan(&attributes)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -130,8 +130,8 @@ func (t *Tx) lastChange(ctx context.Context, target string) (id int64, err error
 	return id, err
 }
 
-// exec runs a statement for one entry. Database/sql rolls the transaction back when the context ends; the driver need
-// not watch the context as well, which would take a goroutine for each statement.
+// exec runs a prepared statement without letting the driver watch the context, which would take a goroutine for each
+// statement. When the context ends, database/sql rolls the transaction back anyway.
 func exec(ctx context.Context, s *sql.Stmt, args ...any) error {
 	_, err := s.ExecContext(context.WithoutCancel(ctx), args...)
 	if err != nil && ctx.Err() != nil {
@@ -140,8 +140,8 @@ func exec(ctx context.Context, s *sql.Stmt, args ...any) error {
 	return err
 }
 
-// prepared is a prepared statement as a [querier], which ignores the text of a query. Like [exec], it does not let the
-// driver watch the context. Only one result of a statement may be read at a time.
+// prepared is a prepared statement in the form of a [querier]; it ignores the text of a query. Like [exec], it does not
+// let the driver watch the context. Read each result to its end before the next query.
 type prepared struct{ *sql.Stmt }
 
 func (p prepared) QueryContext(ctx context.Context, _ string, args ...any) (*sql.Rows, error) {
@@ -152,8 +152,8 @@ func (p prepared) QueryRowContext(ctx context.Context, _ string, args ...any) *s
 	return p.Stmt.QueryRowContext(context.WithoutCancel(ctx), args...)
 }
 
-// log records one change and counts it. Before is the ID of the previous change of the same target. log returns the ID
-// of the new change.
+// log records one change and counts it. The argument before is the ID of the previous change of the same target. log
+// returns the ID of the new change.
 func (t *Tx) log(ctx context.Context, sign, target, attributes string, before int64) (id int64, err error) {
 	t.line = append(append(append(append(t.line[:0], sign...), target...), attributes...), '\n')
 	t.hash.Write(t.line)
@@ -181,8 +181,8 @@ func (t *Tx) SetMeta(ctx context.Context, key, value string) error {
 	return err
 }
 
-// AddRelease records that a serial was pushed now. Head is the hash of the last operation in the release. A serial that
-// is already recorded keeps its values.
+// AddRelease records that the release with this serial was pushed now. The argument head is the hash of the last
+// operation in the release. If the serial is recorded already, the record stays the same.
 func (t *Tx) AddRelease(ctx context.Context, serial uint64, head string) error {
 	_, err := t.tx.ExecContext(ctx, `INSERT INTO releases (serial, operation, head, pushed)
 		SELECT ?, id, hash, ? FROM operations WHERE hash = ? ON CONFLICT DO NOTHING`, serial, FormatTime(t.op.Time), head)

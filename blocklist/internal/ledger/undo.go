@@ -36,11 +36,11 @@ func (t *Tx) Undo(ctx context.Context, operation int64, screen Screen) error {
 	return u.run(ctx)
 }
 
-// changesOfTargets selects the changes of all targets that occur in a range of changes, up to an operation.
+// changesOfTargets selects all changes of the targets that occur in a range of changes, up to a last change.
 const changesOfTargets = changesOf + `SELECT DISTINCT target FROM changes WHERE id > ? AND id <= ?` + changesEnd +
 	` WHERE id <= ? ORDER BY target, id`
 
-// reversal replays the changes of one target after another.
+// reversal is one run of [Tx.Undo]: it replays the changes of one target after another.
 type reversal struct {
 	tx       *Tx
 	screen   Screen
@@ -48,7 +48,7 @@ type reversal struct {
 
 	target             string
 	before, after, now orders
-	later              int64 // the first change that has changed the same orders since
+	later              int64 // ID of the first later change of one of the operation's orders; 0: none
 }
 
 func (u *reversal) run(ctx context.Context) error {
@@ -108,7 +108,7 @@ func (u *reversal) reversed() (result orders, ok bool, err error) {
 	return result, true, nil
 }
 
-// asLeft reports whether the order that c is about stands now as the operation left it.
+// asLeft reports whether the order that the change c is about is still as the operation left it.
 func (u *reversal) asLeft(c changeRow) (bool, error) {
 	o, err := parseEntry(c.target, c.attributes)
 	if err != nil {
@@ -134,7 +134,8 @@ func (u *reversal) end(ctx context.Context) error {
 	return u.tx.setOrders(ctx, u.target, u.now, result)
 }
 
-// admitted reports whether the screen admits the target, if it is to block again.
+// admitted reports whether the target may have the orders result: whether the screen admits it, if they would block it
+// again.
 func (u *reversal) admitted(result orders) (bool, error) {
 	if len(result) == 0 {
 		return true, nil
@@ -147,7 +148,7 @@ func (u *reversal) admitted(result orders) (bool, error) {
 	return in.admitted(u.now)
 }
 
-// changedSince returns an error that names the later operation.
+// changedSince returns [ErrChangedSince], with the operation that made the later change.
 func (u *reversal) changedSince(ctx context.Context) error {
 	o, err := scanOperation(u.tx.q.QueryRowContext(ctx, `SELECT `+operationColumns+` FROM operations WHERE last_change >= ? ORDER BY last_change, id LIMIT 1`, u.later))
 	if err != nil {

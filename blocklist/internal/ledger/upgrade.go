@@ -52,7 +52,7 @@ func upgradeFrom(ctx context.Context, tx *sql.Tx, version string) error {
 	return err
 }
 
-// upgradeLinks returns the statements that convert a ledger of a version before 4 to version 4.
+// upgradeLinks returns the statements that convert a ledger of the given version, below 4, to version 4.
 func upgradeLinks(version string) string {
 	text := linkChanges
 	if version != "1" {
@@ -64,7 +64,7 @@ func upgradeLinks(version string) string {
 	return text
 }
 
-// linkChanges links the changes of each target. Version 3 had an index by target in place of the links.
+// linkChanges links the changes of each target. It replaces the index by target that version 3 had.
 const linkChanges = schemaLinks + `
 ALTER TABLE changes ADD COLUMN before INTEGER;
 UPDATE changes SET before = linked.before

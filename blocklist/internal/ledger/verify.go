@@ -15,10 +15,10 @@ import (
 )
 
 // Verify verifies the history: the hash chain of all operations, every added or removed line, the checks, the resulting
-// entries with their indexes, the links between the changes of each target, the orders that the entries rest on, and
-// the proposals. It fails with [blocklist.ErrDamaged] and names the first row that was altered, is missing, or does not
-// belong there. It returns the last operation. If progress is not nil, Verify calls it from time to time with the
-// number of rows read.
+// entries with their indexes, the links between the changes of each target, the orders for each target, and the
+// proposals. It fails with [blocklist.ErrDamaged] and names the first row that was altered, is missing, or should not
+// exist. It returns the last operation. If progress is not nil, Verify calls it from time to time with the number of
+// rows read.
 func (v View) Verify(ctx context.Context, progress func(rows uint64)) (last Operation, err error) {
 	v.read = &Counter{Show: progress}
 	links := &linkProof{seed: maphash.MakeSeed()}
@@ -98,7 +98,7 @@ func (v View) verifyOperation(ctx context.Context, o, before Operation, digest *
 	return nil
 }
 
-// replay applies the changes of the operation o to the state before it.
+// replay applies the changes of the operation o to state, which is the state after the previous operation.
 func replay(o Operation, state *Operation, digest *blocklist.Digest, hash hash.Hash,
 	next func() (changeRow, error, bool),
 ) error {

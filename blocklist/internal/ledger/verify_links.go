@@ -5,18 +5,17 @@ import (
 	"hash/maphash"
 )
 
-// linkProof proves that the links lead from each target to all of its changes, see [changesOf]. That is so if every
-// change is the end of exactly one link of its target, and the link of a change leads to an earlier one. The proof adds
-// a hash of each change, and subtracts a hash of each link's end. The key of the hash is random, so the sum of altered
-// links is not zero.
+// linkProof proves that the links lead from each target to all of its changes, see [changesOf]. That is so if exactly
+// one link of its target ends at each change, and each change's link leads to an earlier change. The proof adds a hash
+// of each change to a sum, and subtracts a hash of each link's end. The key of the hash is random, so only correct
+// links give the sum zero.
 type linkProof struct {
 	seed  maphash.Seed
 	sum   uint64
-	later bool // the link of a change leads to a later one, or to itself
+	later bool // a link leads from a change to a later one, or to itself
 }
 
-// linkEnd is a pair of a change and a target: a change with its own target, or the end of a link with the target of the
-// link.
+// linkEnd is the hashed value: a change with its own target, or the change at the end of a link with the link's target.
 type linkEnd struct {
 	change int64
 	target string
@@ -26,7 +25,7 @@ func (p *linkProof) hash(change int64, target string) uint64 {
 	return maphash.Comparable(p.seed, linkEnd{change, target})
 }
 
-// change adds a change and its link.
+// change adds a change, and subtracts the end of its link. The argument before is the ID of that end; 0: no link.
 func (p *linkProof) change(c changeRow, before int64) {
 	p.sum += p.hash(c.id, c.target)
 	if before != 0 {
@@ -35,10 +34,11 @@ func (p *linkProof) change(c changeRow, before int64) {
 	}
 }
 
-// head adds the link from a target to its last change.
+// head subtracts the end of the link from a target to its last change.
 func (p *linkProof) head(target string, change int64) { p.sum -= p.hash(change, target) }
 
-// end adds the targets that are not listed any more, and fails unless the links are right.
+// end subtracts the ends of the links from targets that are no longer listed. Then it fails with [blocklist.ErrDamaged]
+// unless all links are right.
 func (p *linkProof) end(ctx context.Context, v View) error {
 	for at, err := range query(ctx, v.q, scanLinkEnd, `SELECT change, target FROM gone`) {
 		if err != nil {
@@ -58,7 +58,7 @@ func (p *linkProof) end(ctx context.Context, v View) error {
 
 func scanLinkEnd(row scanner) (e linkEnd, err error) { return e, row.Scan(&e.change, &e.target) }
 
-// brokenLink selects a target whose links are not as its changes were recorded.
+// brokenLink selects a target whose links are not the chain of its changes, from the last to the first.
 const brokenLink = `
 WITH
 	newest (target, id) AS (SELECT target, max(id) FROM changes GROUP BY target),

@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// verifyOrders proves that the published lines follow from the orders after each operation, and that the table of
-// orders has exactly the current orders. It reads only targets that rest on several orders, or did so before. For other
-// targets, the published line is the only order.
+// verifyOrders verifies that the published lines follow from the orders after each operation, and that the table of
+// orders has exactly the current orders. It reads only targets that have or had several orders. For other targets, the
+// published line is the only order.
 func (v View) verifyOrders(ctx context.Context) error {
 	ends, err := collect(query(ctx, v.q, scanOperationEnd, operationEnds))
 	if err != nil {
@@ -56,12 +56,12 @@ func scanOrderRow(row scanner) (r orderRow, err error) {
 	return r, row.Scan(&r.target, &r.number, &r.attributes, &r.expires)
 }
 
-// ordersProof replays the changes of one target after another.
+// ordersProof is one run of [View.verifyOrders]: it replays the changes of one target after another.
 type ordersProof struct {
 	target    string
 	operation int64
 	orders    orders
-	published []string // the attributes of the published line, if there is one
+	published []string // attributes of the published line, as the only element; empty: not listed
 	next      func() (orderRow, error, bool)
 }
 
@@ -77,7 +77,8 @@ func (p *ordersProof) add(c changeRow) (err error) {
 	return err
 }
 
-// end ends the changes of an operation, and of a target if last is set.
+// end verifies the published line after the changes of an operation. If last is set, it also verifies the table of
+// orders, and forgets the target.
 func (p *ordersProof) end(last bool) error {
 	if len(p.orders) != 0 || len(p.published) != 0 {
 		published, err := p.orders.published(p.target)

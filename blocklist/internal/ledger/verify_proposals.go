@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// verifyProposals verifies the chain of steps, the operations that have recorded their hashes, the state of each
-// proposal, and the counts.
+// verifyProposals verifies the chain of steps, the operations that recorded their hashes, the state of each proposal,
+// and the counts of proposals.
 func (v View) verifyProposals(ctx context.Context) error {
 	if err := errors.Join(v.verifySteps(ctx), v.verifySources(ctx)); err != nil {
 		return err
@@ -47,8 +47,9 @@ func scanStepLine(row scanner) (l stepLine, err error) {
 	return l, row.Scan(&l.id, &l.proposal, &l.line)
 }
 
-// isOf reports whether a line belongs to a step and, if it is a check, has the author of the step as checker. A line
-// that makes a proposal is recognised by its beginning and its end; other lines are parsed.
+// isOf reports whether a line belongs to the step s. If the line checks a proposal, its checker must be the author of
+// the step. A line that makes a proposal is recognised by its beginning and its end, to save time; other lines are
+// parsed.
 func (l stepLine) isOf(s Step) bool {
 	if strings.HasSuffix(l.line, fmt.Sprintf(`,"state":"`+StateNew+`","step":%d}`, s.ID)) {
 		return strings.HasPrefix(l.line, fmt.Sprintf(`{"id":%d,`, l.proposal))
@@ -89,7 +90,7 @@ func (v View) verifySteps(ctx context.Context) error {
 	return nil
 }
 
-// anchors returns the references of the operations that have recorded a step, with the IDs of these operations.
+// anchors returns the references of the operations that recorded the hash of a step, with the IDs of these operations.
 func (v View) anchors(ctx context.Context) (map[string]int64, error) {
 	all := map[string]int64{}
 	for o, err := range v.Operations(ctx, Range{Kinds: []string{KindProposals}}) {
@@ -101,7 +102,7 @@ func (v View) anchors(ctx context.Context) (map[string]int64, error) {
 	return all, nil
 }
 
-// verify fails unless a step follows from the one before and from its own lines.
+// verify fails unless the step s follows from the previous step and from its own lines.
 func (s Step) verify(before Step, next func() (stepLine, error, bool)) error {
 	if s.ID != before.ID+1 {
 		return Damaged("step %d of the proposals is missing, or step %d does not belong there", before.ID+1, s.ID)
@@ -129,7 +130,7 @@ type proposalRow struct {
 	indexes [7]string
 	place   int64
 	current string
-	line    sql.NullString // NULL: the line is the same as current
+	line    sql.NullString // NULL: the line is the same as the column current
 }
 
 func scanProposalRow(row scanner) (r proposalRow, err error) {
@@ -137,11 +138,12 @@ func scanProposalRow(row scanner) (r proposalRow, err error) {
 	return r, row.Scan(&r.id, &x[0], &x[1], &x[2], &x[3], &x[4], &x[5], &x[6], &r.place, &r.current, &r.line)
 }
 
-// proposalRows selects the proposals, each with its lines in their order. Most have one line, which is not read twice.
+// proposalRows selects the proposals, each with its lines in their order. Most proposals have one line, the same as
+// their current state; it is not read again.
 const proposalRows = `SELECT p.id, source, category, state, checker, host, key, target, place, current, nullif(line, current)
 	FROM proposals AS p CROSS JOIN step_lines AS l ON l.proposal = p.id ORDER BY p.id, l.id`
 
-// verifyStates replays the lines of each proposal, and counts the proposals.
+// verifyStates verifies the state of each proposal by its lines, and returns the number of proposals in each group.
 func (v View) verifyStates(ctx context.Context) (map[ProposalGroup]int64, error) {
 	counts := map[ProposalGroup]int64{}
 	var last proposalRow
@@ -177,7 +179,8 @@ func (r proposalRow) text() string {
 	return r.current
 }
 
-// verify fails unless the row has the state that its lines have led to, with its indexes. It counts the proposal.
+// verify fails unless the row has the state p, which follows from its lines, and the matching values for indexes. It
+// counts the proposal in counts.
 func (r proposalRow) verify(p Proposal, counts map[ProposalGroup]int64) error {
 	if r.id == 0 {
 		return nil
@@ -191,7 +194,8 @@ func (r proposalRow) verify(p Proposal, counts map[ProposalGroup]int64) error {
 	return nil
 }
 
-// verifyRows fails if the ledger has more lines or proposals than the verified ones.
+// verifyRows fails if the ledger has more proposals or lines than were verified. The argument counts has the number of
+// verified proposals in each group, and lines the number of verified lines.
 func (v View) verifyRows(ctx context.Context, counts map[ProposalGroup]int64, lines int64) error {
 	var allLines, rows int64
 	err := v.q.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM step_lines), (SELECT count(*) FROM proposals)`).Scan(&allLines, &rows)

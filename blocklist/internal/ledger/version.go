@@ -8,24 +8,26 @@ import (
 	"sync"
 )
 
-// Version stands for the content of a ledger at one moment. Two equal versions have the same content.
+// Version identifies the content of a ledger at one moment. Two equal versions have the same content; different
+// versions may, too.
 type Version struct {
 	connection uint64
 	data       int64
 }
 
-// Version returns the version of what was committed last, by this process or another one. It costs some microseconds.
+// Version returns the version of the committed content, by this process or another one. It costs some microseconds.
 func (l *Ledger) Version(ctx context.Context) (Version, error) {
 	v, err := l.watch.version(ctx, l.db)
 	return v, l.explain(err)
 }
 
-// watch is a connection of its own: SQLite counts for each connection the changes that others have made.
+// watch is a separate connection to the database. Its pragma data_version changes when another connection has committed
+// a change.
 type watch struct {
 	mu        sync.Mutex
 	conn      *sql.Conn
 	statement *sql.Stmt
-	number    uint64 // a random one, of the connection
+	number    uint64 // random; identifies the connection
 }
 
 func (w *watch) version(ctx context.Context, db *sql.DB) (v Version, err error) {

@@ -14,11 +14,11 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// View reads a ledger. The last value of its iterators may be an error.
+// View reads a ledger. Its iterators end after the first error, which is their last value.
 type View struct {
 	q    querier
 	list string
-	read *Counter // rows, see [View.Verify]
+	read *Counter // counts the rows that Verify reads
 }
 
 // querier is a database or a transaction.
@@ -27,7 +27,7 @@ type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// query yields the result of scan for each row. The last value may be an error.
+// query runs a statement, and yields the result of scan for each row. The last value may be an error.
 func query[T any](ctx context.Context, q querier, scan func(scanner) (T, error), text string, args ...any) iter.Seq2[T,
 	error] {
 	return func(yield func(T, error) bool) {
@@ -93,7 +93,7 @@ func (r Range) query() (text string, args []any) {
 	return `SELECT ` + operationColumns + ` FROM operations ` + where + ` ORDER BY id`, args
 }
 
-// Happened reports whether a range has an operation.
+// Happened reports whether a range has at least one operation.
 func (v View) Happened(ctx context.Context, r Range) (bool, error) {
 	for _, err := range v.Operations(ctx, r) {
 		return err == nil, err
@@ -141,7 +141,7 @@ func parseEntry(target, attributes string) (blocklist.Entry, error) {
 	return e, err
 }
 
-// Lookup returns the entry with a target, and false if there is none.
+// Lookup returns the entry with a target. It returns false if the target is not listed.
 func (v View) Lookup(ctx context.Context, target string) (e blocklist.Entry, ok bool, err error) {
 	e, err = scanEntry(v.q.QueryRowContext(ctx, `SELECT target, attributes FROM entries WHERE target = ?`, target))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -173,7 +173,7 @@ func (v View) Listed(ctx context.Context, targets []string) (map[string]blocklis
 	return found, nil
 }
 
-// ReleaseRecord records a pushed release and the state of the ledger that it was made from.
+// ReleaseRecord records a pushed release, and the last operation in it.
 type ReleaseRecord struct {
 	Serial    uint64    `json:"serial"`
 	Operation int64     `json:"operation"` // ID of the last operation in the release

@@ -11,13 +11,13 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// OrderChange is what an operation did to the orders of one target. Before and After are sorted by age, oldest first.
+// OrderChange is an operation's change of the orders for one target. Before and After are sorted by age, oldest first.
 type OrderChange struct {
 	Target        string
-	Before, After []blocklist.Entry // none: not listed
+	Before, After []blocklist.Entry // empty: not listed
 }
 
-// MarshalJSON writes the orders as lines of text.
+// MarshalJSON encodes each order as its entry line.
 func (c OrderChange) MarshalJSON() ([]byte, error) {
 	lines := func(all []blocklist.Entry) []string {
 		text := make([]string, len(all))
@@ -29,16 +29,15 @@ func (c OrderChange) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"target": c.Target, "before": lines(c.Before), "after": lines(c.After)})
 }
 
-// maxOrderChanges is the maximum number of [OrderChange] values of each kind that an operation returns.
+// maxOrderChanges is the maximum number of each kind of changes in [Tx.OrderChanges].
 const maxOrderChanges = 20
 
-// OrderChanges returns the changes that the operation has made to the orders of targets, by kind: targets that became
-// listed, targets that are no longer listed, and listed targets with changed orders. It returns the first few of each
-// kind.
+// OrderChanges returns the operation's changes so far: first targets that became listed, then targets that are no
+// longer listed, then listed targets with changed orders. It returns the first maxOrderChanges of each kind.
 func (t *Tx) OrderChanges() []OrderChange { return slices.Concat(t.outcomes[:]...) }
 
 // Changed returns the number of targets that became listed, of targets that are no longer listed, and of listed targets
-// with changed orders. A target counts each time.
+// with changed orders. If a target changes several times, each time counts.
 func (t *Tx) Changed() (came, went, stayed uint64) { return t.counts[0], t.counts[1], t.counts[2] }
 
 func (t *Tx) note(target string, before, after orders) error {
@@ -60,8 +59,8 @@ func (t *Tx) note(target string, before, after orders) error {
 	return errors.Join(err1, err2)
 }
 
-// logOrders records the changes that lead from some orders of a target to others. Last is the ID of the last change of
-// the target; logOrders returns the new one.
+// logOrders records the changes that turn the orders before of a target into the orders after. The argument last is the
+// ID of the target's last change; logOrders returns the ID of the new last change.
 func (t *Tx) logOrders(ctx context.Context, target string, last int64, before, after orders) (int64, error) {
 	if err := t.note(target, before, after); err != nil {
 		return 0, err
@@ -90,7 +89,7 @@ func (t *Tx) logOrders(ctx context.Context, target string, last int64, before, a
 	return last, nil
 }
 
-// setOrders changes the orders of one target.
+// setOrders replaces the orders before of one target by the orders after, in the tables and in the log.
 func (t *Tx) setOrders(ctx context.Context, target string, before, after orders) error {
 	change, err := t.lastChange(ctx, target)
 	if err != nil {
@@ -113,7 +112,7 @@ func (t *Tx) setOrders(ctx context.Context, target string, before, after orders)
 		exec(ctx, t.stmts.put, target, e.String()[len(target):], reversedName(e), expires(e), change))
 }
 
-// storeOrders replaces the rows of a target in the table orders. A single order needs none.
+// storeOrders replaces the rows of a target in the table orders. For a single order there are none.
 func (t *Tx) storeOrders(ctx context.Context, target string, standing orders) error {
 	if err := exec(ctx, t.stmts.removeOrders, target); err != nil || len(standing) < 2 {
 		return err
@@ -210,7 +209,7 @@ func (t *Tx) Expire(ctx context.Context) error {
 	return nil
 }
 
-// expiredOrders selects the orders that have expired at a time.
+// expiredOrders selects the orders that have expired at a given time.
 const expiredOrders = `
 SELECT target, attributes FROM entries WHERE expires <= ?1 AND ` + single + `
 UNION ALL SELECT target, attributes FROM orders WHERE expires <= ?1`

@@ -83,14 +83,14 @@ func (e *MissingError) Error() string {
 // Unwrap returns [blocklist.ErrGap].
 func (e *MissingError) Unwrap() error { return blocklist.ErrGap }
 
-// Bundle reads a bundle. It verifies nothing.
+// Bundle is a reader of a bundle. It verifies nothing.
 type Bundle struct {
 	Roots   [][]byte // Roots[i] is root i+1, as its file name says; empty after [ReadBundle]
 	Urgent  []byte   // urgent orders; empty: none
 	Targets []byte
 	tar     *tar.Reader
 	roots   int64 // number of roots read
-	left    int64 // limit on the bytes of the remaining roots; the sender is not known until all roots are verified
+	left    int64 // limit on the bytes of the remaining roots, since an unverified sender could send any number
 }
 
 // OpenBundle reads a bundle up to its targets. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
@@ -170,8 +170,9 @@ func (b *Bundle) Next() (path string, content io.Reader, err error) {
 	return path, b.tar, nil
 }
 
-// Unpack passes each remaining file to take, with its signed description, and returns the files that the bundle does
-// not have. It fails with [blocklist.ErrMalformed] for a file that is not among files, or is there twice.
+// Unpack calls take with each remaining file of the bundle and its signed description from files. It returns those of
+// files that the bundle does not have. It fails with [blocklist.ErrMalformed] for a file that is not among files, or
+// comes twice.
 func (b *Bundle) Unpack(files []File, take func(f File, content io.Reader) error) (missing []File, err error) {
 	missing = slices.Clone(files)
 	for {
@@ -194,8 +195,8 @@ func (b *Bundle) Unpack(files []File, take func(f File, content io.Reader) error
 	}
 }
 
-// bundleError returns [blocklist.ErrMalformed] for an incomplete or invalid tar stream, and other read errors as they
-// are.
+// bundleError wraps [blocklist.ErrMalformed] around an error about an incomplete or invalid tar stream. Other read
+// errors stay the same.
 func bundleError(err error) error {
 	if errors.Is(err, tar.ErrHeader) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return tuf.Malformed("bundle", "%v: it is not a whole tar stream", err)

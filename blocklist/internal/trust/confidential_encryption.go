@@ -16,13 +16,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// workFactor is the work factor of age's scrypt recipient. It is minimal, since stretching a random key gains nothing.
+// workFactor is the work factor of age's scrypt recipient. It is the lowest one: the passphrase is a random key, for
+// which a slow hash gains nothing.
 const workFactor = 1
 
 // ageHeader is the beginning of all files encrypted with a list key.
 const ageHeader = "age-encryption.org/v1\n-> scrypt "
 
-// maxAgeHeader is larger than the header of any file encrypted with a list key, in bytes.
+// maxAgeHeader is an upper bound on the header of a file encrypted with a list key, in bytes.
 const maxAgeHeader = 512
 
 // Seal returns a writer that encrypts to dst. Close completes the output.
@@ -57,8 +58,8 @@ func (k ListKey) unseal(src io.Reader) (io.Reader, error) {
 	return sealedReader{plain}, nil
 }
 
-// checkSealed checks, without a key, that r has the form of a file encrypted with a list key: one scrypt recipient with
-// the lowest work factor, and a header without anything else. It only peeks at r.
+// checkSealed checks, without a key, that r begins as a file encrypted with a list key does: with one scrypt recipient
+// of the lowest work factor, and nothing else in the header. It only peeks at r.
 func checkSealed(r *bufio.Reader) error {
 	head, err := r.Peek(maxAgeHeader)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -79,7 +80,7 @@ func checkSealed(r *bufio.Reader) error {
 	return nil
 }
 
-// sealedReader maps the errors of age to those of package blocklist.
+// sealedReader is a decrypting reader whose errors wrap the sentinels of package blocklist.
 type sealedReader struct{ r io.Reader }
 
 func (s sealedReader) Read(p []byte) (int, error) {
@@ -90,7 +91,8 @@ func (s sealedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// textStep is the step to which the length of an encrypted text is padded, in bytes, to hide its true length.
+// textStep is the unit of padding, in bytes: before encryption, a text is padded to a multiple of it, to hide its
+// length.
 const textStep = 512
 
 // sealText encrypts a short text for a JSON document. The text is padded to a multiple of [textStep].
@@ -124,7 +126,8 @@ func (k ListKey) unsealText(sealed string, limit int64) (string, error) {
 	return strings.TrimRight(string(text), "\n"), err
 }
 
-// CheckSealed checks, without a key, that a file of a confidential list has the required form.
+// CheckSealed checks, without a key, that the content r of the file f of a confidential list is encrypted in the
+// required form.
 func CheckSealed(r io.Reader, f File) error {
 	if f.kind() != "" {
 		_, err := CountRecipients(r, f)

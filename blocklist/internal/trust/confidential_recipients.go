@@ -30,10 +30,10 @@ const (
 	KindX25519 = "x25519"
 )
 
-// Kinds returns all kinds, the stronger one first.
+// Kinds returns all kinds of recipients, the stronger one first.
 func Kinds() []string { return []string{KindHybrid, KindX25519} }
 
-// stanza returns age's name for a kind, in the headers of its files.
+// stanza returns the name of a kind of recipients in the headers of age files.
 func stanza(kind string) string {
 	if kind == KindHybrid {
 		return "mlkem768x25519"
@@ -89,7 +89,7 @@ func ParseRecipient(text string) (r Recipient, err error) {
 	return r, nil
 }
 
-// NewIdentity generates a key pair, as text.
+// NewIdentity generates a key pair of a kind, and returns both keys in their text forms.
 func NewIdentity(kind string) (private, public string, err error) {
 	switch kind {
 	case KindHybrid:
@@ -160,7 +160,7 @@ func ParseIdentities(text []byte) (Identities, error) {
 	return all, nil
 }
 
-// Kinds returns the kinds of the identities, the stronger one first.
+// Kinds returns the kinds of recipients that match the identities, the stronger one first.
 func (ids Identities) Kinds() (kinds []string) {
 	has := map[string]bool{}
 	for _, id := range ids {
@@ -205,7 +205,7 @@ func (ids Identities) DecryptKey(file []byte) (ListKey, error) {
 	return file, nil
 }
 
-// Encrypted reports whether a file that begins with these bytes is encrypted with age.
+// Encrypted reports whether a file with this beginning is encrypted with age.
 func Encrypted(begin []byte) bool { return bytes.HasPrefix(begin, []byte("age-encryption.org/")) }
 
 // keyPath returns the path of the key file for a kind of recipients.

@@ -22,8 +22,8 @@ const (
 // digest is a sum of the hashes of lines, so the difference of two digests is the hash of a change, which a dictionary
 // attack reveals. The head of the ledger is a hash of guessable data, too.
 
-// mask masks or unmasks a digest or ledger head, by XOR with bytes derived from the key. The bytes differ for each
-// list, serial and time.
+// mask masks a digest or ledger head, or unmasks it again: it applies XOR with bytes derived from the key, which differ
+// for each purpose, list, serial and time of creation.
 func (r Release) mask(k ListKey, purpose, text string) (string, error) {
 	if text == "" {
 		return "", nil
@@ -51,7 +51,8 @@ func (r Release) masked(k ListKey) (Release, error) {
 	return out, err
 }
 
-// seal returns the files in the form of the document: masked and encrypted if the list is confidential.
+// seal returns the files as the targets document describes them. For a confidential list, it masks digests and ledger
+// heads, and encrypts overrides.
 func (spec TargetsSpec) seal() ([]File, error) {
 	if spec.Key == nil {
 		return spec.Files, nil
@@ -80,9 +81,9 @@ func (spec TargetsSpec) seal() ([]File, error) {
 	return files, nil
 }
 
-// Open decrypts the targets of a confidential list: digests, ledger heads and overrides become plain, and the files
-// readable. Targets of other lists are returned unchanged. Open fails with [blocklist.ErrNoKey] if k is nil, and with
-// [blocklist.ErrUntrusted] if k is another key.
+// Open decrypts the targets of a confidential list: it unmasks digests and ledger heads, decrypts overrides, and sets
+// the key of each file. Targets of other lists are returned unchanged. Open fails with [blocklist.ErrNoKey] if k is
+// nil, and with [blocklist.ErrUntrusted] if k is another key.
 func (spec TargetsSpec) Open(k ListKey) (TargetsSpec, error) {
 	switch {
 	case !spec.Confidential():
@@ -113,7 +114,7 @@ func (spec TargetsSpec) Open(k ListKey) (TargetsSpec, error) {
 // Confidential reports whether the list is confidential.
 func (spec TargetsSpec) Confidential() bool { return spec.KeyID != "" }
 
-// All returns all files in the targets: those of releases, and the key files.
+// All returns all files in the targets: release files and key files.
 func (spec TargetsSpec) All() []File { return slices.Concat(spec.Files, spec.Keys) }
 
 // KeyFile returns the key file for a kind of recipients.
@@ -144,7 +145,7 @@ func (spec *TargetsSpec) readKey(fields map[string]any) error {
 	return nil
 }
 
-// addKeyFile adds a key file. Its target must have a length and a hash only.
+// addKeyFile adds a key file to the targets. Its TUF target must have a length and a hash, and nothing else.
 func (spec *TargetsSpec) addKeyFile(f File, t tuf.Target) error {
 	switch {
 	case !spec.Confidential():
@@ -166,7 +167,7 @@ func readConfidential(fields map[string]any) (bool, error) {
 	return ok, nil
 }
 
-// checkConfidential checks that root and targets agree on whether the list is confidential. So a confidential list
+// checkConfidential fails unless root and targets agree on whether the list is confidential. So a confidential list
 // can't be served in the clear.
 func checkConfidential(root *Root, spec TargetsSpec) error {
 	switch {

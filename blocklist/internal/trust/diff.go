@@ -96,7 +96,7 @@ func NetChanges(revert, apply []File, open Open) iter.Seq2[blocklist.Change, err
 	}
 }
 
-// outcome is the state of one target before and after all changes.
+// outcome is the state of one target before and after all changes of [NetChanges].
 type outcome struct {
 	was, is       bool // listed before, listed after
 	before, after blocklist.Entry
@@ -126,8 +126,8 @@ func (all outcomes) apply(r *blocklist.ReleaseReader) error {
 	return nil
 }
 
-// revert records the reverse of a delta. It starts at the end, since a replaced entry has two lines, whose order
-// matters.
+// revert records the changes of a delta in reverse. It starts at the end of the delta, because a replaced entry has two
+// lines whose order matters.
 func (all outcomes) revert(r *blocklist.ReleaseReader) error {
 	var changes []blocklist.Change
 	for c, err := range r.Changes() {

@@ -10,7 +10,7 @@ import (
 )
 
 // Entries yields the entries that result from a snapshot and the deltas after it, in the order of a release. If it ends
-// without an error, each file resulted in the state that was signed for it.
+// without an error, the state after each file was the one signed for that file.
 func Entries(files []File, open Open) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		since, err := lastChanges(files, open)

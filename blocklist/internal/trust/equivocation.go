@@ -15,8 +15,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
 
-// EquivocationError is the proof that enough officers have signed two different states of one serial: two targets
-// documents. It wraps [blocklist.ErrEquivocation].
+// EquivocationError is the proof that enough officers signed two different states of one serial: two targets documents.
+// It wraps [blocklist.ErrEquivocation].
 type EquivocationError struct {
 	List       string
 	Serial     uint64
@@ -58,8 +58,8 @@ func CheckEquivocation(held *TargetsSpec, next TargetsSpec) error {
 	return nil
 }
 
-// CheckFollows is [CheckNewer] for verified targets. It returns an [*EquivocationError] for another state of the held
-// serial.
+// CheckFollows is [CheckNewer] for verified targets. It returns an [*EquivocationError] if next has the held serial
+// with different content.
 func CheckFollows(held *TargetsSpec, next TargetsSpec) error {
 	err := CheckNewer(held, next)
 	if err == nil {
@@ -71,18 +71,18 @@ func CheckFollows(held *TargetsSpec, next TargetsSpec) error {
 	return err
 }
 
-// evidence is the content of a file with the proof of an equivocation.
+// evidence is the content of a file that [EquivocationError.Keep] writes.
 type evidence struct {
 	List   string    `json:"list"`
 	Serial uint64    `json:"serial"`
 	Found  time.Time `json:"found"`
-	Held   []byte    `json:"held"` // targets documents
+	Held   []byte    `json:"held"` // the two targets documents
 	Next   []byte    `json:"next"`
 }
 
 const (
 	evidenceName = "equivocation-*.json"
-	maxEvidence  = 8 // files
+	maxEvidence  = 8 // maximum number of proofs in a folder
 )
 
 // Keep writes the proof to a new file in the folder dir. It returns false if the proof is there already, or if the

@@ -35,13 +35,13 @@ func (d Folder) Versions(role string) (all []int64) {
 	return all
 }
 
-// Has reports whether a release file is there with its length. Its content was verified when it was written.
+// Has reports whether a release file exists with its signed length. Its content was verified when the file was written.
 func (d Folder) Has(f File) bool {
 	info, err := os.Stat(d.Path(f.URLPath()))
 	return err == nil && info.Size() == f.Length
 }
 
-// RemoveUnnamed removes the release files that no targets document in the folder names. It returns how many.
+// RemoveUnnamed removes the release files that no targets document in the folder names. It returns their number.
 func (d Folder) RemoveUnnamed() (removed int, err error) {
 	needed := map[string]bool{}
 	for _, v := range d.Versions("targets") {

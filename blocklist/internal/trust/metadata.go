@@ -2,8 +2,8 @@ package trust
 
 import "bytes"
 
-// Metadata is a set of documents that were verified together under one root. Each is parsed, and has the received
-// bytes.
+// Metadata is a set of documents that were verified together under one root. Each document is parsed, and also keeps
+// the bytes as received.
 type Metadata struct {
 	Timestamp *Timestamp   `json:"timestamp,omitempty"`
 	Snapshot  *Snapshot    `json:"snapshot,omitempty"`

@@ -27,9 +27,9 @@ type OnlineSpec struct {
 	Expires     time.Time
 	Next        []byte // the referenced document: targets for a snapshot, a snapshot for a timestamp
 	NextVersion int64  // version of the referenced document
-	Root        int64  // for a timestamp: the newest root when it was made
+	Root        int64  // for a timestamp: version of the newest root when it was made
 
-	// For a snapshot: the newest urgent document and its version; empty if there was none so far.
+	// Urgent and its version, for a snapshot: the newest urgent document; empty if there was none so far.
 	Urgent        []byte
 	UrgentVersion int64
 }
@@ -52,7 +52,7 @@ func NewTimestamp(spec OnlineSpec) ([]byte, error) {
 	return tuf.NewTimestamp(h, tuf.NewReference(spec.Next, spec.NextVersion), more)
 }
 
-// more returns the fields that Argine adds.
+// more returns the fields that Argine adds to TUF's.
 func (spec OnlineSpec) more() map[string]any {
 	more := map[string]any{}
 	if spec.List != "" {
@@ -66,7 +66,7 @@ type Timestamp struct {
 	tuf.Timestamp
 
 	List string // name of the list; empty: not given
-	Root int64  // newest root when the timestamp was made; 0: not given
+	Root int64  // version of the newest root when the timestamp was made; 0: not given
 }
 
 // ParseTimestamp parses a timestamp. It does not verify signatures.
@@ -86,7 +86,7 @@ type Snapshot struct {
 	tuf.Snapshot
 
 	List   string         // name of the list; empty: not given
-	Urgent *tuf.Reference // the newest urgent document; nil: none so far
+	Urgent *tuf.Reference // reference to the newest urgent document; nil: there was none so far
 }
 
 // ParseSnapshot parses a snapshot. It does not verify signatures.

@@ -15,9 +15,9 @@ import (
 
 // Limits on decompression.
 const (
-	MaxText   = 4 << 30 // size of a release's text, in bytes
+	MaxText   = 4 << 30 // of a release's text, decompressed, in bytes
 	MaxWindow = 8 << 20 // memory for the zstd window, in bytes; level 19 uses as much
-	// maxRatio is the maximum compression ratio. Millions of consecutive names with one long reference reach about 160.
+	// maxRatio is the maximum compression ratio. Millions of similar names with one long reference reach about 160.
 	maxRatio = 512
 )
 
@@ -76,7 +76,7 @@ func OpenText(r io.Reader, f File) (io.ReadCloser, error) {
 	return &text{zstd: d, path: f.Path, left: left}, nil
 }
 
-// text is the text of a release, with a limit on its length.
+// text is the decompressed text of a release. Reading beyond its maximum length fails.
 type text struct {
 	zstd *zstd.Decoder
 	path string

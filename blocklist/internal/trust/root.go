@@ -11,20 +11,21 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// RootSpec is the content of a root: the keys that may sign for a list.
+// RootSpec is the content of a root: the keys that may sign for a list, and its rules.
 type RootSpec struct {
 	List      string
-	Version   int64 // from 1, one more than the previous root's
+	Version   int64 // from 1; one more than that of the previous root
 	Expires   time.Time
 	Officers  []notekey.Key // who may sign roots and targets
 	Threshold int           // number of officers who must sign
 	Online    notekey.Key   // the origin's key, which signs snapshots and timestamps
 	Urgent    Urgent
-	// Confidential lists are encrypted to their subscribers. If a root is confidential, all later ones must be, too.
+	// Confidential is true if release files are encrypted to the subscribers. If a root is confidential, all later ones
+	// must be, too.
 	Confidential bool
 }
 
-// Root is a well-formed root. To verify it, use [OpenRoot] or [CheckNextRoot].
+// Root is a parsed root in valid form. To verify its signatures, use [OpenRoot] or [CheckNextRoot].
 type Root struct {
 	spec RootSpec
 	doc  *tuf.Root
@@ -177,8 +178,8 @@ func sameRole(a, b tuf.Role) bool {
 	return a.Threshold == b.Threshold && slices.Equal(a.KeyIDs, b.KeyIDs)
 }
 
-// checkKeys checks the threshold and that keys and names are distinct. One key under two names would give its holder
-// two votes.
+// checkKeys checks the threshold, and that keys and names are distinct. Otherwise one key under two names would count
+// twice.
 func (spec *RootSpec) checkKeys() error {
 	n := len(spec.Officers)
 	if spec.Threshold < 1 || spec.Threshold > n || n > MaxOfficers {
@@ -198,15 +199,14 @@ func (spec *RootSpec) checkKeys() error {
 	return nil
 }
 
-// Signatures has the officers who have signed a document, and those who have not. Each valid signature counts once per
-// public key.
+// Signatures lists the officers who have signed a document, and those who have not. Each public key counts once.
 type Signatures struct {
 	Threshold int
-	Signed    []notekey.Key // who signed
-	Missing   []notekey.Key // officers who did not
+	Signed    []notekey.Key // officers who have signed
+	Missing   []notekey.Key // officers who have not signed
 }
 
-// Enough reports whether the threshold is reached.
+// Enough reports whether the threshold of officers has signed.
 func (s Signatures) Enough() bool { return s.Threshold > 0 && len(s.Signed) >= s.Threshold }
 
 // Err returns nil if the threshold is reached. Otherwise it returns an error that lists the missing officers and wraps
@@ -236,7 +236,7 @@ func CheckSignatures(root *Root, doc []byte) (Signatures, error) {
 	return root.count(d), nil
 }
 
-// count verifies the officers' signatures. ParseRoot has checked that their keys are distinct.
+// count verifies the officers' signatures on a document. ParseRoot has checked that the officers' keys are distinct.
 func (r *Root) count(d *tuf.Document) Signatures {
 	s := Signatures{Threshold: r.spec.Threshold}
 	for _, k := range r.spec.Officers {
@@ -256,7 +256,7 @@ func (r *Root) checkEnough(what string, d *tuf.Document) error {
 	return err
 }
 
-// enough is checkEnough, and returns who has signed.
+// enough is like checkEnough, and also returns which officers have signed.
 func (r *Root) enough(what string, d *tuf.Document) (Signatures, error) {
 	if !d.Canonical() {
 		return Signatures{}, fmt.Errorf("%s: %w: its signed part is not written in the form in which it is read", what,
@@ -278,9 +278,9 @@ func OpenRoot(b []byte) (*Root, error) {
 	return root, nil
 }
 
-// CheckNextRoot parses the successor of a root. Enough officers of the previous root, and enough of its own, must have
-// signed it. It may be expired, since there may be further roots. CheckNextRoot fails with [blocklist.ErrUntrusted], or
-// like ParseRoot.
+// CheckNextRoot parses the successor of a root. The threshold of officers of the previous root, and that of the new
+// root itself, must have signed it. It may be expired, since there may be further roots. CheckNextRoot fails with
+// [blocklist.ErrUntrusted], or like ParseRoot.
 func CheckNextRoot(held *Root, next []byte) (*Root, error) {
 	root, err := ParseRoot(next)
 	if err != nil {

@@ -4,7 +4,7 @@ import "encoding/json"
 
 // Documents are stored as the received bytes, in base64. They are parsed once, when they are loaded.
 
-// Bytes returns the received document, or nil for none.
+// Bytes returns the document as received, or nil if t is nil.
 func (t *Timestamp) Bytes() []byte {
 	if t == nil {
 		return nil
@@ -12,7 +12,7 @@ func (t *Timestamp) Bytes() []byte {
 	return t.Raw
 }
 
-// Bytes returns the received document, or nil for none.
+// Bytes returns the document as received, or nil if s is nil.
 func (s *Snapshot) Bytes() []byte {
 	if s == nil {
 		return nil
@@ -20,7 +20,7 @@ func (s *Snapshot) Bytes() []byte {
 	return s.Raw
 }
 
-// Bytes returns the received document, or nil for none.
+// Bytes returns the document as received, or nil if spec is nil.
 func (spec *TargetsSpec) Bytes() []byte {
 	if spec == nil {
 		return nil
@@ -28,7 +28,7 @@ func (spec *TargetsSpec) Bytes() []byte {
 	return spec.doc.Raw
 }
 
-// Bytes returns the received document, or nil for none.
+// Bytes returns the document as received, or nil if spec is nil.
 func (spec *UrgentSpec) Bytes() []byte {
 	if spec == nil {
 		return nil

@@ -14,11 +14,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Release is the signed description of a release, in addition to the hash of its file.
+// Release is the signed description of one release, and of the file that has it.
 type Release struct {
 	List    string    `json:"list"`
 	Serial  uint64    `json:"serial"`
-	Base    uint64    `json:"base"` // serial that a delta starts from; 0: the file is a snapshot
+	Base    uint64    `json:"base"` // serial of the state that a delta applies to; 0: the file is a snapshot
 	Entries uint64    `json:"entries"`
 	Digest  string    `json:"digest"` // see [blocklist.Digest]
 	Created time.Time `json:"created"`
@@ -30,7 +30,7 @@ type Release struct {
 // maxOverride is the maximum length of the reason for an override, in bytes.
 const maxOverride = 1 << 10
 
-// maxSealedOverride is more than the length of an encrypted reason, in base64.
+// maxSealedOverride is an upper bound on the length of an encrypted reason in base64, in bytes.
 const maxSealedOverride = 4 << 10
 
 // CheckOverride returns an error unless a text is a valid reason for an override: one line of printable text.
@@ -41,7 +41,7 @@ func CheckOverride(text string) error {
 	return nil
 }
 
-// File is one file of a release.
+// File is one signed file of a release: a snapshot or a delta. Key files have no Release.
 type File struct {
 	Path    string // such as snapshot-42.txt.zst
 	Length  int64  // bytes
@@ -70,7 +70,7 @@ type TargetsSpec struct {
 
 	Keys  []File  // key files, one for each kind of recipients
 	KeyID string  // see [ListKey.ID]; empty: the list is not confidential
-	Key   ListKey // set by Open: then Files are decrypted
+	Key   ListKey // set by Open after Files were decrypted; nil: not opened, or not confidential
 
 	doc *tuf.Targets // the document
 }

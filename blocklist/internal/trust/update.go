@@ -16,7 +16,7 @@ type Updater struct {
 }
 
 // NewUpdater is [NewWorkflow] for a list. It ignores a held snapshot that references urgent orders of a revoked
-// officer, since that officer could have chosen such a high version that no later one is possible.
+// officer: that officer may have chosen the highest version, so that no later urgent order could be accepted.
 func NewUpdater(root *Root, held Metadata, now time.Time) *Updater {
 	if held.namesRevoked(root) {
 		held.Snapshot = nil

@@ -12,10 +12,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// Open opens a file of the targets. The function must check the file's length and hash.
+// Open opens a file of the targets. It must check the file's length and hash.
 type Open func(File) (io.ReadCloser, error)
 
-// File returns the file from one serial to another.
+// File returns the file that leads from one serial to another; from is 0 for a snapshot. It returns false if there is
+// none.
 func (spec TargetsSpec) File(from, to uint64) (File, bool) {
 	i := slices.IndexFunc(spec.Files, func(f File) bool { return f.Release.Base == from && f.Release.Serial == to })
 	if i < 0 {
@@ -24,7 +25,7 @@ func (spec TargetsSpec) File(from, to uint64) (File, bool) {
 	return spec.Files[i], true
 }
 
-// State returns the signed description of a serial. It returns false if the targets do not describe it.
+// State returns the signed description of a serial. It returns false if no file of the targets leads to that serial.
 func (spec TargetsSpec) State(serial uint64) (Release, bool) {
 	i := slices.IndexFunc(spec.Files, func(f File) bool { return f.Release.Serial == serial })
 	if i < 0 {
@@ -101,7 +102,7 @@ func (r Release) Header() (blocklist.Header, error) {
 	}, err
 }
 
-// readers yields a reader for each file, in order. It opens a file after the previous one was read.
+// readers yields a reader for each file, in order. It opens each file only after the previous one was read.
 func readers(files []File, open Open) iter.Seq2[*blocklist.ReleaseReader, error] {
 	return func(yield func(*blocklist.ReleaseReader, error) bool) {
 		for _, f := range files {
@@ -121,7 +122,7 @@ func readers(files []File, open Open) iter.Seq2[*blocklist.ReleaseReader, error]
 	}
 }
 
-// read opens a file and calls do with its reader.
+// read opens a file, calls do with its reader, and closes the file.
 func read(f File, open Open, do func(*blocklist.ReleaseReader) error) (err error) {
 	file, err := open(f)
 	if err != nil {
@@ -135,8 +136,8 @@ func read(f File, open Open, do func(*blocklist.ReleaseReader) error) (err error
 	return errors.Join(do(r), text.Close())
 }
 
-// Changes yields the changes in a file. If it ends without an error, a delta results in the signed state when applied
-// to the state signed for its base. This is not checked if the targets no longer describe the base.
+// Changes yields the changes in a file. If it ends without an error, a delta turns the state signed for its base into
+// the state signed for its serial. This is not checked if the targets no longer describe the base.
 func Changes(f File, in TargetsSpec, open Open) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
 		err := read(f, open, func(r *blocklist.ReleaseReader) error {
@@ -156,7 +157,7 @@ func Changes(f File, in TargetsSpec, open Open) iter.Seq2[blocklist.Change, erro
 	}
 }
 
-// errEnded ends the reading of a file when the loop was left, or got an error.
+// errEnded ends the reading of a file after the loop over the changes has stopped, or has received an error.
 var errEnded = errors.New("ended")
 
 // leads returns an error unless the delta, applied to the state of r, results in the state of its header.

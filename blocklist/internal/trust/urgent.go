@@ -21,8 +21,8 @@ const (
 )
 
 const (
-	fieldUrgent = "x-argine-urgent" // in the signed part of a root: the limits; in an urgent document: the orders
-	metaUrgent  = "urgent.json"     // in a snapshot: the name of the newest urgent document
+	fieldUrgent = "x-argine-urgent" // in a root: the limits of urgent orders; in an urgent document: the orders
+	metaUrgent  = "urgent.json"     // in a snapshot: the key of the reference to the newest urgent document
 )
 
 // Urgent has the limits that a root sets for urgent orders, which one officer alone may sign: at most Entries targets
@@ -46,7 +46,7 @@ func (u Urgent) check() error {
 	return nil
 }
 
-// readField parses a field that Argine adds. All of its keys must be known.
+// readField parses a field that Argine adds to TUF's. It fails for unknown keys in the field.
 func readField(what string, fields map[string]any, name string, into any) error {
 	b, err := json.Marshal(fields[name])
 	if err == nil {
@@ -80,8 +80,8 @@ const MaxUrgentNumber = 1<<urgentBits - 1
 const urgentBits = 16
 
 // UrgentVersion returns the version of an urgent document: it combines the serial of its release with a number from 1.
-// So the first version for a new release is higher than all versions for the previous one, and no officer can use up
-// the versions.
+// So each version for a new release is higher than all versions for the previous one, and no officer can use up the
+// versions.
 func UrgentVersion(serial uint64, number int64) int64 { return int64(serial)<<urgentBits | number }
 
 // UrgentSerial returns the serial of the release that an urgent document with this version is for.
@@ -94,19 +94,19 @@ func UrgentName(version int64) string { return fmt.Sprintf("%d.urgent.json", ver
 // with the next release.
 type UrgentSpec struct {
 	List    string
-	Version int64 // see [UrgentVersion]
+	Version int64 // combines Serial and number, see [UrgentVersion]
 	Expires time.Time
-	Serial  uint64            // serial of the release that it adds to
+	Serial  uint64            // serial of the release to which the entries are added
 	Entries []blocklist.Entry // sorted by target; each blocks and has an expiry
 	Sealed  string            // the encrypted entries, for a confidential list
 
 	doc *tuf.Targets // the document
 }
 
-// Number returns the number of the document among those for its release, from 1.
+// Number returns the number of the document among the urgent documents for its release, from 1.
 func (spec UrgentSpec) Number() int64 { return spec.Version & MaxUrgentNumber }
 
-// orders is the form of the entries in the document.
+// orders is the JSON form of the entries in the document.
 type orders struct {
 	Serial  uint64   `json:"serial"`
 	Entries []string `json:"entries,omitempty"`
@@ -175,7 +175,7 @@ func ParseUrgent(b []byte) (spec UrgentSpec, err error) {
 	return spec, spec.readEntries(o.Entries)
 }
 
-// Open decrypts the entries with the list key. Without a key, they stay encrypted.
+// Open decrypts the entries of a confidential list with its key. Without a key, they stay encrypted.
 func (spec *UrgentSpec) Open(k ListKey) error {
 	if spec.Sealed == "" || k == nil {
 		return nil
@@ -212,8 +212,8 @@ func (spec *UrgentSpec) readEntries(lines []string) error {
 }
 
 // OpenUrgent parses urgent orders, and checks that at least one officer of the root has signed them and that their
-// number is within the root's limit. OpenUrgent can't check since when an order exists; the caller must check that.
-// Entries of a confidential list are decrypted if the key is known.
+// number is within the root's limit. The caller must apply the limit on their time with [Urgent.Limit]. Entries of a
+// confidential list are decrypted if the key is known.
 func OpenUrgent(root *Root, b []byte, k ListKey) (UrgentSpec, error) {
 	spec, err := ParseUrgent(b)
 	if err == nil {
@@ -222,7 +222,7 @@ func OpenUrgent(root *Root, b []byte, k ListKey) (UrgentSpec, error) {
 	return spec, err
 }
 
-// ReviewUrgent is [OpenUrgent] for urgent orders before an officer has signed them.
+// ReviewUrgent is [OpenUrgent] for urgent orders that no officer has signed yet.
 func ReviewUrgent(root *Root, b []byte, k ListKey) (UrgentSpec, error) {
 	spec, err := ParseUrgent(b)
 	if err == nil {
@@ -278,9 +278,9 @@ func (spec UrgentSpec) checkAllowed(root *Root) error {
 }
 
 // AcceptUrgent verifies an urgent document against the metadata of a release: an officer must have signed it, it must
-// be newer than the one in the metadata, and not be for a later release. It returns the decrypted orders, and the
-// metadata with the document. If the document violates another rule, AcceptUrgent fails. But the returned metadata then
-// has it as refused, so that no older document is accepted.
+// be newer than the one in the metadata, and must not be for a later release. It returns the decrypted orders, and the
+// metadata with the document. If the document violates another rule, AcceptUrgent fails, but returns metadata in which
+// the document is refused, so that no older document is accepted.
 func (m Metadata) AcceptUrgent(root *Root, signed UrgentSpec) (UrgentSpec, Metadata, error) {
 	if err := m.checkUrgent(root, signed); err != nil {
 		return signed, m, err
@@ -297,8 +297,8 @@ func (m Metadata) AcceptUrgent(root *Root, signed UrgentSpec) (UrgentSpec, Metad
 	return opened, m, nil
 }
 
-// RefuseUrgent returns the metadata with a signed document as refused: it is never enforced, and no older document is
-// accepted.
+// RefuseUrgent returns the metadata in which a signed document is refused: it is never enforced, and no older document
+// is accepted.
 func (m Metadata) RefuseUrgent(spec UrgentSpec) Metadata {
 	if bytes.Equal(m.Urgent.Bytes(), spec.Bytes()) {
 		m.Urgent = nil
@@ -338,7 +338,7 @@ func (m Metadata) urgentVersion(root *Root) (newest int64) {
 	return newest
 }
 
-// namesRevoked reports whether the snapshot references urgent orders of an officer whom this root does not allow.
+// namesRevoked reports whether the snapshot references urgent orders that no officer of this root has signed.
 func (m Metadata) namesRevoked(root *Root) bool {
 	if m.Snapshot == nil || m.Snapshot.Urgent == nil {
 		return false

@@ -8,12 +8,12 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// Reference is a reference to the next document.
+// Reference is a verified document's reference to the next document.
 type Reference struct {
 	tuf.Reference
 
-	Name  string // of the file
-	Limit int64  // signed length in bytes, or else the limit for this kind of document
+	Name  string // file name of the next document
+	Limit int64  // its maximum length in bytes: the signed length, or, without one, the limit for such documents
 }
 
 func reference(name string, to tuf.Reference, limit int64) Reference {
@@ -23,8 +23,9 @@ func reference(name string, to tuf.Reference, limit int64) Reference {
 	return Reference{Reference: to, Name: name, Limit: limit}
 }
 
-// Workflow is the TUF client workflow under a trusted root (5.4 to 5.6). Call Timestamp, Snapshot and Targets in this
-// order, each once. It has no rules beyond TUF. Accepted documents take effect only after Targets has succeeded.
+// Workflow is the client workflow of TUF's specification (5.4 to 5.6), without rules of Argine, under a trusted root.
+// Call Timestamp, Snapshot and Targets in this order, each once. Accepted documents take effect only after Targets has
+// succeeded.
 type Workflow struct {
 	update *tuf.Update
 	list   string // required name of the list; empty: any

@@ -1,10 +1,11 @@
 // Package tuf verifies documents of The Update Framework (TUF,
 // https://theupdateframework.github.io/specification/v1.0.31/): canonical JSON, key identifiers, ed25519 signatures,
 // thresholds, the chain of roots, and the client workflow with its protection against rollback, freeze, fast-forward
-// and mix-and-match. It knows nothing of lists; package trust adds what Argine asks for.
+// and mix-and-match. It knows nothing of lists; package trust adds the rules of Argine. Numbers in comments, such as
+// 5.3, are sections of that specification.
 //
 // A document is parsed once, by [ParseRoot], [ParseTimestamp], [ParseSnapshot] or [ParseTargets], into a value that
-// carries the bytes it came from. Errors wrap the sentinels of package blocklist.
+// keeps the received bytes. Errors wrap the sentinels of package blocklist.
 //
 // The tests compare every verdict with that of go-tuf, the reference implementation.
 package tuf

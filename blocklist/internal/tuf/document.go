@@ -13,7 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Document is a signed document of any role, with its form checked but its signatures not verified.
+// Document is a signed document of any role. Its form is checked; its signatures are not verified.
 type Document struct {
 	Raw        []byte // the received bytes
 	Version    int64
@@ -30,7 +30,7 @@ type Document struct {
 type envelope struct {
 	Signed     json.RawMessage     `json:"signed"`
 	Signatures []Object[Signature] `json:"signatures"`
-	fields     map[string]any      // the whole document as JSON values, by keys as they are spelled
+	fields     map[string]any      // all fields of the document by their exact names
 }
 
 func checkSize(what string, b []byte, limit int) error {
@@ -59,7 +59,7 @@ func openEnvelope(what string, b []byte, limit int) (e envelope, err error) {
 	return e, nil
 }
 
-// fields is a pointer to the signed part of a role: a struct that embeds [Header].
+// fields is a constraint: a pointer to the signed part of a role, which is a struct that embeds [Header].
 type fields[T any] interface {
 	*T
 	header() *Header
@@ -96,8 +96,8 @@ func parse[T any, P fields[T]](what, role string, b []byte, limit int) (d Docume
 	return d, signed, nil
 }
 
-// checkKeys makes checks that decoding into a struct leaves out: the exact spelling of the first two keys, and no two
-// signatures with the same key identifier.
+// checkKeys checks that the document's type is the role, and that no two signatures have the same key identifier.
+// Unlike decoding into a struct, it requires the exact spelling of the keys "signed" and "_type".
 func (e envelope) checkKeys(role string) error {
 	signed, _ := e.fields["signed"].(map[string]any)
 	if is, _ := signed["_type"].(string); is != role {
@@ -113,7 +113,8 @@ func (e envelope) checkKeys(role string) error {
 	return nil
 }
 
-// document returns the part of a document that is common to all roles.
+// document returns a Document with what all roles have: the received bytes, the signatures, and the canonical form of
+// the signed part. Its other fields are for the caller to set.
 func (e envelope) document(b []byte) Document {
 	var signed []byte
 	for name, value := range e.fields {
@@ -136,8 +137,8 @@ func canonicalObject[T any](o Object[T]) ([]byte, error) {
 // signatures.
 func (d *Document) Sum() string { return fmt.Sprintf("%x", sha256.Sum256(d.signed)) }
 
-// Canonical reports whether the signed part and its parsed form have the same canonical bytes: known fields in their
-// exact spelling and form, numbers without loss. Otherwise a signature could cover one or the other.
+// Canonical reports whether the signed part as received and its parsed form have the same canonical bytes: known fields
+// in their exact spelling and form, numbers without loss. If they differed, a signature could cover either.
 func (d *Document) Canonical() bool { return d.signed != nil && bytes.Equal(d.signed, d.payload()) }
 
 // New returns an unsigned document.

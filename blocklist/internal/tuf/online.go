@@ -84,7 +84,8 @@ type Targets struct {
 var targets parsed[Targets]
 
 // ParseTargets parses a targets document of at most limit bytes. It does not verify signatures. Errors contain the
-// argument what, as the document's name. The same bytes may give the same document, which must not be changed.
+// argument what, as the document's name. Calls with the same bytes may return the same pointer, so callers must not
+// change the document.
 func ParseTargets(what string, b []byte, limit int) (*Targets, error) {
 	if err := checkSize(what, b, limit); err != nil {
 		return &Targets{}, err

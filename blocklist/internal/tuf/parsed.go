@@ -8,12 +8,12 @@ import (
 	"weak"
 )
 
-// parsed remembers documents of one role by their bytes as long as they are in use: a command reads the same roots and
-// releases several times, and parsing is most of what that costs.
+// parsed caches the parsed documents of one role, by the SHA-256 of their bytes, as long as the program references
+// them. A command reads the same roots and releases several times, and most of the cost is parsing.
 type parsed[T any] struct{ documents sync.Map } // by SHA-256: weak.Pointer[T]
 
-// get returns the document of some bytes: the one that is in use, or what parse returns for a copy of them. Errors are
-// not remembered.
+// get returns the cached document with these bytes. If there is none, it calls parse with a copy of the bytes, and
+// caches the result. Errors are not cached.
 func (p *parsed[T]) get(b []byte, parse func([]byte) (*T, error)) (*T, error) {
 	sum := sha256.Sum256(b)
 	if known, ok := p.documents.Load(sum); ok {

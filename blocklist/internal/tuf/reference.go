@@ -18,7 +18,7 @@ func NewReference(doc []byte, version int64) Object[Reference] {
 	}}
 }
 
-// check checks a reference to a document of at most limit bytes.
+// check checks the form of a reference to a document whose maximum length is limit bytes.
 func (r Reference) check(what string, limit int64) error {
 	switch {
 	case r.Version < 1 || r.Length < 0:

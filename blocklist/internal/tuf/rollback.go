@@ -9,14 +9,14 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Update is one run of the client workflow below a trusted root (5.4 to 5.6). Call Timestamp, Snapshot and Targets in
+// Update is one run of the client workflow (5.4 to 5.6) under a trusted root. Call Timestamp, Snapshot and Targets in
 // this order, each once. It refuses rollback, freeze (expired documents) and mix-and-match attacks. Accepted documents
 // take effect only after Targets has succeeded.
 type Update struct {
 	root *Root
 	now  time.Time
 
-	heldTimestamp *Timestamp // nil: none, or not valid under the root
+	heldTimestamp *Timestamp // nil: there is none, or the root's keys did not sign it
 	heldSnapshot  *Snapshot
 	timestamp     *Timestamp
 	snapshot      *Snapshot

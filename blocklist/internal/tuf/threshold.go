@@ -13,7 +13,8 @@ func (d *Document) SignedBy(public ed25519.PublicKey) bool {
 	return d.verify(KeyID(public), public, d.signed)
 }
 
-// verify checks the signature over a payload. It returns false for a payload without a canonical form.
+// verify reports whether the first signature with the key identifier id is valid for a payload. It returns false if the
+// payload is nil.
 func (d *Document) verify(id string, public ed25519.PublicKey, payload []byte) bool {
 	if payload == nil {
 		return false

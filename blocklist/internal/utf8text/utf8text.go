@@ -1,6 +1,6 @@
-// Package utf8text decodes small text files that people edited: editors and shells on Windows write a byte order mark
-// (BOM), or UTF-16 in place of UTF-8. The rest serves the opposite direction: [IsLine] and [Unsafe] check outside
-// text, [Plain] makes it safe for logs and terminals.
+// Package utf8text handles text from outside. [Decode] decodes small text files that people edited: editors and shells
+// on Windows write a byte order mark (BOM), or UTF-16 in place of UTF-8. [IsLine] and [Unsafe] check text, and [Plain]
+// makes it safe for logs and terminals.
 package utf8text
 
 import (
@@ -24,11 +24,11 @@ func Decode(b []byte) ([]byte, error) {
 	return bytes.TrimPrefix(b, []byte("\ufeff")), nil
 }
 
-// maxPlain is the maximum length of outside text in an error.
+// maxPlain is the maximum length of a text that [Plain] returns, in bytes, without the dots at its end.
 const maxPlain = 400
 
-// Plain makes an error text that may contain outside input safe for logs and terminals: it removes control characters
-// and limits the length.
+// Plain makes an error text that may contain outside input safe for logs and terminals: it replaces characters that are
+// not printable and limits the length.
 func Plain(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -42,8 +42,7 @@ func Plain(text string) string {
 	return text
 }
 
-// IsLine reports whether a text is one line of UTF-8 without control characters, and not longer than the argument most,
-// in bytes.
+// IsLine reports whether a text is one line of UTF-8 without control characters, of at most most bytes.
 func IsLine(text string, most int) bool {
 	return len(text) <= most && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }

@@ -1,4 +1,4 @@
-// Package trusttest makes agencies, releases and bundles for the tests of the packages that speak The Update Framework.
+// Package trusttest makes agencies, releases and bundles for tests of the packages that implement The Update Framework.
 // Everything that it makes is deterministic, except for times.
 package trusttest
 
@@ -21,23 +21,24 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// List is the name of the list that a new Agency answers for.
+// List is the name of the list of a new Agency.
 const List = "it.example/test"
 
-// Person holds a key.
+// Person is an officer or another holder of a key.
 type Person struct {
 	notekey.Key
 	Private ed25519.PrivateKey
 }
 
-// NewPerson makes a key pair from the name.
+// NewPerson makes a key pair that depends on the name only.
 func NewPerson(name string) Person {
 	seed := sha256.Sum256([]byte(name))
 	private := ed25519.NewKeyFromSeed(seed[:])
 	return Person{Key: notekey.Key{Name: name, Public: private.Public().(ed25519.PublicKey)}, Private: private}
 }
 
-// Agency makes roots and releases of a list. Its fields may be changed at any time.
+// Agency makes roots and releases of a list. Tests may change its fields at any time; the next document has the new
+// values.
 type Agency struct {
 	T         testing.TB
 	List      string
@@ -47,8 +48,8 @@ type Agency struct {
 	Urgent    trust.Urgent
 	Key       trust.ListKey     // of a confidential list; nil: the list is not confidential
 	To        []trust.Recipient // subscribers of a confidential list
-	Expires   time.Time         // of what is made from now on
-	Created   time.Time         // of releases
+	Expires   time.Time         // expiry of the next documents
+	Created   time.Time         // time of creation of the next releases
 	Roots     [][]byte
 }
 
@@ -65,7 +66,7 @@ func NewAgency(t testing.TB, online notekey.Key) *Agency {
 }
 
 // Rotate makes the next root from the fields, signed by all officers of the new root and by the given officers of the
-// root before.
+// previous root.
 func (a *Agency) Rotate(before ...Person) {
 	a.T.Helper()
 	spec := trust.RootSpec{
@@ -80,7 +81,7 @@ func (a *Agency) Rotate(before ...Person) {
 	a.Roots = append(a.Roots, Sign(a.T, root, slices.Concat(a.Officers, before)...))
 }
 
-// Sign adds the signatures of people.
+// Sign returns the document with the signatures of people added.
 func Sign(t testing.TB, doc []byte, people ...Person) []byte {
 	t.Helper()
 	for _, p := range people {
@@ -94,8 +95,8 @@ func Sign(t testing.TB, doc []byte, people ...Person) []byte {
 // Release is a release with its files.
 type Release struct {
 	Targets []byte
-	Urgent  []byte            // urgent orders on top, if any
-	Files   map[string][]byte // by path
+	Urgent  []byte            // urgent orders for the release; nil: none
+	Files   map[string][]byte // content by path in the targets
 }
 
 // Release makes a snapshot of entries, signed by the first Threshold officers.
@@ -105,7 +106,7 @@ func (a *Agency) Release(serial uint64, entries ...string) Release {
 	return a.Pack(h, a.Seal(Compress(a.T, text)))
 }
 
-// Seal encrypts a file, where the list is confidential.
+// Seal encrypts a file if the list is confidential, and otherwise returns it unchanged.
 func (a *Agency) Seal(file []byte) []byte {
 	a.T.Helper()
 	if a.Key == nil {
@@ -128,7 +129,8 @@ func (a *Agency) path(plain string) string {
 	return plain + ".age"
 }
 
-// keyFiles encrypts the list key to the subscribers.
+// keyFiles encrypts the list key to the subscribers, adds the key files to the map into, and returns their
+// descriptions.
 func (a *Agency) keyFiles(into map[string][]byte) (keys []trust.File) {
 	a.T.Helper()
 	for _, kind := range trust.Kinds() {
@@ -145,7 +147,7 @@ func (a *Agency) keyFiles(into map[string][]byte) (keys []trust.File) {
 	return keys
 }
 
-// Text writes a release's text and its header.
+// Text returns the header and the text of a snapshot with these entries.
 func (a *Agency) Text(serial uint64, entries ...string) (blocklist.Header, []byte) {
 	a.T.Helper()
 	var all []blocklist.Entry
@@ -203,20 +205,21 @@ func (a *Agency) Orders(number int64, serial uint64, entries []string, people ..
 	return Sign(a.T, doc, people...)
 }
 
-// Pack signs a file with any content as the snapshot with that header.
+// Pack makes a signed release whose snapshot is the given file, with any content, described by the header h.
 func (a *Agency) Pack(h blocklist.Header, file []byte) Release {
 	a.T.Helper()
 	path := a.path(SnapshotPath(h.Serial))
 	return a.release([]trust.File{describe(path, h, file)}, map[string][]byte{path: file})
 }
 
-// release signs files, by the first Threshold officers.
+// release makes a release of these files, signed by the first Threshold officers.
 func (a *Agency) release(files []trust.File, content map[string][]byte) Release {
 	a.T.Helper()
 	return Release{Targets: Sign(a.T, a.targets(files, content), a.Officers[:a.Threshold]...), Files: content}
 }
 
-// Unsigned makes the targets document of a snapshot.
+// Unsigned makes the unsigned targets document for a release whose snapshot is the given file, described by the header
+// h.
 func (a *Agency) Unsigned(h blocklist.Header, file []byte) []byte {
 	a.T.Helper()
 	path := a.path(SnapshotPath(h.Serial))
@@ -235,7 +238,7 @@ func (a *Agency) targets(files []trust.File, content map[string][]byte) []byte {
 	return targets
 }
 
-// open reads targets as the agency does.
+// open parses targets, and decrypts them with the agency's key if the list is confidential.
 func (a *Agency) open(targets []byte) trust.TargetsSpec {
 	a.T.Helper()
 	spec, err := trust.ParseTargets(targets)
@@ -274,8 +277,8 @@ func (a *Agency) Delta(before Release, changes ...string) Release {
 	return a.Join(before, h, a.Seal(Compress(a.T, writeText(a.T, h, lines))))
 }
 
-// Join makes a signed release with one more delta: the files of the release before, and the given file as the delta
-// that leads to the state of h. The content of the file is not checked.
+// Join makes a signed release with one more delta than the release before: the given file, which leads to the state in
+// the header h. The content of the file is not checked.
 func (a *Agency) Join(before Release, h blocklist.Header, file []byte) Release {
 	a.T.Helper()
 	return a.with(before, DeltaPath(h.Serial), h, file)

@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// Variables of the environment of a process that is to be killed: its folder, and the serial to begin with.
+// Environment variables of the child process of [RunKilled]: the folder, and the first serial.
 const (
 	KilledDir  = "ARGINE_TEST_KILLED"
 	KilledFrom = "ARGINE_TEST_FROM"
 )
 
-// RunKilled runs the test once more in a child process, which finds [KilledDir] and [KilledFrom] in its environment.
-// The child prints the line "ready". If the child has not ended after the duration while, it is killed.
+// RunKilled runs the test again in a child process, which finds [KilledDir] and [KilledFrom] in its environment. The
+// child must print the line "ready". If it has not ended by itself after the duration while, it is killed.
 func RunKilled(t *testing.T, dir string, from uint64, while time.Duration) {
 	t.Helper()
 	args := []string{"-test.run=^" + t.Name() + "$", "-test.timeout=3m"} // it ends even if this process is killed before

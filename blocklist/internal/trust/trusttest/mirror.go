@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Mirror is a folder with a list's files that can be made to say anything, true or not.
+// Mirror is a folder with a list's files. A test can give each file any content, also a wrong one.
 type Mirror struct {
 	Dir     string
 	Agency  *Agency
@@ -19,13 +19,13 @@ type Mirror struct {
 	version int64     // version of these urgent orders
 }
 
-// NewMirror makes a mirror that signs with online.
+// NewMirror makes a mirror whose timestamps and snapshots are signed by online.
 func (a *Agency) NewMirror(online Person) *Mirror {
 	a.T.Helper()
 	return &Mirror{Dir: a.T.TempDir(), Agency: a, Online: online, Version: 1, Expires: time.Now().Add(time.Hour)}
 }
 
-// Path returns where a file of the list lies.
+// Path returns the path of a file of the list on the disk.
 func (m *Mirror) Path(name string) string {
 	return filepath.Join(m.Dir, "lists", filepath.FromSlash(m.Agency.List), filepath.FromSlash(name))
 }
@@ -37,7 +37,8 @@ func (m *Mirror) Write(name string, content []byte) {
 	check(m.Agency.T, os.WriteFile(m.Path(name), content, 0o644))
 }
 
-// Publish signs and serves a release, with the agency's roots, and goes to the next version.
+// Publish writes the files of a release and the agency's roots, with a new snapshot and timestamp. Then it increments
+// Version.
 func (m *Mirror) Publish(r Release) {
 	t := m.Agency.T
 	t.Helper()

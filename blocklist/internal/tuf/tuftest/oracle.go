@@ -1,5 +1,5 @@
-// Package tuftest has go-tuf, the reference implementation of The Update Framework, as an oracle for the tests: the
-// verdict that package tuf and the rules above it are held against. No program imports it.
+// Package tuftest wraps go-tuf, the reference implementation of The Update Framework, as an oracle: tests compare its
+// verdicts with those of packages tuf and trust. No program imports it.
 package tuftest
 
 import (
@@ -14,11 +14,11 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Chain has the documents that a client holds, the documents that it is given next, and its clock. The chain ends at
-// the first nil document. For targets without a timestamp, only the root vouches.
+// Chain has a client's trusted documents, the documents that it receives, and its clock. The chain ends at the first
+// nil document. If Timestamp is nil, Targets are verified by the root alone.
 type Chain struct {
-	Root  []byte   // trusted
-	Roots [][]byte // that follow it
+	Root  []byte   // the trusted root
+	Roots [][]byte // successors of Root
 
 	HeldTimestamp, HeldSnapshot  []byte
 	Timestamp, Snapshot, Targets []byte
@@ -26,8 +26,8 @@ type Chain struct {
 	Now time.Time
 }
 
-// Verdict takes go-tuf through the chain, and returns what it finds wrong in the words of package blocklist. Strict
-// reports whether a document can be read in one way only; go-tuf leaves that to its callers.
+// Verdict verifies the chain with go-tuf. It returns nil or the first error, as a sentinel of package blocklist. The
+// function strict fails for a document that parsers could interpret differently; go-tuf does not check that.
 func (c Chain) Verdict(strict func([]byte) error) error {
 	for _, b := range append([][]byte{c.Root}, c.Roots...) {
 		if err := checkForm[metadata.RootType](b, strict); err != nil {
@@ -107,8 +107,8 @@ func (c Chain) update(tuf *trustedmetadata.TrustedMetadata, strict func([]byte) 
 	return classifyReferred(err, c.Targets, tuf.Snapshot.Signed.Meta["targets.json"])
 }
 
-// classifyReferred returns mix-and-match instead of rollback if a document has another version than the document that
-// references it says.
+// classifyReferred is classify for a document that another document references. If its version is not the referenced
+// one, the attack is mix-and-match rather than rollback: the error wraps [blocklist.ErrUntrusted].
 func classifyReferred(err error, doc []byte, to *metadata.MetaFiles) error {
 	var d struct {
 		Signed struct{ Version int64 }
@@ -135,7 +135,7 @@ func checkForm[T metadata.Roles](b []byte, strict func([]byte) error) error {
 	return nil
 }
 
-// checkIndex is checkForm for a timestamp or snapshot: it must name the next document.
+// checkIndex is checkForm for a timestamp or snapshot: it also checks the reference to the next document.
 func checkIndex[T metadata.Roles](b []byte, strict func([]byte) error) error {
 	if err := checkForm[T](b, strict); err != nil {
 		return err
@@ -158,7 +158,7 @@ func checkIndex[T metadata.Roles](b []byte, strict func([]byte) error) error {
 type next struct {
 	*metadata.MetaFiles
 
-	Limit16 bool // of 16 KiB, not 256
+	Limit16 bool // at most 16 KiB, instead of 256 KiB
 }
 
 func header(signed any) (version int64, expires time.Time, to *next) {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// rule is a rule of Argine that TUF does not have. It explains a verdict other than go-tuf's if our error has one of
-// the texts.
+// rule is a rule of Argine that TUF does not have. It explains why our verdict differs from go-tuf's if our error
+// contains one of the texts.
 type rule struct {
 	ours, theirs, why string
 	texts             []string
@@ -38,7 +38,7 @@ func rules() []rule {
 	}
 }
 
-// ErrDisagrees is returned by Compare.
+// ErrDisagrees is returned by [Compare] for a difference without a reason.
 var ErrDisagrees = errors.New("go-tuf disagrees")
 
 // Compare compares a verdict with go-tuf's. If they differ, it returns the rule of Argine that explains the difference.
