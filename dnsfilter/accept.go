@@ -17,9 +17,10 @@ const (
 	headerWithin = 2 * time.Second       // time limit for the PROXY header of a connection
 )
 
-// Accept accepts the connections of a listener until ctx ends, and calls handle for each one that is admitted. A
-// connection from one of [Config].Proxies has to begin with a PROXY header. The function handle owns the connection and
-// has to call [Conn.Release] at its end. It must not block. When Accept ends, it closes the listener.
+// Accept accepts the connections of a listener until ctx ends, and calls handle for each connection that is admitted. A
+// connection from one of [Config].Proxies has to begin with a PROXY header. The function handle must not block. It owns
+// the connection, and has to call [Conn.Release] when the connection ends. Accept closes the listener before it
+// returns. The error is nil if ctx has ended, or wraps [net.ErrClosed] if the listener was closed before.
 func (s *Server) Accept(ctx context.Context, l net.Listener, how Transport, handle func(net.Conn, *Conn)) error {
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() }) // a second Close does no harm
 	defer stop()
@@ -52,8 +53,8 @@ func (s *Server) accept(conn net.Conn, client netip.Addr, how Transport, handle 
 	_ = conn.Close()
 }
 
-// acceptProxied reads the PROXY header of a connection, and accepts the connection for the client in the header.
-// Without a valid header it closes the connection.
+// acceptProxied reads the PROXY header of a connection, and calls accept with the client address in the header. If the
+// header is missing or invalid, it closes the connection.
 func (s *Server) acceptProxied(ctx context.Context, conn net.Conn, how Transport, handle func(net.Conn, *Conn)) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	client, err := proxyheader.Read(conn, headerWithin)
@@ -68,7 +69,8 @@ func (s *Server) acceptProxied(ctx context.Context, conn net.Conn, how Transport
 	s.accept(conn, client, how, handle)
 }
 
-// isProxy reports whether an address is in one of [Config].Proxies, so that a PROXY header has to come from it.
+// isProxy reports whether an address is in one of [Config].Proxies. A connection from such an address has to begin with
+// a PROXY header.
 func (s *Server) isProxy(client netip.Addr) bool {
 	return isWithin(s.current.Load().proxies, plainAddr(client))
 }

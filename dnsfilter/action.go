@@ -19,17 +19,18 @@ const (
 	// entries of scope host or ip, and for targets of SVCB and HTTPS records.
 	NXDomain
 
-	NoData   // the name has no records of the type asked for
-	Refused  // the rcode REFUSED
-	Drop     // no answer at all
-	Sinkhole // the rule's addresses for A and AAAA, no data for other types; or the rule's name, for all types
-	Divert   // for a host whose URLs are listed: the addresses of the rule's proxy
+	NoData  // the name has no records of the type asked for
+	Refused // the rcode REFUSED
+	Drop    // no answer at all
+	// addresses of the rule for A and AAAA, no data for other types; or a CNAME record to the rule's name, for all types
+	Sinkhole
+	Divert // addresses of the rule's proxy, for a host with url entries
 
-	LocalData // records of a policy zone
+	LocalData // the records of the policy zone for the name
 	TCPOnly   // over UDP an empty answer with TC; over TCP the real answer
 
-	// Passthru is only for the rule of a policy zone: a query that triggers a record of the zone is answered as if
-	// there were no list, and no later zone decides. The decision has the action Pass.
+	// Passthru is only for the rule of a policy zone: a query that matches a trigger of the zone is answered as if there
+	// were no list, and no later zone decides. The decision has the action Pass.
 	Passthru
 )
 
@@ -49,8 +50,8 @@ func (a Action) String() string {
 // MarshalText implements [encoding.TextMarshaler]. The text is that of [Action.String].
 func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// ParseZoneAction parses an action that overrides those of the records of a policy zone. It is an action of lists,
-// tcp-only or passthru.
+// ParseZoneAction parses the action of a rule with a policy zone, which overrides the actions of the zone's records. It
+// is an action of lists, tcp-only or passthru.
 func ParseZoneAction(text string) (Action, error) {
 	switch text {
 	case TCPOnly.String():

@@ -72,7 +72,7 @@ func (d *Decision) deny(m []byte, q *query) []byte {
 	return d.limit(appendSOA(m, d.zone(m, dnswire.HeaderSize, len(q.name()))))
 }
 
-// end appends the CNAME chain and the denial of its last name.
+// end appends the answer to a query whose CNAME chain ends in a denied name: the chain, and the denial of that name.
 func (d *Decision) end(dst []byte, q *query) []byte {
 	c := d.chain
 	m := append(dst, c.message...)
@@ -149,7 +149,7 @@ func appendRecord(m []byte, rrtype uint16, ttl uint32, data []byte) []byte {
 	return append(binary.BigEndian.AppendUint16(m, uint16(len(data))), data...)
 }
 
-// limit sets TTL and MINIMUM of the SOA record at the end of a message to the TTL of the rule.
+// limit sets the TTL and the MINIMUM field of the SOA record at the end of a message to the TTL of the rule.
 func (d *Decision) limit(m []byte) []byte {
 	if ttl := d.rule.TTL; ttl > 0 {
 		binary.BigEndian.PutUint32(m[len(m)-len(soa)+4:], ttl)

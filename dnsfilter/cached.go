@@ -17,11 +17,11 @@ import (
 
 // CachedAnswer is what the cache has about a name and a type.
 type CachedAnswer struct {
-	Type    string // of the query
-	DO, CD  bool   // bits of the query; queries with other bits have cached answers of their own
+	Type    string // query type
+	DO, CD  bool   // bits of the query; each combination has cached answers of its own
 	Rcode   string
-	Records []string      // of the answer section, in master file format, with the TTLs of the upstream
-	Expires time.Duration // until the answer expires; negative: it expired that long ago
+	Records []string      // answer section in master file format, with the TTLs of the upstream
+	Expires time.Duration // time until the answer expires; negative: time since it expired
 	Stale   bool          // expired: used only while the upstream fails
 	Failing bool          // the last attempt to refresh it has failed
 

@@ -29,7 +29,7 @@ func serves(networks []netip.Prefix, client netip.Addr) bool {
 	return !client.IsValid() || isWithin(networks, plainAddr(client))
 }
 
-// isWithin reports whether an address, as plainAddr returns it, is in one of the networks.
+// isWithin reports whether an address is in one of the networks. The address has the form of plainAddr.
 func isWithin(networks []netip.Prefix, addr netip.Addr) bool {
 	for i := range networks {
 		if networks[i].Contains(addr) {
@@ -39,8 +39,8 @@ func isWithin(networks []netip.Prefix, addr netip.Addr) bool {
 	return false
 }
 
-// plainAddr returns a client address without an IPv4-in-IPv6 prefix and without a zone, so that addresses can be
-// compared.
+// plainAddr converts a client address for comparison with networks: an IPv4-mapped IPv6 address becomes an IPv4
+// address, and an IPv6 zone is removed.
 func plainAddr(client netip.Addr) netip.Addr {
 	if client.Is4() {
 		return client // the usual case, which costs less
@@ -59,7 +59,7 @@ func clientAddr(a net.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// addrPort returns the address of a socket, or the zero value if it has no IP address.
+// addrPort returns the IP address and port of a socket, or the zero value if the socket has none.
 func addrPort(a net.Addr) (at netip.AddrPort) {
 	switch a := a.(type) {
 	case *net.UDPAddr:

@@ -18,10 +18,10 @@ const DefaultCache = 64 << 20
 
 // Config is the configuration of a server.
 type Config struct {
-	Store    *blocklist.Store // the lists; nil: none
+	Store    *blocklist.Store // the lists; nil: no lists
 	Policy   Policy           // actions for the lists
 	Upstream Upstream         // resolves names that are not blocked; required
-	Cache    int64            // bytes of answers to keep; 0: DefaultCache, below 0: none
+	Cache    int64            // maximum size of the cached answers in bytes; 0: DefaultCache, below 0: no cache
 	Log      *slog.Logger     // nil: no log
 
 	// Clients are the networks that the server answers; if empty, [DefaultClients]. Other clients get REFUSED over UDP
@@ -33,8 +33,7 @@ type Config struct {
 	// other networks are not read.
 	Proxies []netip.Prefix
 
-	// CookieSecrets are shared by servers that answer at the same address. If there are none, the server creates its
-	// own.
+	// CookieSecrets are shared by the servers behind one address. If there are none, the server creates its own.
 	CookieSecrets []CookieSecret
 
 	// RateLimit applies to queries over UDP without a valid server cookie.
@@ -83,20 +82,19 @@ type PrimaryZone interface {
 	// SOA answers an unsigned SOA query: it returns the record in wire form without its owner name, or else nil and the
 	// rcode of the refusal.
 	SOA(client netip.Addr) (record []byte, rcode int)
-	// Transfer answers a message about the top of the zone: a request for a transfer (AXFR, IXFR), or any message with
-	// a signature (TSIG). It calls send with each message of the answer, whose bytes are valid until send returns. If
-	// send fails, Transfer returns.
+	// Transfer answers a message about the top of the zone: a request for a transfer (AXFR, IXFR), or any message with a
+	// signature (TSIG). The argument stream is true over TCP, and false over UDP. Transfer calls send with each message of
+	// the answer, whose bytes are valid until send returns. If send fails, Transfer returns.
 	Transfer(message []byte, client netip.Addr, stream bool, send func(message []byte) error)
 }
 
-// Serves reports whether a client is answered. A client without an IP address is always answered: its transport has no
-// such addresses.
+// Serves reports whether the server answers a client. A client without an IP address is always answered.
 func (c *Config) Serves(client netip.Addr) bool { return serves(c.Clients, client) }
 
-// Stale is how long expired answers are used. The zero value is the default: a day.
+// Stale limits how long expired answers are used (serve-stale). The zero value is the default: a day.
 type Stale struct {
 	Off bool
-	Max time.Duration // after the expiry, at most MaxStale; 0: 24 hours
+	Max time.Duration // maximum time after the expiry, up to MaxStale; 0: 24 hours
 }
 
 // MaxStale is the maximum of [Stale].Max: a week (RFC 8767, section 5).

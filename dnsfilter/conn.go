@@ -19,17 +19,17 @@ type Conn struct {
 	server  *Server
 	how     Transport
 	client  netip.Addr
-	message ClientMessage // what taps are told of its queries
-	from    uint64        // client key
+	message ClientMessage // transport and addresses, for the taps
+	from    uint64        // key of the client, see clientKey
 	group   *connections
 	closer  io.Closer
 	asked   atomic.Int64 // time of the last query, in nanoseconds
-	waiting atomic.Int32 // queries that wait for their answer
+	waiting atomic.Int32 // number of queries that wait for the upstream
 }
 
-// Admit admits a connection from a client. It returns nil if the client is not served, or if there is no room: see the
-// limits in the documentation of the package. The server may close the connection later, to make room for another one.
-// The caller has to call [Conn.Release] when the connection has ended.
+// Admit admits a connection from a client. It returns nil if the client is not served, or if there are too many
+// connections: see the limits in the documentation of the package. The server may close the connection later, in
+// exchange for another one. The caller has to call [Conn.Release] when the connection has ended.
 func (s *Server) Admit(conn io.Closer, client netip.Addr, how Transport) *Conn {
 	c := &Conn{server: s, how: how, client: client, from: clientKey(client), group: &s.plain, closer: conn}
 	if how.isEncrypted() {
@@ -68,11 +68,12 @@ func (c *Conn) Handshake(ctx context.Context, conn net.Conn, config *tls.Config)
 	return secured
 }
 
-// Release frees the place of a connection that has ended.
+// Release tells the server that the connection has ended, so that it no longer counts against the limits.
 func (c *Conn) Release() { c.group.remove(c) }
 
-// Answer returns the answer to a query in wire form, in the memory of dst if it has room. If the upstream has to be
-// asked, it waits for the upstream's answer. It returns nil if nothing is to be sent.
+// Answer returns the answer to a query, both in wire form. It uses the memory of dst for the answer if that is large
+// enough. If the upstream has to be asked, Answer waits for the upstream's answer. It returns nil if nothing is to be
+// sent.
 func (c *Conn) Answer(dst, packet []byte) []byte {
 	m, wait := c.AnswerNow(dst, packet)
 	if wait != nil {

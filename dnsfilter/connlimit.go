@@ -7,31 +7,32 @@ import (
 	"time"
 )
 
-// Limits on connections, for all listeners together: plain connections, and encrypted connections, which devices keep
-// open. A QUIC connection takes four times the memory of a TLS connection, so a quarter as many are allowed. A client
-// is an IPv4 address, or an IPv6 /56 network.
+// Limits on connections, for all listeners together. Plain and encrypted connections have separate limits, since
+// devices keep encrypted connections open. A QUIC connection takes four times the memory of a TLS connection, so a
+// quarter as many are allowed. A client is an IPv4 address, or an IPv6 /56 network.
 const (
 	maxConns          = 1000
-	maxEncrypted      = 24_000 // over TCP
+	maxEncrypted      = 24_000 // TLS and HTTPS over TCP
 	maxQUIC           = 6000   // DNS over QUIC and HTTP/3
 	maxConnsPerClient = 100
-	minConnsPerClient = 10 // when few connections are free
+	minConnsPerClient = 10 // lower bound for the limit of a client, which falls as connections fill up
 )
 
 // connections limits the open connections of one kind. When the limit is reached, a new connection replaces one of the
-// client with the most connections, so a flood hurts its own client first. If several clients have the most, it is one
-// that has asked nothing for long.
+// client with the most connections, so a flood hurts its own client first. If several clients have equally many, the
+// client that has sent no query for the longest time loses a connection.
 type connections struct {
-	max                       int           // half of them may wait for the upstream; the rest is for cached answers
-	accepted, closed, refused atomic.Uint64 // closed: to make room; refused: no room
-	waiting                   atomic.Int64  // connections that wait for the upstream
+	max                       int           // limit; half of max may wait for the upstream, the rest is for cached answers
+	accepted, closed, refused atomic.Uint64 // closed: replaced by new ones; refused: not admitted
+	waiting                   atomic.Int64  // number of connections that wait for the upstream
 
 	mu   sync.Mutex
-	n    atomic.Int64                  // changed under mu
-	open map[uint64]map[*Conn]struct{} // by client
+	n    atomic.Int64                  // number of open connections; changed under mu, read without
+	open map[uint64]map[*Conn]struct{} // by client key
 }
 
-// admit adds a connection. It returns false if there is no room.
+// admit adds a connection, and closes another one in exchange if the limit is reached. It returns false if the
+// connection is refused.
 func (cs *connections) admit(c *Conn) bool {
 	victim, ok := cs.add(c)
 	cs.close(victim)
@@ -41,7 +42,7 @@ func (cs *connections) admit(c *Conn) bool {
 	return ok
 }
 
-// close closes a connection to make room. It does nothing if c is nil.
+// close closes a connection that is replaced by another one. It does nothing if c is nil.
 func (cs *connections) close(c *Conn) {
 	if c != nil {
 		cs.closed.Add(1)
@@ -49,7 +50,8 @@ func (cs *connections) close(c *Conn) {
 	}
 }
 
-// add adds a connection if there is room. It also returns the connection to close in exchange, if any.
+// add adds a connection, and returns the connection to close in exchange, or nil if there is none. If there is no
+// connection to close, but one would have to be closed, it returns false and adds nothing.
 func (cs *connections) add(c *Conn) (victim *Conn, ok bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -71,8 +73,8 @@ func (cs *connections) add(c *Conn) (victim *Conn, ok bool) {
 	return victim, true
 }
 
-// full reports whether a client needs a connection closed before it may open another one. It also returns the client
-// that loses a connection.
+// full reports whether a connection has to be closed before the client may open another one. It also returns the client
+// whose connection is closed.
 func (cs *connections) full(from uint64) (whose uint64, full bool) {
 	free := cs.max - int(cs.n.Load())
 	switch limit := min(max(free/5, minConnsPerClient), maxConnsPerClient); {
@@ -84,13 +86,13 @@ func (cs *connections) full(from uint64) (whose uint64, full bool) {
 	return cs.most(from, anyConn), true
 }
 
-// sampled is how many clients, chosen at random, are looked at to make room. Looking at all of them would let a flood
-// of newcomers take milliseconds of a processor for each.
+// sampled is the number of clients that are compared to choose the one that loses a connection. They are chosen at
+// random. To compare all clients would take milliseconds for each new connection of a flood.
 const sampled = 200
 
-// most returns the client with the most connections of a kind, among a random sample of clients. If several have the
-// most, it returns the one whose last query is oldest. If no client has more than the given client, it returns the
-// given client.
+// most returns the client with the most connections of a kind, among a random sample of clients and the given client.
+// If several clients have the most, it returns the given client or, if others have more, the one whose last query is
+// oldest.
 func (cs *connections) most(than uint64, kind func(*Conn) bool) uint64 {
 	most, asked, looked := cs.have(than, kind), int64(math.MinInt64), 0
 	for client := range cs.open { // it begins anywhere
@@ -141,9 +143,9 @@ func (cs *connections) oldest(whose uint64, kind func(*Conn) bool) (oldest *Conn
 
 func anyConn(*Conn) bool { return true }
 
-// admitWaiting makes room for one more connection that waits for the upstream. If the limit is reached, it takes the
-// client with the most waiting connections and closes the one that has waited longest. It returns false if that client
-// is the caller's own.
+// admitWaiting admits one more connection that waits for the upstream. If the limit is reached, it chooses the client
+// with the most waiting connections, and closes the one that has waited longest. If that client is the client of c, it
+// closes nothing and returns false.
 func (cs *connections) admitWaiting(c *Conn) bool {
 	if int(cs.waiting.Load()) < cs.max/2 {
 		return true

@@ -16,14 +16,14 @@ import (
 type counters struct {
 	queries, hits, failures, dropped, limited, slipped, stale atomic.Uint64
 
-	took upstream.Histogram // of answers
+	took upstream.Histogram // time that waiting clients waited for their answers
 
 	mu    sync.Mutex
 	lists map[listAction]*uint64
-	last  listAction // the key counted last; the next one is usually the same
-	at    *uint64    // the counter of last
+	last  listAction // key of the last count; usually the next count has the same key
+	at    *uint64    // the counter for the key in last
 
-	answers answerCounters // over UDP
+	answers answerCounters // answers over UDP
 }
 
 type listAction struct {
@@ -42,7 +42,7 @@ func (c *counters) count(list string, action Action) {
 	*c.at++
 }
 
-// counter returns the counter for a list and an action.
+// counter returns the counter for a list and an action. It creates the counter if needed.
 func (c *counters) counter(key listAction) *uint64 {
 	if c.lists == nil {
 		c.lists = make(map[listAction]*uint64)

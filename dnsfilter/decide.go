@@ -12,10 +12,10 @@ type Decision struct {
 	Action   Action
 	Match    blocklist.Match // the deciding entry; zero if no list of the policy has the name or address
 	rule     *Rule
-	hit      *zoneHit // the rule of a policy zone behind it; nil: none
-	waits    bool     // policy zones before the deciding one need the answer
+	hit      *zoneHit // the policy zone's rule that decided; nil: none
+	waits    bool     // an earlier policy zone may override the decision once the answer is known
 	indirect bool     // the denied name is a target in the answer, but not the end of a CNAME chain
-	chain    *chain   // from the query name to the denied name; nil: the query name is denied
+	chain    *chain   // CNAME chain from the query name to the denied name; nil: the query name is denied
 }
 
 // Blocks reports whether the real answer is withheld.
@@ -29,8 +29,8 @@ func (d Decision) By() string {
 	return d.Match.List
 }
 
-// Notice returns the text for clients of the list or quorum that decided, or nil if none did. The caller must not
-// change the notice.
+// Notice returns the [Notice] of the list or quorum that decided, or nil if none did. The caller must not change the
+// notice.
 func (d Decision) Notice() *Notice {
 	if d.rule == nil {
 		return nil
@@ -38,7 +38,7 @@ func (d Decision) Notice() *Notice {
 	return &d.rule.Notice
 }
 
-// Reason returns the reason of the list or quorum that decided.
+// Reason returns the [Reason] of the list or quorum that decided, or [NoReason] if none did.
 func (d Decision) Reason() Reason {
 	if d.rule == nil {
 		return NoReason
@@ -49,8 +49,8 @@ func (d Decision) Reason() Reason {
 // Allows reports whether an allow list has the name.
 func (d *Decision) Allows() bool { return d.Action == Pass && d.Match.List != "" && d.hit == nil }
 
-// Trigger returns the trigger of the policy zone that decided, and the owner of its rule, relative to the zone. It
-// returns false if another kind of list decided.
+// Trigger returns the trigger of the policy zone's rule that decided, and the owner name of that rule, relative to the
+// zone. It returns false if no policy zone decided.
 func (d *Decision) Trigger() (t Trigger, owner string, ok bool) {
 	if d.hit == nil {
 		return t, "", false
@@ -65,8 +65,8 @@ func (d *Decision) count(c *counters) {
 	}
 }
 
-// decided counts a decision of a list on a query, and shows it to the taps. The argument about is the name in wire
-// form, or the packed address, that the decision is on.
+// decided counts a decision of a list on a query, and shows it to the taps. The argument about is what the decision is
+// about: a name in wire form, or a packed address.
 func (q *query) decided(d *Decision, about []byte) {
 	if q.restarts == 0 || d.Blocks() || d.hit != nil { // else it was counted before
 		d.count(q.counters)
@@ -98,8 +98,8 @@ func (p *Policy) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
 // override it by a trigger on the answer.
 func (d *Decision) Waits() bool { return d.waits }
 
-// decide returns the decision on a query, by the view of its client: on the query name, or on a host that has url
-// entries and is diverted. It is the first decision on every query.
+// decide returns the first decision on a query, by the view of its client. Either a list or policy zone decides on the
+// query name, or the query is diverted because a diverting rule has url entries for the host.
 func (v *views) decide(store *blocklist.Store, q *query) Decision {
 	view := v.of(q.client)
 	d := view.decideOn(store, q)

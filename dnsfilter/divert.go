@@ -8,13 +8,13 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// isDiverted reports whether diversion applies to a query type. It does for address types, and for types such as HTTPS
-// whose answers could bypass the diverted addresses.
+// isDiverted reports whether queries of a type are diverted: those for addresses, and those for types such as HTTPS,
+// whose answers could lead clients around the proxy.
 func isDiverted(qtype uint16) bool {
 	return qtype == dns.TypeA || qtype == dns.TypeAAAA || qtype == dns.TypeANY || isService(qtype)
 }
 
-// diverting returns the first rule that diverts and has url entries for the host in its list, or nil.
+// diverting returns the first rule with addresses in Divert whose list has url entries for the host, or nil.
 func (v *View) diverting(store *blocklist.Store, host []byte) *Rule {
 	for i := range v.Rules {
 		if r := &v.Rules[i]; len(r.Divert) > 0 && store.HasURLs(r.List, host) {
@@ -24,7 +24,7 @@ func (v *View) diverting(store *blocklist.Store, host []byte) *Rule {
 	return nil
 }
 
-// diverts reports whether any rule of the view diverts.
+// diverts reports whether any rule of the view has addresses in Divert.
 func (v *View) diverts() bool {
 	return slices.ContainsFunc(v.Rules, func(r Rule) bool { return len(r.Divert) > 0 })
 }

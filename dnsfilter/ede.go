@@ -10,7 +10,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// ede is the extended DNS errors of an answer (RFC 8914): up to two codes, and a text for the first one.
+// ede has the extended DNS errors of an answer (RFC 8914): up to two codes, and the EXTRA-TEXT of the first one.
 type ede struct {
 	codes [2]uint16
 	text  [2]string // two parts, joined in the answer
@@ -25,8 +25,8 @@ func (e *ede) textSize() int {
 	return len(e.text[0]) + len(textSeparator) + len(e.text[1])
 }
 
-// fit makes the options fit into room bytes: it removes the text first, and then the codes. An answer is never
-// truncated because of them (RFC 8914, section 3).
+// fit makes the options fit into a number of bytes: it removes the text first, and then the codes. An answer is never
+// truncated to make room for extended errors (RFC 8914, section 3).
 func (e *ede) fit(room int) {
 	if e.size() > room {
 		e.text = [2]string{}
@@ -68,7 +68,7 @@ func (e *ede) append(m []byte) []byte {
 	return m
 }
 
-// forged returns the extended errors of a blocking decision for an answer with forged records.
+// forged returns the extended errors of a blocking decision, for an answer with addresses or records of the blocker.
 func (d *Decision) forged(q *query) ede {
 	why := d.ede(q)
 	if why.codes[0] != 0 {

@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	alarmEntries  = 200  // different entries that may block a client's queries within a window of an hour
-	windowSeconds = 3600 // seconds
-	logSeconds    = 60   // minimum seconds between two log lines
+	alarmEntries  = 200  // number of different entries that block a client's queries within a window and cause an alarm
+	windowSeconds = 3600 // length of the window: an hour
+	logSeconds    = 60   // minimum time between two log lines, in seconds
 
-	sketchSets  = 256 // sets of 4 sketches each
+	sketchSets  = 256 // number of sets; a client can have a sketch in one of them
 	sketchWays  = 4
-	sketchWords = 8   // per sketch
-	alarmBits   = 165 // set bits at which alarmEntries entries are estimated: 512 (1 - exp(-200/512))
+	sketchWords = 8   // 64-bit words of the bitmap of a sketch
+	alarmBits   = 165 // number of set bits that means about alarmEntries entries: 512 (1 - exp(-200/512))
 )
 
 // enumerationDetector detects list enumeration: a client that is blocked by unusually many different entries of lists
@@ -38,7 +38,8 @@ type enumerationDetector struct {
 	sketches [sketchSets][sketchWays]sketch
 }
 
-// sketch is the bitmap of one client. The owner is 40 bits of the client's hash and the number of the hour.
+// sketch is the bitmap of one client for one hour. The owner is 40 bits of the client's hash, and the low 24 bits of
+// the hour's number.
 type sketch struct {
 	owner atomic.Uint64
 	seen  [sketchWords]atomic.Uint64
@@ -48,7 +49,7 @@ func newEnumerationDetector() *enumerationDetector {
 	return &enumerationDetector{seed: maphash.MakeSeed()}
 }
 
-// record counts a blocking decision on the query name.
+// record counts the entry that blocks a query name, if the reason is [Censored].
 func (e *enumerationDetector) record(q *query, d *Decision, now uint32, log *slog.Logger) {
 	name, size := q.name(), d.Match.KeySize()
 	if d.rule.Reason == Censored && size > 0 && size <= len(name) {
@@ -56,8 +57,8 @@ func (e *enumerationDetector) record(q *query, d *Decision, now uint32, log *slo
 	}
 }
 
-// recordReached counts a blocking decision on a target in an answer. Without it, a client could enumerate a list by
-// CNAME records of its own that point to the names to try.
+// recordReached counts the entry that blocks a target in an answer, if the reason is [Censored]. Otherwise a client
+// could enumerate a list by CNAME records of its own, with the names to try as targets.
 func (e *enumerationDetector) recordReached(q *query, d *Decision, now uint32, log *slog.Logger) {
 	if d.rule.Reason != Censored {
 		return
@@ -84,7 +85,8 @@ func (e *enumerationDetector) recordEntry(q *query, key []byte, now uint32, log 
 	}
 }
 
-// sketch returns the sketch of a client. It is empty at the beginning of a window.
+// sketch returns the sketch of a client in a window. If there is none, it replaces the sketch of another client, or one
+// of an earlier window, by an empty one.
 func (e *enumerationDetector) sketch(client netip.Addr, window uint32) *sketch {
 	hash := maphash.Comparable(e.seed, clientKey(client))
 	owner := hash&^0xffffff | uint64(window)&0xffffff

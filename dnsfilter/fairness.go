@@ -7,16 +7,16 @@ import "hash/maphash"
 // flood of random names can occupy all places. There are few buckets. Clients and names share them by hash, which
 // matters only when places are short.
 
-// hasRoom reports whether a query gets a place. The arguments are the number of occupied places, their limit, and the
-// number of places that the query's bucket occupies.
+// hasRoom reports whether one more query may wait for the upstream, or for the slow path. The arguments are the number of
+// waiting queries, the limit, and the number of waiting queries in the bucket of the query.
 func hasRoom(occupied, limit, byBucket int) bool {
 	return occupied < limit/4*3 || occupied < limit && byBucket < limit/16
 }
 
-// bucketCounts counts the occupied places per bucket.
+// bucketCounts counts the waiting queries in each bucket.
 type bucketCounts struct{ clients, parents [1 << 10]uint16 }
 
-// buckets are the bucket numbers of a client and of a name's parent.
+// buckets are the numbers of the buckets that a query counts in: by its client, and by the parent of its name.
 type buckets struct{ client, parent uint16 }
 
 // bucketsOf returns the buckets of a query.
@@ -26,8 +26,8 @@ func bucketsOf(seed maphash.Seed, q *query) buckets {
 	return buckets{uint16(client % n), uint16(parent % n)}
 }
 
-// parentOf returns the parent of a name in wire form, at most its last three labels. Random names of one flood have the
-// same parent.
+// parentOf returns the parent of a name in wire form, or the last three labels of the parent if it has more. Random
+// names of one flood have the same parent.
 func parentOf(name []byte) []byte {
 	labels := 0
 	for at := 0; name[at] != 0; at += 1 + int(name[at]) {

@@ -16,8 +16,8 @@ import (
 // refuses malformed queries as a Server does, so the wrapped handler gets no query without a decision. The access list,
 // the rate limit, cookies and special-use zones are left to the other server.
 type Filter struct {
-	// OnDecision is called for each decision by a list, quorum or allow list, before the answer is written. The
-	// goroutine that answers calls it, so it should return soon. Set it before the first query. Nil costs nothing.
+	// OnDecision is called for each decision by a list, quorum or allow list, before the answer is written. It runs in the
+	// goroutine that answers, so it should return soon. Set it before the first query. Nil: no calls.
 	OnDecision func(FilterEvent)
 
 	store    *blocklist.Store
@@ -26,7 +26,7 @@ type Filter struct {
 	counters counters
 }
 
-// FilterEvent is a decision of a filter. It has personal data: the client and the query name. Do not log it without a
+// FilterEvent is a decision of a filter. The client and the query name are personal data: do not log them without a
 // reason.
 type FilterEvent struct {
 	Client   netip.Addr // zero if it has no IP address
@@ -36,7 +36,7 @@ type FilterEvent struct {
 
 // FilterStats are the counters of a filter since it was created.
 type FilterStats struct {
-	Queries uint64 // received, without responses
+	Queries uint64 // received queries; responses are not counted
 	// decisions by list (or quorum) and action; names on no list are not counted
 	Lists map[string]map[Action]uint64
 }
@@ -55,7 +55,8 @@ func (f *Filter) report(q *query, asked dns.Question, d *Decision) {
 	}
 }
 
-// NewFilter creates a filter. It fails as [Policy.Check] does, and for policy zones, which need a [Server].
+// NewFilter creates a filter. The errors are those of [Policy.Check], and [blocklist.ErrMalformed] for a policy with
+// policy zones, which need a [Server].
 func NewFilter(store *blocklist.Store, p Policy) (*Filter, error) {
 	if err := p.Check(store); err != nil {
 		return nil, err
@@ -98,8 +99,8 @@ func (f *Filter) Handler(next dns.Handler) dns.Handler {
 	})
 }
 
-// parseFiltered parses the question of a message, if it has one. It returns the rcode with which the message is
-// refused, or NOERROR.
+// parseFiltered parses the question of a message, if the message has one. It returns the rcode of the refusal, or
+// NOERROR if the message is not refused.
 func (q *query) parseFiltered(msg *dns.Msg, from net.Addr) (rcode int) {
 	read := q.parseMessage(msg, from.Network() != "udp")
 	q.client = plainAddr(clientAddr(from))
@@ -123,7 +124,7 @@ func (d *Decision) writeTo(w dns.ResponseWriter, q *query) error {
 	return write(w, wire)
 }
 
-// write writes a packed answer as a message, so that wrapped writers can count or log it.
+// write writes a packed answer by WriteMsg, so that a wrapped response writer can count or log it.
 func write(w dns.ResponseWriter, wire []byte) error {
 	reply := new(dns.Msg)
 	if err := reply.Unpack(wire); err != nil {
@@ -168,9 +169,8 @@ func (w *inspectingWriter) Write(packed []byte) (int, error) {
 	return len(packed), nil
 }
 
-// inspect returns the decision on the targets in an answer. It reads the answer as one to the client's question,
-// whatever the question section of the answer says. It removes records that do not answer the question, and listed
-// additional records.
+// inspect returns the decision on the targets in an answer. It takes the question from the client's query, not from the
+// answer. It removes from the answer the records that do not answer this question, and those that withholds reports.
 func (w *inspectingWriter) inspect(reply *dns.Msg) (Decision, error) {
 	reply.Answer, _ = scrub(w.asked[0], reply)
 	wire, err := (&dns.Msg{Question: w.asked, Answer: reply.Answer}).Pack()
@@ -188,8 +188,8 @@ func (w *inspectingWriter) inspect(reply *dns.Msg) (Decision, error) {
 	return d, nil
 }
 
-// withholds reports whether an additional record is removed: a listed address, an address of a listed name, and any
-// CNAME, DNAME, SVCB or HTTPS record.
+// withholds reports whether a record is removed from the authority and the additional section: a listed address, an
+// address of a listed name, and any CNAME, DNAME, SVCB or HTTPS record.
 func (v *View) withholds(store *blocklist.Store, rr dns.RR) bool {
 	var addr net.IP
 	switch rr := rr.(type) {

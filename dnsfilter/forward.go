@@ -16,12 +16,12 @@ import (
 // seconds.
 const upstreamTimeout = 4800 * time.Millisecond
 
-// errPanic is the error for an upstream that panicked.
+// errPanic is the failure of an upstream whose Exchange method panicked.
 var errPanic = errors.New("the upstream failed")
 
-// Upstreams returns the state of the upstream resolvers, those of forward zones last. It is empty if the upstreams do
-// not report it. It also sends a probe to each resolver that is down or has never answered: no queries may go to it at
-// present, so its state would not change. The next call shows the outcome.
+// Upstreams returns the state of the upstream resolvers, with those of forward zones last. Upstreams that do not report
+// their state are left out. Upstreams also sends a probe to each resolver that is down or has never answered, since
+// such a resolver may get no queries. The next call of Upstreams shows the outcome.
 func (s *Server) Upstreams() (all []upstream.Status) {
 	for _, r := range s.current.Load().resolvers() {
 		if r.reports == nil {
@@ -36,8 +36,8 @@ func (s *Server) Upstreams() (all []upstream.Status) {
 	return all
 }
 
-// UpstreamDown reports whether all resolvers of the general upstream are down, and since when. An upstream that does
-// not report its state counts as up.
+// UpstreamDown reports whether all resolvers of [Config].Upstream are down, and since when. An upstream that does not
+// report its state counts as up.
 func (s *Server) UpstreamDown() (since time.Time, down bool) {
 	u := s.current.Load().general.reports
 	if u == nil {
@@ -46,7 +46,7 @@ func (s *Server) UpstreamDown() (since time.Time, down bool) {
 	return u.Down()
 }
 
-// forward asks the upstream and waits for the answer. It returns nil if nothing is to be sent.
+// forward asks the upstream, waits, and returns the client's answer. It returns nil if nothing is to be sent.
 func (s *Server) forward(c *snapshot, q *query) []byte {
 	done := make(chan []byte, 1)
 	f, ok := s.attach(q, waiter{done: done})
@@ -72,8 +72,8 @@ func (s *Server) answerOrAsk(c *snapshot, dst []byte, q *query) (m []byte, wait 
 	return m, false
 }
 
-// send sends the query to its upstream: by a session if there is one, or else in a goroutine. The given session is one
-// of the general upstream; send reports whether that session has to be flushed.
+// send sends the query to its upstream, over a session or, without one, in a new goroutine. The argument is a session
+// of the general upstream. The result reports whether the caller has to flush that session.
 func (f *inflight) send(c *snapshot, session upstream.Session) (flush bool) {
 	f.begun = time.Now()
 	if f.query.hasStale {
@@ -122,8 +122,8 @@ func exchange(ctx context.Context, u Upstream, q *query) ([]byte, error) {
 	return packReply(asked, reply)
 }
 
-// forwardMessage returns the query to the upstream. It copies only the question, DO and CD from the client's query. AD
-// requests the validation status (RFC 6840, section 5.7).
+// forwardMessage returns the query that is sent to the upstream. It copies only the question and the bits DO and CD
+// from the client's query. The AD bit requests the validation status (RFC 6840, section 5.7).
 func (q *query) forwardMessage() (*dns.Msg, error) {
 	name, _, err := dns.UnpackDomainName(q.name(), 0)
 	if err != nil {
@@ -135,7 +135,7 @@ func (q *query) forwardMessage() (*dns.Msg, error) {
 	return m.SetEdns0(dnswire.UDPSize, q.do), nil
 }
 
-// appendForward appends the packed form of forwardMessage. The session sets the ID.
+// appendForward appends the query of forwardMessage in wire form. The session sets the ID.
 func (q *query) appendForward(dst []byte) []byte {
 	flags := q.flags&dnswire.FlagCD | dnswire.FlagRD | dnswire.FlagAD
 	dst = append(dst, 0, 0, byte(flags>>8), byte(flags), 0, 1, 0, 0, 0, 0, 0, 1)

@@ -10,10 +10,11 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// ServerID is what the server says about itself to those who ask. The zero value says nothing.
+// ServerID is what clients can learn about the server. The zero value discloses nothing.
 type ServerID struct {
-	// NSID names this server among those at the same address: in the NSID option (RFC 5001), and as the TXT record of
-	// id.server and hostname.bind in the class CH (RFC 4892). At most 64 bytes of printable ASCII; empty: none.
+	// NSID is the name of this server among the servers behind one address. It is sent in the NSID option (RFC 5001), and
+	// as the TXT record of id.server and hostname.bind in the class CH (RFC 4892). At most 64 bytes of printable ASCII;
+	// empty: not sent.
 	NSID string
 	// Version is the TXT record of version.server and version.bind in the class CH. At most 64 bytes of printable ASCII;
 	// empty: none.
@@ -34,7 +35,7 @@ func (id ServerID) Check() error {
 	return nil
 }
 
-// textOf returns the text for a name of the class CH, or an empty string.
+// textOf returns the text of the TXT record for a name in the class CH, or an empty string if there is none.
 func (id *ServerID) textOf(name []byte) string {
 	switch string(name) {
 	case "\x02id\x06server\x00", "\x08hostname\x04bind\x00":

@@ -12,21 +12,21 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// maxWaiting is the limit on waiting clients, and also on upstream queries in flight.
+// maxWaiting is the maximum number of waiting clients, and also of upstream queries in flight.
 const maxWaiting = 4096
 
 // inflight is one upstream query and the clients that wait for its answer. It implements [upstream.Receiver].
 type inflight struct {
 	server     *Server
 	hash       uint64
-	query      query   // only its key is compared
-	worker     *worker // the worker of the session: it flushes late answers when the session is idle; nil: none
+	query      query   // query sent to the upstream; its key identifies the question
+	worker     *worker // worker that reads the replies of the session and flushes late answers; nil: none
 	waiters    []waiter
 	begun      time.Time
 	buckets    buckets
-	generation uint64           // number of earlier uses of this value; timers compare it
-	packet     [maxForward]byte // sent to the upstream
-	reply      []byte           // the accepted reply
+	generation uint64           // number of earlier uses of this value; a timer of an earlier use does nothing
+	packet     [maxForward]byte // buffer for the query to the upstream
+	reply      []byte           // the reply that Accept has accepted, normalized
 }
 
 // waiter is a waiting client: a peer of a UDP socket, or a goroutine with a channel.
@@ -42,14 +42,14 @@ type waiter struct {
 type inflightTable struct {
 	mu     sync.Mutex
 	by     map[uint64]*inflight
-	n      int // waiters
+	n      int // number of waiters
 	counts bucketCounts
 	unused sync.Pool // of *inflight
 }
 
-// attach adds a waiter to the query in flight for the question of q, or for the query that q lacks (see query.lack). If
-// there is none in flight, attach creates it and returns it, and the caller sends it. With the zero waiter, attach adds
-// no client. It returns false if too many clients wait.
+// attach adds a waiter to the query in flight for the question of q, or for the question that q needs answered first
+// (see query.lack). If there is no such query in flight, attach creates and returns it, and the caller has to send it.
+// The zero waiter adds no client. It returns false if too many clients wait.
 func (s *Server) attach(q *query, w waiter) (made *inflight, ok bool) {
 	asked := q
 	if q.lack != nil {
@@ -82,7 +82,7 @@ func (s *Server) attach(q *query, w waiter) (made *inflight, ok bool) {
 	return made, true
 }
 
-// isFull reports whether there is no room for another waiter. A waiter that joins a query in flight takes no place in
+// isFull reports whether another waiter would exceed a limit. A waiter that joins a query in flight does not count in
 // the bucket of the name's parent.
 func (t *inflightTable) isFull(at buckets, joins bool) bool {
 	occupied, parent := max(t.n, len(t.by)), int(t.counts.parents[at.parent])
@@ -92,7 +92,7 @@ func (t *inflightTable) isFull(at buckets, joins bool) bool {
 	return !hasRoom(occupied, maxWaiting, max(int(t.counts.clients[at.client]), parent))
 }
 
-// add creates a query in flight.
+// add adds a query in flight to the table.
 func (t *inflightTable) add(s *Server, hash uint64, at buckets, q *query) *inflight {
 	f, ok := t.unused.Get().(*inflight)
 	if !ok {
@@ -105,7 +105,7 @@ func (t *inflightTable) add(s *Server, hash uint64, at buckets, q *query) *infli
 	return f
 }
 
-// remove removes a query in flight. No further waiters can join it.
+// remove removes a query in flight from the table. No further waiters can join it.
 func (t *inflightTable) remove(f *inflight) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -117,7 +117,8 @@ func (t *inflightTable) remove(f *inflight) {
 	t.uncount(f.waiters)
 }
 
-// takeWaiters detaches the waiters of a query that is still in flight, and returns them.
+// takeWaiters removes the waiters from a query in flight and returns them. If the value has been reused since the given
+// generation, it returns nil.
 func (t *inflightTable) takeWaiters(f *inflight, generation uint64) []waiter {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -137,7 +138,7 @@ func (t *inflightTable) uncount(waiters []waiter) {
 	}
 }
 
-// Accept implements [upstream.Receiver].
+// Accept implements [upstream.Receiver]. It reports whether the reply can be used, and keeps it for Answer.
 func (f *inflight) Accept(reply []byte) (ok bool) {
 	defer f.server.recoverPanic()
 	m, err := normalizeReply(reply, f.query.asked())
@@ -145,7 +146,7 @@ func (f *inflight) Accept(reply []byte) (ok bool) {
 	return err == nil
 }
 
-// Answer implements [upstream.Receiver].
+// Answer implements [upstream.Receiver]. It answers all waiters by the reply that Accept has kept, or by the error.
 func (f *inflight) Answer(_ []byte, err error) {
 	defer f.server.recoverPanic()
 	reply := f.reply
@@ -183,7 +184,8 @@ func (f *inflight) complete(reply []byte, err error) {
 	s.inflight.unused.Put(f)
 }
 
-// deliver gives a client its answer. Over UDP the answer is sent with the next flush at the latest.
+// deliver gives a waiting client its answer, or lets its query continue if the reply is only a part of the answer. Over
+// UDP, the answer is sent with the next flush at the latest.
 func (w *waiter) deliver(s *Server, reply []byte, err error) {
 	if w.query.lack != nil {
 		s.again(w)
@@ -210,7 +212,8 @@ func (w *waiter) flush() {
 	}
 }
 
-// answerFrom appends the client's answer, made from the upstream's reply or error.
+// answerFrom appends the client's answer, made from the upstream's reply or error. If the upstream has failed, an
+// expired answer may be used instead.
 func (s *Server) answerFrom(dst []byte, q *query, reply []byte, err error) []byte {
 	if err != nil {
 		reply = q.failure(err)

@@ -58,9 +58,9 @@ type inspection struct {
 	message  []byte
 	records  int      // number of records read so far
 	decision Decision // the blocking decision that comes first in the policy; zero: none
-	matched  []byte   // the name or address of the decision, for taps
+	matched  []byte   // the name or address that decision is about, for taps
 
-	zones *zoneSearch // nil: the policy zones have nothing to decide, or have decided
+	zones *zoneSearch // state of the search in the policy zones; nil: the search has ended, or there are no policy zones
 }
 
 // look inspects one record. It returns true if the rest of the answer need not be inspected.
@@ -78,8 +78,8 @@ func (i *inspection) look(r *dnswire.Record) (done bool) {
 	return false
 }
 
-// cname inspects the target of a CNAME record. In answers to CNAME queries, a record with a denied target is shown, as
-// it is in answers to other types.
+// cname inspects the target of a CNAME record. If the action on the target is NXDOMAIN, answers to CNAME queries still
+// show the record, as answers to other types do. It returns true if the inspection ends.
 func (i *inspection) cname(r *dnswire.Record) (done bool) {
 	target, end := dnswire.AppendName(i.query.reached[:0], i.message, r.At)
 	if end == 0 {
@@ -144,7 +144,7 @@ func (i *inspection) service(r *dnswire.Record) {
 	}
 }
 
-// hints inspects the addresses of a service parameter, if it is an address hint.
+// hints inspects the addresses in a service parameter. Parameters other than address hints are ignored.
 func (i *inspection) hints(key uint16, value []byte) {
 	size := 0
 	switch dns.SVCBKey(key) {
@@ -169,8 +169,8 @@ func (i *inspection) addr(packed []byte) {
 	}
 }
 
-// reach considers a decision on a target name. Except at the end of a CNAME chain, NXDOMAIN becomes NODATA: the query
-// name exists, and may have other records, as may the names below it.
+// reach considers a decision on a target name. Except at the end of a CNAME chain, the action NXDOMAIN becomes NODATA,
+// because the query name exists. It may have records of other types, and other names may exist below it.
 func (i *inspection) reach(d Decision, target []byte) {
 	if d.Action == NXDomain && d.chain == nil {
 		d.Action = NoData
@@ -178,8 +178,8 @@ func (i *inspection) reach(d Decision, target []byte) {
 	i.consider(d, target)
 }
 
-// consider keeps a blocking decision if its rule comes before the rule of the decision kept so far. All other decisions
-// are only counted.
+// consider replaces the current blocking decision by d if d blocks and its rule comes first in the policy. If d does
+// not block, it is only counted.
 func (i *inspection) consider(d Decision, about []byte) {
 	d.indirect = d.chain == nil
 	switch {
@@ -193,8 +193,8 @@ func (i *inspection) consider(d Decision, about []byte) {
 	}
 }
 
-// reachZones searches the policy zones for the target of a CNAME record, on which the lists have the given decision. It
-// reports whether a zone blocks it.
+// reachZones searches the policy zones for the target of a CNAME record. The argument lists is the decision of the
+// lists on that target. It reports whether a policy zone blocks the target.
 func (i *inspection) reachZones(target []byte, lists *Decision, c *chain) bool {
 	i.zones.bound = i.view.zonesBefore(lists)
 	i.zones.chain = c
@@ -203,8 +203,8 @@ func (i *inspection) reachZones(target []byte, lists *Decision, c *chain) bool {
 	return i.zones.hit != nil && !i.zones.waits() && i.endZones()
 }
 
-// endZones considers what the policy zones have found for the current name of the CNAME chain. It returns true if a
-// rule blocks, or if the query lacks the answer to another one (see query.lack). Any rule ends the search.
+// endZones ends the search in the policy zones for the current name of the CNAME chain. It returns true if the
+// inspection ends: a rule blocks, or another query has to be answered first (see query.lack).
 func (i *inspection) endZones() bool {
 	if i.zones.servers(); i.query.lack != nil {
 		return true

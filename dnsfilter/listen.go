@@ -28,20 +28,20 @@ type Listeners struct {
 	UDP []*net.UDPConn
 	TCP []net.Listener
 
-	TLS, HTTPS  []net.Listener // TCP sockets, without encryption
-	QUIC, HTTP3 []*net.UDPConn // HTTP3 has the UDP sockets at the addresses of HTTPS
+	TLS, HTTPS  []net.Listener // TCP sockets for the encrypted transports
+	QUIC, HTTP3 []*net.UDPConn // UDP sockets; those of HTTP3 have the addresses of HTTPS
 
-	shared atomic.Bool // another process has the same sockets
+	shared atomic.Bool // another process has the same sockets, see Share
 	buffer int         // receive buffer of a UDP socket as granted by the system, in bytes; 0: unknown
 }
 
-// Listen opens sockets at addresses such as udp://127.0.0.1:53 and tcp://[::1]:53: see [ParseListen]. If one of them
-// fails, it closes the others and returns an error.
+// Listen opens sockets at addresses such as udp://127.0.0.1:53 and tcp://[::1]:53: see [ParseListen]. If an address
+// can't be opened, it closes all sockets and returns an error.
 func Listen(ctx context.Context, addresses ...string) (*Listeners, error) {
 	return ListenFrom(ctx, new(Listeners), addresses...)
 }
 
-// Adopt adds an open socket by a copy of its file descriptor. The caller still has to close f.
+// Adopt adds an open TCP or UDP socket. It duplicates the file descriptor, so the caller still has to close f.
 func (l *Listeners) Adopt(f *os.File) error {
 	if p, err := net.FilePacketConn(f); err == nil {
 		u, ok := p.(*net.UDPConn)
@@ -58,8 +58,8 @@ func (l *Listeners) Adopt(f *os.File) error {
 	return err
 }
 
-// ListenFrom is [Listen], but takes over the sockets in open that are bound to one of the addresses. If it fails, it
-// closes the sockets in open, too.
+// ListenFrom is like [Listen], but takes the sockets that are bound to one of the addresses from open instead of
+// opening new ones. If it fails, it also closes the sockets that remain in open.
 func ListenFrom(ctx context.Context, open *Listeners, addresses ...string) (*Listeners, error) {
 	l := new(Listeners)
 	for _, a := range addresses {
@@ -70,7 +70,7 @@ func ListenFrom(ctx context.Context, open *Listeners, addresses ...string) (*Lis
 	return l, nil
 }
 
-// listenHint returns advice for an address that can't be opened.
+// listenHint returns advice on how to make an address available after an error, or an empty string.
 func listenHint(address string, err error) string {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
@@ -160,8 +160,8 @@ func isAt(a net.Addr, at netip.AddrPort) bool {
 	return err == nil && bound.Port() == at.Port() && bound.Addr().Unmap() == at.Addr().Unmap()
 }
 
-// family returns the network name for the address's own IP version, such as udp4. With plain udp, 0.0.0.0 would include
-// [::], and the other way round.
+// family returns a network name that is limited to the IP version of the address, such as udp4. With plain udp, a
+// socket for 0.0.0.0 would also serve [::], and the other way round.
 func family(network string, at netip.AddrPort) string {
 	if at.Addr().Unmap().Is4() {
 		return network + "4"
@@ -227,7 +227,8 @@ func (l *Listeners) add(conn *net.UDPConn, at netip.AddrPort) error {
 	return nil
 }
 
-// ParseListen parses a listen address: udp://, tcp://, tls://, https:// or quic://, an IP address and a port.
+// ParseListen parses a listen address: a scheme (udp://, tcp://, tls://, https:// or quic://), an IP address and a
+// port.
 func ParseListen(text string) (how Transport, at netip.AddrPort, err error) {
 	scheme, rest, ok := strings.Cut(text, "://")
 	known := slices.Index(transportNames[:], scheme)
@@ -241,18 +242,18 @@ func ParseListen(text string) (how Transport, at netip.AddrPort, err error) {
 	return Transport(known), at, nil
 }
 
-// Share records that another process has the same sockets. Then that process answers the queries that are still in the
-// sockets when [Server.Serve] ends.
+// Share tells the server that another process has the same sockets. That process then answers the queries that are
+// still in the sockets' buffers when [Server.Serve] ends.
 func (l *Listeners) Share() { l.shared.Store(true) }
 
-// Shared reports whether another process has the same sockets.
+// Shared reports whether [Listeners.Share] was called.
 func (l *Listeners) Shared() bool { return l.shared.Load() }
 
-// ReceiveBuffer returns the receive buffer size of a UDP socket as granted by the system, in bytes, or 0 if it is
-// unknown.
+// ReceiveBuffer returns the size of the receive buffer that the system has granted to a UDP socket, in bytes, or 0 if
+// it is unknown.
 func (l *Listeners) ReceiveBuffer() int { return l.buffer }
 
-// Addrs returns the listen addresses of UDP and TCP without duplicates.
+// Addrs returns the addresses of the UDP and TCP sockets, each once.
 func (l *Listeners) Addrs() (all []net.Addr) {
 	seen := map[string]bool{}
 	add := func(a net.Addr) {
@@ -281,7 +282,7 @@ func (l *Listeners) Sockets() (all []io.Closer) {
 	return all
 }
 
-// Close closes the sockets. Servers close the sockets that they serve themselves.
+// Close closes the sockets. A server closes the sockets that it serves by itself.
 func (l *Listeners) Close() error {
 	var errs []error
 	for _, socket := range l.Sockets() {

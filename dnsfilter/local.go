@@ -15,7 +15,7 @@ const maxLocalChain = 8
 
 // localAnswer returns the answer of the local data to a query, in the form that the cache keeps. The argument at is the
 // zone that was found for the query name. If a CNAME record leads out of the local data, the result is nil, and the
-// query becomes one for the target: see alias.
+// query continues with the target of the record: see alias.
 func (z *zones) localAnswer(q *query, at *zone) []byte {
 	m, name := new(dns.Msg), blocklist.Name(q.name())
 	m.Compress = true
@@ -37,8 +37,8 @@ func (z *zones) localAnswer(q *query, at *zone) []byte {
 	return q.packLocal(m)
 }
 
-// addTo adds to an answer the records of the local data for a name that is the zone's own or below it. If they are a
-// CNAME record to follow, it returns the target, and false.
+// addTo adds the records for a name to an answer. The argument name is the name of the zone, or a name below it, which
+// gets the records of the wildcard. If a CNAME record has to be followed, addTo returns its target, and false.
 func (n *localName) addTo(m *dns.Msg, name, zone blocklist.Name, qtype uint16) (target blocklist.Name, done bool) {
 	records := n.records
 	if name != zone {
@@ -94,7 +94,8 @@ func presentation(name blocklist.Name) string {
 	return text
 }
 
-// follow turns a query into one for the target of CNAME records. The answer begins with these records.
+// follow replaces the question of a query by one for the target of CNAME records. These records are the beginning of
+// the client's answer.
 func (q *query) follow(target blocklist.Name, records []dns.RR) {
 	next := &alias{question: bytes.Clone(q.question), records: records}
 	if a := q.alias; a != nil {
@@ -106,8 +107,8 @@ func (q *query) follow(target blocklist.Name, records []dns.RR) {
 	q.question = bytes.Clone(q.asked())
 }
 
-// join returns the client's answer: the CNAME records, and the answer for their target. The query gets the client's
-// question back; its key is still that of the target.
+// join returns the client's answer: the CNAME records that were followed, and the answer for their target. The query
+// gets back the client's question, but its key remains that of the target.
 func (q *query) join(target []byte) []byte {
 	a := q.alias
 	q.alias, q.question = nil, a.question

@@ -64,8 +64,8 @@ func checkRecords(m []byte, off int, name []byte) (end int, err error) {
 	return end, nil
 }
 
-// restoreCase undoes the 0x20 case randomization in the last record of m, which begins at off. A CNAME record that was
-// synthesized from a DNAME record (made is true) has labels of the query name in its target, too.
+// restoreCase undoes the 0x20 case randomization in the last record of m, which begins at offset off. The argument made
+// is true for a CNAME record that was synthesized from a DNAME record: its target has labels of the query name, too.
 func restoreCase(m []byte, off int, name []byte, made bool) {
 	if dnswire.HasLabel(m, off) {
 		dnswire.RestoreCase(m[off:], name)
@@ -75,8 +75,9 @@ func restoreCase(m []byte, off int, name []byte, made bool) {
 	}
 }
 
-// mergeOPT moves the facts of an OPT record into the header: an extended rcode becomes SERVFAIL, and the first extended
-// error goes into the ID field. The record extends from at, behind its owner name, to end.
+// mergeOPT stores the content of an OPT record in the header: an extended rcode becomes SERVFAIL, and the first
+// extended error goes into the ID field. The offset at is that of the record's type field, and end is the end of the
+// record.
 func mergeOPT(m []byte, at, end int) {
 	binary.BigEndian.PutUint16(m, firstError(m[at+10:end]))
 	if m[at+4] != 0 {

@@ -14,11 +14,11 @@ const maxReference = 100
 // [Policy.StructuredErrors] is on, clients that request structured errors also get the contacts and the language.
 type Notice struct {
 	Authority string   // name of the authority behind the list, at most 100 bytes
-	Contact   []string // at most three URIs, tel: or mailto:, of at most 100 bytes
-	Language  string   // of the authority's name and the references, a tag of BCP 47; empty: und
+	Contact   []string // at most three tel: or mailto: URIs, each at most 100 bytes long
+	Language  string   // BCP 47 tag of the language of Authority and the references; empty: und
 }
 
-// truncate cuts a text to a number of bytes, at a character boundary.
+// truncate cuts a text to at most the given number of bytes, at a character boundary.
 func truncate(s string, limit int) string {
 	if len(s) <= limit {
 		return s
@@ -29,8 +29,8 @@ func truncate(s string, limit int) string {
 	return s[:limit]
 }
 
-// structuredError has the JSON names of draft-ietf-dnsop-structured-dns-error. There is no sub-error: the draft allows
-// none with Censored, and the other codes are not assigned yet.
+// structuredError is a notice in the form of draft-ietf-dnsop-structured-dns-error. It has no sub-error: the draft
+// allows none with Censored, and the other codes are not assigned yet.
 type structuredError struct {
 	Contact      []string `json:"c,omitempty"`
 	Reason       string   `json:"j,omitempty"`
@@ -38,12 +38,12 @@ type structuredError struct {
 	Language     string   `json:"l,omitempty"`
 }
 
-// edeRoom is the space reserved in an answer beside the text, in bytes: more than header, SOA record and OPT record
-// take.
+// edeRoom is the space in an answer that a structured notice has to leave free, in bytes: more than the header, the SOA
+// record and the OPT record need.
 const edeRoom = 128
 
 // structured returns the notice as JSON, for an answer of at most size bytes. If the notice does not fit, it returns
-// the contacts only. If these do not fit, it returns an empty string.
+// the contacts only. If the contacts do not fit either, it returns an empty string.
 func (n *Notice) structured(reference string, size int) string {
 	full := structuredError{Contact: n.Contact, Reason: reference, Organization: n.Authority, Language: n.Language}
 	if full.Language == "" {

@@ -25,7 +25,7 @@ func (p *Policy) Check(store *blocklist.Store) error {
 	return nil
 }
 
-// Unused returns the lists of a store that appear nowhere in the policy, views included. The usual causes are a missing
+// Unused returns the lists of a store that neither the policy nor one of its views uses. The usual causes are a missing
 // rule and a misspelled list name.
 func (p *Policy) Unused(store *blocklist.Store) (lists []string) {
 	for _, info := range store.Lists() {
@@ -114,8 +114,7 @@ func (c policyCheck) quorum(q *Quorum) error {
 // HasSinkhole reports whether the rule has addresses or a name for the action Sinkhole.
 func (r *Rule) HasSinkhole() bool { return len(r.Sinkhole) > 0 || r.SinkholeName != "" }
 
-// hasAction reports whether the rule's action is one that its kind of rule can have. Some actions are those of
-// decisions only.
+// hasAction reports whether a rule can have its action. Divert and LocalData are actions of decisions only.
 func (r *Rule) hasAction() bool {
 	return r.Action <= Passthru && r.Action != Divert && r.Action != LocalData
 }

@@ -10,16 +10,17 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Trigger is what a rule of a policy zone is about. The order is the order of precedence within a zone.
+// Trigger is the part of a query or an answer that a rule of a policy zone matches. The order of the constants is the
+// order of precedence within a zone.
 type Trigger uint8
 
 // The triggers.
 const (
 	ClientIP Trigger = iota // the address of the client
-	QName                   // the name in the question, or one that its CNAME records lead to
+	QName                   // the query name, or a name in its CNAME chain
 	AnswerIP                // an address in the answer
-	NSDName                 // the name of a name server of the zone of the name
-	NSIP                    // the address of a name server of that zone
+	NSDName                 // the name of an authoritative server of the zone that contains the query name
+	NSIP                    // the address of such a server
 
 	triggers = iota // number of triggers
 )
@@ -45,7 +46,7 @@ type PolicyZone struct {
 	current atomic.Pointer[zoneRules]
 }
 
-// NewPolicyZone creates a zone with this name, which has no rules yet.
+// NewPolicyZone creates a policy zone without rules.
 func NewPolicyZone(name blocklist.Name) *PolicyZone {
 	z := &PolicyZone{name: name}
 	z.current.Store(newZoneRules())
@@ -55,8 +56,8 @@ func NewPolicyZone(name blocklist.Name) *PolicyZone {
 // Name returns the name of the zone.
 func (z *PolicyZone) Name() blocklist.Name { return z.name }
 
-// zoneRule is the action of a rule: one of the constants, or, for local data, localRule plus its index in
-// zoneRules.local.
+// zoneRule is the action of a rule in a policy zone: one of the constants or, for local data, localRule plus the index
+// in zoneRules.local.
 type zoneRule uint32
 
 const (
@@ -66,28 +67,29 @@ const (
 	nodataRule
 	dropRule
 	tcpOnlyRule
-	localRule // local data with index 0
+	localRule // local data at index 0
 )
 
-// zoneRules are the rules of a policy zone. They are immutable.
+// zoneRules are the rules of a policy zone. They do not change once they are in force.
 type zoneRules struct {
 	names, servers              nameTable   // QName, NSDName
 	clients, answers, serverIPs prefixTable // ClientIP, AnswerIP, NSIP
 	local                       [][]localRecord
 	counts                      [triggers]int
-	unclear                     bool // records repeat or contradict others: what one of them says depends on the rest
+	// records repeat or contradict each other, so the effect of a removal depends on the others
+	unclear bool
 }
 
-// localRecord is a record of local data, without its owner.
+// localRecord is a record of local data without its owner name.
 type localRecord struct {
 	rrtype uint16
 	ttl    uint32
-	data   []byte // uncompressed
+	data   []byte // data in wire form, without compressed names
 }
 
 func newZoneRules() *zoneRules { return &zoneRules{names: newNameTable(), servers: newNameTable()} }
 
-// prefixes returns the table of a trigger for addresses.
+// prefixes returns the table for a trigger that matches addresses.
 func (z *zoneRules) prefixes(t Trigger) *prefixTable {
 	switch t {
 	case ClientIP:
@@ -99,7 +101,7 @@ func (z *zoneRules) prefixes(t Trigger) *prefixTable {
 	}
 }
 
-// rule returns the rule at a place, or noRule.
+// rule returns the rule of an owner, or noRule.
 func (z *zoneRules) rule(at *zoneOwner) zoneRule {
 	table := &z.names
 	switch at.trigger {
@@ -116,10 +118,11 @@ func (z *zoneRules) rule(at *zoneOwner) zoneRule {
 	}
 }
 
-// wantsAnswer reports whether the zone has rules that need the answer, or name servers.
+// wantsAnswer reports whether the zone has rules on addresses in the answer or on name servers. Such rules can't be
+// matched when the query arrives.
 func (z *zoneRules) wantsAnswer() bool { return z.counts[AnswerIP] > 0 || z.wantsServers() }
 
-// wantsServers reports whether the zone has rules that need the name servers of a zone.
+// wantsServers reports whether the zone has rules on the names or addresses of name servers.
 func (z *zoneRules) wantsServers() bool { return z.counts[NSDName]+z.counts[NSIP] > 0 }
 
 // records returns the local data of a rule, or nil.
@@ -130,21 +133,21 @@ func (z *zoneRules) records(rule zoneRule) []localRecord {
 	return z.local[rule-localRule]
 }
 
-// zoneHit is the rule of a policy zone that a query has triggered.
+// zoneHit is the rule of a policy zone that a query matches.
 type zoneHit struct {
 	zones   *zoneRules
-	place   int // index of the zone among the policy zones of the view
+	place   int // index of the policy zone among those of the view
 	rule    zoneRule
 	trigger Trigger
-	node    uint32       // of the trigger, for names
-	below   bool         // the rule is that of the wildcard below the node
-	prefix  netip.Prefix // of the trigger, for addresses
+	node    uint32       // for triggers on names: the node of the rule in the name table
+	below   bool         // for triggers on names: the rule is the wildcard's below that node
+	prefix  netip.Prefix // for triggers on addresses: the prefix of the rule
 
-	name []byte // the name that the answer is for: in the question, or reached by CNAME records
+	name []byte // the name to answer for: the query name, or a name in its CNAME chain
 	buf  [blocklist.MaxName]byte
 }
 
-// owner returns the owner of the rule, relative to its zone.
+// owner returns the owner name of the rule, relative to its zone.
 func (h *zoneHit) owner() string {
 	switch h.trigger {
 	case QName, NSDName:
@@ -162,7 +165,8 @@ func (h *zoneHit) owner() string {
 	}
 }
 
-// addressOwner returns a prefix in the form of an owner: the length, and the parts of the address in reverse.
+// addressOwner returns a prefix as an owner name of a policy zone, such as 24.0.2.0.192: the length, and the parts of
+// the address in reverse order.
 func addressOwner(p netip.Prefix) string {
 	a, out := p.Addr(), strconv.Itoa(p.Bits())
 	if a.Is4() {

@@ -10,11 +10,11 @@ import (
 // prefixTable maps the prefixes of a policy zone to rules. A search costs one map lookup for each prefix length in use.
 type prefixTable struct {
 	rules   map[prefixKey]zoneRule
-	lengths [2][]int // of IPv4 and of IPv6, longest first
+	lengths [2][]int // prefix lengths in use for IPv4 and for IPv6, longest first
 }
 
-// prefixKey is a masked prefix without pointers, so that the garbage collector skips the map. The length of an IPv4
-// prefix is that of its mapped form.
+// prefixKey is a masked prefix without pointers, so that the garbage collector need not scan the map. IPv4 prefixes are
+// in IPv4-mapped form, so their lengths are 96 more.
 type prefixKey struct {
 	addr [16]byte
 	bits uint8
@@ -24,7 +24,7 @@ func keyOfPrefix(p netip.Prefix) prefixKey {
 	return prefixKey{p.Addr().As16(), uint8(p.Bits() + 128 - p.Addr().BitLen())}
 }
 
-// prefix returns the prefix of a key.
+// prefix converts a key back to a prefix.
 func (k prefixKey) prefix() netip.Prefix {
 	if a := netip.AddrFrom16(k.addr); a.Is4In6() {
 		return netip.PrefixFrom(a.Unmap(), int(k.bits)-96)

@@ -16,31 +16,32 @@ import (
 type zoneBuilder struct {
 	*zoneRules
 
-	known map[string]zoneRule // local data by content, so that equal ones are kept once
+	known map[string]zoneRule // rules of local data by content, so that equal local data is kept once
 	total int                 // number of rules
 }
 
-// zoneAction is what a record says: a rule, or else a record of local data.
+// zoneAction is the meaning of a record in a policy zone: an action or, if rule is noRule, a record of local data.
 type zoneAction struct {
 	rule   zoneRule
 	record localRecord
 }
 
-// zoneOwner is the place of a rule: the trigger, and the name or the prefix that it is about.
+// zoneOwner is the parsed owner name of a rule: the trigger, and the name or prefix to match.
 type zoneOwner struct {
 	trigger Trigger
 	name    []byte
-	below   bool // it is the wildcard below the name
+	below   bool // the rule is for the wildcard below name
 	prefix  netip.Prefix
 }
 
-// triggerLabels are the top labels of the owners of triggers other than QName.
+// triggerLabels maps the last labels of owner names, relative to the zone, to their triggers. Owner names without such
+// a label have the trigger QName.
 var triggerLabels = map[string]Trigger{ //nolint:gochecknoglobals // a constant table
 	"rpz-client-ip": ClientIP, "rpz-ip": AnswerIP, "rpz-nsdname": NSDName, "rpz-nsip": NSIP,
 }
 
-// locate returns the place of a rule from its owner, relative to the zone. It also returns the owner without the label
-// of the trigger, or the reason if the owner has no meaning.
+// locate parses the owner name of a rule, relative to the zone. It also returns the name without the label of the
+// trigger, or, if the owner name has no meaning in a policy zone, the reason.
 func (b *zoneBuilder) locate(owner []byte) (at zoneOwner, self []byte, why string) {
 	at.trigger, self = QName, owner
 	if top := lastLabel(owner); bytes.HasPrefix(top, []byte("rpz-")) {
@@ -63,7 +64,8 @@ func (b *zoneBuilder) locate(owner []byte) (at zoneOwner, self []byte, why strin
 	return at, self, ""
 }
 
-// parseAddressOwner parses an address trigger, without its last label: 24.0.2.0.192 or 32.zz.db8.2001.
+// parseAddressOwner parses the owner name of an address trigger without its last label, such as 24.0.2.0.192 or
+// 32.zz.db8.2001. It returns false if the name is no such prefix.
 func parseAddressOwner(owner []byte) (netip.Prefix, bool) {
 	parts := strings.Split(blocklist.Name(owner).String(), ".")
 	slices.Reverse(parts)
@@ -82,10 +84,10 @@ func parseAddressOwner(owner []byte) (netip.Prefix, bool) {
 	return p, err == nil && p == p.Masked() && !p.Addr().Is4In6()
 }
 
-// maxOwnerRecords is the maximum number of records of one owner.
+// maxOwnerRecords is the maximum number of local data records of one owner.
 const maxOwnerRecords = 64
 
-// add adds what a record says to the rule at a place. It returns the reason if that is not possible.
+// add adds the action of one record to the rule of an owner. If the rule can't have the action, add returns the reason.
 func (b *zoneBuilder) add(at zoneOwner, a zoneAction) (why string) {
 	var rule *zoneRule
 	switch at.trigger {
@@ -112,7 +114,7 @@ func (b *zoneBuilder) add(at zoneOwner, a zoneAction) (why string) {
 	return ""
 }
 
-// drop removes the action of one record from the rule of an owner. If the rule does not have that action, drop changes
+// drop removes the action of one record from the rule of an owner. If the rule does not have the action, drop changes
 // nothing and returns the reason.
 func (b *zoneBuilder) drop(at zoneOwner, a zoneAction) (why string) {
 	before := b.rule(&at)
@@ -131,7 +133,7 @@ func (b *zoneBuilder) drop(at zoneOwner, a zoneAction) (why string) {
 	return ""
 }
 
-// set replaces the rule of an owner that has one. If the new rule is noRule, set removes the old one.
+// set replaces the rule of an owner, which has one already. If the new rule is noRule, set removes the rule.
 func (b *zoneBuilder) set(at zoneOwner, rule zoneRule) {
 	table := &b.names
 	switch {
@@ -151,8 +153,8 @@ func (b *zoneBuilder) set(at zoneOwner, rule zoneRule) {
 	}
 }
 
-// combine returns the rule of an owner that has one more record. If it can't have it, the rule stays, and combine
-// returns the reason.
+// combine returns the rule that results if an owner with the rule before gets one more record. If the record
+// contradicts that rule, combine returns before and the reason.
 func (b *zoneBuilder) combine(before zoneRule, a zoneAction) (_ zoneRule, why string) {
 	records := b.records(before)
 	switch {
@@ -174,7 +176,7 @@ func (r localRecord) equal(o localRecord) bool {
 	return r.rrtype == o.rrtype && bytes.Equal(r.data, o.data)
 }
 
-// intern returns the rule for local data.
+// intern returns the rule for a set of local data records. Equal sets share one rule.
 func (b *zoneBuilder) intern(records []localRecord) zoneRule {
 	var key []byte
 	for _, r := range records {

@@ -10,20 +10,20 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// ZoneChange is a policy zone before and after changes, which are not in force yet.
+// ZoneChange is a change of a policy zone that is not in force yet.
 type ZoneChange struct {
-	Report ZoneReport // on the zone after the changes
+	Report ZoneReport // report on the zone after the change
 
 	zone        *PolicyZone
 	before, now *zoneRules
-	places      map[placeKey]zoneOwner // of the rules that are changed
+	places      map[placeKey]zoneOwner // owners of the rules that change
 
 	reader *zoneReader
-	soas   int    // SOA records so far
-	serial uint32 // that the changes have arrived at
+	soas   int    // number of SOA records read so far
+	serial uint32 // serial to which the changes read so far lead
 }
 
-// placeKey identifies a [zoneOwner].
+// placeKey is a [zoneOwner] as a map key.
 type placeKey struct {
 	trigger Trigger
 	name    string
@@ -31,12 +31,14 @@ type placeKey struct {
 	prefix  netip.Prefix
 }
 
-// Change applies changes to the rules of the zone: the answer to an IXFR (RFC 1995, section 4) without its last record,
-// as a zone file. The report is that on the zone as it is, and stays true for what is skipped. The zone stays as it is
-// until [ZoneChange.Adopt], which the caller has to call before another Change.
+// Change applies an incremental transfer to the rules of the zone. The text is the answer to an IXFR request (RFC 1995,
+// section 4) without its last record, in the form of a zone file. The argument report is the report on the current
+// zone; its records that are not used are also in the report on the result. The change comes into force with
+// [ZoneChange.Adopt], which the caller has to call before the next Change.
 //
-// It fails with [blocklist.ErrMalformed] if the changes do not fit, and also if only the whole zone says what they lead
-// to: where records repeat or contradict others, and where a changed record is no rule. Then read the whole zone.
+// The error is [blocklist.ErrMalformed] if the changes do not fit the current zone. It is also ErrMalformed if their
+// result is unclear: if records repeat or contradict others, or if a changed record is no rule. Then the caller has to
+// read the whole zone.
 func (z *PolicyZone) Change(text io.Reader, report ZoneReport) (*ZoneChange, error) {
 	before := z.current.Load()
 	c := &ZoneChange{
@@ -52,7 +54,7 @@ func (z *PolicyZone) Change(text io.Reader, report ZoneReport) (*ZoneChange, err
 	return c, nil
 }
 
-// Adopt puts the changes in force.
+// Adopt puts the change in force.
 func (c *ZoneChange) Adopt() { c.zone.current.Store(c.now) }
 
 // clone returns a copy that can be changed.
@@ -95,14 +97,15 @@ func (c *ZoneChange) read() error {
 	return nil
 }
 
-// sign returns -1 where records are removed, and 1 where they are added.
+// sign returns -1 while the changes remove records, and 1 while they add records.
 func (c *ZoneChange) sign() int { return 2*(c.soas%2) - 1 }
 
 func (c *ZoneChange) unfit(why string) error {
 	return fmt.Errorf("%w: line %d of the changes: %s", blocklist.ErrMalformed, c.reader.scanner.Line, why)
 }
 
-// begins takes a SOA record: that of the zone after all changes, then those before and after each step.
+// begins handles the next SOA record of an incremental transfer. The first one is that of the new zone. Each further
+// one begins a series of removed records, or of added records.
 func (c *ZoneChange) begins(serial uint32) error {
 	c.soas++
 	switch {
