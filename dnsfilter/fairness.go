@@ -7,7 +7,7 @@ import "hash/maphash"
 // flood of random names can occupy all places. There are few buckets. Clients and names share them by hash, which
 // matters only when places are short.
 
-// hasRoom reports whether one more query may wait for the upstream, or for the slow path. The arguments are the number of
+// hasRoom reports whether one more query may wait for the upstream or the slow path. The arguments are the number of
 // waiting queries, the limit, and the number of waiting queries in the bucket of the query.
 func hasRoom(occupied, limit, byBucket int) bool {
 	return occupied < limit/4*3 || occupied < limit && byBucket < limit/16

@@ -57,7 +57,7 @@ func (z *PolicyZone) Change(text io.Reader, report ZoneReport) (*ZoneChange, err
 // Adopt puts the change in force.
 func (c *ZoneChange) Adopt() { c.zone.current.Store(c.now) }
 
-// clone returns a copy that can be changed.
+// clone returns a copy of the rules that can be changed.
 func (z *zoneRules) clone() *zoneRules {
 	out := *z
 	out.names, out.servers = z.names.clone(), z.servers.clone()
@@ -66,7 +66,7 @@ func (z *zoneRules) clone() *zoneRules {
 	return &out
 }
 
-// read reads the changes.
+// read applies the changes to the copy of the rules. It fails if the changes do not fit, or if their result is unclear.
 func (c *ZoneChange) read() error {
 	r := c.reader
 	for r.scanner.Next() {
@@ -123,7 +123,7 @@ func (c *ZoneChange) begins(serial uint32) error {
 	return nil
 }
 
-// noting returns a function that notes the place of a record, and takes it.
+// noting wraps take: the returned function first records the owner of the rule among the changed ones.
 func (c *ZoneChange) noting(take func(zoneOwner, zoneAction) string) func(zoneOwner, zoneAction) string {
 	return func(at zoneOwner, a zoneAction) string {
 		key := placeKey{at.trigger, string(at.name), at.below, at.prefix}

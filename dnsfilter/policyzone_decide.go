@@ -11,23 +11,23 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// zoneSearch is the search for the first rule that a query triggers in the policy zones of its view. Of the names of a
-// CNAME chain, the first that triggers a rule decides. Among the rules that this name triggers, the rule of the first
-// zone precedes; within a zone, the order is that of [Trigger].
+// zoneSearch is a search in the policy zones of a view for the rule that decides on a query. The first name of the
+// CNAME chain that matches a rule decides. If the name matches rules of several zones, the first zone takes precedence;
+// within a zone, the order is that of [Trigger].
 type zoneSearch struct {
 	view  *View
 	query *query
-	hit   *zoneHit // nil: none yet
-	bound int      // number of zones, from the first, that still count: those before the hit
-	name  []byte   // the name in the question, or one that CNAME records lead to
-	chain *chain   // up to the name; nil: it is the name in the question
+	hit   *zoneHit // the rule that takes precedence so far; nil: none
+	bound int      // number of zones still searched, from the first one on: those before the zone of hit
+	name  []byte   // the name to search for: the query name, or a later name of the CNAME chain
+	chain *chain   // CNAME chain up to name; nil: name is the query name
 
-	monitored uint64 // bits of the zones that only monitor, and have a rule
+	monitored uint64 // one bit per zone: the zone has a rule for the query, but its action is Monitor
 	buf       [blocklist.MaxName]byte
-	kept      zoneHit // what hit points to
+	kept      zoneHit // memory for hit
 }
 
-// search begins a search for a name in the first zones of a view. The argument zones is their number.
+// search begins a search for a name in the given number of policy zones of a view, from the first one on.
 func (q *query) search(v *View, zones int, name []byte) *zoneSearch {
 	if q.zoneSearch == nil {
 		q.zoneSearch = new(zoneSearch)
@@ -41,8 +41,8 @@ func (q *query) search(v *View, zones int, name []byte) *zoneSearch {
 // at sets the name to search for next.
 func (s *zoneSearch) at(name []byte) { s.name = append(s.buf[:0], name...) }
 
-// searchAnswer begins the search in an answer. The name in the question is searched for again if zones needed the
-// answer.
+// searchAnswer begins the search for what an answer leads to. If a zone has triggers that need the answer, it repeats
+// the search for the query name.
 func (q *query) searchAnswer(v *View, m []byte) *zoneSearch {
 	name, _ := dnswire.AppendName(q.reached[:0], m, dnswire.HeaderSize)
 	s := q.search(v, len(v.zones), name)
@@ -52,10 +52,10 @@ func (q *query) searchAnswer(v *View, m []byte) *zoneSearch {
 	return s
 }
 
-// rule returns the rule of a zone.
+// rule returns the policy rule of a zone. The argument is the zone's index among the policy zones of the view.
 func (s *zoneSearch) rule(place int) *Rule { return &s.view.Rules[s.view.zones[place]] }
 
-// found makes a rule the hit.
+// found makes a zone's rule the hit, and returns the hit.
 func (s *zoneSearch) found(place int, rules *zoneRules, rule zoneRule, trigger Trigger) *zoneHit {
 	s.hit, s.bound = &s.kept, place
 	s.hit.zones, s.hit.place, s.hit.rule, s.hit.trigger = rules, place, rule, trigger
@@ -63,8 +63,8 @@ func (s *zoneSearch) found(place int, rules *zoneRules, rule zoneRule, trigger T
 	return s.hit
 }
 
-// take reports whether the rule of a zone counts. The rule of a zone that only monitors does not count; the zone is
-// recorded, see end.
+// take reports whether a zone's rule may become the hit. If the action of the zone is Monitor, it may not, but the zone
+// is recorded for its counter (see end). If rule is noRule, it may not either.
 func (s *zoneSearch) take(place int, rule zoneRule) bool {
 	if rule == noRule {
 		return false
@@ -76,7 +76,7 @@ func (s *zoneSearch) take(place int, rule zoneRule) bool {
 	return true
 }
 
-// match searches the triggers that need no answer: for the name, and if first is true, for the client.
+// match searches for the current name and, if first is true, for the client's address.
 func (s *zoneSearch) match(first bool) {
 	for place := range s.bound {
 		rules := s.rule(place).Zone.current.Load()
@@ -94,7 +94,8 @@ func (s *zoneSearch) match(first bool) {
 	}
 }
 
-// addr searches for an address in the answer, or of a name server.
+// addr searches for an IP address. The trigger is AnswerIP for an address in the answer, or NSIP for one of a name
+// server.
 func (s *zoneSearch) addr(a netip.Addr, trigger Trigger) {
 	last := s.bound
 	if s.hit != nil && s.hit.trigger == trigger {
@@ -114,13 +115,13 @@ func (s *zoneSearch) addr(a netip.Addr, trigger Trigger) {
 	}
 }
 
-// precedes reports whether the rule for a prefix precedes that for another one: it is longer, or its address is
-// smaller.
+// precedes reports whether the rule for prefix p takes precedence over the rule for another prefix of the same zone:
+// the longer prefix does, or, of two equally long ones, the prefix with the smaller address.
 func precedes(p, other netip.Prefix) bool {
 	return p.Bits() > other.Bits() || p.Bits() == other.Bits() && p.Addr().Less(other.Addr())
 }
 
-// waits reports whether a zone that still counts has triggers that need the answer.
+// waits reports whether one of the zones still searched has triggers that need the answer.
 func (s *zoneSearch) waits() bool {
 	for place := range s.bound {
 		if s.rule(place).Zone.current.Load().wantsAnswer() {
@@ -130,7 +131,7 @@ func (s *zoneSearch) waits() bool {
 	return false
 }
 
-// end counts the decisions of the zones that only monitor.
+// end counts a decision for each zone with the action Monitor that has a rule for the query.
 func (s *zoneSearch) end() {
 	for place := 0; s.monitored != 0; place++ {
 		if s.monitored&1 != 0 {
@@ -140,7 +141,7 @@ func (s *zoneSearch) end() {
 	}
 }
 
-// decision returns the decision of the hit, which is not nil.
+// decision returns the decision by the hit, which must not be nil.
 func (s *zoneSearch) decision() Decision {
 	r := s.rule(s.hit.place)
 	d := Decision{
@@ -153,8 +154,8 @@ func (s *zoneSearch) decision() Decision {
 	return d
 }
 
-// zonesBefore returns how many policy zones of the view still count, given the decision of the lists: all of them, or,
-// if a list blocks, those before that list.
+// zonesBefore returns the number of policy zones of the view that can override a decision of the lists: all zones or,
+// if a list blocks, the zones before that list.
 func (v *View) zonesBefore(lists *Decision) int {
 	if !lists.Blocks() {
 		return len(v.zones)
@@ -163,7 +164,7 @@ func (v *View) zonesBefore(lists *Decision) int {
 	return n
 }
 
-// action returns the action on a query. It is the action of the rule r. If that is Pass, it is the action of the
+// action returns the action on a query: the action of the policy rule r or, if that is Pass, the action of the zone's
 // record.
 func (h *zoneHit) action(r *Rule, q *query) Action {
 	a := r.Action
@@ -176,7 +177,7 @@ func (h *zoneHit) action(r *Rule, q *query) Action {
 	return a
 }
 
-// said returns the action of the record.
+// said returns the action that the record of the zone specifies.
 func (h *zoneHit) said() Action {
 	switch h.rule {
 	case passRule:
@@ -197,7 +198,7 @@ func (h *zoneHit) said() Action {
 	return LocalData
 }
 
-// alias returns the CNAME record of the local data, or nil.
+// alias returns the CNAME record of the rule's local data, or nil if it has none.
 func (h *zoneHit) alias() *localRecord {
 	if r := h.zones.records(h.rule); len(r) == 1 && r[0].rrtype == dns.TypeCNAME {
 		return &r[0]
@@ -205,9 +206,9 @@ func (h *zoneHit) alias() *localRecord {
 	return nil
 }
 
-// decideByZones returns the decision on a query by the policy zones and by lists, whose decision is given. Zones behind
-// a list that blocks do not count. If a zone with a rule for the name has to wait for the answer, the decision has
-// waits set.
+// decideByZones returns the decision on a query by policy zones and lists. The argument is the decision of the lists
+// alone. Zones behind a list that blocks do not count. If a zone blocks the query, but an earlier zone needs the answer
+// first, the decision has waits set.
 func (v *View) decideByZones(q *query, lists Decision) Decision {
 	s := q.search(v, v.zonesBefore(&lists), q.name())
 	s.match(true)
@@ -237,8 +238,9 @@ func (v *View) decideByZones(q *query, lists Decision) Decision {
 	return d
 }
 
-// WithZones returns the decision on a query of a client, by the policy zones of the view and by the lists, whose
-// decision on the name is given. The name is in lower-case wire form. The action may be Pass, with a trigger.
+// WithZones returns the decision on a name, for a client, by the policy zones of the view and by the lists. The
+// argument lists is the decision of the lists alone, and the name is in lower-case wire form. If a zone decides that
+// the query passes, the action is Pass, and [Decision.Trigger] returns the trigger.
 func (v *View) WithZones(lists Decision, name []byte, client netip.Addr) Decision {
 	if len(v.zones) == 0 || lists.Allows() {
 		return lists
@@ -253,7 +255,8 @@ func (v *View) WithZones(lists Decision, name []byte, client netip.Addr) Decisio
 	return d
 }
 
-// WithZonesAddr is WithZones for answers with an address.
+// WithZonesAddr returns the decision on an IP address in an answer, by the policy zones of the view and by the lists.
+// The argument lists is the decision of the lists alone.
 func (v *View) WithZonesAddr(lists Decision, a netip.Addr) Decision {
 	q := &query{counters: new(counters), size: dnswire.UDPSize}
 	s := q.search(v, v.zonesBefore(&lists), []byte{0})
@@ -263,8 +266,8 @@ func (v *View) WithZonesAddr(lists Decision, a netip.Addr) Decision {
 	return s.decision()
 }
 
-// target returns the target of the CNAME record, or an empty name if there is none. In a wildcard target
-// (*.example.org), the name that the answer is for replaces the star. If the result is too long, the target is empty.
+// target returns the target of the rule's CNAME record, or an empty name if there is none. In a wildcard target
+// (*.example.org), the name to answer for replaces the asterisk. If the result is too long, the target is empty.
 func (h *zoneHit) target() blocklist.Name {
 	r := h.alias()
 	if r == nil {
@@ -280,10 +283,10 @@ func (h *zoneHit) target() blocklist.Name {
 	return blocklist.Name(h.name[:len(h.name)-1]) + blocklist.Name(parent)
 }
 
-// ttlOf returns the TTL of a record of local data in answers: that of the record, but at most that of the rule.
+// ttlOf returns the TTL of a local data record in answers: its own TTL, limited by the TTL of the policy rule.
 func (d *Decision) ttlOf(r *localRecord) uint32 { return min(r.ttl, d.rule.ttl()) }
 
-// localData appends the records of the type asked for, or no data.
+// localData appends the answer with the local data of the queried type, or a no-data answer if there is none.
 func (d *Decision) localData(dst []byte, q *query) []byte {
 	m, n := q.start(dst, dns.RcodeSuccess), 0
 	for _, r := range d.hit.zones.records(d.hit.rule) {

@@ -12,7 +12,7 @@ import (
 // What policy zones have to know of name servers is looked up while a client waits, see serverCache. Its query then
 // begins again.
 
-// lookUp implements [serverCache].
+// lookUp implements [serverCache] by the cache and the upstream of the server.
 func (s *Server) lookUp(q *query, name []byte, qtype uint16) []byte {
 	c := s.current.Load()
 	l := &query{
@@ -42,7 +42,7 @@ func (s *Server) lookUp(q *query, name []byte, qtype uint16) []byte {
 // empty is a message without records.
 var empty [dnswire.HeaderSize]byte //nolint:gochecknoglobals // never written to
 
-// lookUpSoon asks the upstream query l, which another query lacks. It does not wait.
+// lookUpSoon sends query l to the upstream, without waiting. Its answer only has to reach the cache.
 func (s *Server) lookUpSoon(c *snapshot, l *query) {
 	go func() {
 		defer s.recoverPanic()
@@ -51,7 +51,7 @@ func (s *Server) lookUpSoon(c *snapshot, l *query) {
 	}()
 }
 
-// again answers a client from the beginning, after what its query lacked was looked up.
+// again processes a client's query from the beginning, after the query that it lacked was answered.
 func (s *Server) again(w *waiter) {
 	next := &waiter{socket: w.socket, peer: w.peer, done: w.done}
 	q := &next.query
@@ -78,7 +78,7 @@ func (s *Server) again(w *waiter) {
 	}()
 }
 
-// sendApart sends a new query in flight, if there is one, outside of the sessions of the sockets.
+// sendApart sends a new query in flight from a goroutine that has no worker. It does nothing if f is nil.
 func (s *Server) sendApart(c *snapshot, f *inflight) {
 	if f == nil {
 		return
@@ -89,7 +89,7 @@ func (s *Server) sendApart(c *snapshot, f *inflight) {
 	}
 }
 
-// give gives a client its answer at once. If m is empty, nothing is sent.
+// give sends a client the packed answer m at once. If m is empty, nothing is sent.
 func (w *waiter) give(m []byte) {
 	w.query.tap.answer(w.query.question, m)
 	if w.done != nil {

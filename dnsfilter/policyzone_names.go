@@ -8,24 +8,24 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// nameTable maps the names of a policy zone to rules. It has an entry for each name that exists, names without records
-// above others included (empty non-terminals). So a search goes down from the root, and ends at the first name that
-// does not exist: usually after two steps. All memory is in slices without pointers.
+// nameTable maps the names of a policy zone to rules. It has an entry for each name that exists, including empty
+// non-terminals (names without rules above others). So a search goes down from the root, and ends at the first name
+// that does not exist: usually after two steps. All memory is in slices without pointers.
 type nameTable struct {
 	seed  maphash.Seed
-	slots []uint32 // index of a node, by the hash of its name; 0: free. The length is a power of two.
+	slots []uint32 // hash table of node indexes, by name; 0: free. The length is a power of two.
 	nodes []nameNode
-	names []byte // of the nodes, in wire form, each behind its size
+	names []byte // the nodes' names in wire form, each after a byte with its size
 }
 
-// nameNode is one name. Node 0 is the root, which is in no slot.
+// nameNode is a name in a nameTable. Node 0 is the root, which is in no slot.
 type nameNode struct {
-	at           uint32   // offset of the name's size in names; 0, except for the root: the name does not exist any more
-	exact, below zoneRule // of the name, and of the wildcard below it
-	children     uint32   // number of names with one label more
+	at           uint32   // offset of the name's size byte in names; 0: the root, or a removed name
+	exact, below zoneRule // the rules for the name and for the wildcard below it
+	children     uint32   // number of existing names that have one label more
 }
 
-// maxLabels is the maximum number of labels of a name, without the root.
+// maxLabels is the maximum number of labels of a name; the root label does not count.
 const maxLabels = blocklist.MaxName / 2
 
 func newNameTable() nameTable {
@@ -38,7 +38,7 @@ func (t *nameTable) name(node uint32) []byte {
 	return t.names[at+1:][:t.names[at]]
 }
 
-// slot returns the index of the slot of a name: the one that has it, or else a free one.
+// slot returns the index of the slot that has a name, or of the free slot in which the name belongs.
 func (t *nameTable) slot(name []byte) uint64 {
 	mask := uint64(len(t.slots) - 1)
 	for i := maphash.Bytes(t.seed, name) & mask; ; i = (i + 1) & mask {
@@ -48,9 +48,9 @@ func (t *nameTable) slot(name []byte) uint64 {
 	}
 }
 
-// find returns the rule for a name in lower-case wire form: that of the name itself or, if the name does not exist,
-// that of the wildcard at its closest encloser (RFC 4592, section 3.3.1). The result also has the node, and whether the
-// rule is that of the wildcard below it.
+// find returns the rule for a name in lower-case wire form, or noRule. It is the rule of the name itself or, if the
+// name does not exist, of the wildcard at its closest encloser (RFC 4592, section 3.3.1). It also returns the node with
+// the rule. The result below is true if the rule is the wildcard's.
 func (t *nameTable) find(name []byte) (rule zoneRule, node uint32, below bool) {
 	if len(t.nodes) == 1 {
 		return t.nodes[0].below, 0, true
@@ -71,7 +71,7 @@ func (t *nameTable) find(name []byte) (rule zoneRule, node uint32, below bool) {
 	return t.nodes[node].exact, node, false
 }
 
-// get returns the node of a name. It has no rules if the name does not exist.
+// get returns the node of a name, or the zero node if the name does not exist.
 func (t *nameTable) get(name []byte) nameNode {
 	if name[0] == 0 {
 		return t.nodes[0]
@@ -82,8 +82,8 @@ func (t *nameTable) get(name []byte) nameNode {
 	return nameNode{}
 }
 
-// at returns a pointer to the rule of a name, or of the wildcard below it. It adds the name and its parents if they are
-// missing.
+// at returns a pointer to the rule of a name or, if below is true, of the wildcard below the name. It adds the name and
+// its parents if they are missing.
 func (t *nameTable) at(name []byte, below bool) *zoneRule {
 	node := t.add(name)
 	if below {
@@ -116,7 +116,7 @@ func (t *nameTable) add(name []byte) uint32 {
 // withoutLabel returns a name without its first label.
 func withoutLabel(name []byte) []byte { return name[1+int(name[0]):] }
 
-// grow doubles the number of slots.
+// grow doubles the number of slots of the hash table.
 func (t *nameTable) grow() {
 	t.slots = make([]uint32, 2*len(t.slots))
 	for node := 1; node < len(t.nodes); node++ {
@@ -126,8 +126,9 @@ func (t *nameTable) grow() {
 	}
 }
 
-// clear removes the rule of a name, or of the wildcard below it. A name that is left without rules and without names
-// below it does not exist any more, nor do those above it that were there for it alone. Their memory stays in use.
+// clear removes the rule of a name or, if below is true, of the wildcard below the name. If the name then has no rules
+// and no names below it, it is removed, too, and so are the parents that existed only because of it. The memory of
+// removed names is not reused.
 func (t *nameTable) clear(name []byte, below bool) {
 	for *t.at(name, below) = noRule; name[0] != 0; name = withoutLabel(name) {
 		slot := t.slot(name)
@@ -141,7 +142,7 @@ func (t *nameTable) clear(name []byte, below bool) {
 	}
 }
 
-// free frees a slot. Those behind it, up to the next free one, move where a search would find them.
+// free frees a slot. It moves the entries behind the slot so that searches, which end at a free slot, still find them.
 func (t *nameTable) free(slot uint64) {
 	mask := uint64(len(t.slots) - 1)
 	for i := (slot + 1) & mask; t.slots[i] != 0; i = (i + 1) & mask {
@@ -154,7 +155,7 @@ func (t *nameTable) free(slot uint64) {
 	t.slots[slot] = 0
 }
 
-// clone returns a copy that has no more memory than it needs.
+// clone returns a copy whose slices have no spare capacity.
 func (t *nameTable) clone() nameTable {
 	return nameTable{t.seed, slices.Clone(t.slots), slices.Clone(t.nodes), slices.Clone(t.names)}
 }

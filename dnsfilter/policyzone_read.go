@@ -17,23 +17,23 @@ import (
 // maxZoneRules is the maximum number of rules of a policy zone.
 const maxZoneRules = 10_000_000
 
-// skippedLines is the maximum number of line numbers in a SkippedRecords.
+// skippedLines is the maximum number of line numbers in [SkippedRecords].
 const skippedLines = 5
 
-// ZoneReport describes how a policy zone was read.
+// ZoneReport describes what was read from the file of a policy zone.
 type ZoneReport struct {
-	Serial   uint32           // of the SOA record; 0: there is none
-	Lines    int              // of the file
+	Serial   uint32           // serial of the SOA record; 0: there is none
+	Lines    int              // number of lines of the file
 	Rules    int              // number of rules
 	Triggers map[Trigger]int  // number of rules by trigger
-	Skipped  []SkippedRecords // in the order of their first lines
+	Skipped  []SkippedRecords // skipped records, in the order of the first line of each reason
 }
 
-// SkippedRecords counts the records of a zone that are not rules, with one reason.
+// SkippedRecords counts the records of a zone that are skipped for one reason.
 type SkippedRecords struct {
 	Reason string
 	Count  int
-	Lines  []int // the first few line numbers
+	Lines  []int // line numbers of the first few of them
 }
 
 // Reasons why records are skipped.
@@ -56,7 +56,7 @@ const (
 
 // Read replaces the rules of the zone by those of a zone file (RFC 1035, section 5). Names are relative to the name of
 // the zone, until $ORIGIN says otherwise. A record that can't be a rule is skipped and counted. After an error, the
-// rules stay as they were: [blocklist.ErrMalformed] if the text has no records, or is that of another zone,
+// rules stay as they were. The error is [blocklist.ErrMalformed] if the file has no records or belongs to another zone,
 // [blocklist.ErrTooLarge] for more than ten million rules, or the error of the reader.
 func (z *PolicyZone) Read(text io.Reader) (ZoneReport, error) {
 	r := z.reader(text, newZoneRules())
@@ -68,7 +68,7 @@ func (z *PolicyZone) Read(text io.Reader) (ZoneReport, error) {
 	return r.report, nil
 }
 
-// reader returns a reader of a text that adds to rules.
+// reader returns a zoneReader that reads a zone file and adds its rules to the given ones.
 func (z *PolicyZone) reader(text io.Reader, rules *zoneRules) *zoneReader {
 	r := &zoneReader{
 		scanner: zonefile.NewScanner(text), apex: []byte(z.name), origin: []byte(z.name), ttl: recordTTL,
@@ -81,23 +81,23 @@ func (z *PolicyZone) reader(text io.Reader, rules *zoneRules) *zoneReader {
 	return r
 }
 
-// Adopt replaces the rules of the zone by those of another one.
+// Adopt replaces the rules of the zone by those of another zone. Both then share them.
 func (z *PolicyZone) Adopt(other *PolicyZone) { z.current.Store(other.current.Load()) }
 
-// zoneReader reads a policy zone.
+// zoneReader reads the file of a policy zone, or of changes to it.
 type zoneReader struct {
 	scanner *zonefile.Scanner
 	builder zoneBuilder
 	report  ZoneReport
-	skipped map[string]int                                // index in the report by reason
-	records int                                           // understood
-	take    func(at zoneOwner, a zoneAction) (why string) // what a record is for: a rule to be added, or one to be removed
-	begins  func(serial uint32) error                     // called for each SOA record; nil: nothing is
+	skipped map[string]int                                // index in report.Skipped by reason
+	records int                                           // number of records that were not skipped
+	take    func(at zoneOwner, a zoneAction) (why string) // called for each rule of a record, to add or to drop it
+	begins  func(serial uint32) error                     // called for the serial of each SOA record; nil: no call
 
 	apex, origin []byte
-	owner        []byte // of the record before, in wire form; empty before the first
+	owner        []byte // owner of the last record in wire form, which the next record may omit; empty: none
 	ttl          uint32
-	first        int // index of the first field that was not read yet
+	first        int // index of the next field to read
 	buf          [2 * blocklist.MaxName]byte
 }
 
@@ -140,7 +140,7 @@ func (z *zoneRules) byTrigger() map[Trigger]int {
 	return all
 }
 
-// skip counts the current entry as skipped.
+// skip counts the current entry as skipped, with a reason.
 func (r *zoneReader) skip(why string) {
 	at, ok := r.skipped[why]
 	if !ok {
@@ -154,7 +154,7 @@ func (r *zoneReader) skip(why string) {
 	}
 }
 
-// next returns the next field of the entry, or nil.
+// next returns the next field of the entry, or nil after the last one.
 func (r *zoneReader) next() []byte {
 	if r.first == r.scanner.Len() {
 		return nil
@@ -163,7 +163,7 @@ func (r *zoneReader) next() []byte {
 	return r.scanner.Field(r.first - 1)
 }
 
-// entry reads an entry. It returns the reason if the entry is skipped. An error ends the reading.
+// entry reads an entry of the file. It returns the reason if the entry is skipped, or an error if reading must end.
 func (r *zoneReader) entry() (why string, err error) {
 	r.first = 0
 	if !r.scanner.Continued {
@@ -204,7 +204,8 @@ func (r *zoneReader) directive(kind string) (why string) {
 	return directiveOther
 }
 
-// appendName appends a name in wire form, in lower case. It may be relative to the origin.
+// appendName appends a name in lower-case wire form. A name without a dot at its end is relative to the origin. It
+// returns false if the text is not a name.
 func (r *zoneReader) appendName(dst, text []byte) ([]byte, bool) {
 	if len(text) == 1 && text[0] == '@' {
 		return append(dst, r.origin...), true
@@ -220,7 +221,7 @@ func (r *zoneReader) appendName(dst, text []byte) ([]byte, bool) {
 	return out, len(out)-start <= blocklist.MaxName
 }
 
-// record reads the rest of a record, behind its owner.
+// record reads the fields of a record after its owner. The results are those of entry.
 func (r *zoneReader) record() (why string, err error) {
 	ttl := r.ttl
 	field := r.next()
@@ -261,7 +262,8 @@ func (r *zoneReader) record() (why string, err error) {
 	return r.rule(rrtype, ttl), nil
 }
 
-// start reads the SOA record. It fails if the record is that of another zone.
+// start reads the serial of the SOA record. The error is [blocklist.ErrMalformed] if the record is that of another
+// zone.
 func (r *zoneReader) start() (why string, err error) {
 	if !bytes.Equal(r.owner, r.apex) {
 		return "", fmt.Errorf("%w: it is zone %s", blocklist.ErrMalformed, blocklist.Name(r.owner))
@@ -277,7 +279,8 @@ func (r *zoneReader) start() (why string, err error) {
 	return "", nil
 }
 
-// rule adds a record as a rule: its owner is the trigger, its data the action.
+// rule passes a record as a rule to take: its owner is the trigger, its data the action. It returns the reason if the
+// record is skipped.
 func (r *zoneReader) rule(rrtype uint16, ttl uint32) (why string) {
 	if isSigned(rrtype) || isMeaningless(rrtype) {
 		return meaningless
@@ -298,8 +301,8 @@ func (r *zoneReader) rule(rrtype uint16, ttl uint32) (why string) {
 	return why
 }
 
-// action returns what a record says: a rule, or a record of local data. Self is the name that, as the target of a CNAME
-// record, was the form of passthru in early versions of RPZ.
+// action returns the action that a record specifies, or the reason if it specifies none. The argument self is the owner
+// without the label of the trigger. A CNAME record with this target means passthru in early versions of RPZ.
 func (r *zoneReader) action(rrtype uint16, ttl uint32, self []byte) (a zoneAction, why string) {
 	if rrtype != dns.TypeCNAME {
 		data, ok := r.data(rrtype)
@@ -329,7 +332,8 @@ func (r *zoneReader) action(rrtype uint16, ttl uint32, self []byte) (a zoneActio
 	return a, unknownAction
 }
 
-// data parses the data of a record. Names in it are not compressed.
+// data reads the remaining fields as the data of a record of a type. It returns the data in wire form with uncompressed
+// names, or false if the fields are malformed.
 func (r *zoneReader) data(rrtype uint16) ([]byte, bool) {
 	var text strings.Builder
 	text.WriteString(". 0 IN " + dns.Type(rrtype).String())

@@ -2,9 +2,9 @@ package dnsfilter
 
 import "github.com/argine-dns/argine/blocklist"
 
-// Review compares the rules of the zone with those of an earlier state of it. It returns the number of rules that are
-// new, and calls add for what a rule blocks and none did before: names, addresses of answers, and the names and
-// addresses of name servers, in the form of entries of a list.
+// Review compares the rules of the zone with those of an earlier state of the zone. It returns the number of owners
+// that have a rule now and had none before. It calls add for each owner whose rule blocks now and did not before, as an
+// entry of a list: for names and addresses in answers, and for names and addresses of name servers.
 func (z *PolicyZone) Review(before *PolicyZone, add func(blocklist.Entry)) (added int) {
 	r := zoneReview{now: z.current.Load(), before: before.current.Load(), add: add}
 	r.nameTable(&r.now.names, &r.before.names)
@@ -15,7 +15,7 @@ func (z *PolicyZone) Review(before *PolicyZone, add func(blocklist.Entry)) (adde
 	return r.added
 }
 
-// Review is [PolicyZone.Review] for what has changed.
+// Review compares the changed rules with the earlier ones, in the same way as [PolicyZone.Review].
 func (c *ZoneChange) Review(add func(blocklist.Entry)) (added int) {
 	r := zoneReview{now: c.now, before: c.before, add: add}
 	for _, at := range c.places {
@@ -54,8 +54,8 @@ func (r *zoneReview) nameTable(now, before *nameTable) {
 	}
 }
 
-// prefixTable compares the rules of a trigger for addresses. Rules about clients are only counted, since they block no
-// names.
+// prefixTable compares the rules of an address trigger. For ClientIP it only counts the new rules: they block clients,
+// not names.
 func (r *zoneReview) prefixTable(t Trigger) {
 	for key, rule := range r.now.prefixes(t).rules {
 		p := key.prefix()
@@ -73,5 +73,5 @@ func (r *zoneReview) rule(now, before zoneRule) bool {
 	return withholds(now) && !withholds(before)
 }
 
-// withholds reports whether a rule keeps the real answer back.
+// withholds reports whether a rule keeps the real answer from clients over every transport. So tcpOnlyRule does not.
 func withholds(rule zoneRule) bool { return rule != noRule && rule != passRule && rule != tcpOnlyRule }

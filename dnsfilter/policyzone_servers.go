@@ -16,19 +16,20 @@ import (
 // looked up triggers nothing.
 
 const (
-	maxServers  = 16 // name servers of a name that are looked at
-	maxRestarts = 16 // how often a query begins again
-	lackTTL     = 5  // minimum time in the cache of an answer that a query lacked, in seconds: long enough to begin again
+	maxServers  = 16 // maximum number of name servers that are searched for
+	maxRestarts = 16 // maximum number of times that a query is processed again
+	// minimum seconds that the cache keeps the answer to a lack, so that the query that lacked it finds it
+	lackTTL = 5
 )
 
-// serverCache looks up the names and addresses of name servers.
+// serverCache looks up the NS records and addresses of name servers for a zoneSearch.
 type serverCache interface {
-	// lookUp returns the cached answer for a name and type. If there is none, it returns an empty message, and the
-	// answer is asked for: it becomes the lack of the query (see query.lack), or is fetched in the background.
+	// lookUp returns the cached answer for a name and type, or else a message without records. Then the answer is fetched
+	// for a later search: either in the background, or by query.lack of q, for which q has to wait.
 	lookUp(q *query, name []byte, qtype uint16) []byte
 }
 
-// servers searches for the name servers of the zones that the name is in.
+// servers searches for the names and addresses of the name servers of the zones that contain the current name.
 func (s *zoneSearch) servers() {
 	if !s.wantsServers() || s.query.servers == nil {
 		return
@@ -48,10 +49,10 @@ func (s *zoneSearch) servers() {
 	}
 }
 
-// wantsServers reports whether a zone that still counts has triggers on name servers.
+// wantsServers reports whether one of the zones still searched has triggers on name servers.
 func (s *zoneSearch) wantsServers() bool { return s.wants(NSDName) || s.wants(NSIP) }
 
-// wants reports whether a zone that still counts has rules with a trigger.
+// wants reports whether one of the zones still searched has rules with a trigger.
 func (s *zoneSearch) wants(t Trigger) bool {
 	for place := range s.bound {
 		if s.rule(place).Zone.current.Load().counts[t] > 0 {
@@ -61,7 +62,9 @@ func (s *zoneSearch) wants(t Trigger) bool {
 	return false
 }
 
-// nameServers returns the names of the name servers of the zones that the name is in. Top-level domains are left out.
+// nameServers returns the names of the name servers of the zones that contain the current name. It leaves out those of
+// top-level domains and of the root. If an answer is not cached yet, the result is incomplete, and the query has a
+// lack.
 func (s *zoneSearch) nameServers() (found [][]byte) {
 	for zone := s.name; zone[0] != 0 && zone[1+zone[0]] != 0; {
 		m := s.query.servers.lookUp(s.query, zone, dns.TypeNS)
@@ -84,7 +87,7 @@ func (s *zoneSearch) nameServers() (found [][]byte) {
 	return found
 }
 
-// serverName searches for the name of a name server.
+// serverName searches for the name of a name server (trigger NSDName).
 func (s *zoneSearch) serverName(name []byte) {
 	for place := range s.bound {
 		rules := s.rule(place).Zone.current.Load()
@@ -96,7 +99,7 @@ func (s *zoneSearch) serverName(name []byte) {
 	}
 }
 
-// serverAddrs searches for the addresses of a name server.
+// serverAddrs searches for the addresses of a name server (trigger NSIP).
 func (s *zoneSearch) serverAddrs(name []byte) {
 	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
 		m := s.query.servers.lookUp(s.query, name, qtype)

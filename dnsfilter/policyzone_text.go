@@ -8,7 +8,7 @@ import (
 
 // What the fields of a policy zone mean by themselves.
 
-// isAbsolute reports whether a name ends in a dot that is not escaped.
+// isAbsolute reports whether a name in a zone file ends in a dot that is not escaped.
 func isAbsolute(text []byte) bool {
 	name, ok := bytes.CutSuffix(text, []byte{'.'})
 	return ok && (len(name)-len(bytes.TrimRight(name, `\`)))%2 == 0
@@ -47,7 +47,8 @@ func parseTTL(text []byte) (ttl uint32, ok bool) {
 	return uint32(sum + n), len(text) > 0 && text[0] >= '0' && text[0] <= '9'
 }
 
-// isMeaningless reports whether records of a type have no meaning in a policy zone, besides those of signatures.
+// isMeaningless reports whether records of a type have no meaning in a policy zone. For the types of DNSSEC, see
+// isSigned.
 func isMeaningless(rrtype uint16) bool {
 	switch rrtype {
 	case dns.TypeNS, dns.TypeDNAME, dns.TypeCDS, dns.TypeCDNSKEY, dns.TypeZONEMD, dns.TypeNone:
@@ -56,7 +57,8 @@ func isMeaningless(rrtype uint16) bool {
 	return rrtype == dns.TypeOPT || rrtype >= dns.TypeTKEY && rrtype <= dns.TypeANY
 }
 
-// cnameAction returns what a CNAME record with an ordinary target says.
+// cnameAction returns the action of a CNAME record whose target does not end in an rpz- label: NXDOMAIN for the root,
+// no data for "*.", otherwise the record is local data.
 func cnameAction(target []byte, ttl uint32) zoneAction {
 	switch string(target) {
 	case "\x00":
@@ -67,7 +69,7 @@ func cnameAction(target []byte, ttl uint32) zoneAction {
 	return zoneAction{record: localRecord{dns.TypeCNAME, ttl, target}}
 }
 
-// lastLabel returns the top-level label of a name, without its length.
+// lastLabel returns the top-level label of a name in wire form, without its length byte. It is nil for the root.
 func lastLabel(name []byte) []byte {
 	for at := 0; name[at] != 0; {
 		next := at + 1 + int(name[at])

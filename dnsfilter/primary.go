@@ -10,7 +10,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// primaryOf returns the zone whose [PrimaryZone] has to answer a packet by Transfer, or nil.
+// primaryOf returns the [PrimaryZone] that has to answer a packet by Transfer: a transfer request, or a signed query
+// for the zone's name. It returns nil for any other packet.
 func (c *snapshot) primaryOf(packet []byte) PrimaryZone {
 	const headOfQuery = dnswire.FlagQR | dnswire.MaskOpcode
 	if !c.zones.primary || dnswire.Flags(packet)&headOfQuery != 0 || dnswire.Count(packet, dnswire.Question) != 1 {
@@ -36,7 +37,8 @@ func (c *snapshot) primaryOf(packet []byte) PrimaryZone {
 	return nil
 }
 
-// answerNotify returns the answer to a notification of a primary, or nil.
+// answerNotify returns the answer to a NOTIFY message (RFC 1996), or nil if the packet is none, or is not about a zone
+// that this server copies.
 func (c *snapshot) answerNotify(packet []byte, client netip.Addr) []byte {
 	const notify = dns.OpcodeNotify << 11
 	if c.notified == nil || dnswire.Flags(packet)&(dnswire.FlagQR|dnswire.MaskOpcode) != notify {
@@ -45,7 +47,8 @@ func (c *snapshot) answerNotify(packet []byte, client netip.Addr) []byte {
 	return c.notified(packet, client)
 }
 
-// transfer has a [PrimaryZone] answer a packet, if one has to. It reports whether there is such a zone.
+// transfer passes a packet to the [PrimaryZone] that has to answer it. It returns false if there is none, or if the
+// client is not served.
 func (s *Server) transfer(packet []byte, client netip.Addr, stream bool, send func([]byte) error) bool {
 	c := s.current.Load()
 	z := c.primaryOf(packet)
@@ -60,8 +63,8 @@ func (s *Server) transfer(packet []byte, client netip.Addr, stream bool, send fu
 	return true
 }
 
-// primaryAnswer appends the answer to an unsigned query about a zone of the server: its SOA record, for those who may
-// copy the zone.
+// primaryAnswer appends the answer to an unsigned query in a zone of which this server is the primary: the SOA record,
+// if the client may copy the zone, otherwise a refusal.
 func (q *query) primaryAnswer(dst []byte, z *zone) []byte {
 	if len(q.name()) != len(z.name) {
 		return q.refuse(dst, dns.RcodeRefused, dns.ExtendedErrorCodeProhibited)

@@ -16,30 +16,30 @@ import (
 // parseMessage from a message unpacked by miekg/dns. Both give the same result.
 type query struct {
 	id         uint16
-	flags      uint16 // header flags; RD, AD and CD matter
+	flags      uint16 // header flags of the query; the answer depends on RD, AD and CD
 	class      uint16
 	qtype      uint16
 	edns       bool
 	do         bool
 	version    uint8      // EDNS version
 	size       int        // maximum size of the answer, in bytes
-	question   []byte     // wire form, case as sent: name, type, class; nil if there is none
+	question   []byte     // question in wire form (name, type, class), letter case as sent; nil: none
 	key        []byte     // cache key: the question with the name in lower case, and a byte for DO and CD
-	structured bool       // the client requests structured errors
+	structured bool       // the client requests notices as JSON (structured errors)
 	nsid       string     // NSID in the answer; empty: none
 	options    []byte     // EDNS options, as received in a datagram
 	allowed    bool       // an allow list has the name; the answer is not inspected
-	zones      zoneState  // of the search in the policy zones
-	client     netip.Addr // as plainAddr returns it; zero if the client has no IP address
+	zones      zoneState  // state of the search in the policy zones
+	client     netip.Addr // address in the form of plainAddr; zero if the client has no IP address
 	padded     bool       // the answer is padded
 	keepalive  uint16     // edns-tcp-keepalive of the answer: tenths of a second plus one; 0: none
 	counters   *counters
-	resolvers  *resolvers  // of the forward zone that has the name; nil: the general upstream
-	servers    serverCache // to look name servers up; nil: they stay unknown
-	lack       *query      // a query about a name server that has to be answered before this one; nil: none
-	restarts   uint8       // how often the query began again after a lack
+	resolvers  *resolvers  // those of the forward zone of the name; nil: the general upstream
+	servers    serverCache // looks up name servers for policy zones; nil: name servers are not searched for
+	lack       *query      // query about a name server that has to be answered first, for policy zones; nil: none
+	restarts   uint8       // number of times that the query was processed again after a lack
 	lookedUp   bool        // the query is the lack of another one
-	tap        *tapped     // nil: the server has no taps
+	tap        *tapped     // what taps need to know; nil: there are no taps
 	alias      *alias      // the answer begins with these CNAME records, and the query is for their target; nil: none
 
 	sentCookie  []byte // the client cookie and the server cookie after it, if any; nil: no cookie
@@ -52,36 +52,36 @@ type query struct {
 	reached [blocklist.MaxName]byte // buffer for a target name in an answer
 	chain   chain                   // chain of a decision on a target name
 
-	zoneSearch *zoneSearch // nil until there are policy zones, which need it; kept for the next query
+	zoneSearch *zoneSearch // memory for a search in policy zones, reused by the next query; nil: no search yet
 }
 
-// alias is the beginning of an answer: CNAME records of this server's own, from the query name to another name. The
-// rest is the answer for that name, from the cache or the upstream. It is immutable.
+// alias is the beginning of an answer that this server makes: CNAME records from the query name to another name. The
+// rest of the answer is the answer for that name, from the cache or the upstream. An alias does not change.
 type alias struct {
-	question []byte // of the client
+	question []byte // question of the client, in wire form
 	records  []dns.RR
 	why      ede // the reason why the query name is blocked; zero: the records are local data
 }
 
-// chain is the first part of an answer, up to the CNAME record with the denied target. The rcode of an answer applies
-// to the last name of its chain (RFC 6604, section 3), so the earlier names are not denied.
+// chain is the first part of an answer, up to the CNAME record whose target is denied. The rcode of an answer applies
+// to the last name of its chain (RFC 6604, section 3), so the chain keeps the denial from the earlier names.
 type chain struct {
 	message []byte
 	records int
 	target  int // offset of the last target
-	size    int // of the target as an uncompressed name, in bytes
+	size    int // size of the target as an uncompressed name, in bytes
 }
 
-// zoneState is how far the search in the policy zones has come for a query.
+// zoneState says how much of the search in the policy zones remains for a query.
 type zoneState uint8
 
 const (
-	zonesDone   zoneState = iota // nothing more to find: there are no zones, or one has decided
-	zonesReach                   // only the targets in the answer are still searched for
-	zonesAnswer                  // the search begins again with the answer, since a zone has triggers that need it
+	zonesDone   zoneState = iota // nothing: there are no policy zones, or one has decided
+	zonesReach                   // the search for the targets in the answer
+	zonesAnswer                  // the whole search, with the answer, since a zone has triggers that need it
 )
 
-// Bits of the last byte of a key.
+// Bits of the last byte of a cache key.
 const (
 	keyDO = 1
 	keyCD = 2
@@ -179,9 +179,9 @@ func (q *query) parseMessage(msg *dns.Msg, stream bool) bool {
 	return err == nil
 }
 
-// isBare reports whether the answer and authority sections of a query are empty, as they should be. An incremental
-// transfer (IXFR) may have records in the authority section (RFC 1995, section 3), and messages with other opcodes in
-// both.
+// isBare reports whether the answer and authority sections of a query have no unexpected records. They should be empty,
+// but an incremental transfer request (IXFR) may have records in the authority section (RFC 1995, section 3), and
+// messages with other opcodes than QUERY in both sections.
 func isBare(msg *dns.Msg) bool {
 	transfer := msg.Question[0].Qtype == dns.TypeIXFR
 	return msg.Opcode != dns.OpcodeQuery || len(msg.Answer) == 0 && (len(msg.Ns) == 0 || transfer)
@@ -202,7 +202,8 @@ func headerFlags(msg *dns.Msg) (flags uint16) {
 	return flags
 }
 
-// parseOPT parses the OPT record of a message. There is at most one, and the root owns it (RFC 6891, section 6.1.1).
+// parseOPT parses the OPT record among the additional records. It returns false for a second one, for another owner
+// than the root (RFC 6891, section 6.1.1), or for a malformed cookie.
 func (q *query) parseOPT(extra []dns.RR) bool {
 	for _, rr := range extra {
 		opt, ok := rr.(*dns.OPT)
@@ -233,10 +234,11 @@ func (q *query) parseCookie(opt *dns.OPT) bool {
 	return true
 }
 
-// clientSize returns the maximum size of an answer over UDP, in bytes, from the size in the client's OPT record.
+// clientSize returns the maximum size of an answer over UDP, in bytes. The argument is the size in the client's OPT
+// record.
 func clientSize(says int) int { return min(max(says, dnswire.MinSize), dnswire.UDPSize) }
 
-// setKey sets the cache key: the question in key, and after it a byte for DO and CD.
+// setKey sets the cache key: the given question, and a byte with the bits for DO and CD.
 func (q *query) setKey(key []byte) {
 	bits := byte(0)
 	if q.do {
@@ -248,7 +250,7 @@ func (q *query) setKey(key []byte) {
 	q.key = append(key, bits)
 }
 
-// copyTo copies the query. The copy shares no memory with the original.
+// copyTo copies what is needed to answer the query later. The copy shares no buffers with the original.
 func (q *query) copyTo(to *query) {
 	to.id, to.flags, to.class, to.qtype = q.id, q.flags, q.class, q.qtype
 	to.edns, to.do, to.version, to.size = q.edns, q.do, q.version, q.size
@@ -274,7 +276,7 @@ func (q *query) check() int {
 	return dns.RcodeRefused
 }
 
-// checkClass is check without the query type.
+// checkClass checks the EDNS version and the class of a query. It returns the rcode of the refusal, or NOERROR.
 func (q *query) checkClass() int {
 	switch {
 	case q.version != 0:
@@ -285,7 +287,7 @@ func (q *query) checkClass() int {
 	return dns.RcodeSuccess
 }
 
-// isRefusedType reports whether a type is not a record type that a name can have, such as a zone transfer.
+// isRefusedType reports whether queries of a type are refused: zone transfers, and types that no record in a zone has.
 func isRefusedType(t uint16) bool {
 	switch t {
 	case dns.TypeMAILA, dns.TypeMAILB, dns.TypeOPT, dns.TypeTKEY, dns.TypeTSIG:
@@ -297,6 +299,5 @@ func isRefusedType(t uint16) bool {
 // isTransfer reports whether a type requests a zone transfer.
 func isTransfer(t uint16) bool { return t == dns.TypeAXFR || t == dns.TypeIXFR }
 
-// isService reports whether answers of a type may carry addresses of their targets for clients to use: SVCB and HTTPS
-// (RFC 9460).
+// isService reports whether records of a type may have address hints for clients: SVCB and HTTPS (RFC 9460).
 func isService(qtype uint16) bool { return qtype == dns.TypeSVCB || qtype == dns.TypeHTTPS }

@@ -5,16 +5,18 @@ import "github.com/argine-dns/argine/blocklist"
 // Quorum is the action for names and addresses on which several lists agree. A list counts if it has a blocking entry,
 // with or without a rule for the list. Entries with status=monitor do not count.
 //
-// NXDomain becomes NoData unless enough of the matching entries have scope domain: the lists may not agree on the names
-// below.
+// If fewer than AtLeast of the matching entries have scope domain, NXDomain becomes NoData, since the lists may not
+// agree on the names below.
 type Quorum struct {
 	Rule // Categories are ignored
 
-	Lists   []string // without duplicates; the first list that matches gives the entry
-	AtLeast int      // number of lists that must agree
+	// names of lists, without duplicates; the match of the first one that matches is that of the decision
+	Lists   []string
+	AtLeast int // number of lists that must agree
 }
 
-// decide returns the action of the quorum if enough of its lists match a name or address.
+// decide returns the action of the quorum for the matches of a name or address. The result is zero if too few of the
+// lists match.
 func (q *Quorum) decide(matches []blocklist.Match) ruleResult {
 	var first *blocklist.Match
 	matched, domains := 0, 0

@@ -28,7 +28,7 @@ func (r Reason) String() string {
 	return "invalid"
 }
 
-// ParseReason parses a reason.
+// ParseReason parses a reason in the form of [Reason.String].
 func ParseReason(text string) (Reason, error) {
 	if i := slices.Index(reasonNames[:], text); i >= 0 {
 		return Reason(i), nil

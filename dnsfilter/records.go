@@ -15,30 +15,29 @@ import (
 
 const (
 	maxRecords = 100_000
-	recordTTL  = 300 // of records without a TTL, in seconds
+	recordTTL  = 300 // default TTL, in seconds
 )
 
-// Records are local data: records that the server answers with itself, after the lists have decided. If a name has
-// records here, those of the upstream do not count. In a zone whose SOA record is among them, names without records do
-// not exist. Outside of such zones, the upstream is asked about them. The records of a wildcard (*.example.org) apply
-// to the names below its parent (example.org) that have no records of their own. CNAME records are followed, in the
-// local data and to the upstream. No record is signed.
+// Records are local data: records with which the server answers queries itself, after the lists have decided. They
+// replace all records of the upstream for the same name. In a zone whose SOA record is among them, names without
+// records do not exist. Outside of such zones, the upstream answers for those names. The records of a wildcard
+// (*.example.org) apply to the names below its parent (example.org) that have no records of their own. CNAME records
+// are followed, in the local data and to the upstream. Records are not signed by DNSSEC.
 type Records struct {
 	names map[blocklist.Name]*localName
 }
 
-// localName is what the local data has at a name. A name without records is there because another name of its zone is
-// below it, or because it is the parent of a wildcard.
+// localName is the local data of one name. A name without records is present if other names of its zone are below it,
+// or if it is the parent of a wildcard.
 type localName struct {
 	records  []dns.RR
-	wildcard []dns.RR // for the names below
+	wildcard []dns.RR // records of the wildcard below this name
 	zone     *dns.SOA // SOA record of the local zone that has the name; nil: none
 }
 
 // ParseRecords parses local data in the form of a zone file (RFC 1035, section 5). Names are absolute, with or without
-// a dot at the end. A record without a TTL has one of 300 seconds. $INCLUDE, DNAME records, delegations and signatures
-// are not supported. It fails with [blocklist.ErrMalformed], or with [blocklist.ErrTooLarge] for more than 100,000
-// records.
+// a dot at the end. The default TTL is 300 seconds. $INCLUDE, DNAME records, delegations and DNSSEC records are not
+// supported. The error is [blocklist.ErrMalformed], or [blocklist.ErrTooLarge] for more than 100,000 records.
 func ParseRecords(text io.Reader) (*Records, error) {
 	r := &Records{names: make(map[blocklist.Name]*localName)}
 	p := dns.NewZoneParser(text, ".", "")
@@ -61,7 +60,7 @@ func ParseRecords(text io.Reader) (*Records, error) {
 // wildcardLabel is the first label of a wildcard, in wire form.
 const wildcardLabel = "\x01*"
 
-// add adds a record.
+// add adds a record. It returns an error if the record is not supported, or contradicts others of its name.
 func (r *Records) add(rr dns.RR) error {
 	h := rr.Header()
 	switch {
@@ -92,14 +91,14 @@ func (r *Records) add(rr dns.RR) error {
 	return nil
 }
 
-// isText reports whether text is the whole text of a record. It returns false for a record without data, which the
-// parser takes for a part of a dynamic update (RFC 2136).
+// isText reports whether the text, parsed again, gives the same record. It returns false for a record without data,
+// which the parser of miekg/dns takes for a part of a dynamic update (RFC 2136).
 func isText(rr dns.RR, text string) bool {
 	again, err := dns.NewRR(text)
 	return err == nil && dns.IsDuplicate(rr, again)
 }
 
-// isSigned reports whether records of a type are part of the signatures of a zone.
+// isSigned reports whether records of a type belong to DNSSEC: keys, signatures, proofs and DS records.
 func isSigned(rrtype uint16) bool {
 	switch rrtype {
 	case dns.TypeRRSIG, dns.TypeNSEC, dns.TypeNSEC3, dns.TypeNSEC3PARAM, dns.TypeDNSKEY, dns.TypeDS:
@@ -108,8 +107,8 @@ func isSigned(rrtype uint16) bool {
 	return false
 }
 
-// addZones finds the zone of each name, and adds the names between it and the top of its zone, which exist, too (RFC
-// 8020).
+// addZones sets the zone of each name. It also adds the names between a name and the top of its zone, since these
+// exist, too (RFC 8020). It fails if there are no records, or if a zone has a delegation.
 func (r *Records) addZones() error {
 	for _, name := range slices.Collect(maps.Keys(r.names)) {
 		for above := range name.Suffixes() {
@@ -131,7 +130,7 @@ func (r *Records) addZones() error {
 	return nil
 }
 
-// at returns the local data at a name. It adds the name if there is none.
+// at returns the local data of a name, and adds the name if it is missing.
 func (r *Records) at(name blocklist.Name) *localName {
 	if r.names[name] == nil {
 		r.names[name] = new(localName)
@@ -139,7 +138,7 @@ func (r *Records) at(name blocklist.Name) *localName {
 	return r.names[name]
 }
 
-// zoneOf returns the SOA record of the zone with the longest name that contains a name, or nil.
+// zoneOf returns the SOA record of the longest zone of the local data that contains a name, or nil if there is none.
 func (r *Records) zoneOf(name blocklist.Name) *dns.SOA {
 	for above := range name.Suffixes() {
 		if n := r.names[above]; n != nil {
@@ -158,8 +157,8 @@ func (n *localName) has(rrtype uint16) bool {
 	return slices.ContainsFunc(n.records, func(rr dns.RR) bool { return rr.Header().Rrtype == rrtype })
 }
 
-// answers reports whether the local data answers: for the name itself if the argument is true, else for the names below
-// it.
+// answers reports whether the local data answers queries: for the name n itself if the argument is true, otherwise for
+// the names below n.
 func (n *localName) answers(itself bool) bool {
 	switch {
 	case n == nil:

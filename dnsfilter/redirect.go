@@ -10,8 +10,8 @@ import (
 // same answer. So the query becomes one for the target (see alias): the local data, the cache or the upstream answers
 // it. If it is that of the operator's own sinkhole, no list decides about it any more.
 
-// redirect turns a blocked query into one for the target of the CNAME record of the decision. It returns false if there
-// is no such record, or if the record alone is the answer.
+// redirect turns a blocked query into a query for the target of a CNAME record, which the decision requires. It returns
+// false if the decision has no such record, or if the answer consists of this record alone.
 func (q *query) redirect(d *Decision) bool {
 	target := d.target(q)
 	if target == "" || !follows(q.qtype) {
@@ -32,7 +32,7 @@ func (q *query) redirect(d *Decision) bool {
 	return true
 }
 
-// answerTarget is answerNow for the target of a CNAME record that blocks.
+// answerTarget is answerNow for a query that redirect has turned into one for a target.
 func (s *Server) answerTarget(c *snapshot, dst []byte, q *query, now uint32) (m []byte, ask bool) {
 	q.resolvers = nil
 	if z := c.zones.find(q.name()); z != nil {
@@ -43,12 +43,12 @@ func (s *Server) answerTarget(c *snapshot, dst []byte, q *query, now uint32) (m 
 	return s.cached(c, dst, q, now)
 }
 
-// goesOn reports whether m, a result of render, is not the answer yet: the upstream has to be asked for the target of a
-// CNAME record (query.alias), or about a name server (query.lack).
+// goesOn reports whether a result m of render is not the complete answer. Then the upstream has to be asked for the
+// target of a CNAME record (query.alias), or about a name server (query.lack).
 func (q *query) goesOn(m []byte) bool { return len(m) == 0 && (q.alias != nil || q.lack != nil) }
 
-// askTarget starts another upstream query for the waiting client, after an answer that needs one to be complete (see
-// goesOn). It returns at once, so a session of the upstream may call it while it delivers an answer.
+// askTarget starts another upstream query for a waiting client whose answer is not complete (see goesOn). It returns at
+// once, so a session of the upstream may call it while it delivers an answer.
 func (s *Server) askTarget(w *waiter) {
 	next := waiter{socket: w.socket, peer: w.peer, done: w.done}
 	w.query.copyTo(&next.query)

@@ -28,7 +28,7 @@ func (q *query) personalize(m []byte) {
 	}
 }
 
-// replyFlags returns the header flags of the answer. Of the given flags it uses the rcode and AD only.
+// replyFlags returns the header flags of the answer. Of the argument, it uses the rcode and the AD bit only.
 func (q *query) replyFlags(given uint16) uint16 {
 	flags := given&(dnswire.MaskRcode|dnswire.FlagAD) | q.flags&(dnswire.MaskOpcode|dnswire.FlagRD) | dnswire.FlagQR
 	if q.flags&dnswire.MaskOpcode == 0 { // RA and CD are defined for the opcode QUERY only
@@ -40,9 +40,9 @@ func (q *query) replyFlags(given uint16) uint16 {
 	return flags
 }
 
-// finish completes an answer: it truncates it to the client's maximum size, and adds an OPT record if the client uses
-// EDNS. The upper bits of the rcode and the extended errors need EDNS. An extended error text that does not fit is left
-// out.
+// finish completes an answer: it truncates it to the client's maximum size and, if the client uses EDNS, adds an OPT
+// record. The argument rcode is the upper bits of the rcode. Without EDNS, these and the extended errors are lost.
+// Extended errors that do not fit are left out.
 func (q *query) finish(m []byte, rcode uint8, e ede) []byte {
 	optSize := 0
 	if q.edns {
@@ -85,14 +85,15 @@ func (q *query) appendOPT(m []byte, rcode uint8, e *ede) []byte {
 	return m
 }
 
-// paddingBlock is the size of which padded answers are a multiple (RFC 8467, section 4.1).
+// paddingBlock is the block length for padding: the size of a padded answer is a multiple of it (RFC 8467, section
+// 4.1).
 const paddingBlock = 468
 
 // zeros is the data of padding.
 var zeros [paddingBlock]byte //nolint:gochecknoglobals // never written to
 
-// paddingSize returns the size of the padding option (RFC 7830) in an answer that has the given size without it, in
-// bytes.
+// paddingSize returns the size of the padding option (RFC 7830), in bytes. The argument is the size of the answer
+// without it.
 func (q *query) paddingSize(size int) int {
 	if !q.padded {
 		return 0

@@ -52,8 +52,9 @@ func (q *query) setCookie(secrets []CookieSecret, client netip.Addr, now uint32)
 	}
 }
 
-// limited appends the reply to a query beyond the rate limit. Most get none. Every Slip-th query gets BADCOOKIE with a
-// server cookie (RFC 7873, section 5.2.3), or TC if it has no cookie. A client with a forged address can use neither.
+// limited appends the reply to a query beyond the rate limit. Most queries get no reply. Every Slip-th query gets
+// BADCOOKIE with a server cookie (RFC 7873, section 5.2.3) or, if it has no cookie, an empty reply with TC. These
+// replies are useless to an attacker who forges the client's address.
 func (c *snapshot) limited(dst []byte, q *query) []byte {
 	q.counters.limited.Add(1)
 	if !c.limiter.Slip() {
@@ -66,9 +67,9 @@ func (c *snapshot) limited(dst []byte, q *query) []byte {
 	return q.truncated(dst)
 }
 
-// answerNow appends the answer to a query if it can be given without waiting: a blocked answer, a special-use zone or a
-// cached answer. It returns ask if the upstream has to be asked: for the answer if m is empty, or else to refresh a
-// cached answer that has expired or is about to. If m is empty and ask is false, nothing is sent.
+// answerNow appends the answer to a query if it can be given without waiting: a blocked answer, an answer from the
+// server's own zones, or a cached answer. If ask is true, the upstream has to be asked: for the answer if m is empty,
+// or else to refresh a cached answer that has expired or is about to. If m is empty and ask is false, nothing is sent.
 func (s *Server) answerNow(c *snapshot, dst []byte, q *query, now uint32) (m []byte, ask bool) {
 	q.resolvers, q.alias, q.lack = nil, nil, nil
 	var d Decision
@@ -95,7 +96,7 @@ func (s *Server) answerNow(c *snapshot, dst []byte, q *query, now uint32) (m []b
 	return s.cached(c, dst, q, now)
 }
 
-// block is answerNow for a blocked query.
+// block is answerNow for a query that d blocks.
 func (s *Server) block(c *snapshot, dst []byte, q *query, d *Decision, now uint32) (m []byte, ask bool) {
 	if q.redirect(d) {
 		return s.answerTarget(c, dst, q, now)
@@ -104,8 +105,8 @@ func (s *Server) block(c *snapshot, dst []byte, q *query, d *Decision, now uint3
 	return m, false
 }
 
-// cached is answerNow for cached answers. It gives an expired answer at once only if the upstream is down or the last
-// refresh has failed (see stale.go).
+// cached is answerNow for a query that only the cache or the upstream can answer. It gives an expired answer at once
+// only if the upstream is down or the last refresh has failed (see stale.go).
 func (s *Server) cached(c *snapshot, dst []byte, q *query, now uint32) (m []byte, ask bool) {
 	m, state := s.cache.Get(dst, q.key, q.question, now)
 	q.hasStale = state == cache.Stale && !c.resolversFor(q).isDown()
@@ -122,10 +123,10 @@ func (s *Server) cached(c *snapshot, dst []byte, q *query, now uint32) (m []byte
 	return m, state == cache.Prefetch || q.goesOn(m)
 }
 
-// render writes an answer of the cache or the upstream for the client, in the memory of m. If a target in the answer is
-// blocked, it writes the blocked answer instead. Code is an extended error to add, or 0. The upstream's own extended
-// error, which m has in place of its ID, is added, too. An empty result means that nothing is sent, or that the query
-// goes on: see goesOn.
+// render turns an answer of the cache or the upstream into the client's answer, in the memory of m. If a target in the
+// answer is blocked, it writes the blocked answer instead. The argument code is an extended error to add, or 0. The ID
+// field of m has the upstream's own extended error, which is added, too. An empty result means that nothing is sent, or
+// that the query goes on: see goesOn.
 func (s *Server) render(c *snapshot, q *query, m []byte, code uint16) []byte {
 	var why ede
 	if q.alias != nil {
@@ -161,7 +162,7 @@ func (s *Server) render(c *snapshot, q *query, m []byte, code uint16) []byte {
 }
 
 // ownAnswer appends the answer from one of the server's own zones. It returns false if the upstream has to be asked.
-// Then the query says which upstream, and for which name.
+// Then it has set the upstream and the name to ask for in q.
 func (s *Server) ownAnswer(c *snapshot, dst []byte, q *query, z *zone) (m []byte, ok bool) {
 	itself := len(q.name()) == len(z.name)
 	switch {
@@ -180,8 +181,8 @@ func (s *Server) ownAnswer(c *snapshot, dst []byte, q *query, z *zone) (m []byte
 	return nil, false
 }
 
-// ownData returns the answer of the local data. It returns nil if the zone has none for the query, or if a CNAME record
-// turns the query into one for another name. Then the query says which upstream to ask.
+// ownData returns the answer of the local data for a query in a zone. It returns nil if the local data has no answer,
+// or if its CNAME records lead to another name. Then it has set the upstream and the name to ask for in q.
 func (s *Server) ownData(c *snapshot, q *query, z *zone) []byte {
 	if z.local.answers(len(q.name()) == len(z.name)) {
 		if m := c.zones.localAnswer(q, z); m != nil {

@@ -2,13 +2,13 @@ package dnsfilter
 
 import "github.com/argine-dns/argine/blocklist"
 
-// ruleResult is the action of a rule, and the entry behind it.
+// ruleResult is the action of a rule, and the match for which the rule takes it.
 type ruleResult struct {
 	action Action
 	match  *blocklist.Match
 }
 
-// find returns the match of a list, or nil.
+// find returns the match of the list with the given name, or nil.
 func find(matches []blocklist.Match, list string) *blocklist.Match {
 	for i := range matches {
 		if matches[i].List == list {
@@ -18,8 +18,8 @@ func find(matches []blocklist.Match, list string) *blocklist.Match {
 	return nil
 }
 
-// decide returns the action of the rule for the match of its list, and the most specific entry that blocks. If the
-// action for that entry's category does not block, less specific entries are tried.
+// decide returns the action of the rule and the match that leads to it. It begins with m, the match of the rule's list.
+// If the action for the category of m does not block, it tries the other entries, from the most specific one on.
 func (r *Rule) decide(m *blocklist.Match, entries func(list string) []blocklist.Match) ruleResult {
 	v := ruleResult{r.ActionFor(m), m}
 	if v.action.Blocks() || len(r.Categories) == 0 {
