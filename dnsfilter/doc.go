@@ -15,10 +15,10 @@
 //
 // # The path of a query
 //
-// The steps are, as in respond.go: rate limit, cookie and access list; the decision on the name; the server's own
-// zones; the cache or the upstream; the inspection of the targets in the answer. The decision comes before the cache.
-// So it applies to every type and every setting of the DO and CD bits, a change of the store or the policy takes effect
-// at once, and clients of all views share the cache.
+// The steps are those of respond.go: rate limit, cookie and access list; the decision on the name; the server's own
+// zones; the cache or the upstream; the inspection of the targets in the answer. Since the decision comes before the
+// cache, it applies to every type and every setting of the DO and CD bits. A change of the store or the policy takes
+// effect at once, and clients of all views share the cache.
 //
 // Over UDP, an ordinary query takes the fast path: it is parsed from the datagram and answered in place, by one
 // goroutine per processor, many queries per system call. An unusual query takes the slow path: it is unpacked by
@@ -51,18 +51,18 @@
 // of it. The owner of the SOA record in a denial is the parent of the entry or of the name, since a name with an SOA
 // record exists.
 //
-// A class other than IN and zone transfers get REFUSED (except the names of [ServerID] in the class CH), opcodes other
-// than QUERY NOTIMP, an unknown EDNS version BADVERS. FORMERR is for several questions, unexpected records and cookies
-// of an invalid length. Other EDNS options are ignored, whatever their length, and so are the bits AA and TC of a
-// query. The RD bit is copied and has no effect. An answer that is too long is truncated to its question, with TC set.
-// Responses and datagrams from port 0 are not answered.
+// These queries get an error: REFUSED for zone transfers and for classes other than IN (except the names of [ServerID]
+// in the class CH); NOTIMP for opcodes other than QUERY; BADVERS for an unknown EDNS version; FORMERR for several
+// questions, unexpected records, and cookies of an invalid length. Other EDNS options are ignored, even if their length
+// is wrong, and so are the bits AA and TC of a query. The RD bit is copied and has no effect. An answer that is too
+// long is truncated to its question, with TC set. Responses and datagrams from port 0 are not answered.
 //
-// Queries of type ANY get a HINFO record (RFC 8482) with a TTL of 30 seconds, whether the name exists or not, unless it
-// is blocked. ANY queries with the DO bit get TC; over TCP, the upstream answers them.
+// Queries of type ANY for names that are not blocked get a HINFO record (RFC 8482) with a TTL of 30 seconds, whether
+// the name exists or not. ANY queries with the DO bit get TC over UDP; over TCP, the upstream answers them.
 //
-// Queries in the special-use zones of [Config].SpecialUse are answered without the upstream, unless they are blocked:
-// see [SpecialZones]. So are the canary names of [Config].Canaries. [Config].Records has local
-// data; its CNAME records are followed to the upstream. Zones in [Config].Forward have other upstreams. The
+// Names that are not blocked are answered without the upstream if they are in a special-use zone of [Config].SpecialUse
+// (see [SpecialZones]), if they are canary names of [Config].Canaries, or if [Config].Records has local data for them.
+// CNAME records of the local data are followed to the upstream. Zones in [Config].Forward have other upstreams. The
 // longest zone that contains a name counts.
 //
 // # The upstream and the cache
@@ -73,8 +73,8 @@
 // has addresses of names without a decision.
 //
 // Every failure rcode of the upstream becomes SERVFAIL, with the upstream's extended error if it has one. It is cached
-// for up to 5 seconds (RFC 9520). If there is an expired answer, that is served instead (serve-stale, RFC 8767; see
-// stale.go), and the next attempt to refresh it waits for the same time.
+// for up to 5 seconds (RFC 9520). If the cache has an expired answer, clients get that instead (serve-stale, RFC 8767;
+// see stale.go), and the upstream is asked again after the same 5 seconds at the earliest.
 //
 // # Clients
 //
@@ -85,8 +85,8 @@
 // server cookie if they have a client cookie, otherwise TC. Over encrypted transports, which package secure serves,
 // answers are padded if the query has the padding option (RFC 7830, RFC 8467).
 //
-// Load balancers of [Config].Proxies say for which client they speak, by the PROXY protocol. Everything above then
-// applies to that client.
+// Load balancers in [Config].Proxies name the client of each connection and datagram in a PROXY header. Everything
+// above then applies to that client.
 //
 // The package neither logs nor stores client addresses or query names.
 //
@@ -98,7 +98,7 @@
 //	TCP connections                        1000, of which half may wait for the upstream
 //	encrypted connections                  24000, of which half may wait for the upstream
 //	... over QUIC, HTTP/3 included         6000, of which half may wait for the upstream
-//	... of one client                      100 while half are free, down to 10 as they fill up
+//	... of one client                      100 while at least 500 are free, down to 10 as they fill up
 //	queries of a connection that wait      100
 //	idle connection                        30 seconds (RFC 7828); 10 for the first query, and for reading one query
 //	... when half are open                 8, 2 and 2; edns-tcp-keepalive is 0
@@ -107,12 +107,12 @@
 //	QUIC handshakes                        5 seconds; 4000 at once, 50 of one client; beyond 500, and 500 in a second,
 //	                                       the address is verified first
 //	QUIC connection                        100 streams at once, 32 KiB not yet read
-//	DNS over QUIC                          10 seconds for a query; 1000 at once that do not come with one packet
-//	HTTP requests                          5 seconds and 8 KiB for the header, 10 seconds in all; 100 at once of a connection
+//	DNS over QUIC                          10 seconds for a query; 1000 queries at once that have not arrived as a whole
+//	HTTP requests                          5 seconds and 8 KiB for the header, 10 seconds in all; 100 per connection
 //
-// A client is an IPv4 address, or an IPv6 /56 network. When there is no room for another connection, one of the client
-// with the most connections is closed; if several have the most, one that has asked nothing for long. A QUIC connection
-// that moves to another address keeps its client, with its view and its limits. The limits are not settings, since they
-// need no tuning: they limit the memory and the open files that a flood can take, far above ordinary use. The time
-// limits suit clients everywhere.
+// A client is an IPv4 address, or an IPv6 /56 network. When the limit on connections is reached, a new connection
+// replaces one of the client with the most connections. If several clients have equally many, the client that has sent
+// no query for the longest time loses a connection. A QUIC connection that moves to another address keeps its client,
+// with its view and its limits. The limits are not settings, since they need no tuning: they limit the memory and the
+// open files that a flood can take, far above ordinary use. The time limits suit clients everywhere.
 package dnsfilter

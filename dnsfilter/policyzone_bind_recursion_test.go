@@ -56,8 +56,8 @@ func TestZonesLikeBINDReloads(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestZonesLikeBINDErrors has what BIND's rpz test asks about extended errors. BIND sets the code for each zone; here, it
-// follows from what happens, unless the settings have a reason.
+// TestZonesLikeBINDErrors has what BIND's rpz test asks about extended errors. BIND sets the code for each zone; here,
+// it follows from what happens, unless the settings have a reason.
 func TestZonesLikeBINDErrors(t *testing.T) {
 	t.Parallel()
 	g := portedGroup{"", []portedZone{
@@ -111,8 +111,8 @@ func unasked(t *testing.T, zones [][]string, names int) (all []int) {
 	return all
 }
 
-// TestZonesLikeBINDRecursion has the questions of BIND rpzrecurse, groups 1 to 5: whether the upstream is asked before a
-// zone decides, with qname-wait-recurse no.
+// TestZonesLikeBINDRecursion has the questions of BIND rpzrecurse, groups 1 to 5: whether the upstream is asked before
+// a zone decides, with qname-wait-recurse no.
 func TestZonesLikeBINDRecursion(t *testing.T) {
 	t.Parallel()
 	const client, ip, nsdname = "32.200.2.0.192.rpz-client-ip", "32.255.100.51.198.rpz-ip", "ns.example.org.rpz-nsdname"

@@ -14,8 +14,8 @@ import (
 // typeANY is why the answer to type ANY differs.
 const typeANY = "ANY gets an HINFO record (RFC 8482), from which a rule about the answer has nothing to hide"
 
-// bindWorld is what the upstream knows in the tests from BIND (bin/tests/system/rpz, ns1, ns2 and ns4). Host N of group G
-// has the address 192.0.2.(16*G+N). The zones below two.test have the same hosts.
+// bindWorld is what the upstream knows in the tests from BIND (bin/tests/system/rpz, ns1, ns2 and ns4). Host N of group
+// G has the address 192.0.2.(16*G+N). The zones below two.test have the same hosts.
 func bindWorld() string {
 	const hosts = `
 @             SOA  ns hostmaster 1 3600 1200 604800 60

@@ -22,8 +22,8 @@ func soaOf(serial int) string {
 	return fmt.Sprintf("feed.example. 60 IN SOA ns.example. mail.example. %d 60 30 3600 60\n", serial)
 }
 
-// randomRecord returns a record about a few names and addresses, so that names are above others, and owners have several
-// records.
+// randomRecord returns a record about a few names and addresses, so that names are above others, and owners have
+// several records.
 func randomRecord(r *rand.Rand) string {
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
 	name := pick("", "*.") + pick("", "", "a.", "b.", "a.b.", "b.a.", "*.a.") + pick("x", "y", "z") + pick("", ".test")

@@ -15,8 +15,8 @@ import (
 )
 
 // TestServiceTargetsAsBIND asks this server and BIND about records that name another host, with rules about that host.
-// BIND lets them pass: a client that follows them asks for the host. Address hints differ: here, they are addresses in the
-// answer, since a client connects to them without another question.
+// BIND lets them pass: a client that follows them asks for the host. Address hints differ: here, they are addresses in
+// the answer, since a client connects to them without another question.
 func TestServiceTargetsAsBIND(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "named")

@@ -80,8 +80,8 @@ func (g *portedGroup) ask(t *testing.T, s *dnsfilter.Server) {
 	}
 }
 
-// answerTo returns the answer to a question in short. Besides the words of parseAsked, do and norec set DO, and leave RD
-// out.
+// answerTo returns the answer to a question in short. Besides the words of parseAsked, do and norec set DO, and leave
+// RD out.
 func answerTo(t testing.TB, s *dnsfilter.Server, asked string) string {
 	t.Helper()
 	m := replyTo(t, s, asked)

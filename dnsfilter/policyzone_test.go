@@ -82,8 +82,8 @@ func (r recursor) Exchange(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
 	return reply, err
 }
 
-// The old form of passthru is a CNAME record to the owner. A wildcard that leads to itself says something else: no data,
-// or a walled garden.
+// The old form of passthru is a CNAME record to the owner. A wildcard that leads to itself says something else: no
+// data, or a walled garden.
 func TestWildcardToItself(t *testing.T) {
 	t.Parallel()
 	zones := func(line string) *dnsfilter.Server {
@@ -106,7 +106,8 @@ type client struct {
 
 func (c *client) RemoteAddr() net.Addr { return c.addr }
 
-// verdict asks a server and returns the answer in short: the rcode if it is not NOERROR, TC, and the data of the records.
+// verdict asks a server and returns the answer in short: the rcode if it is not NOERROR, TC, and the data of the
+// records.
 func verdict(t testing.TB, s *dnsfilter.Server, from, network, name string, qtype uint16) string {
 	t.Helper()
 	at := netip.MustParseAddr(from)

@@ -163,8 +163,8 @@ func TestZonesLikeUnboundTags(t *testing.T) {
 	g.ask(t, dnstest.NewServer(t, dnsfilter.Config{Store: dnstest.NewStore(t, nil), Policy: policy, Clients: everyone, Upstream: world(t, cities(5)+"g2.target.test. A 203.0.113.22\n")}))
 }
 
-// TestZonesLikeUnboundSigned has rpz_val_block, as far as answers go: a name that is blocked for clients does not keep the
-// upstream from validating what is below it.
+// TestZonesLikeUnboundSigned has rpz_val_block, as far as answers go: a name that is blocked for clients does not keep
+// the upstream from validating what is below it.
 func TestZonesLikeUnboundSigned(t *testing.T) {
 	t.Parallel()
 	real := cities(5) + "$ORIGIN example.\nfoo1 CNAME www.city1.test.\nfoo4 CNAME www4.city4.test.\nfoo5 CNAME www5.city5.test.\n$ORIGIN test.\ncity1 TXT \"apex\"\nwww4.city4 CNAME bok.city4\nbok.city4 A 192.0.2.4\nwww5.city5 CNAME bok.city5\nbok.city5 A 192.0.2.5\nalt.city5 A 203.0.113.56\n"
@@ -179,7 +179,8 @@ func TestZonesLikeUnboundSigned(t *testing.T) {
 	g.check(t, dnsfilter.Config{Upstream: world(t, real)})
 }
 
-// TestZonesLikeUnboundStale has serve_expired_rpz_drop and serve_expired_rpz_nx: zones decide about expired answers, too.
+// TestZonesLikeUnboundStale has serve_expired_rpz_drop and serve_expired_rpz_nx: zones decide about expired answers,
+// too.
 func TestZonesLikeUnboundStale(t *testing.T) {
 	t.Parallel()
 	for action, want := range map[string]string{"CNAME rpz-drop.": "dropped", "CNAME .": "NXDOMAIN"} {
@@ -203,8 +204,8 @@ func TestZonesLikeUnboundStale(t *testing.T) {
 	}
 }
 
-// TestZonesLikeUnboundTransfers has rpz_axfr and rpz_ixfr: what is asked before and after the zone has changed. Transfers
-// have tests of their own.
+// TestZonesLikeUnboundTransfers has rpz_axfr and rpz_ixfr: what is asked before and after the zone has changed.
+// Transfers have tests of their own.
 func TestZonesLikeUnboundTransfers(t *testing.T) {
 	t.Parallel()
 	before := portedGroup{"Unbound rpz_axfr, rpz_ixfr", given(`

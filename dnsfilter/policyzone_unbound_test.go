@@ -7,8 +7,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// unboundWorld is what the upstream knows in the tests from Unbound (testdata/rpz_*.rpl). Each city has a name server of
-// its own.
+// unboundWorld is what the upstream knows in the tests from Unbound (testdata/rpz_*.rpl). Each city has a name server
+// of its own.
 const unboundWorld = `
 $TTL 300
 .                SOA ns.root.test. h.root.test. 1 3600 600 86400 60

@@ -17,15 +17,16 @@ import (
 //
 // trim is the fast case: it only cuts records off at the end, which is nearly always enough. scrub is the general case.
 
-// signsLast reports whether a record is an RRSIG record for the last record of the chain.
+// signsLast reports whether a record is an RRSIG record that covers the last record of the chain.
 func (w *chainWalk) signsLast(r *dnswire.Record) bool {
 	return r.Type == dns.TypeRRSIG && w.qtype != dns.TypeRRSIG && r.Covers(w.last.Type) &&
 		dnswire.EqualNames(w.message, r.Owner, w.last.Owner)
 }
 
-// belongs reports whether records of a type are kept in the authority section, and whether their owner has to be a zone
-// that contains the name. The proofs of DNSSEC are always kept (RFC 4035, section 3.1.3). Negative answers also keep
-// the SOA record, for its TTL, and referrals: NS records with their DS records.
+// belongs reports whether records of a type are kept in the authority section. The result ofZone means: only if their
+// owner is a zone that contains the last name of the chain. The argument found says that the answer has records of the
+// queried type. The proofs of DNSSEC are always kept (RFC 4035, section 3.1.3). Without such records, the SOA record of
+// a denial is kept, and so are referrals: NS records with their DS records.
 func belongs(rrtype uint16, found bool) (kept, ofZone bool) {
 	switch rrtype {
 	case dns.TypeNSEC, dns.TypeNSEC3:
@@ -42,14 +43,15 @@ func belongs(rrtype uint16, found bool) (kept, ofZone bool) {
 type chainWalk struct {
 	message []byte
 	qtype   uint16
-	name    int  // offset of the last name of the chain
+	name    int  // offset of the last name of the chain so far
 	found   bool // a record of the queried type was found
 	pending bool // the last record is a DNAME; its synthesized CNAME must follow
 	last    dnswire.Record
 }
 
-// trim cuts off the records at the end of a message that do not answer its question. It returns false if records in
-// between have to be removed or moved. The message has no additional section, and its names were checked.
+// trim removes the records at the end of a message that do not answer its question. It returns false if that is not
+// enough: if records before others have to be removed or moved. The message must have no additional section, and its
+// names must be valid.
 func trim(m []byte) ([]byte, bool) {
 	end := dnswire.SkipName(m, dnswire.HeaderSize)
 	const name = dnswire.HeaderSize
@@ -80,7 +82,8 @@ func trim(m []byte) ([]byte, bool) {
 	return m[:end], !w.pending
 }
 
-// accepts reports whether a record of the answer section continues the chain, or is at its end.
+// accepts reports whether a record of the answer section belongs to the chain at this point: it continues the chain, or
+// has the queried type and the last name of the chain as its owner.
 func (w *chainWalk) accepts(r *dnswire.Record) bool {
 	if !r.IsInternet(w.message) {
 		return false
@@ -133,7 +136,7 @@ func scrub(asked dns.Question, reply *dns.Msg) (answer, authority []dns.RR) {
 type chainBuilder struct {
 	by    map[blocklist.Name][]dns.RR
 	chain []dns.RR
-	end   blocklist.Name // the last name of the chain
+	end   blocklist.Name // the last name of the chain so far
 	found bool           // a record of the queried type was found
 }
 
@@ -170,9 +173,9 @@ func (b *chainBuilder) follow(name blocklist.Name, qtype uint16) {
 	}
 }
 
-// alias collects the CNAME record of a name and, if a DNAME record above the name produced it, that DNAME record. If
-// there is only a DNAME record, it synthesizes the CNAME record (RFC 6672, section 3.1). It returns the target, or an
-// empty name if there is none.
+// alias collects the CNAME record among the records of a name, and also the DNAME record above the name from which it
+// was synthesized. If there is only a DNAME record, alias synthesizes the CNAME record (RFC 6672, section 3.1). It
+// returns the target, or an empty name if there is neither record.
 func (b *chainBuilder) alias(name blocklist.Name, here []dns.RR) blocklist.Name {
 	made := b.redirect(name)
 	for _, rr := range here {
@@ -189,7 +192,8 @@ func (b *chainBuilder) alias(name blocklist.Name, here []dns.RR) blocklist.Name 
 	return wireName(made.Target)
 }
 
-// redirect collects the DNAME record above a name and returns the CNAME record synthesized from it, or nil.
+// redirect collects the DNAME record above a name. It returns the CNAME record synthesized from it, or nil if there is
+// no DNAME record.
 func (b *chainBuilder) redirect(name blocklist.Name) *dns.CNAME {
 	for above := range name.Suffixes() {
 		for _, rr := range b.by[above] {
@@ -221,7 +225,7 @@ func makeAlias(name, above blocklist.Name, r *dns.DNAME) *dns.CNAME {
 	}
 }
 
-// sign collects the RRSIG records that cover a type.
+// sign collects the RRSIG records that cover a type, from the given records.
 func (b *chainBuilder) sign(of []dns.RR, rrtype uint16) {
 	for _, rr := range of {
 		if rr.Header().Rrtype == dns.TypeRRSIG && covered(rr) == rrtype {

@@ -26,27 +26,27 @@ type Server struct {
 	current  atomic.Pointer[snapshot]
 	cache    *cache.Cache
 	inflight inflightTable
-	seed     maphash.Seed   // for hashes of questions and clients
-	unix     func() uint32  // current time
-	secrets  []CookieSecret // used if the configuration has none
+	seed     maphash.Seed   // seed for hashes of questions and clients
+	unix     func() uint32  // returns the current time in Unix seconds
+	secrets  []CookieSecret // the server's own secrets, used if the configuration has none
 	log      *slog.Logger
 
-	plain       connections // over TCP
-	encrypted   connections // over TLS and HTTPS
-	quic        connections // over QUIC, and over HTTP/3
+	plain       connections // connections over TCP, unencrypted
+	encrypted   connections // connections over TLS and HTTPS
+	quic        connections // connections over QUIC and HTTP/3
 	streamed    [QUIC + 1]answerCounters
 	badHeaders  atomic.Uint64
-	writers     sync.Pool // of *bufio.Writer
-	queries     sync.Pool // of *query
+	writers     sync.Pool // unused values of type *bufio.Writer
+	queries     sync.Pool // unused values of type *query
 	enumeration *enumerationDetector
-	turns       chan struct{} // semaphore: connections that compute an answer
+	turns       chan struct{} // semaphore: limits the connections that compute an answer at a time
 	latency     upstream.Histogram
-	shared      counters // for everything except UDP sockets
+	shared      counters // counts everything except queries over UDP on the fast path
 	mu          sync.Mutex
-	counters    []*counters // one for each worker, ended ones included
+	counters    []*counters // one for each worker, including those that have ended
 }
 
-// snapshot is the configuration of a server at one time. Reconfigure replaces it as a whole.
+// snapshot is an immutable configuration of a server. Reconfigure replaces it as a whole.
 type snapshot struct {
 	policy  Policy
 	clients []netip.Prefix
@@ -55,14 +55,15 @@ type snapshot struct {
 	zones   zones
 	limiter *ratelimit.Limiter // nil: no limit
 	secrets []CookieSecret
-	general *resolvers // for all names outside the forward zones
+	general *resolvers // [Config].Upstream, for all names outside the forward zones
 	id      ServerID
 	taps    taps
 
-	notified func(message []byte, client netip.Addr) []byte // see Config
+	notified func(message []byte, client netip.Addr) []byte // Config.Notified
 }
 
-// New creates a server and starts nothing. It fails without an upstream, and as [Policy.Check] does.
+// New creates a server, and starts nothing. It fails if the configuration has no upstream, an invalid policy (see
+// [Policy.Check]) or other invalid settings.
 func New(c Config) (*Server, error) {
 	if c.Cache == 0 {
 		c.Cache = DefaultCache
@@ -81,7 +82,8 @@ func New(c Config) (*Server, error) {
 }
 
 // Reconfigure replaces the configuration atomically: each query is handled by the old one or the new one. Store, Cache
-// and Log can't be changed; their new values are ignored. It fails as New does, and then changes nothing.
+// and Log can't be changed; their new values are ignored. The errors are those of New; after an error, the old
+// configuration remains.
 func (s *Server) Reconfigure(next Config) error {
 	if next.Upstream == nil {
 		return errors.New("configuring a server: an upstream is needed")
@@ -114,7 +116,7 @@ func (s *Server) Reconfigure(next Config) error {
 // Policy returns the current policy of the server.
 func (s *Server) Policy() Policy { return s.current.Load().policy }
 
-// newCounters creates counters that Stats includes in its sums.
+// newCounters creates the counters of a worker, and adds them to those that Stats sums up.
 func (s *Server) newCounters() *counters {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,14 +135,14 @@ func (s *Server) recoverPanic() {
 // hash returns the hash of a query's cache key, with a random seed.
 func (s *Server) hash(key []byte) uint64 { return maphash.Bytes(s.seed, key) }
 
-// Decide returns the decision that a query for a name gets, by the view of the client. The name is in lower-case wire
-// form. Decide counts nothing. The decision keeps a reference to name.
+// Decide returns the decision on a query for a name, by the lists and policy zones in the client's view. The name is in
+// lower-case wire form. No counter changes. The decision keeps a reference to name.
 func (s *Server) Decide(name []byte, client netip.Addr) Decision {
 	v := s.current.Load().views.of(plainAddr(client))
 	return v.WithZones(v.Decide(s.store, name), name, client)
 }
 
-// resolvers returns the general upstream and those of the forward zones, in the order of the zones' names.
+// resolvers returns the general upstream, and those of the forward zones in the order of their names.
 func (c *snapshot) resolvers() []*resolvers {
 	all := []*resolvers{c.general}
 	for _, name := range slices.Sorted(maps.Keys(c.zones.by)) {
@@ -151,7 +153,7 @@ func (c *snapshot) resolvers() []*resolvers {
 	return all
 }
 
-// resolversFor returns the upstream to ask for a query, after the zone of its name was looked up.
+// resolversFor returns the upstream to ask for a query. The zone of the query's name must have been looked up before.
 func (c *snapshot) resolversFor(q *query) *resolvers {
 	if q.resolvers != nil {
 		return q.resolvers

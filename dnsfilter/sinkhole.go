@@ -10,7 +10,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// sinkhole appends the rule's sinkhole addresses of the queried type.
+// sinkhole appends the answer with the rule's sinkhole addresses of the queried type.
 func (d *Decision) sinkhole(dst []byte, q *query) []byte {
 	return d.addresses(dst, q, d.rule.Sinkhole, d.forged(q))
 }
@@ -20,15 +20,15 @@ func (r *Rule) hasAddress(qtype uint16) bool {
 	return slices.ContainsFunc(r.Sinkhole, func(a netip.Addr) bool { return addressType(a) == qtype })
 }
 
-// cname appends the CNAME record alone as the answer to a blocked query.
+// cname appends an answer that consists of one CNAME record, for a blocked query.
 func (d *Decision) cname(dst []byte, q *query, target blocklist.Name) []byte {
 	m := appendRecord(q.start(dst, dns.RcodeSuccess), dns.TypeCNAME, d.rule.ttl(), []byte(target))
 	dnswire.SetCount(m, dnswire.Answer, 1)
 	return q.finish(m, 0, d.forged(q))
 }
 
-// target returns the name to which a CNAME record leads the client of a blocked query, or an empty name if there is
-// none. A client that requests structured errors gets no forged record.
+// target returns the target of the CNAME record in the answer to a blocked query, or an empty name if the answer has no
+// such record. A client that requests structured errors gets none from a sinkhole.
 func (d *Decision) target(q *query) blocklist.Name {
 	if d.Action == LocalData {
 		return d.hit.target()

@@ -11,8 +11,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// slowPath returns the answer to a packet of any kind, which miekg/dns unpacks. The answer is nil if nothing is to be
-// sent. The packet is modified.
+// slowPath returns the answer to any packet, by unpacking it with miekg/dns. It returns nil if nothing is to be sent.
+// It modifies the packet.
 func (s *Server) slowPath(packet []byte, from ClientMessage) []byte {
 	how, client := from.Transport, from.Client.Addr()
 	q := &query{counters: &s.shared, tap: s.current.Load().taps.tap(from, packet)}
@@ -21,7 +21,7 @@ func (s *Server) slowPath(packet []byte, from ClientMessage) []byte {
 	return m
 }
 
-// answerSlowly returns the answer of the slow path.
+// answerSlowly is slowPath without the taps.
 func (s *Server) answerSlowly(packet []byte, q *query, how Transport, client netip.Addr) []byte {
 	if answer := s.current.Load().answerNotify(packet, client); answer != nil {
 		return answer
@@ -48,17 +48,17 @@ func (s *Server) answerSlowly(packet []byte, q *query, how Transport, client net
 	return s.respond(msg, q, opt, how, client)
 }
 
-// ednsRequest is what the EDNS of a query on the slow path requests.
+// ednsRequest has what a query on the slow path requests by its EDNS options.
 type ednsRequest struct {
-	edns       bool // there is an OPT record
-	structured bool // structured errors
-	padded     bool // padding of the answer
-	nsid       bool // NSID
+	edns       bool // the query has an OPT record
+	structured bool // the client requests structured errors
+	padded     bool // the client requests padding of the answer
+	nsid       bool // the client requests the NSID
 }
 
-// hideOptions overwrites the codes of all EDNS options except cookies by an unassigned code. Unknown options have to be
-// ignored (RFC 6891, section 6.1.2), but miekg/dns fails on an option that it knows if the length is wrong. hideOptions
-// returns what the packet requests.
+// hideOptions replaces the codes of all EDNS options except cookies by an unassigned code, and returns what the options
+// request. Options that are not supported have to be ignored (RFC 6891, section 6.1.2), but miekg/dns rejects a message
+// in which an option that it knows has a wrong length.
 func (p *Policy) hideOptions(packet []byte) (opt ednsRequest) {
 	for r := range dnswire.Records(packet) {
 		if r.Type != dns.TypeOPT {
@@ -82,8 +82,9 @@ func (p *Policy) hideOptions(packet []byte) (opt ednsRequest) {
 	return opt
 }
 
-// accept returns the action for a message from its header alone. Responses are ignored. Opcodes other than QUERY get
-// NOTIMP. FORMERR is for several questions, for unexpected records, and for no question unless there may be a cookie.
+// accept decides by the header of a message whether it is accepted. Responses are ignored. Opcodes other than QUERY get
+// NOTIMP. Several questions and unexpected records get FORMERR, and so does a message without a question, unless it may
+// be a cookie request.
 func accept(h dns.Header) dns.MsgAcceptAction {
 	if h.Bits&dnswire.FlagQR == 0 && h.Bits>>11&15 != dns.OpcodeQuery {
 		return dns.MsgRejectNotImplemented
@@ -94,7 +95,8 @@ func accept(h dns.Header) dns.MsgAcceptAction {
 	return dns.DefaultMsgAcceptFunc(h)
 }
 
-// reject answers a message when only its header could be parsed. A client outside the served networks gets REFUSED.
+// reject returns the refusal of a message by its header alone, with the given rcode. A client that is not served gets
+// REFUSED instead. Beyond the rate limit, it returns nil.
 func (s *Server) reject(msg *dns.Msg, opt ednsRequest, how Transport, client netip.Addr, rcode int) []byte {
 	c := s.current.Load()
 	if !how.isStream() && c.limiter != nil && !c.limiter.Allow(networkKey(client)) {
@@ -108,7 +110,7 @@ func (s *Server) reject(msg *dns.Msg, opt ednsRequest, how Transport, client net
 	return q.refuse(nil, rcode, 0)
 }
 
-// respond returns the answer to a message, or nil if none is sent.
+// respond returns the answer to an unpacked message, or nil if nothing is to be sent.
 func (s *Server) respond(msg *dns.Msg, q *query, opt ednsRequest, how Transport, client netip.Addr) []byte {
 	q.structured, q.padded = opt.structured, opt.padded
 	rcode := dns.RcodeFormatError

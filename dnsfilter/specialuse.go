@@ -21,11 +21,11 @@ const (
 	zeros15   = "\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010\x010"
 )
 
-// SpecialZones returns the special-use zones that have a meaning only within a host or a site, so that an upstream need
-// not be asked. They are the reverse zones of private, local and documentation addresses (RFC 6303, RFC 7793),
-// home.arpa (RFC 8375), localhost, invalid and test (RFC 6761), and onion (RFC 7686). resolver.arpa (RFC 9462) is
-// included because clients use it to discover encrypted resolvers: the upstream's answer would lead them around the
-// lists.
+// SpecialZones returns the special-use zones whose names have a meaning only within a host or a site, so that no
+// upstream has to be asked for them. They are the reverse zones of private, local and documentation addresses (RFC
+// 6303, RFC 7793), home.arpa (RFC 8375), localhost, invalid and test (RFC 6761), and onion (RFC 7686). resolver.arpa
+// (RFC 9462) is included, too: clients use it to discover encrypted resolvers, so the upstream's answer would lead them
+// around the lists.
 func SpecialZones() []string {
 	zones := []string{
 		"localhost", "invalid", "test", "onion", "home.arpa", "resolver.arpa",
@@ -68,8 +68,8 @@ func (q *query) specialUseAnswer(dst []byte, zone blocklist.Name) ([]byte, bool)
 	return q.specialUseSOA(dst, zone), true
 }
 
-// specialUseSOA appends an answer with the SOA record of a special-use zone. The record is the answer to SOA queries at
-// the top of a zone below arpa (RFC 6303, section 3). Otherwise it is part of a negative answer.
+// specialUseSOA appends an answer with the SOA record of a special-use zone. For an SOA query at the top of a zone
+// below arpa, the record is the answer (RFC 6303, section 3). Otherwise it is the authority section of a denial.
 func (q *query) specialUseSOA(dst []byte, zone blocklist.Name) []byte {
 	name := q.name()
 	apex := len(name) == len(zone) && zone.Within(arpa)
@@ -92,7 +92,7 @@ func (q *query) specialUseSOA(dst []byte, zone blocklist.Name) []byte {
 	return q.finish(m, 0, ede{})
 }
 
-// loopback appends an answer with one address.
+// loopback appends an answer with one loopback address.
 func (q *query) loopback(dst []byte, addr netip.Addr) []byte {
 	m := appendAddress(q.start(dst, dns.RcodeSuccess), q.qtype, addr, blockTTL)
 	dnswire.SetCount(m, dnswire.Answer, 1)

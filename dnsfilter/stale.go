@@ -16,12 +16,13 @@ import (
 // cache.HeldDown).
 
 const (
-	staleAfter = 1800 * time.Millisecond // how long a client waits for a fresh answer (RFC 8767, section 5)
-	staleTTL   = 30                      // TTL of records in expired answers, in seconds (section 4)
+	// how long a client waits for a fresh answer before it gets an expired one (RFC 8767, section 5)
+	staleAfter = 1800 * time.Millisecond
+	staleTTL   = 30 // TTL of records in expired answers, in seconds (section 4)
 )
 
-// markStale prepares an expired answer for clients: it sets the TTLs to staleTTL. It returns the extended error code
-// for stale answers.
+// markStale sets the TTLs in an expired answer to staleTTL. It returns the extended error code to add: Stale Answer or
+// Stale NXDOMAIN Answer.
 func markStale(m []byte) uint16 {
 	for r := range dnswire.Records(m) {
 		binary.BigEndian.PutUint32(r.TTL, staleTTL)
@@ -32,8 +33,8 @@ func markStale(m []byte) uint16 {
 	return dns.ExtendedErrorCodeStaleAnswer
 }
 
-// instead returns a cached answer to serve instead of a failure: an expired one, or a fresh one that was cached in the
-// meantime.
+// instead returns a cached answer to send in place of a failure: an expired one, or a fresh one that was cached in the
+// meantime. It returns false if the cache has neither.
 func (s *Server) instead(dst []byte, q *query) (answer []byte, ok bool) {
 	m, state := s.cache.Get(dst, q.key, q.question, s.cache.Now())
 	switch {
@@ -46,14 +47,14 @@ func (s *Server) instead(dst []byte, q *query) (answer []byte, ok bool) {
 	return s.render(s.current.Load(), q, m, 0), true
 }
 
-// serveStaleLater starts the timer after which the waiting clients get the expired answer.
+// serveStaleLater starts the timer that calls serveStale after staleAfter.
 func (f *inflight) serveStaleLater() {
 	s, generation := f.server, f.generation // f may be reused for another query by then
 	time.AfterFunc(staleAfter, func() { s.serveStale(f, generation) })
 }
 
-// serveStale sends the expired answer to the clients that wait for a query in flight. The query goes on. Until it ends,
-// further clients get the expired answer at once.
+// serveStale sends the expired answer to the clients that wait for a query in flight. The query stays in flight. Until
+// it ends, further clients get the expired answer at once.
 func (s *Server) serveStale(f *inflight, generation uint64) {
 	defer s.recoverPanic()
 	waiters := s.inflight.takeWaiters(f, generation)

@@ -9,26 +9,26 @@ import (
 
 // Stats are the counters of a server since it was created.
 type Stats struct {
-	Queries  uint64                       // received
-	Hits     uint64                       // answered from the cache
-	Failures uint64                       // answered with SERVFAIL because no upstream answered
-	Dropped  uint64                       // not answered because too many waited for the upstream
+	Queries  uint64                       // received queries
+	Hits     uint64                       // queries answered from the cache
+	Failures uint64                       // queries answered with SERVFAIL because no upstream answered
+	Dropped  uint64                       // queries not answered because too many waited for the upstream or the slow path
 	Limited  uint64                       // queries beyond the rate limit
-	Stale    uint64                       // answered with an expired answer
-	Slipped  uint64                       // of Limited, answered with TC or BADCOOKIE
+	Stale    uint64                       // queries answered with an expired answer
+	Slipped  uint64                       // queries in Limited that were answered with TC or BADCOOKIE
 	Lists    map[string]map[Action]uint64 // decisions by list (or quorum) and action; names on no list are not counted
 	Alarms   uint64                       // alarms about clients that may be enumerating a list
 
-	Answers     map[Answer]uint64 // sent answers; without zero counts
-	Connections Connections       // over TCP
-	Encrypted   Connections       // over TLS, HTTPS and QUIC
-	BadHeaders  uint64            // datagrams and connections from a proxy without a PROXY header
+	Answers     map[Answer]uint64 // sent answers; labels with a count of zero are left out
+	Connections Connections       // connections over TCP
+	Encrypted   Connections       // connections over TLS, HTTPS and QUIC
+	BadHeaders  uint64            // datagrams and connections from a proxy without a valid PROXY header
 	Latency     upstream.Times    // response time of the upstream, failures included
 	Cache       CacheStats
 
-	// Took is how long clients waited for answers. Over UDP all answers count, over streams only those for which the
-	// upstream was asked. Answers that are given at once are timed with the whole batch of datagrams, so their time is
-	// an upper bound.
+	// Took is how long clients waited for answers. Over UDP all answers count. Over other transports, only those count for
+	// which the upstream was asked. An answer given at once has the time of its whole batch of datagrams, which is an
+	// upper bound.
 	Took upstream.Times
 }
 
@@ -39,8 +39,8 @@ type CacheStats = cache.Stats
 type Connections struct {
 	Open     int // currently open
 	Accepted uint64
-	Closed   uint64 // closed to make room for others
-	Refused  uint64 // refused: no room
+	Closed   uint64 // connections closed in exchange for others
+	Refused  uint64 // connections refused because the limit was reached
 }
 
 // stats returns the counters of one kind of connections.
@@ -77,7 +77,7 @@ func (s *Server) Stats() Stats {
 	return out
 }
 
-// add adds the counters of one worker.
+// add adds the counters of one worker to the sums.
 func (s *Stats) add(c *counters) {
 	s.Queries += c.queries.Load()
 	s.Hits += c.hits.Load()
@@ -91,7 +91,7 @@ func (s *Stats) add(c *counters) {
 	c.answers.add(UDP, s.Answers)
 }
 
-// LogValue implements [slog.LogValuer].
+// LogValue implements [slog.LogValuer]. It has the main counters only.
 func (s Stats) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.Uint64("queries", s.Queries), slog.Uint64("hits", s.Hits), slog.Uint64("failures", s.Failures),

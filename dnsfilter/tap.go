@@ -11,54 +11,54 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// Tap is shown the messages of a server: queries and answers of clients, over all transports and by [Server.ServeDNS],
-// and the messages to and from the upstream. Zone transfers are left out. The goroutines that answer call the methods,
-// several at once. So a method must return at once, and must not keep the bytes of a message. The messages are personal
-// data.
+// Tap receives copies of the messages of a server: queries and answers of clients, over all transports and by
+// [Server.ServeDNS], and the messages to and from the upstream. Zone transfers are left out. Several goroutines call
+// the methods at once, while they answer queries. So a method has to return soon, and must not keep the bytes of a
+// message. The messages are personal data.
 type Tap interface {
-	// Client is called for a query when it comes, and for its answer when the answer is about to be sent. If the action
-	// is Drop, the answer is empty. If a query is not answered for want of room, there is no call for its answer.
+	// Client is called for a query when it arrives, and again when its answer is about to be sent. If the action is Drop,
+	// that answer is empty. If a query is dropped because of a limit, there is no second call.
 	Client(m ClientMessage)
-	// Upstream is called for a query to a resolver, and for the reply. It is called for upstreams that are a
-	// [upstream.Forwarder].
+	// Upstream is called for each query to a resolver, and for each reply, if the upstream is an [upstream.Forwarder].
 	Upstream(m upstream.Message)
 }
 
 // ClientMessage is a query of a client, or the answer to one.
 type ClientMessage struct {
 	Transport Transport
-	Client    netip.AddrPort // the port is 0 behind a proxy, and for transports without one
-	Server    netip.AddrPort // the address where the query came, as far as known
-	Asked     time.Time      // when the query came
-	Answered  time.Time      // zero: this is the query
+	// address of the client; the port is 0 behind a proxy, and over transports other than UDP and TCP
+	Client   netip.AddrPort
+	Server   netip.AddrPort // address at which the query arrived; zero: unknown
+	Asked    time.Time      // time at which the query arrived
+	Answered time.Time      // time at which the answer was ready; zero: the message is a query
 
-	Packet   []byte // in wire form
-	Question []byte // only in answers: the question of the query, in wire form; nil if it had none
+	Packet   []byte // the query or the answer, in wire form
+	Question []byte // for answers: the question of the query, in wire form; nil if it had none
 	Decided  Decided
 }
 
-// Decided is the decision of a list or a quorum on a query or on what its answer leads to: the first that blocks, or
-// else the first that monitors or allows. The zero value means that there is none.
+// Decided is the decision of a list or a quorum on a query, or on a target in its answer. It is the first decision that
+// blocks or, if none blocks, the first that monitors or allows. The zero value means that there was no decision.
 type Decided struct {
-	By      string // the list or quorum
-	Entry   string // as written in the list; of a policy zone the owner of the rule; empty: the decision has none
+	By      string // name of the list or quorum
+	Entry   string // deciding entry as written in the list; for a policy zone, the owner of the rule; empty: no entry
 	Action  Action
-	Trigger Trigger // of the policy zone that decided; for other lists QName or AnswerIP
+	Trigger Trigger // trigger of the policy zone that decided; for other lists, QName or AnswerIP
 	Zone    bool    // a policy zone decided
-	Matched []byte  // the name in wire form, or the packed address; nil: unknown
+	Matched []byte  // the name in wire form, or the packed address, that the decision is about; nil: unknown
 }
 
 // taps are the taps of a server.
 type taps []Tap
 
-// tapped is what taps are told of one query. It is nil if the server has no taps; then its methods do nothing.
+// tapped has what taps need to know about one query. It is nil if the server has no taps; then its methods do nothing.
 type tapped struct {
 	taps     taps
 	message  ClientMessage
 	answered bool
 }
 
-// asked tells taps of a query.
+// asked starts a query, and passes it to the taps.
 func (t *tapped) asked(m ClientMessage, all taps, packet []byte) {
 	*t = tapped{taps: all, message: m}
 	m.Packet = packet
@@ -67,7 +67,7 @@ func (t *tapped) asked(m ClientMessage, all taps, packet []byte) {
 	}
 }
 
-// decided notes a decision about a name or an address.
+// decided records a decision on a name or an address, for the answer.
 func (t *tapped) decided(d *Decision, about []byte) {
 	if t == nil || d.By() == "" || t.message.Decided.Action.Blocks() || t.message.Decided.By != "" && !d.Blocks() {
 		return
@@ -88,8 +88,8 @@ func (t *tapped) decided(d *Decision, about []byte) {
 	t.message.Decided = decided
 }
 
-// answer tells taps of the answer to a query, once. Without an answer, it tells them only if the query was dropped by a
-// list.
+// answer passes the answer to a query to the taps, once. If there is no answer, it does so only if a list has dropped
+// the query.
 func (t *tapped) answer(question, m []byte) {
 	if t == nil || t.answered || len(m) == 0 && t.message.Decided.Action != Drop {
 		return
@@ -102,7 +102,7 @@ func (t *tapped) answer(question, m []byte) {
 	}
 }
 
-// tap tells taps of a query on a connection or on the slow path. It returns nil without taps.
+// tap passes a query to the taps, from a connection or the slow path. It returns nil if there are no taps.
 func (all taps) tap(m ClientMessage, packet []byte) *tapped {
 	if len(all) == 0 {
 		return nil
@@ -122,7 +122,7 @@ func (all taps) tapUnpacked(m ClientMessage, msg *dns.Msg) *tapped {
 	return all.tap(m, packet)
 }
 
-// watch connects the taps with the upstreams.
+// watch makes the upstreams pass their messages to the taps.
 func (all taps) watch(upstreams []*resolvers) {
 	var see func(upstream.Message)
 	if len(all) > 0 {

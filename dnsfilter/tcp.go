@@ -20,22 +20,23 @@ import (
 
 const (
 	writeTimeout = 2 * time.Second       // time limit for writing an answer
-	maxPipelined = 100                   // pending queries of a connection; at the limit, no more are read
+	maxPipelined = 100                   // pending queries of a connection; beyond the limit, no further ones are read
 	endTimeout   = 50 * time.Millisecond // idle time after which a connection is closed during shutdown
 
 	transferTimeout = 30 * time.Second // time limit for writing a message of a transfer
 )
 
-// restAfter is how long an idle connection keeps its goroutine and its buffers. Then the connection continues in a new
-// goroutine, which has a small stack. The stack of a goroutine that has answered queries is a third of the memory of an
+// restAfter is how long an idle connection keeps its goroutine and buffers. After that, the connection continues in a
+// new goroutine with a small stack: the stack of a goroutine that has answered queries is a third of the memory of an
 // idle TLS connection.
 const restAfter = time.Second
 
-// errIdle is the reason for going on in a new goroutine.
+// errIdle is returned when a connection has been idle for restAfter and should continue in a new goroutine.
 var errIdle = errors.New("the connection is idle")
 
-// ServeStreams answers on the connections of a listener until ctx ends: messages with a length field before each (RFC
-// 1035, section 4.2.2). Then it closes the listener. If there is a TLS configuration, the connections are encrypted.
+// ServeStreams answers queries on the connections of a listener until ctx ends. Then it closes the listener and
+// finishes pending queries. Each message follows a length field (RFC 1035, section 4.2.2). If config is not nil, the
+// connections use TLS. The error is that of [Server.Accept].
 func (s *Server) ServeStreams(ctx context.Context, l net.Listener, how Transport, config *tls.Config) error {
 	var open sync.WaitGroup
 	defer grace.Wait(&open, GracePeriod+endTimeout)
@@ -52,26 +53,27 @@ func (s *Server) ServeStreams(ctx context.Context, l net.Listener, how Transport
 	})
 }
 
-// stream is one connection with messages one after the other. The reading goroutine answers queries that need no
-// waiting. Each query that has to wait gets a goroutine of its own, so that answers are sent as they become ready, in
-// any order (RFC 7766, section 7). A client that does not read its answers delays only itself.
+// stream is one connection over TCP or TLS. The reading goroutine answers queries that need no waiting. Each query that
+// has to wait gets a goroutine of its own, so that answers are sent as they become ready, in any order (RFC 7766,
+// section 7). A client that does not read its answers delays only itself.
 type stream struct {
 	*Conn
 
 	conn  net.Conn
-	in    *bufio.Reader // nil: the connection is idle
+	in    *bufio.Reader // nil while the connection is idle
 	buf   []byte        // buffer for answers
 	slots chan struct{} // semaphore: one slot per waiting query
 	late  sync.WaitGroup
-	stop  func() bool // cancels what run does at the end of the context
-	used  bool        // a message has come
-	until time.Time   // end of the idle timeout, while it runs; else zero
+	stop  func() bool // cancels the shutdown code that run has registered for the end of its context
+	used  bool        // a message has arrived
+	until time.Time   // end of the current idle timeout; zero while the connection is not idle
 
 	mu  sync.Mutex    // guards the following field
 	out *bufio.Writer // nil while there is no answer to send
 }
 
-// Sizes of the read buffers, in bytes. A TLS connection has a buffer of its own, and there may be many of them.
+// Sizes of the read buffers, in bytes. TLS connections get a small one, since they have a buffer of their own and there
+// may be many of them.
 const (
 	plainBuffer     = maxQuery + 2
 	encryptedBuffer = 512
@@ -89,8 +91,9 @@ func (c *stream) newReader() *bufio.Reader {
 	return bufio.NewReaderSize(c.conn, plainBuffer)
 }
 
-// run answers queries until the client closes the connection or an idle timeout expires. When ctx ends, the idle
-// timeout becomes endTimeout. Pending queries are still answered within the grace period.
+// run answers queries until the client closes the connection or an idle timeout expires. An idle connection continues
+// in another goroutine (see restAfter). When ctx ends, the idle timeout becomes endTimeout. Pending queries are still
+// answered within the grace period.
 func (c *stream) run(ctx context.Context, open *sync.WaitGroup) {
 	if c.stop == nil {
 		c.stop = context.AfterFunc(ctx, func() {
@@ -112,7 +115,8 @@ func (c *stream) run(ctx context.Context, open *sync.WaitGroup) {
 	c.Release()
 }
 
-// rest frees what an idle connection does not need. It returns a function that waits for the next message and goes on.
+// rest frees the buffers of an idle connection. It returns a function that waits for the next message and calls run
+// again.
 func (c *stream) rest(ctx context.Context, open *sync.WaitGroup) func() {
 	c.buf = nil
 	if c.in.Buffered() > 0 || c.setReadDeadline(ctx, c.until) != nil {
@@ -125,7 +129,7 @@ func (c *stream) rest(ctx context.Context, open *sync.WaitGroup) func() {
 	}
 }
 
-// serve answers queries until the connection ends, or is idle. Then the error is errIdle.
+// serve answers queries until the connection ends, or until it is idle. In the second case the error is errIdle.
 func (c *stream) serve(ctx context.Context) error {
 	for {
 		packet, err := c.read(ctx)
@@ -136,8 +140,8 @@ func (c *stream) serve(ctx context.Context) error {
 	}
 }
 
-// read returns the next message. The next call overwrites it. Of a message longer than maxQuery it returns the header
-// only. Before it waits, it sends the collected answers.
+// read returns the next message, which is valid until the next call. If a message is longer than maxQuery, it returns
+// the header only. Before it waits, it sends the buffered answers.
 func (c *stream) read(ctx context.Context) ([]byte, error) {
 	prefix, err := c.await(ctx)
 	if err != nil {
@@ -156,8 +160,8 @@ func (c *stream) read(ctx context.Context) ([]byte, error) {
 	return packet[2:], err
 }
 
-// await waits for the length field of the next message, and returns it. If none comes for restAfter, it fails with
-// errIdle; the next call goes on waiting.
+// await waits for the length field of the next message, and returns it without consuming it. If none arrives for
+// restAfter, it returns errIdle, and the next call continues the same idle timeout.
 func (c *stream) await(ctx context.Context) ([]byte, error) {
 	if c.in.Buffered() >= 2 {
 		return c.in.Peek(2)
@@ -181,7 +185,7 @@ func (c *stream) await(ctx context.Context) ([]byte, error) {
 	return prefix, err
 }
 
-// readLong is read for a message that does not fit the buffer.
+// readLong reads a message of the given length that does not fit the read buffer, like read.
 func (c *stream) readLong(length int, within time.Duration) ([]byte, error) {
 	c.flush()
 	packet := make([]byte, min(length, maxQuery))
@@ -208,7 +212,7 @@ func (c *stream) peek(ctx context.Context, n int, wait time.Duration) ([]byte, e
 	return c.in.Peek(n)
 }
 
-// setReadDeadline sets the read deadline. When ctx has ended, it is endTimeout from now.
+// setReadDeadline sets the read deadline. If ctx has ended, the deadline is endTimeout from now.
 func (c *stream) setReadDeadline(ctx context.Context, at time.Time) error {
 	err := c.conn.SetReadDeadline(at)
 	if err == nil && ctx.Err() != nil { // if ctx ends later, the shutdown code overrides this deadline
@@ -217,7 +221,7 @@ func (c *stream) setReadDeadline(ctx context.Context, at time.Time) error {
 	return err
 }
 
-// answerPacket answers one message, at once or later in a goroutine.
+// answerPacket answers one message: at once or, if that is not possible, later from another goroutine.
 func (c *stream) answerPacket(packet []byte) {
 	defer c.server.recoverPanic()
 	if c.server.current.Load().primaryOf(packet) != nil {
@@ -235,7 +239,8 @@ func (c *stream) answerPacket(packet []byte) {
 	}
 }
 
-// later sends the result of a function that waits, from a goroutine of its own.
+// later calls a function that waits for an answer, and sends its result, in a new goroutine. If too many queries of the
+// connection are pending, later blocks.
 func (c *stream) later(answer func() []byte) {
 	if len(c.slots) == cap(c.slots) {
 		c.flush() // before nothing more is read
@@ -265,7 +270,7 @@ func (c *stream) send(m []byte) {
 	}
 }
 
-// write writes a message to the write buffer, with a time limit if the buffer is full.
+// write adds a message to the write buffer. If the buffer is full, writing it to the connection has a time limit.
 func (c *stream) write(m []byte, limit time.Duration) error {
 	c.count(m)
 	if c.out == nil {
@@ -282,7 +287,8 @@ func (c *stream) write(m []byte, limit time.Duration) error {
 	return err
 }
 
-// answerTransfer answers a request for a zone, which may take many messages. Its client may read slowly.
+// answerTransfer answers a transfer request, or another query for a [PrimaryZone], in a new goroutine. Writing each
+// message has a time limit that suits clients that read slowly.
 func (c *stream) answerTransfer(packet []byte) {
 	c.server.shared.queries.Add(1)
 	c.asked.Store(time.Now().UnixNano())

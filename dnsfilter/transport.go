@@ -27,5 +27,6 @@ func (t Transport) isStream() bool { return t != UDP }
 // isEncrypted reports whether the transport is encrypted. Then answers are padded if the client requests it (RFC 7830).
 func (t Transport) isEncrypted() bool { return t >= TLS }
 
-// isTimed reports whether edns-tcp-keepalive applies (RFC 7828). HTTP and QUIC have means of their own.
+// isTimed reports whether answers may have the option edns-tcp-keepalive (RFC 7828). HTTP and QUIC have idle timeouts
+// of their own.
 func (t Transport) isTimed() bool { return t == TCP || t == TLS }

@@ -2,12 +2,12 @@ package dnsfilter
 
 import "cmp"
 
-// blockTTL is the TTL of answers that are made here, and the default of blocked answers, in seconds. It is short, so
-// that unblocking takes effect as fast as blocking.
+// blockTTL is the TTL of answers that the server makes itself, and the default TTL of blocked answers, in seconds. It
+// is short, so that unblocking takes effect as fast as blocking.
 const blockTTL = 30
 
 // MaxBlockTTL is the maximum of [Rule].TTL, in seconds: a day.
 const MaxBlockTTL = 24 * 3600
 
-// ttl returns the TTL of the records of an answer that the rule blocks, in seconds.
+// ttl returns the TTL of the records in an answer that the rule blocks, in seconds.
 func (r *Rule) ttl() uint32 { return cmp.Or(r.TTL, blockTTL) }

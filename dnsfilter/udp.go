@@ -22,19 +22,19 @@ import (
 
 const (
 	maxQuery     = batch.MaxDatagram    // maximum size of a query, in bytes
-	maxSlowPath  = 1024                 // concurrent slow-path queries of a socket; others are dropped
-	answerBuffer = dnswire.UDPSize + 64 // bytes
+	maxSlowPath  = 1024                 // concurrent slow-path queries of a socket; further ones are dropped
+	answerBuffer = dnswire.UDPSize + 64 // size of the buffer for an answer, in bytes
 	settleEvery  = 2 * time.Millisecond // interval of checks for pending queries during shutdown
 )
 
-// worker is the goroutine that serves some UDP sockets and reads the replies of the upstream. A query that can be
-// answered at once allocates nothing. Each unusual query gets a goroutine of its own, on the slow path.
+// worker is the goroutine that serves some of the UDP sockets and reads the replies of the upstream. A query that can
+// be answered at once allocates nothing. Each unusual query gets a goroutine of its own, on the slow path.
 type worker struct {
 	server  *Server
 	loop    *batch.Loop
 	sockets []*socket
 	query   query
-	tapped  tapped // of the query
+	tapped  tapped // memory for query.tap
 	answers [batch.Size][answerBuffer]byte
 	current *snapshot
 	session upstream.Session // session of the snapshot's upstream; nil if the upstream is not async
@@ -45,18 +45,18 @@ type socket struct {
 	*worker
 
 	conn       *batch.Socket
-	local      netip.AddrPort // its address
+	local      netip.AddrPort // address of the socket
 	out        *batch.Writer
-	asked      bool              // the upstream was asked; its session has to be flushed
-	answered   int               // answers to the current batch
-	pending    atomic.Int64      // queries that wait for their answer
-	slowPath   atomic.Int64      // queries on the slow path
-	slowPathBy [256]atomic.Int32 // slow-path queries by network (see fairness.go)
+	asked      bool              // a query was sent to the upstream: its session has to be flushed
+	answered   int               // number of answers to the current batch
+	pending    atomic.Int64      // number of queries whose answer is still to be sent
+	slowPath   atomic.Int64      // number of queries on the slow path
+	slowPathBy [256]atomic.Int32 // number of queries on the slow path by client network (see fairness.go)
 
-	mu   sync.Mutex // guards the following fields, the late answers
+	mu   sync.Mutex // guards the late answers: the following fields
 	late *batch.Writer
 	bufs [batch.Size]lateAnswer
-	n    int // late answers not yet sent
+	n    int // number of late answers not sent yet
 }
 
 // lateAnswer is the answer to a query that had to wait for the upstream.
@@ -65,8 +65,8 @@ type lateAnswer struct {
 	buf  [answerBuffer]byte
 }
 
-// socketsByWorker distributes sockets over workers, one worker per processor. It deals them out in turn, so that the
-// sockets of one address go to different workers.
+// socketsByWorker distributes sockets over workers, one worker per processor, in turn: the sockets of one address go to
+// different workers.
 func socketsByWorker(conns []*net.UDPConn) [][]*net.UDPConn {
 	out := make([][]*net.UDPConn, min(processors.Count(), len(conns)))
 	for i, conn := range conns {
@@ -75,8 +75,9 @@ func socketsByWorker(conns []*net.UDPConn) [][]*net.UDPConn {
 	return out
 }
 
-// serveUDP runs one worker on sockets until ctx ends. If another process shares the sockets, that process answers the
-// later queries. Otherwise the worker continues until no query is pending. Then it closes the sockets.
+// serveUDP runs one worker on some sockets until ctx ends, and then closes the sockets. Before that, the worker
+// completes pending queries. If no other process shares the sockets, it also answers the queries that still arrive
+// meanwhile.
 func (s *Server) serveUDP(ctx context.Context, conns []*net.UDPConn, l *Listeners) error {
 	w := &worker{server: s}
 	w.query.counters = s.newCounters()
@@ -126,7 +127,7 @@ func (w *worker) settle() {
 	}
 }
 
-// isPending reports whether any query has no answer yet.
+// isPending reports whether any query waits for its answer.
 func (w *worker) isPending() bool {
 	return slices.ContainsFunc(w.sockets, func(u *socket) bool { return u.pending.Load() > 0 })
 }
@@ -138,7 +139,7 @@ func (w *worker) close() {
 	}
 }
 
-// reload switches to the current configuration of the server.
+// reload switches the worker to the server's current configuration, and opens a session with its upstream.
 func (w *worker) reload() {
 	current := w.server.current.Load()
 	if current == w.current {
@@ -157,8 +158,8 @@ func (w *worker) flushLate() {
 	}
 }
 
-// onDatagrams answers a batch of datagrams. A delivery error from the system is ignored. A panic loses only the query
-// that caused it.
+// onDatagrams answers a batch of datagrams. If err is not nil, which is a delivery error of the system, it does
+// nothing. A panic loses only the query that caused it.
 func (u *socket) onDatagrams(in *batch.Datagrams, err error) {
 	if err != nil {
 		return
@@ -181,8 +182,8 @@ func (u *socket) onDatagrams(in *batch.Datagrams, err error) {
 	}
 }
 
-// answerFrom answers the datagrams of a batch, from index first on. It returns the index to continue at: the end of the
-// batch, or the one after a datagram that caused a panic.
+// answerFrom answers the datagrams of a batch, from index first on. It returns the index of the next datagram: the
+// length of the batch or, after a panic, the index after the datagram that caused it.
 func (u *socket) answerFrom(in *batch.Datagrams, first int, now uint32) (next int) {
 	defer u.server.recoverPanic()
 	for next = first; next < in.Len(); {
@@ -193,7 +194,8 @@ func (u *socket) answerFrom(in *batch.Datagrams, first int, now uint32) (next in
 	return next
 }
 
-// answerPacket answers a datagram in the memory of dst, if that needs no waiting.
+// answerPacket answers a datagram, if that is possible without waiting, in the memory of dst. Otherwise it asks the
+// upstream, or starts the slow path.
 func (u *socket) answerPacket(packet []byte, peer *batch.Peer, dst []byte, now uint32) {
 	at := peer.Addr()
 	client := at.Addr()
@@ -222,7 +224,8 @@ func (u *socket) answerPacket(packet []byte, peer *batch.Peer, dst []byte, now u
 	}
 }
 
-// message returns what taps are told of a query, from the address of its sender and from its client.
+// message returns the transport and addresses of a query, for taps. The argument from is the sender of the datagram,
+// which may be a proxy of the client.
 func (u *socket) message(from netip.AddrPort, client netip.Addr) ClientMessage {
 	m := ClientMessage{Client: netip.AddrPortFrom(client.Unmap(), from.Port()), Server: u.local, Asked: time.Now()}
 	if from.Addr() != client { // the port is that of a proxy
@@ -231,8 +234,8 @@ func (u *socket) message(from netip.AddrPort, client netip.Addr) ClientMessage {
 	return m
 }
 
-// unwrap returns the client and the query of a datagram. A datagram from a proxy has a PROXY header. If the header is
-// missing or malformed, the query is nil.
+// unwrap returns the client and the query of a datagram: for a datagram from a proxy, those after the PROXY header. If
+// that header is missing or malformed, the query is nil.
 func (s *Server) unwrap(c *snapshot, from netip.Addr, datagram []byte) (client netip.Addr, query []byte) {
 	if !isWithin(c.proxies, plainAddr(from)) {
 		return from, datagram
@@ -248,7 +251,7 @@ func (s *Server) unwrap(c *snapshot, from netip.Addr, datagram []byte) (client n
 	return client, query
 }
 
-// add adds an answer to the batch to be sent. It does nothing if m is empty.
+// add adds an answer to the batch of answers. It does nothing if m is empty.
 func (u *socket) add(m []byte, peer *batch.Peer) {
 	u.query.tap.answer(u.query.question, m)
 	if len(m) == 0 {
@@ -259,8 +262,8 @@ func (u *socket) add(m []byte, peer *batch.Peer) {
 	u.out.Add(m, peer)
 }
 
-// ask sends the query to the upstream. If wait is true, the client is added as a waiter; otherwise it has its answer
-// already. It reports whether the session has to be flushed.
+// ask sends the current query to the upstream. If wait is true, the client waits for the reply; otherwise it already
+// has an answer. The result reports whether the session has to be flushed.
 func (u *socket) ask(peer *batch.Peer, wait bool) (flush bool) {
 	var w waiter
 	if wait {
@@ -297,7 +300,7 @@ func (u *socket) answerLate(w *waiter, reply []byte, err error) []byte {
 	return m
 }
 
-// flushLate sends the late answers.
+// flushLate sends the late answers of this socket.
 func (u *socket) flushLate() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -309,7 +312,8 @@ func (u *socket) sendLate() {
 	u.n = 0
 }
 
-// answerSlowly answers a datagram on the slow path. It drops the datagram if there is no room.
+// answerSlowly answers a datagram on the slow path, in a new goroutine. If the slow path is full, it drops the
+// datagram.
 func (u *socket) answerSlowly(packet []byte, peer batch.Peer, client netip.Addr) {
 	by := &u.slowPathBy[maphash.Comparable(u.server.seed, networkKey(client))%uint64(len(u.slowPathBy))]
 	if !u.enterSlowPath(by) {
@@ -330,7 +334,7 @@ func (u *socket) answerSlowly(packet []byte, peer batch.Peer, client netip.Addr)
 	}()
 }
 
-// enterSlowPath counts a query onto the slow path. It returns false if there is no room.
+// enterSlowPath counts a query on the slow path. It returns false if the slow path is full.
 func (u *socket) enterSlowPath(by *atomic.Int32) bool {
 	occupied, byNetwork := u.slowPath.Add(1)-1, by.Add(1)-1
 	if !hasRoom(int(occupied), maxSlowPath, int(byNetwork)) {

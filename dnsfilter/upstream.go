@@ -10,17 +10,17 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// Upstream resolves names that are not listed. Exchange is called by many goroutines at once and returns when ctx ends.
-// The query has one question, in lower case, and belongs to the callee. Of the answer, the rcode, the AD bit and the
-// records are used.
+// Upstream resolves names that are not blocked. Exchange has to be safe for concurrent use, and to return when ctx
+// ends. The query has one question, with the name in lower case. Exchange may change the query. Of the reply, the
+// rcode, the AD bit and the records are used.
 type Upstream interface {
 	Exchange(ctx context.Context, query *dns.Msg) (*dns.Msg, error)
 }
 
 // AsyncUpstream is an [Upstream] that takes packed queries without waiting for their replies. A server uses its
 // sessions instead of Exchange, so a query needs neither a goroutine nor an allocation. The server opens one session
-// for each goroutine that reads sockets, with that goroutine's loop. One more session without a loop (nil) serves
-// everything else. [upstream.Forwarder] implements it.
+// for each goroutine that reads UDP sockets, with that goroutine's loop. One more session, with a nil loop, serves all
+// other goroutines. [upstream.Forwarder] implements AsyncUpstream.
 //
 // A type that wraps a Forwarder has to implement NewSession as well. With Exchange alone, each query takes a goroutine.
 // If the type embeds the Forwarder, the server calls the embedded NewSession and never the type's own Exchange.
@@ -31,7 +31,7 @@ type AsyncUpstream interface {
 	NewSession(loop *upstream.Loop, idle func()) upstream.Session
 }
 
-// type check.
+// Type check.
 var _ AsyncUpstream = (*upstream.Forwarder)(nil)
 
 // reporter is an upstream that reports the state of its resolvers.
@@ -43,15 +43,15 @@ type reporter interface {
 	Status() []upstream.Status
 }
 
-// type check.
+// Type check.
 var _ reporter = (*upstream.Forwarder)(nil)
 
-// resolvers is an upstream as the server uses it.
+// resolvers is an upstream with its optional interfaces.
 type resolvers struct {
 	upstream Upstream
 	session  upstream.Session // for goroutines without a session of their own; nil if the upstream is not async
-	reports  reporter         // nil if the upstream does not report the state of its resolvers
-	zone     string           // empty: the general upstream
+	reports  reporter         // state of the resolvers; nil if the upstream does not report it
+	zone     string           // name of the forward zone; empty: the general upstream
 }
 
 func newResolvers(u Upstream, zone string) *resolvers {
@@ -63,8 +63,8 @@ func newResolvers(u Upstream, zone string) *resolvers {
 	return r
 }
 
-// isDown reports whether all of the resolvers are down. Then clients get an expired answer without waiting, if there is
-// one.
+// isDown reports whether all resolvers of the upstream are down. If they are, clients get an expired answer without
+// waiting, if the cache has one.
 func (r *resolvers) isDown() bool {
 	if r.reports == nil {
 		return false

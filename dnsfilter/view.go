@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// general returns the view for clients outside all views.
+// general returns the view of clients that are in none of [Policy].Views.
 func (p *Policy) general() View {
 	v := View{Allow: p.Allow, Rules: p.Rules, Quorums: p.Quorums}
 	v.findZones()
 	return v
 }
 
-// findZones finds the rules of the view that are those of policy zones.
+// findZones sets zones to the indexes of the rules with a policy zone.
 func (v *View) findZones() {
 	v.zones = nil
 	for i := range v.Rules {
@@ -41,8 +41,8 @@ func (p *Policy) View(client netip.Addr) View {
 type views struct {
 	general View
 	by      map[netip.Prefix]*View
-	diverts bool     // any rule diverts
-	lengths [2][]int // prefix lengths of IPv4 and of IPv6, longest first
+	diverts bool     // a rule of any view has addresses in Divert
+	lengths [2][]int // prefix lengths in use for IPv4 and for IPv6, longest first
 }
 
 func newViews(p *Policy) *views {
@@ -72,8 +72,8 @@ func (v *views) lengthsFor(a netip.Addr) *[]int {
 	return &v.lengths[1]
 }
 
-// of returns the view of a client, whose address is as plainAddr returns it. It allocates nothing and costs one map
-// lookup per prefix length.
+// of returns the view of a client. The address has the form of plainAddr. of allocates nothing and costs one map lookup
+// per prefix length.
 func (v *views) of(client netip.Addr) *View {
 	if len(v.by) == 0 || !client.IsValid() {
 		return &v.general

@@ -8,28 +8,29 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// zones are the names about which the general upstream is not asked, after the lists have decided: local data,
-// special-use zones, canary names, zones with an upstream of their own, and zones that this server is the primary of.
-// One search finds all of them, by the longest suffix. It costs nothing for names whose last letter no zone has.
+// zones are the zones that have a source of answers other than the general upstream, after the lists have decided:
+// local data, special-use zones, canary names, forward zones, and zones of which this server is the primary. One search
+// finds the zone of a name. It costs almost nothing if no zone ends in the same letter as the name.
 type zones struct {
 	by    map[blocklist.Name]*zone
-	ends  [256]bool                   // by the last letter of the zone
-	sizes [blocklist.MaxName + 1]bool // by the size of the zone's name in wire form
+	ends  [256]bool                   // true for the last letters of zones
+	sizes [blocklist.MaxName + 1]bool // true for the sizes of zone names in wire form
 
-	primary bool // there are primary zones
+	primary bool // there are zones of which this server is the primary
 }
 
-// zone is one of the zones. If a name is configured for several purposes, the first of the fields that applies counts.
+// zone is a name with one or more sources of answers. The first of its fields that applies to a query counts.
 type zone struct {
 	name    blocklist.Name
 	primary PrimaryZone
-	local   *localName // of the local data
-	forward *resolvers // the zone is forwarded to these
-	canary  Action     // NXDomain or NoData
-	special bool       // a special-use zone
+	local   *localName // local data of the name; nil: none
+	forward *resolvers // upstream of the forward zone; nil: none
+	canary  Action     // action of the canary name: NXDomain or NoData; Pass: none
+	special bool       // it is a special-use zone
 }
 
-// applies reports whether the zone applies: to its own name if the argument is true, else to the names below it.
+// applies reports whether the zone has a source of answers: for its own name if the argument is true, otherwise for the
+// names below it.
 func (z *zone) applies(itself bool) bool {
 	return z.primary != nil || z.special || z.canary != Pass || z.forward != nil || z.local.answers(itself)
 }
@@ -57,7 +58,7 @@ func newZones(c *Config) zones {
 	return z
 }
 
-// checkZones validates what newZones reads.
+// checkZones validates the settings from which newZones creates zones. The errors wrap [blocklist.ErrMalformed].
 func (c *Config) checkZones() error {
 	for name, action := range c.Canaries {
 		if name == "" || action != NXDomain && action != NoData {
@@ -77,9 +78,8 @@ func (c *Config) checkZones() error {
 	return nil
 }
 
-// OwnZone returns the closest zone that contains a name, which is in lower-case wire form. Only zones about which the
-// general upstream is not asked count. OwnZone also reports whether the zone is a forward zone. The zone is empty if
-// there is none.
+// OwnZone returns the closest zone that contains a name and for which the general upstream is not asked. It also
+// reports whether this is a forward zone. The zone is empty if there is none. The name is in lower-case wire form.
 func (c *Config) OwnZone(name []byte) (zone blocklist.Name, forwarded bool) {
 	z := newZones(c)
 	if found := z.find(name); found != nil {
@@ -88,7 +88,7 @@ func (c *Config) OwnZone(name []byte) (zone blocklist.Name, forwarded bool) {
 	return "", false
 }
 
-// at returns the zone with this name. It adds the zone if there is none.
+// at returns the zone with the given name, and adds it if it is missing.
 func (z *zones) at(name blocklist.Name) *zone {
 	if z.by[name] == nil {
 		z.by[name] = &zone{name: name}
@@ -100,7 +100,7 @@ func (z *zones) at(name blocklist.Name) *zone {
 // lastLetter returns the last byte of the top-level domain of a name in wire form, or 0 for the root.
 func lastLetter[T ~string | ~[]byte](name T) byte { return name[max(len(name)-2, 0)] }
 
-// find returns the zone with the longest name that contains a name in lower-case wire form, or nil.
+// find returns the longest zone that contains a name and applies to it, or nil. The name is in lower-case wire form.
 func (z *zones) find(name []byte) *zone {
 	if !z.ends[lastLetter(name)] {
 		return nil
@@ -115,8 +115,8 @@ func (z *zones) find(name []byte) *zone {
 	return nil
 }
 
-// isDelegation reports whether a query is for the DS records at the top of a zone of the local data. They belong to the
-// parent zone, whose answer lets validators treat the zone as unsigned.
+// isDelegation reports whether a query is for the DS records at the top of a zone of the local data. These records
+// belong to the parent zone, whose answer from the upstream lets validators treat the zone as unsigned.
 func (z *zone) isDelegation(itself bool, qtype uint16) bool {
 	return itself && qtype == dns.TypeDS && z.local.has(dns.TypeSOA)
 }
