@@ -40,6 +40,11 @@ func (r Rules) NeedsTwo(category string) bool {
 	return len(r.TwoPersons) == 0 || slices.Contains(r.TwoPersons, category)
 }
 
+// OnlyProposed reports whether an order of a category can only come from a proposal.
+func (r Rules) OnlyProposed(category string) bool {
+	return category != NoCategory && slices.Contains(r.TwoPersons, category)
+}
+
 // OnePerson reports whether one person decides on a proposal of any category.
 func (r Rules) OnePerson() bool { return len(r.TwoPersons) == 1 && r.TwoPersons[0] == NoCategory }
 
@@ -233,7 +238,7 @@ func (c *checker) check(e blocklist.Entry) error {
 
 // checkDirect fails with [ErrRules] if an order that comes from no proposal breaks a rule.
 func (c *checker) checkDirect(e blocklist.Entry) error {
-	if e.Category != NoCategory && slices.Contains(c.TwoPersons, e.Category) {
+	if c.OnlyProposed(e.Category) {
 		return &RuleError{FieldCategory, e.Target(), ruleTwo.With(), ErrTwoPersons}
 	}
 	return c.check(e)

@@ -5,8 +5,8 @@ import "github.com/argine-dns/argine/blocklist/internal/ledger"
 // ErrMoved is returned for a change that was meant for an earlier state of the ledger, see [Ledger.After].
 var ErrMoved = ledger.ErrMoved
 
-// Trial returns a ledger for a dry run of [Ledger.Add], [Ledger.Remove], [Ledger.Withdraw] and [Ledger.Undo]: they
-// return the same results, but record nothing. Call no other method of that ledger.
+// Trial returns a ledger for a dry run of [Ledger.Add], [Ledger.Remove], [Ledger.Withdraw], [Ledger.KeepUrgent] and
+// [Ledger.Undo]: they return the same results, but record nothing. Call no other method of that ledger.
 func (l *Ledger) Trial() *Ledger { return &Ledger{folder: l.folder, history: l.history.Trial()} }
 
 // After returns a ledger for a change that depends on a known state: the change is recorded only if the last operation

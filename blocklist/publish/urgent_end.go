@@ -19,8 +19,12 @@ import (
 // order ends with that release, which does not list the target, or only until an earlier time.
 type EndingOrder struct {
 	blocklist.Entry
-	Waiting  bool // no officer has signed it yet
-	Accepted bool // [Ledger.EndUrgent] lets it end
+	Waiting  bool            // no officer has signed it yet
+	Accepted bool            // [Ledger.EndUrgent] lets it end
+	Kept     blocklist.Entry // the entry that [Ledger.KeepUrgent] lists for it
+	// Ordered is the operation that has put the order in force. It is the zero value if the ledger does not have it. Of a
+	// waiting order it has only Author, Reason and Reference, those of the request.
+	Ordered Operation
 }
 
 // ErrEnds is returned for a release that would end urgent orders which are not in it, see [EndsError].
@@ -63,7 +67,39 @@ func (l *Ledger) Ending(ctx context.Context, p *Pending) ([]EndingOrder, error) 
 	if orders, err = l.notIn(ctx, p, orders); err != nil {
 		return nil, err
 	}
-	return orders, l.markAccepted(ctx, orders)
+	for i := range orders {
+		orders[i].Kept = h.kept(orders[i].Entry)
+		if orders[i].Waiting {
+			orders[i].Ordered = Operation{Author: waiting.Author, Reason: waiting.Reason, Reference: waiting.Reference}
+		}
+	}
+	return orders, errors.Join(l.findOrdered(ctx, orders), l.markAccepted(ctx, orders))
+}
+
+// kept returns the entry that a list has for an order. If the order lasts as long as the root allows, the entry has no
+// expiry. Else the entry expires when the order does.
+func (h *orderHistory) kept(order blocklist.Entry) blocklist.Entry {
+	if limit := order.Added.Add(h.limits.Longest()); !order.Expires.Before(limit) {
+		order.Expires = time.Time{}
+	}
+	order.Added = time.Time{}
+	return order
+}
+
+// findOrdered sets Ordered of the signed orders.
+func (l *Ledger) findOrdered(ctx context.Context, orders []EndingOrder) error {
+	for o, err := range l.history.Operations(ctx, ledger.Range{Kinds: []string{KindUrgent}}) {
+		if err != nil {
+			return err
+		}
+		lines := urgentLines(o)
+		for i := range orders {
+			if !orders[i].Waiting && slices.Contains(lines, "+"+orders[i].Target()) {
+				orders[i].Ordered = o
+			}
+		}
+	}
+	return nil
 }
 
 // notIn returns the orders whose targets the release does not block until the orders would expire. P is as in
@@ -158,30 +194,27 @@ func (l *Ledger) checkEnds(ctx context.Context, p *Pending) error {
 	return err
 }
 
-// KeepUrgent adds the targets of urgent orders to the list, so that they stay blocked after the next release. It takes
-// the orders that would end with a release made now, except those that [Ledger.EndUrgent] lets end. An order with the
-// longest time that the root allows becomes an entry without expiry. Any other order keeps its expiry. KeepUrgent fails
-// like [Ledger.Add], and with [ErrUnchanged] if there is no such order.
-func (l *Ledger) KeepUrgent(ctx context.Context, c Audit) (ChangeResult, error) {
+// KeepUrgent adds the targets of urgent orders to the list, so that they stay blocked after the next release. The
+// orders are those on the given targets, or, if targets is empty, all that would end with a release made now, except
+// those that [Ledger.EndUrgent] lets end. An order with the longest time that the root allows becomes an entry without
+// expiry. Any other order keeps its expiry. KeepUrgent fails like [Ledger.Add], with [ErrNotListed] if one of the
+// targets has no such order, and with [ErrUnchanged] if there is no such order at all.
+func (l *Ledger) KeepUrgent(ctx context.Context, targets []string, c Audit) (ChangeResult, error) {
 	orders, err := l.Ending(ctx, nil)
 	if err != nil {
 		return ChangeResult{}, err
 	}
-	root, err := l.root()
-	if err != nil {
-		return ChangeResult{}, err
+	orders = slices.DeleteFunc(orders, func(o EndingOrder) bool { return o.Accepted })
+	for _, target := range targets {
+		if !slices.ContainsFunc(orders, func(o EndingOrder) bool { return o.Target() == target }) {
+			return ChangeResult{}, fmt.Errorf("keeping the urgent order on %q: %w", target, ErrNotListed)
+		}
 	}
 	var entries []blocklist.Entry
 	for _, o := range orders {
-		if o.Accepted {
-			continue
+		if len(targets) == 0 || slices.Contains(targets, o.Target()) {
+			entries = append(entries, o.Kept)
 		}
-		e := o.Entry
-		if limit := e.Added.Add(root.Spec().Urgent.Longest()); !e.Expires.Before(limit) {
-			e.Expires = time.Time{}
-		}
-		e.Added = time.Time{}
-		entries = append(entries, e)
 	}
 	if len(entries) == 0 {
 		return ChangeResult{}, fmt.Errorf("keeping urgent orders: %w: the next release lists what they block", ErrUnchanged)

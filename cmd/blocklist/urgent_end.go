@@ -21,7 +21,7 @@ What "urgent end" lets end is left out.`,
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
-				r, err := l.KeepUrgent(cmd.Context(), cause)
+				r, err := l.KeepUrgent(cmd.Context(), nil, cause)
 				if err != nil {
 					return err
 				}

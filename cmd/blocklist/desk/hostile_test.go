@@ -41,6 +41,7 @@ func TestHostileInput(t *testing.T) {
 		"/add":      {"entries", "category", "reference", "reason", "expires", "review", "override", "head", "status"},
 		"/withdraw": {"entries", "reference", "decision", "reason", "head"}, "/release": {"override"}, "/request": {"what", "recipients"},
 		"/urgent": {"entries", "reference", "category", "reason"}, "/preferences": {"language", "zone", "back"}, "/code": {"what", "recipients"},
+		"/urgent/keep": {"entries", "reason", "seen"}, "/urgent/end": {"entries", "reason", "seen"},
 		"/propose":          {"entries", "source", "category", "reference", "note", "evidence"},
 		"/proposals/decide": {"seen", "verb", "reason", "category", "reference", "expires", "override"},
 	}

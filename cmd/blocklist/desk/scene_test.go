@@ -83,7 +83,7 @@ func (a *agency) play(t *testing.T) {
 	request := rita.post(t, "/request", fields("what", "urgent"))
 	rita.upload(t, a.signed(t, request.raw))
 	a.list(t, `shop.example category=fraud ref="order 2026/50"`, `prize.example category=fraud ref="order 2026/50"`)
-	require.Equal(t, http.StatusOK, rita.post(t, "/urgent/keep", nil).status)
+	require.Equal(t, http.StatusOK, rita.decideEnding(t, "keep", fields("entries", "parcel.example")).status)
 	rita.post(t, "/release", nil)
 	a.signBy(t, a.officers[0])
 	a.list(t, `late.example category=fraud ref="order 2026/51"`)
@@ -127,6 +127,8 @@ func stills() []still {
 			return w.pressing("button", w.word("signing.code"))
 		}},
 		{name: "urgent", path: "/urgent"},
+		{name: "ending", path: "/urgent/keep"},
+		{name: "ending-end", path: "/urgent/end"},
 		{name: "due", path: "/due"},
 		{name: "subscribers", path: "/subscribers"},
 		{name: "platforms", path: "/platforms"},

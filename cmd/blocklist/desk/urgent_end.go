@@ -2,7 +2,6 @@ package desk
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/argine-dns/argine/blocklist/publish"
 )
@@ -21,17 +20,6 @@ func (e *endingOrders) Kept() bool { return slices.ContainsFunc(e.Next, isOpen) 
 
 // Listed reports whether the list has all targets of the orders by now, and only the pending release lacks them.
 func (e *endingOrders) Listed() bool { return e.Open() && !e.Kept() }
-
-// Targets returns the targets of the orders that no one lets end yet, one a line.
-func (e *endingOrders) Targets() string {
-	var all []string
-	for _, o := range e.Orders {
-		if isOpen(o) {
-			all = append(all, o.Target())
-		}
-	}
-	return strings.Join(all, "\n")
-}
 
 func isOpen(o publish.EndingOrder) bool { return !o.Accepted }
 
@@ -69,16 +57,4 @@ func (v *visit) endingUrgent() (n uint64, err error) {
 		}
 	}
 	return n, err
-}
-
-// keepUrgent adds the targets of ending urgent orders to the list.
-func (v *visit) keepUrgent() error {
-	_, err := v.ledger.KeepUrgent(v.r.Context(), publish.Audit{Author: v.person.Name})
-	return v.then(err, "/pending")
-}
-
-// endUrgent records that the urgent orders named in the form may end.
-func (v *visit) endUrgent() error {
-	by := publish.Audit{Author: v.person.Name, Reason: v.value("reason")}
-	return v.then(v.ledger.EndUrgent(v.r.Context(), strings.Fields(v.value("entries")), by), "/pending")
 }

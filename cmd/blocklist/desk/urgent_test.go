@@ -26,6 +26,13 @@ func (b *browser) askUrgent(t testing.TB, f url.Values) page {
 	return b.post(t, "/urgent", f)
 }
 
+// decideEnding lets ending urgent orders end, or puts their targets into the list, after a look at what that would do.
+func (b *browser) decideEnding(t testing.TB, verb string, f url.Values) page {
+	t.Helper()
+	f.Set("seen", b.get(t, "/urgent/"+verb).values["seen"])
+	return b.post(t, "/urgent/"+verb, f)
+}
+
 // team is an agency with a published release, and a desk for several people, which publishes.
 func team(t *testing.T) *agency {
 	t.Helper()
@@ -155,9 +162,9 @@ func TestUrgentOrdersAreKeptBeforeARelease(t *testing.T) {
 	for _, path := range []string{"/", "/due"} {
 		assert.Contains(t, rita.get(t, path).text, "2 urgent orders end within 24 hours, and are not in the list", path)
 	}
-	rita.post(t, "/urgent/end", fields("entries", "late.example", "reason", "it is over"))
+	rita.decideEnding(t, "end", fields("entries", "late.example", "reason", "it is over"))
 	assert.Contains(t, rita.get(t, "/").text, "1 urgent order ends within 24 hours, and is not in the list")
-	p = paola.post(t, "/urgent/keep", nil)
+	p = paola.decideEnding(t, "keep", fields("entries", "live.example"))
 	assert.Contains(t, p.text, "+live.example")
 	assert.NotContains(t, rita.get(t, "/").text, "within 24 hours")
 	assert.Contains(t, rita.get(t, "/due").text, "Nothing is due.")
@@ -184,11 +191,11 @@ func TestReleaseKeepsUrgentOrders(t *testing.T) {
 	require.ErrorIs(t, err, publish.ErrNothingPending)
 
 	assert.Equal(t, http.StatusForbidden, paola.post(t, "/urgent/end", fields("entries", "late.example", "reason", "over")).status)
-	p = rita.post(t, "/urgent/end", fields("entries", "late.example", "reason", "it is over"))
+	p = rita.decideEnding(t, "end", fields("entries", "late.example", "reason", "it is over"))
 	assert.Contains(t, p.text, "may end")
-	assert.Equal(t, "https://live.example/x", p.values["entries"], "the other one")
-	p = paola.post(t, "/urgent/keep", nil)
-	assert.Equal(t, "/pending", p.path)
+	assert.NotContains(t, rita.get(t, "/urgent/end").text, "late.example", "the other one is left")
+	p = paola.decideEnding(t, "keep", fields("entries", "https://live.example/x"))
+	assert.Equal(t, "/pending?done=/urgent/keep", p.path)
 	p = rita.post(t, "/release", nil)
 	assert.Equal(t, http.StatusOK, p.status, p.text)
 	assert.Contains(t, p.text, "+https://live.example/x")
@@ -211,7 +218,7 @@ func TestReleaseKeepsUrgentOrders(t *testing.T) {
 	assert.Equal(t, http.StatusUnprocessableEntity, p.status, "one came after it was signed")
 	assert.Contains(t, p.text, "last.example")
 	assert.Contains(t, p.text, "Nothing was changed. The release would end urgent orders that are not in it.")
-	rita.post(t, "/urgent/end", fields("entries", "last.example", "reason", "over"))
+	rita.decideEnding(t, "end", fields("entries", "last.example", "reason", "over"))
 	publishable(true)
 	assert.Contains(t, rita.post(t, "/push", nil).text, "is published.")
 }

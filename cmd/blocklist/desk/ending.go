@@ -1,0 +1,172 @@
+package desk
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/guard"
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// endingPage shows what a decision on ending urgent orders would do, before it is taken: the list gets their targets
+// (keep), or the orders end (end).
+type endingPage struct {
+	Verb     string // keep or end
+	Orders   []endingOrder
+	Proposed []endingOrder // of keep: orders that only a proposal can bring into the list
+	Form     changeForm
+	Result   publish.ChangeResult // of keep
+	Held     *guard.Report        // nil: the guards hold nothing
+	Problem  error                // why the decision can't be taken; nil: it can
+	Notice   string               // key of a text about the form that was sent; empty: none
+	Stamp    string               // the state that the page shows, see [visit.urgentStamp]
+}
+
+// endingOrder is an urgent order, with the listed entries around it.
+type endingOrder struct {
+	publish.EndingOrder
+	Around around
+	Chosen bool
+}
+
+// ProposeURL returns the URL of a form for a proposal to list the target of the order, filled in.
+func (o endingOrder) ProposeURL() string {
+	q := url.Values{"entries": {o.Target()}, "category": {o.Category}, "reference": {o.Reference}, "source": {o.Ordered.Author}}
+	return "/propose?" + q.Encode()
+}
+
+// Cause returns who has asked for the order, and why. It leaves out the texts that name all orders of its document.
+func (o endingOrder) Cause() publish.Cause {
+	c := publish.CauseOf(o.Ordered)
+	c.Said = slices.DeleteFunc(c.Said, func(m publish.Message) bool { return m.Key != "said.asked" })
+	return c
+}
+
+// IsForm reports whether the page has the form of the decision.
+func (p endingPage) IsForm() bool { return len(p.Orders) > 0 }
+
+// chosen returns the targets of the chosen orders.
+func (p endingPage) chosen() (targets []string) {
+	for _, o := range p.Orders {
+		if o.Chosen {
+			targets = append(targets, o.Target())
+		}
+	}
+	return targets
+}
+
+func (v *visit) keepForm() error { return v.showEnding("keep") }
+func (v *visit) endForm() error  { return v.showEnding("end") }
+
+func (v *visit) showEnding(verb string) error {
+	p, err := v.endingPage(verb)
+	if err == nil && verb == "keep" && len(p.chosen()) > 0 {
+		err = p.try(v)
+	}
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	switch sent := v.draft().fields; {
+	case sent == nil:
+	case sent.Get("seen") != p.Stamp:
+		p.Notice, status = "ends.moved", http.StatusConflict
+	case len(p.chosen()) == 0:
+		p.Notice, status = "propose.none", http.StatusBadRequest
+	}
+	return v.write(status, "ending", "ends."+verb+".title", p)
+}
+
+// endingPage returns the page without the result of a trial.
+func (v *visit) endingPage(verb string) (p endingPage, err error) {
+	p.Verb, p.Form = verb, v.changeForm(verb)
+	if v.now.Root == nil {
+		return p, nil
+	}
+	waiting, _, err := v.waitingOrders()
+	if err == nil {
+		p.Stamp, err = v.urgentStamp(waiting)
+	}
+	if err != nil {
+		return p, err
+	}
+	ends, err := v.endingWith(v.now.Pending)
+	if ends == nil || err != nil {
+		return p, err
+	}
+	orders, sent := ends.Orders, v.draft().fields
+	if verb == "keep" {
+		orders = ends.Next
+	}
+	for _, o := range orders {
+		if o.Accepted {
+			continue
+		}
+		one := endingOrder{EndingOrder: o, Chosen: sent == nil || slices.Contains(sent["entries"], o.Target())}
+		if one.Around, err = v.around(o.Entry); err != nil {
+			return p, err
+		}
+		one.Around.Urgent = false // the page says so
+		if verb == "keep" && v.now.Rules.OnlyProposed(o.Category) {
+			p.Proposed = append(p.Proposed, one)
+		} else {
+			p.Orders = append(p.Orders, one)
+		}
+	}
+	return p, nil
+}
+
+// try fills in what putting the chosen targets into the list would do.
+func (p *endingPage) try(v *visit) (err error) {
+	by := publish.Audit{Author: cmp.Or(v.person.Name, v.ledger.List()), Reason: p.Form.Reason}
+	p.Result, err = v.ledger.Trial().KeepUrgent(v.r.Context(), p.chosen(), by)
+	if held := (*guard.HeldError)(nil); errors.As(err, &held) {
+		p.Held, err = held.Report, nil
+	}
+	if err != nil && failureOf(err).status != http.StatusInternalServerError {
+		p.Problem, err = err, nil
+	}
+	return err
+}
+
+// keepUrgent adds the targets of ending urgent orders to the list.
+func (v *visit) keepUrgent() error {
+	return v.decideEnding("keep", func(targets []string, by publish.Audit) error {
+		_, err := v.ledger.After(v.now.Head.Hash).KeepUrgent(v.r.Context(), targets, by)
+		return err
+	})
+}
+
+// endUrgent records that urgent orders may end.
+func (v *visit) endUrgent() error {
+	return v.decideEnding("end", func(targets []string, by publish.Audit) error {
+		return v.ledger.EndUrgent(v.r.Context(), targets, by)
+	})
+}
+
+// decideEnding takes the decision of a form on the orders that the form names. But if its author has not yet seen what
+// the decision would do in the present state, decideEnding shows that first.
+func (v *visit) decideEnding(verb string, take func(targets []string, by publish.Audit) error) error {
+	if err := v.r.ParseForm(); err != nil {
+		return err
+	}
+	page := "/urgent/" + verb
+	p, err := v.endingPage(verb)
+	if err != nil {
+		return err
+	}
+	targets := v.r.PostForm["entries"]
+	if p.Stamp == "" || v.r.PostForm.Get("seen") != p.Stamp || len(targets) == 0 {
+		return v.leadTo(page, notice{}, nil)
+	}
+	err = take(targets, publish.Audit{Author: v.person.Name, Reason: v.value("reason")})
+	shown := func(reason error) bool { return errors.Is(err, reason) } // the page says why
+	if slices.ContainsFunc([]error{publish.ErrMoved, publish.ErrRules, blocklist.ErrHeld}, shown) {
+		return v.leadTo(page, notice{}, nil)
+	}
+	return v.then(err, "/pending?"+doneQuery+"="+page)
+}

@@ -1,0 +1,66 @@
+package desk_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// What urgent orders block comes into the list, or is unblocked, only after its author has seen each entry: what it covers,
+// what is around it, who has ordered it, when the order ends, and what follows.
+func TestEndingOrdersAreShownFirst(t *testing.T) {
+	t.Parallel()
+	a := team(t)
+	paola, rita := a.as(t, "paola"), a.as(t, "rita")
+	for _, path := range []string{"/urgent/keep", "/urgent/end"} {
+		assert.Contains(t, rita.get(t, path).text, "No urgent order waits for this decision.")
+	}
+	a.orderUrgently(t, paola, fields("entries", "https://bad.example/live", "hours", "3", "reference", "night 1"))
+	a.orderUrgently(t, paola, fields("entries", "live.example", "reference", "night 2"))
+	rita.post(t, "/urgent/push", nil)
+	head := a.head(t).ID
+	for _, f := range []string{"", "https://bad.example/live"} {
+		p := paola.post(t, "/urgent/keep", fields("entries", f))
+		assert.Equal(t, head, a.head(t).ID, "nothing has happened yet")
+		assert.Equal(t, http.StatusConflict, p.status)
+		assert.Contains(t, p.text, "nothing was done. This is the present state.")
+	}
+	p := paola.get(t, "/urgent/keep")
+	assert.NotContains(t, p.text, "https://bad.example/live", "the list blocks it already")
+	assert.Regexp(t, `live.example\s*ref="night 2"\|Covers the whole site and all names below it\|anna [^|]*asked for by paola\|[^|]*\|in the list without an end`, p.text)
+	a.list(t, "shop.live.example")
+	rita.post(t, "/urgent/keep", fields("entries", "live.example", "seen", p.values["seen"]))
+	assert.NotContains(t, paola.get(t, "/entries").text, "live.example ref", "the list has changed since the page was made")
+	p = rita.get(t, "/urgent/end")
+	assert.Contains(t, p.text, "Listed below it: shop.live.example")
+	assert.Contains(t, p.text, "not blocked any more")
+	p = rita.post(t, "/urgent/end", fields("seen", p.values["seen"], "reason", "over"))
+	assert.Equal(t, http.StatusBadRequest, p.status, "none is chosen")
+	p = paola.decideEnding(t, "keep", fields("entries", "live.example", "reason", "the court has confirmed it"))
+	assert.Equal(t, http.StatusOK, p.status, p.text)
+	assert.Contains(t, p.text, "+live.example ref=\"night 2\"")
+	assert.Contains(t, paola.get(t, "/history").text, "what urgent orders block stays listed; the court has confirmed it")
+}
+
+// In a category of two persons, an urgent order leads to the form of a proposal, and does not hinder the others.
+func TestEndingOrdersOfTwoPersons(t *testing.T) {
+	t.Parallel()
+	a := team(t)
+	require.NoError(t, a.SetRules(t.Context(), publish.Rules{TwoPersons: []string{"fraud"}}, audit))
+	paola, rita := a.as(t, "paola"), a.as(t, "rita")
+	a.orderUrgently(t, paola, fields("entries", "fraud.example category=fraud\nlive.example", "reference", "night 2"))
+	rita.post(t, "/urgent/push", nil)
+	p := paola.get(t, "/urgent/keep")
+	assert.Contains(t, p.text, "To be decided by two persons")
+	const form = "/propose?category=fraud&entries=fraud.example&reference=night+2&source=anna"
+	assert.True(t, p.links[form], p.links)
+	assert.Equal(t, http.StatusOK, paola.get(t, form).status)
+	p = paola.post(t, "/urgent/keep", fields("entries", "fraud.example", "seen", p.values["seen"]))
+	assert.NotContains(t, p.text, "+fraud.example")
+	p = paola.decideEnding(t, "keep", fields("entries", "live.example"))
+	assert.Contains(t, p.text, "+live.example")
+}
