@@ -195,7 +195,7 @@ func (s *session) serve(command string) {
 		return bytes.Contains(text, []byte("msg=serving")) &&
 			bytes.Count(text, []byte("fetching it")) <= bytes.Count(text, []byte("enforcing a new release"))
 	}
-	require.Eventually(s.t, serving, 20*time.Second, 20*time.Millisecond, "%s\n%s", command, text)
+	require.Eventually(s.t, serving, time.Minute, 20*time.Millisecond, "%s\n%s", command, text)
 }
 
 // upstream starts a resolver that has one address for each name, and returns where.

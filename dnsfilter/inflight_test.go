@@ -164,7 +164,9 @@ func TestForwardingOverSockets(t *testing.T) {
 	var names sync.Map
 	up.AsyncUpstream = newForwarder(t, func(w dns.ResponseWriter, q *dns.Msg) {
 		name := strings.ToLower(q.Question[0].Name)
-		names.Store(name, true)
+		if name != "." { // a slow machine makes the forwarder probe
+			names.Store(name, true)
+		}
 		time.Sleep(20 * time.Millisecond) // for others to join; those who come later are answered from the cache
 		m := new(dns.Msg).SetReply(q)
 		m.Answer = []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 60}, Txt: []string{name}}}

@@ -69,7 +69,7 @@ func TestMirrorWithNginx(t *testing.T) {
 		assert.NoError(t, resp.Body.Close())
 		return resp.StatusCode, resp.Header
 	}
-	require.Eventually(t, func() bool { code, _ := get("/"); return code == http.StatusNotFound }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { code, _ := get("/"); return code == http.StatusNotFound }, time.Minute, 20*time.Millisecond)
 	assert.Equal(t, "one.example\n", m.pulled(t, url))
 	m.agency.Publish("two.example")
 	m.update(t)
@@ -95,7 +95,7 @@ func TestMirrorToBucket(t *testing.T) {
 	require.Eventually(t, func() bool {
 		resp, err := http.Get("http://" + addr)
 		return err == nil && resp.Body.Close() == nil
-	}, 10*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 	script, err := filepath.Abs("mirror/to-bucket.sh")
 	require.NoError(t, err)
 	for _, want := range []string{"one.example\n", "one.example\ntwo.example\n"} {

@@ -59,7 +59,7 @@ func nginx(t *testing.T, dir string) string {
 			resp.Body.Close()
 		}
 		return err == nil
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	return "http://" + address
 }
 

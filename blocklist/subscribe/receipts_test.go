@@ -115,7 +115,7 @@ func (c *confirmation) taken(t *testing.T) (all []receipt.Receipt) {
 
 func (c *confirmation) wait(t *testing.T, receipts int) receipt.Receipt {
 	t.Helper()
-	require.Eventually(t, func() bool { return len(c.taken(t)) == receipts }, 20*time.Second, 20*time.Millisecond, "%+v", c.Status().Receipts)
+	require.Eventually(t, func() bool { return len(c.taken(t)) == receipts }, time.Minute, 20*time.Millisecond, "%+v", c.Status().Receipts)
 	return c.taken(t)[receipts-1]
 }
 

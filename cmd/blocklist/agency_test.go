@@ -136,7 +136,7 @@ func (a *agency) serve() {
 			return false
 		}
 		return answer.Body.Close() == nil
-	}, 10*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 }
 
 // origin returns the URL of the origin, or its folder.

@@ -104,7 +104,7 @@ func TestLookupFollowsChanges(t *testing.T) {
 	inFile, inStore := startLookup(t, file), startLookup(t, dir)
 	becomes := func(p *program, name string) {
 		t.Helper()
-		require.Eventually(t, func() bool { return p.ask(name)["listed"] == true }, 10*time.Second, 100*time.Millisecond, name)
+		require.Eventually(t, func() bool { return p.ask(name)["listed"] == true }, time.Minute, 100*time.Millisecond, name)
 	}
 	becomes(inFile, "example.com")
 	becomes(inStore, "example.com")

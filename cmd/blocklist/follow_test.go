@@ -77,7 +77,7 @@ func TestFollow(t *testing.T) {
 	h := squidHelper{source: s}
 	becomes := func(name, answer string) {
 		t.Helper()
-		require.Eventually(t, func() bool { return strings.HasPrefix(h.answer("http://"+name+"/"), answer) }, 20*time.Second, 20*time.Millisecond)
+		require.Eventually(t, func() bool { return strings.HasPrefix(h.answer("http://"+name+"/"), answer) }, time.Minute, 20*time.Millisecond)
 	}
 	becomes("a.test", "OK tag=it.example")
 	becomes("new.test", "ERR")
@@ -92,7 +92,7 @@ func TestFollow(t *testing.T) {
 	origin.Publish("b.test") // all others gone at once is what the guards hold
 	log, end := startFollow(t, following...)
 	id := regexp.MustCompile(`id=([0-9a-f]{32})`)
-	require.Eventually(t, func() bool { return id.MatchString(log.String()) }, 20*time.Second, 20*time.Millisecond, log)
+	require.Eventually(t, func() bool { return id.MatchString(log.String()) }, time.Minute, 20*time.Millisecond, log)
 	end()
 	becomes("a.test", "OK")
 	var out, errs strings.Builder

@@ -131,10 +131,10 @@ func TestSquidWaitsForAFolder(t *testing.T) {
 		require.NoError(t, store.SetLocal("local", line, func(yield func(blocklist.Entry, error) bool) { yield(blocklist.ParseEntry(line)) }))
 	}
 	setList("blocked.test")
-	require.Eventually(t, func() bool { return h.answer("http://blocked.test/") == "OK tag=local message=local" }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return h.answer("http://blocked.test/") == "OK tag=local message=local" }, time.Minute, 20*time.Millisecond)
 	version := s.Version()
 	setList("other.test")
-	require.Eventually(t, func() bool { return h.answer("http://blocked.test/") == "ERR" }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return h.answer("http://blocked.test/") == "ERR" }, time.Minute, 20*time.Millisecond)
 	assert.NotEqual(t, version, s.Version())
 
 	var out, errs strings.Builder

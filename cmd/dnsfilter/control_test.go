@@ -48,7 +48,7 @@ func TestControlCommands(t *testing.T) {
 	go func() { done <- running.Run(ctx, nil) }()
 	defer func() { cancel(); assert.NoError(t, <-done) }()
 	control := service.NewControl(filepath.Join(filepath.Dir(path), "state"))
-	require.Eventually(t, func() bool { _, err := control.Status(t.Context()); return err == nil }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { _, err := control.Status(t.Context()); return err == nil }, time.Minute, 10*time.Millisecond)
 
 	code, stdout, stderr := runCommand("status", "-c", path)
 	assert.Equal(t, exitDone, code, stderr)
@@ -83,7 +83,7 @@ func TestControlCommands(t *testing.T) {
 	require.Eventually(t, func() bool {
 		s, err := control.Status(t.Context())
 		return err == nil && s.Lists[0].Error != ""
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	require.NoError(t, os.WriteFile(path, []byte(settings), 0o600))
 	_, _, stderr = runCommand("lookup", "-c", path, "new.example")
 	assert.Contains(t, stderr, "has not taken over the file of list local: ")

@@ -202,7 +202,7 @@ func TestReconnects(t *testing.T) {
 	_, err = framestream.NewReader(conn, both)
 	require.NoError(t, err)
 	require.NoError(t, conn.Close())
-	require.Eventually(t, func() bool { fill(s); return s.Stats().Dropped > 0 }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { fill(s); return s.Stats().Dropped > 0 }, time.Minute, 10*time.Millisecond)
 	conn, err = l.Accept()
 	require.NoError(t, err)
 	before := s.Stats().Sent

@@ -62,7 +62,7 @@ func TestServiceHolds(t *testing.T) {
 		}
 		return st.Hold != nil
 	}
-	require.Eventually(t, held, 10*time.Second, 20*time.Millisecond, r.log)
+	require.Eventually(t, held, time.Minute, 20*time.Millisecond, r.log)
 	assert.Equal(t, []any{uint64(2), uint64(1)}, []any{st.Hold.Serial, st.Serial})
 	assert.Equal(t, map[guard.Check]uint64{guard.CheckProtect: 1}, st.Hold.Report.Counts)
 	assert.Equal(t, dns.RcodeSuccess, r.rcode(t, "www.bank.test."))
@@ -98,11 +98,11 @@ func TestServiceReadsChangedGuards(t *testing.T) {
 	require.Eventually(t, func() bool {
 		s, err := control.Status(t.Context())
 		return assert.NoError(t, err) && s.Lists[0].Hold != nil
-	}, 10*time.Second, 20*time.Millisecond, r.log)
+	}, time.Minute, 20*time.Millisecond, r.log)
 	r.write(t, "protected.txt", "https://no.name.test/\n")
 	require.Eventually(t, func() bool {
 		return strings.Contains(r.log.String(), "protected.txt: reading the protected names: line 1: ")
-	}, 10*time.Second, 50*time.Millisecond)
+	}, time.Minute, 50*time.Millisecond)
 	assert.Equal(t, dns.RcodeSuccess, r.rcode(t, "bank.test."))
 	r.write(t, "protected.txt", "other.test\n")
 	r.becomes(t, "bank.test.", dns.RcodeNameError)

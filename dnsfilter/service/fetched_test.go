@@ -61,7 +61,7 @@ func (r *running) fetches(t *testing.T, list string, done func(*service.FetchSta
 	t.Helper()
 	_, err := r.control().Reload(t.Context())
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return done(r.list(t, list).Fetch) }, 10*time.Second, 20*time.Millisecond, r.log)
+	require.Eventually(t, func() bool { return done(r.list(t, list).Fetch) }, time.Minute, 20*time.Millisecond, r.log)
 }
 
 func fails(want string) func(*service.FetchStatus) bool {
@@ -140,7 +140,7 @@ func TestUnfetchedList(t *testing.T) {
 	r := newFolder(t, "lists:\n  - {name: ads, url: ["+server.URL+"/a, "+server.URL+"/b], allow_http: on}\n")
 	r.start(t)
 	assert.Equal(t, dns.RcodeSuccess, r.rcode(t, "blocked.test."))
-	require.Eventually(t, func() bool { return r.list(t, "ads").Fetch.Failed == 1 }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return r.list(t, "ads").Fetch.Failed == 1 }, time.Minute, 20*time.Millisecond)
 	status := r.list(t, "ads").Fetch
 	assert.WithinDuration(t, time.Now().Add(time.Hour), status.Next, 10*time.Minute, "Retry-After")
 	assert.True(t, status.Stale, "nothing is in force, and that is an alarm")
@@ -185,7 +185,7 @@ func TestStaleList(t *testing.T) {
 	r.write(t, "state/fetched/ads/fetch.json", string(text))
 	r.log = &logtest.Buffer{}
 	r.start(t)
-	require.Eventually(t, func() bool { return strings.Contains(r.log.String(), "a list is stale: no server has said") }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(r.log.String(), "a list is stale: no server has said") }, time.Minute, 20*time.Millisecond)
 	status := r.list(t, "ads")
 	assert.True(t, status.Stale)
 	assert.True(t, status.Fetch.Stale)
@@ -218,7 +218,7 @@ http {
 	peers.Start(t, dir, "nginx", "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", "stderr")
 	r.settings(t, "lists:\n  - {name: ads, url: http://"+addr+"/list.txt, allow_http: on}\n")
 	r.start(t)
-	require.Eventually(t, func() bool { return r.list(t, "ads").Fetch.Fetched == 1 || r.list(t, "ads").Fetch.Failed > 0 }, 20*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return r.list(t, "ads").Fetch.Fetched == 1 || r.list(t, "ads").Fetch.Failed > 0 }, time.Minute, 20*time.Millisecond)
 	r.becomes(t, "blocked.test.", dns.RcodeNameError)
 	asked := func() string {
 		log, err := os.ReadFile(filepath.Join(dir, "access.log"))

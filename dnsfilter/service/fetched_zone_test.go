@@ -91,7 +91,7 @@ func TestZoneFromNamed(t *testing.T) {
 	p.stop()
 	r.restart(t)
 	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "blocked.test."), "from the disk, at once")
-	require.Eventually(t, func() bool { return r.list(t, "feed").Fetch.Failed > 0 }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return r.list(t, "feed").Fetch.Failed > 0 }, time.Minute, 20*time.Millisecond)
 	assert.Contains(t, r.list(t, "feed").Fetch.Error, "connection refused")
 
 	p.start()

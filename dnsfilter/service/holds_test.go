@@ -55,14 +55,14 @@ func (r *running) holds(t *testing.T, name, check string) (held *subscribe.Hold)
 	require.Eventually(t, func() bool {
 		held = r.list(t, name).Hold
 		return held != nil && string(held.Report.Findings[0].Check) == check
-	}, 10*time.Second, 20*time.Millisecond, "%s\n%s", check, r.log)
+	}, time.Minute, 20*time.Millisecond, "%s\n%s", check, r.log)
 	return held
 }
 
 // releases waits until nothing is on hold of a list any more.
 func (r *running) releases(t *testing.T, name string) {
 	t.Helper()
-	require.Eventually(t, func() bool { return r.list(t, name).Hold == nil }, 10*time.Second, 20*time.Millisecond, r.log)
+	require.Eventually(t, func() bool { return r.list(t, name).Hold == nil }, time.Minute, 20*time.Millisecond, r.log)
 }
 
 func (r *running) restart(t *testing.T) {
@@ -149,10 +149,10 @@ func TestHoldsOfLocalLists(t *testing.T) {
 	assert.True(t, r.holds(t, "local", "shrink").Rejected)
 
 	r.write(t, "local.txt", names(21)) // what was looked at is not there any more
-	require.Eventually(t, func() bool { h := r.list(t, "local").Hold; return h != nil && h.ID != held.ID }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { h := r.list(t, "local").Hold; return h != nil && h.ID != held.ID }, time.Minute, 20*time.Millisecond)
 	require.ErrorContains(t, c.Accept(t.Context(), "local", held.ID), subscribe.ErrNoHold.Error())
 	r.write(t, "local.txt", names(20))
-	require.Eventually(t, func() bool { h := r.list(t, "local").Hold; return h != nil && h.ID == held.ID }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { h := r.list(t, "local").Hold; return h != nil && h.ID == held.ID }, time.Minute, 20*time.Millisecond)
 	require.NoError(t, c.Accept(t.Context(), "local", held.ID))
 	assert.Nil(t, r.list(t, "local").Hold)
 	assert.EqualValues(t, 20, r.list(t, "local").Entries)
@@ -212,7 +212,7 @@ func TestGuardsOfAllowFiles(t *testing.T) {
 	r.start(t)
 	for _, text := range []string{"[Adblock]\n@@||good.com^\n@@||com^\n", "good.com\nco.uk\n", "good.com\n192.0.0.0/2\n", "# nothing\n"} {
 		r.write(t, "allow.txt", text)
-		require.Eventually(t, func() bool { return r.list(t, "allow/").Hold != nil }, 10*time.Second, 20*time.Millisecond, "%q\n%s", text, r.log)
+		require.Eventually(t, func() bool { return r.list(t, "allow/").Hold != nil }, time.Minute, 20*time.Millisecond, "%q\n%s", text, r.log)
 		assert.Equal(t, dns.RcodeNameError, r.rcode(t, "bad.com."))
 		r.write(t, "allow.txt", "good.com\n")
 		r.releases(t, "allow/")

@@ -67,7 +67,7 @@ func TestQueryLog(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, body := get(t, "http://"+at+"/metrics")
 		return strings.Contains(body, "dnsfilter_query_log_lines_total 1\n")
-	}, 5*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	r.reload <- struct{}{}
 	dnstest.Exchange(t, "udp", r.addr, dnstest.Question("b.listed.test.", dns.TypeA))
 	require.NoError(t, r.stop())

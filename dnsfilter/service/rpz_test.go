@@ -36,7 +36,7 @@ func (r *running) zoneBecomes(t *testing.T, zone string, names ...string) {
 	require.Eventually(t, func() bool {
 		m := dnstest.Exchange(t, "udp", r.addr, dnstest.Question(zone+".", dns.TypeSOA))
 		return m.Authoritative && fmt.Sprint(r.zoneNames(t, zone)) == fmt.Sprint(names)
-	}, 10*time.Second, 20*time.Millisecond, r.log)
+	}, time.Minute, 20*time.Millisecond, r.log)
 }
 
 // TestPolicyZonesFollowTheSettings: zones come and go with a reload, and a file on hold leaves its zone as it is, over a
@@ -72,7 +72,7 @@ func TestPolicyZonesFollowTheSettings(t *testing.T) {
 	r.reload <- struct{}{}
 	require.Eventually(t, func() bool {
 		return !dnstest.Exchange(t, "udp", r.addr, dnstest.Question("one.rpz.example.", dns.TypeSOA)).Authoritative
-	}, 10*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 	states, err := filepath.Glob(filepath.Join(r.dir, "state", "rpz", "*", "state.json"))
 	require.NoError(t, err)
 	assert.Len(t, states, 2, "a zone that comes back goes on with its serial")

@@ -66,7 +66,7 @@ func TestStopPage(t *testing.T) {
 	assert.Eventually(t, func() bool {
 		_, body := visit(t, addr, "listed.test")
 		return strings.Contains(body, "OWN Second")
-	}, 10*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 
 	r.write(t, "pages/it.html", `{{define "blocked"}}{{.Nothing}}{{end}}`)
 	_, err = control.Reload(t.Context())
@@ -78,5 +78,5 @@ func TestStopPage(t *testing.T) {
 	assert.Eventually(t, func() bool {
 		status, _ := visit(t, addr, "listed.test")
 		return status == http.StatusMisdirectedRequest
-	}, 10*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 }

@@ -57,7 +57,7 @@ func TestStatusOfTheWire(t *testing.T) {
 		}
 		defer resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
-	}, 5*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 }
 
 // TestReadyKnowsTheUpstream has a service in front of a resolver that is away, and that no one asks for anything but
@@ -82,7 +82,7 @@ func TestReadyKnowsTheUpstream(t *testing.T) {
 			defer resp.Body.Close()
 			body, err := io.ReadAll(resp.Body)
 			return err == nil && resp.StatusCode == code && string(body) == text
-		}, 20*time.Second, 100*time.Millisecond, text)
+		}, time.Minute, 100*time.Millisecond, text)
 	}
 	ready(http.StatusServiceUnavailable, "not ready\nupstream "+at+": connection refused: nothing listens there\n\n")
 	assert.Equal(t, 1, strings.Count(r.log.String(), "upstream down"))

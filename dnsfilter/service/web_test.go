@@ -52,7 +52,7 @@ func TestWeb(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, _, body = webAnswer(t, http.MethodGet, page, nil, nil)
 		return strings.Contains(body, "On hold")
-	}, 10*time.Second, 50*time.Millisecond)
+	}, time.Minute, 50*time.Millisecond)
 	_, header, _ := webAnswer(t, http.MethodGet, page, nil, nil)
 	assert.Contains(t, header.Get("Content-Security-Policy"), "default-src 'none'")
 	for _, secret := range []string{"listed.test", "co.uk", "127.0.0.1:" + strings.Split(r.addr, ":")[1]} {

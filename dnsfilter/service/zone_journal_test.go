@@ -30,7 +30,7 @@ func TestZoneJournal(t *testing.T) {
 	}
 	p.write(t, "l.txt", names.String())
 	p.start(t)
-	require.Eventually(t, func() bool { return zoneOf(t, p).Serial > 0 }, 10*time.Second, 5*time.Millisecond, p.log)
+	require.Eventually(t, func() bool { return zoneOf(t, p).Serial > 0 }, time.Minute, 5*time.Millisecond, p.log)
 	r.start(t)
 	r.becomes(t, "n7.test.", dns.RcodeNameError)
 	file := filepath.Join(r.dir, "state", "fetched", "feed", "list")

@@ -79,7 +79,7 @@ func TestServe(t *testing.T) {
 		got := exchange(t, addr, text)
 		assert.True(t, strings.HasPrefix(got, reply), "%.60q: %.60q", text, got)
 	}
-	assert.Eventually(t, func() bool { return s.Stats().Open == 0 }, 10*time.Second, 10*time.Millisecond)
+	assert.Eventually(t, func() bool { return s.Stats().Open == 0 }, time.Minute, 10*time.Millisecond)
 }
 
 // A client that sends nothing, or half a request, is not waited for.

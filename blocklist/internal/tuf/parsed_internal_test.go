@@ -45,7 +45,7 @@ func TestParsedDocuments(t *testing.T) {
 		left := 0
 		p.documents.Range(func(any, any) bool { left++; return true })
 		assert.Zero(c, left, "what is not in use is forgotten")
-	}, 20*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 }
 
 // A document that is remembered under one limit is still too large for a lower one.

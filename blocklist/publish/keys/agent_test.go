@@ -42,7 +42,7 @@ func startAgent(t *testing.T) agent.ExtendedAgent {
 	require.Eventually(t, func() bool {
 		conn, err = net.Dial("unix", socket)
 		return err == nil
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	t.Cleanup(func() { conn.Close() })
 	t.Setenv("SSH_AUTH_SOCK", socket)
 	return agent.NewClient(conn)
