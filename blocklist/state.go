@@ -35,7 +35,8 @@ const (
 	stateFile     = "state.json"
 	setPrefix     = "set-"
 	journalSuffix = ".journal"
-	// last part of a list's folder; list names can't have it, so no folder of a list is inside another one
+	// listDirSuffix is the last part of a list's folder. List names can't have this part, so no list's folder is inside
+	// the folder of another list.
 	listDirSuffix = "_"
 	maxMetadata   = 1 << 20
 	maxState      = 2 * maxMetadata

@@ -16,7 +16,8 @@ const MaxURL = 8 << 10
 // same page become one. Port, user name and fragment are removed. FORMAT.md lists where it is stricter.
 type URL struct {
 	Scheme string // lower case; http if the text has none
-	// lower case, with A-labels; an address in dotted decimal form or in brackets; unusual bytes are percent-encoded
+	// Host is in lower case, with A-labels. An address is in dotted decimal form or in brackets. Unusual bytes are
+	// percent-encoded.
 	Host     string
 	Path     string // begins with a slash
 	Query    string // without the question mark

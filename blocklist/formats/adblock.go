@@ -17,7 +17,8 @@ type adblock struct {
 	*deferred
 	exceptions            []exception
 	patterns, expressions int
-	takenBack             map[string]bool // exceptions disabled by a badfilter line, as exception.rule returns them
+	// takenBack has the exceptions that a badfilter line disables. Its keys are results of exception.rule.
+	takenBack map[string]bool
 }
 
 // exception is an exception rule (@@...). Exceptions are evaluated at the end of the file, since a later badfilter line
@@ -75,8 +76,8 @@ func cutModifiers(rule string) (pattern, modifiers string) {
 	return rule, ""
 }
 
-// cutBadfilter removes the modifier badfilter, which disables the rule that is equal otherwise. It reports whether the
-// rule had it.
+// cutBadfilter removes the modifier badfilter and reports whether it was there. A rule with badfilter disables the
+// same rule without it.
 func cutBadfilter(modifiers string) (rest string, ok bool) {
 	if !strings.Contains(modifiers, "badfilter") {
 		return modifiers, false
@@ -86,7 +87,7 @@ func cutBadfilter(modifiers string) (rest string, ok bool) {
 	return strings.Join(kept, ","), len(kept) < len(all)
 }
 
-// rule parses a blocking rule: ||name^, optionally with | at the end.
+// rule parses a blocking rule: ||name^, or ||name^|. Other rules are skipped.
 func (a *adblock) rule(t *lineSink, text string) {
 	pattern, modifiers := cutModifiers(text)
 	modifiers, takes := cutBadfilter(modifiers)
@@ -114,7 +115,7 @@ func wholeName(pattern string) (name string, ok bool) {
 	return name, ok
 }
 
-// target records a mark for a name or an address.
+// target records a mark for a text that is a name or an address.
 func (a *adblock) target(t *lineSink, text string, m mark) {
 	// a cheap test first: most targets are names, and building an error is slow
 	if endsInDigit(text) || strings.IndexByte(text, ':') >= 0 {
@@ -148,7 +149,7 @@ func (a *adblock) exception(t *lineSink, text string) {
 	t.skip(takesBack)
 }
 
-// rule returns the text of an exception with sorted modifiers, to compare exceptions.
+// rule returns the text of an exception with its modifiers sorted, so that equal exceptions have equal texts.
 func (e *exception) rule() string {
 	modifiers := strings.Split(e.modifiers, ",")
 	slices.Sort(modifiers)

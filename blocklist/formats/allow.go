@@ -6,9 +6,9 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// turn prepares a file that is read as an allow list. If the file has exceptions, these become the entries of the list.
-// If it has none, the names in its lines already are the entries. A file with both exceptions and blocking lines is
-// refused, since it is unclear what its blocking lines mean.
+// turn prepares a file that is read as an allow list. If the file has exceptions, their names become the entries of
+// the list. If it has none, the names in its lines are the entries already. A file with both exceptions and blocking
+// lines is refused, since it is unclear what its blocking lines mean.
 func (h *deferred) turn(t *lineSink) {
 	lists, passes := 0, 0 // first blocking line and first exception; 0: none
 	for _, v := range h.names {
@@ -29,7 +29,8 @@ func (h *deferred) turn(t *lineSink) {
 	h.passes = map[blocklist.Name]verdict{}
 }
 
-// firstLines returns the smaller of the given line numbers and the line of v, depending on the mark of v. 0 is no line.
+// firstLines updates the numbers of the first blocking line (lists) and the first exception (passes) by one verdict.
+// A number of 0 means that there is no such line yet.
 func firstLines(v verdict, lists, passes int) (int, int) {
 	if v.mark&rewritten != 0 {
 		return lists, passes

@@ -6,7 +6,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// ownMagic is the first line of lists that Write writes in Argine's own format. Readers recognize the format by it.
+// ownMagic is the first line of a list that Write writes in Argine's own format. Readers recognize the format by this
+// line.
 const ownMagic = "# argine entries"
 
 // parseArgine parses a line of Argine's own format.

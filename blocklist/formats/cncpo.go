@@ -10,8 +10,8 @@ import (
 // cncpo parses the list of CNCPO, the Italian police's centre against online child abuse. Its first row has the number
 // and the date of the list. Each following row has the fields url;domain;ip-url;ip.
 type cncpo struct {
-	reference string // from the first row
-	wrong     bool   // the first row is no header
+	reference string // number and date of the list, from the first row
+	wrong     bool   // whether the first row is not the header of such a list
 }
 
 func (c *cncpo) end(*lineSink, func(blocklist.Entry) bool) {}
@@ -47,8 +47,8 @@ func (c *cncpo) header(t *lineSink, fields []string) {
 	}
 }
 
-// cncpoHeader returns a reference made of number and date in the first row. It returns an empty string if the row is no
-// header.
+// cncpoHeader returns a reference with the number and date in the first row, or an empty string if the row is not
+// such a header.
 func cncpoHeader(fields []string) string {
 	for len(fields) > 2 && fields[len(fields)-1] == "" {
 		fields = fields[:len(fields)-1]
@@ -63,7 +63,7 @@ func consistsOf(text, characters string) bool {
 	return text != "" && strings.Trim(text, characters) == ""
 }
 
-// row parses a row. It uses the url and domain fields, or, if both are empty, the corresponding fields for addresses.
+// row parses a row. It uses the fields url and domain, or, if both are empty, the fields ip-url and ip.
 func (c *cncpo) row(t *lineSink, fields []string) {
 	url, name, address := fields[0], fields[1], false
 	switch beside := fields[2] != "" || fields[3] != ""; {

@@ -11,27 +11,27 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// targetColumns are the columns that name the target of a row. The first one with a value counts.
+// targetColumns are the columns that name the target of a row. If a row has values in several, the first one counts.
 func targetColumns() []string { return []string{"url", "host", "domain", "ip"} }
 
 // Columns that limit whether, and for how long, a row applies.
 const (
-	removedColumn  = "removed"  // empty, or the time of removal, or yes
+	removedColumn  = "removed"  // empty, or the time of removal, or yes or no
 	activeColumn   = "active"   // yes or no
 	expiresColumn  = "expires"  // end of validity
 	startingColumn = "starting" // start of validity
 )
 
-// TargetColumns returns names of columns of a table that say what a row lists. Letter case, spaces and punctuation of a
-// column's name do not matter.
+// TargetColumns returns common names for the column with the target of a row. In names of columns, letter case,
+// spaces and punctuation do not matter.
 func TargetColumns() []string {
 	return []string{"domain", "domain name", "fqdn", "host", "hostname", "url", "uri", "ip", "ip address", "cidr"}
 }
 
-// Ignored stands for a column that says nothing about its rows, see [Options].Columns.
+// Ignored as a value of [Options].Columns means that the reader ignores the column.
 const Ignored = "ignore"
 
-// Columns returns one name for each kind of column that is read.
+// Columns returns one name for each kind of column that the reader uses.
 func Columns() []string {
 	return []string{
 		"url", "host", "domain", "ip", "category", "ref", "added", "review", "status", "active", "valid_from", expiresColumn,
@@ -39,8 +39,8 @@ func Columns() []string {
 	}
 }
 
-// columnMeaning returns the column that a name in a header stands for, or an empty string if the name is unknown. The
-// Polish names are those of Polish registers.
+// columnMeaning returns the kind of column that a name in a header stands for, or an empty string if the name is
+// unknown. The Polish names are from Polish registers.
 func columnMeaning(name string) string {
 	switch plainColumn(name) {
 	case "domain", "domains", "domainname", "domainaddress", "fqdn", "adresdomeny":
@@ -90,9 +90,9 @@ func plainColumn(name string) string {
 	}, name)
 }
 
-// mayLimit reports whether an unknown column may say that a row no longer applies. It looks for stems of the usual
-// words, in several languages. A table with such a column is refused, since a missed removal would block a name that is
-// no longer listed.
+// mayLimit reports whether an unknown column may say that a row no longer applies. It looks for the stems of common
+// words for removal, in several languages. A table with such a column is refused, since a missed removal would block
+// a name that is no longer listed.
 func mayLimit(name string) bool {
 	name = plainColumn(name)
 	return slices.ContainsFunc(limitingStems(), func(stem string) bool { return strings.Contains(name, stem) })
@@ -116,12 +116,12 @@ func limitingStems() []string {
 	}
 }
 
-// stranger is a column with an unknown name. Its values may still show that it limits rows: dates in some rows and
-// nothing in others may be dates of removal.
+// stranger is a column with an unknown name. Its values may still show that it limits rows: if it has dates in some
+// rows and nothing in others, the dates may be dates of removal.
 type stranger struct {
 	field int
-	name  string // as in the header, for messages
-	empty bool   // some row has no value
+	name  string // name in the header, for messages
+	empty bool   // whether some row has no value
 	day   int    // first line with a date; 0: none
 }
 
@@ -139,8 +139,8 @@ func (s *stranger) see(text string, line int) (refusal string) {
 	return ""
 }
 
-// isHarmless reports whether an unknown column can't limit its rows: it says when a target was seen, or when the row
-// was written.
+// isHarmless reports whether an unknown column can't limit its rows, since its name says that it has the time at
+// which a target was seen, or a row was written.
 func isHarmless(name string) bool {
 	name = plainColumn(name)
 	return slices.ContainsFunc([]string{"seen", "online", "check", "updat", "modif", "creat", "insert", "first", "last"},
@@ -167,11 +167,11 @@ func isDay(text string) bool {
 type limit struct {
 	field   int
 	meaning string
-	name    string // as in the header, for messages
+	name    string // name in the header, for messages
 }
 
-// apply evaluates the value of a row. It returns why the row does not apply now, or why the value is unusable. An
-// expiry in the future is set in a.
+// apply evaluates the column's value in one row. It returns why the row does not apply now, or why the value is
+// unusable; otherwise both are empty. It puts an expiry in the future into a.
 func (l limit) apply(text string, now time.Time, a *blocklist.Attributes) (out, wrong string) {
 	outside := fmt.Sprintf("out of force by column %q", l.name)
 	at, err := parseTime(text)
@@ -198,7 +198,7 @@ func (l limit) apply(text string, now time.Time, a *blocklist.Attributes) (out, 
 	return l.applyTime(at, now, a, outside)
 }
 
-// applyTime evaluates a time of a column: the start or the end of the row's validity.
+// applyTime evaluates the time in a column for the start or the end of the row's validity. It puts an expiry into a.
 func (l limit) applyTime(at, now time.Time, a *blocklist.Attributes, outside string) (out, wrong string) {
 	switch {
 	case l.meaning == startingColumn && at.After(now):
@@ -210,7 +210,7 @@ func (l limit) applyTime(at, now time.Time, a *blocklist.Attributes, outside str
 	return "", ""
 }
 
-// says reports whether a value means yes or no. Many values mean neither.
+// says reports whether a value means yes, or means no. Many values mean neither.
 func says(text string) (yes, no bool) {
 	switch strings.ToLower(text) {
 	case "1", "yes", "y", "true", "t", "on", "active", "enabled", "blocked", "tak":
@@ -230,7 +230,7 @@ func isNothing(text string) bool {
 	return false
 }
 
-// statusOut returns why a status takes its row off the list, or an empty string.
+// statusOut returns why a row with this status is not listed, or an empty string if the status does not matter.
 func statusOut(status string) string {
 	switch strings.ToLower(status) {
 	case "inactive", "removed", "deleted", "delisted", "unlisted", "unblocked", "revoked", "withdrawn", "lifted",

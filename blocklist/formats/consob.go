@@ -9,12 +9,11 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// consob parses orders of CONSOB, the Italian authority for the financial markets: prose, as the text of a page or its
-// HTML. URLs and names that begin with www. are listed. Other names in prose may be those of companies: they are only
-// counted. The number and day of an order are the reference of the entries from the order's own line on, up to the next
-// order.
+// consob parses orders of CONSOB, the Italian authority for the financial markets: prose, as the text of a page or
+// its HTML. It lists URLs and names that begin with www. Other names in prose may be those of companies: they are
+// only counted. The reference of an entry is the number and day of the last order before it, or in the same line.
 type consob struct {
-	reference string // of the last order so far
+	reference string // number and day of the last order
 }
 
 var (
@@ -51,7 +50,8 @@ func (c *consob) line(t *lineSink, text string) {
 	}
 }
 
-// addProse adds the URL in a word of prose, whole or not at all.
+// addProse adds the URL that a word of prose contains, without the punctuation around it. A word with two URLs is
+// bad.
 func addProse(t *lineSink, word string) {
 	at := urlBegins.FindStringIndex(word)
 	if at == nil {
@@ -70,7 +70,8 @@ func addProse(t *lineSink, word string) {
 	}
 }
 
-// trimProse removes the punctuation of a sentence behind a word, and a bracket that was opened before it.
+// trimProse removes punctuation at the end of a word, brackets and quotes at its beginning, and the closing brackets
+// that belong to the removed ones.
 func trimProse(word string) string {
 	word = strings.TrimLeft(word, "([{'‘’")
 	for word != "" {

@@ -13,19 +13,19 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// table parses a CSV file whose first row names the columns. It ignores unknown columns, but refuses a table in which
-// an unknown column may say that a row does not apply, see [mayLimit].
+// table parses a CSV file whose first row names the columns. It ignores unknown columns. But it refuses a table in
+// which an unknown column may say that a row does not apply, see [mayLimit].
 type table struct {
 	now       time.Time
 	begun     bool
 	separator rune
 	width     int            // number of columns in the header
-	columns   map[string]int // index of the first column of each meaning
+	columns   map[string]int // index of a column, by its meaning
 	limits    []limit
 	strangers []stranger
-	wrong     string // why all rows are unusable; empty: they are usable
+	wrong     string // why no row is usable; empty: rows are usable
 
-	read map[string]string // what columns are read as, by their plain names
+	read map[string]string // the caller's name for a column, by the column's plain name in the header
 }
 
 func (c *table) end(*lineSink, func(blocklist.Entry) bool) {}
@@ -52,8 +52,8 @@ func (c *table) line(t *lineSink, text string) {
 // maxColumns is the maximum number of columns.
 const maxColumns = 256
 
-// header parses the first row, and returns the names in it. The separator is the candidate that occurs in it most
-// often.
+// header parses the first row, and returns the column names in it. If the separator is unknown, it uses the candidate
+// that occurs most often in the row.
 func (c *table) header(text string) (names []string) {
 	if c.separator == 0 {
 		c.separator = mostFrequent(text)
@@ -91,8 +91,8 @@ func (c *table) header(text string) (names []string) {
 	return names
 }
 
-// meaning returns what the name of a column stands for, or an empty string if that is unknown. It also reports whether
-// the caller has said so.
+// meaning returns the kind of column that a name in the header stands for, or an empty string if the name is unknown.
+// It also reports whether the caller's options named the column.
 func (c *table) meaning(name string) (meaning string, given bool) {
 	read, given := c.read[plainColumn(name)]
 	switch {
@@ -104,7 +104,7 @@ func (c *table) meaning(name string) (meaning string, given bool) {
 	return columnMeaning(read), true
 }
 
-// absent returns an error text if a header lacks a column that the caller has named.
+// absent returns an error text if the header lacks a column that the caller's options name.
 func (c *table) absent(names []string) string {
 	for _, name := range slices.Sorted(maps.Keys(c.read)) {
 		if !slices.ContainsFunc(names, func(n string) bool { return plainColumn(n) == name }) {
@@ -114,7 +114,7 @@ func (c *table) absent(names []string) string {
 	return ""
 }
 
-// separatorLine returns the separator that the first line of a table names for Excel (sep=;), or 0.
+// separatorLine returns the separator in a first line for Excel (sep=;), or 0 for any other line.
 func separatorLine(line string) rune {
 	rest, ok := strings.CutPrefix(strings.ToLower(strings.Trim(line, "\" \r")), "sep=")
 	if !ok || len(rest) != 1 || !strings.Contains(",;\t|", rest) {
@@ -186,8 +186,9 @@ func (c *table) row(t *lineSink, fields []string) {
 	}
 }
 
-// limited returns why a row does not apply now, or why a limit is unusable. Such a row is not listed: without its
-// expiry, an entry would block for too long.
+// limited applies the status and the limiting columns of a row. It returns why the row does not apply now, or why a
+// value is unusable. A row with an unusable limit is not listed: without its expiry, the entry would block for too
+// long.
 func (c *table) limited(at func(int) string, status string, a *blocklist.Attributes) (out, wrong string) {
 	out = statusOut(status)
 	for _, l := range c.limits {
@@ -197,7 +198,8 @@ func (c *table) limited(at func(int) string, status string, a *blocklist.Attribu
 	return out, wrong
 }
 
-// target adds the target of a row. If the row also has an address, it is counted, but not listed.
+// target adds the target of a row: the URL, host or domain, or else the address. An address next to another target is
+// counted, but not listed.
 func (c *table) target(t *lineSink, field func(string) string) {
 	url, host, domain, address := field("url"), field("host"), field("domain"), field("ip")
 	switch {
@@ -221,8 +223,8 @@ func (c *table) target(t *lineSink, field func(string) string) {
 	}
 }
 
-// attributes reads category, reference, review, added and status. It returns why a value makes the row unusable, or an
-// empty string.
+// attributes reads category, reference, review, added and status of a row. It returns why a value makes the row
+// unusable, or an empty string.
 func attributes(field func(string) string) (a blocklist.Attributes, why string) {
 	a.Category, a.Reference = field("category"), field("ref")
 	if !isText(a.Category) || !isText(a.Reference) {

@@ -9,16 +9,16 @@ import (
 )
 
 // deferred collects marks of names and addresses until the end of the file, for formats in which a later line may
-// change an earlier one. It needs about 70 bytes a name.
+// change what an earlier line means. It needs about 70 bytes for each name.
 type deferred struct {
 	redirects
 	names  map[blocklist.Name]verdict
-	passes map[blocklist.Name]verdict // verdicts of names with exceptions, which are few
+	passes map[blocklist.Name]verdict // verdicts of the names with exceptions only
 	ips    map[netip.Prefix]verdict
-	// fits are pattern exceptions, by the domain below which they can match.
+	// fits has functions that match pattern exceptions, by the domain below which they can match.
 	fits map[blocklist.Name][]func(dotted string) bool
-	// passWins: an exception applies to all names below it, also to names with rules of their own. Otherwise the most
-	// specific line decides.
+	// passWins is true if an exception also applies to all names below it, even if they have rules of their own.
+	// Otherwise the most specific line decides.
 	passWins bool
 	allow    bool // the list is an allow list, see [Options]
 }
@@ -34,7 +34,7 @@ func newDeferred(s settings, passWins bool) *deferred {
 	}
 }
 
-// text records a mark for a name in text form, with the destination of the line, if any.
+// text records a mark for a name in text form, with the destination that the line gives it, if any.
 func (h *deferred) text(t *lineSink, text string, m mark, to destination) {
 	n, labels := t.hostName(text)
 	rest, dotted := strings.CutPrefix(text, ".")
@@ -51,8 +51,8 @@ func (h *deferred) text(t *lineSink, text string, m mark, to destination) {
 	}
 }
 
-// answer records what a line with a destination says of its name or addresses. If the destination may be the stop page,
-// the decision waits until the end.
+// answer records the mark of a redirect. If its destination may turn out to be the stop page, it keeps the redirect
+// until the end.
 func (h *deferred) answer(t *lineSink, l redirect) {
 	switch {
 	case l.mark&listDomain != 0 && !h.blocks(l.to):
@@ -94,8 +94,8 @@ func (h *deferred) ip(t *lineSink, p netip.Prefix, m mark) {
 	remember(h.ips, p, m, t.number)
 }
 
-// settle decides on redirects, once it is known which destinations are stop pages. A redirect to a stop page lists its
-// name. Any other redirect gives its name another answer, so the name is not listed.
+// settle decides on redirects at the end of the file, when the stop pages are known. A redirect to a stop page lists
+// its name. Any other redirect gives its name another answer, so the name is not listed.
 func (h *deferred) settle(t *lineSink, stop map[destination]bool) {
 	for _, l := range h.pending {
 		if !stop[l.to] {
@@ -152,7 +152,7 @@ func (h *deferred) endIPs(t *lineSink, yield func(blocklist.Entry) bool) {
 	}
 }
 
-// decide returns the entry for the marks of a name, or the reason why it has none.
+// decide returns the entry for the marks of a name, or the reason why the name is not listed.
 func (h *deferred) decide(n blocklist.Name, m mark, inexact map[blocklist.Name]bool) (e blocklist.Entry, why string) {
 	listed := m & listDomain &^ (m & passDomain >> 2)
 	switch {
@@ -187,9 +187,9 @@ func (h *deferred) fitted(n blocklist.Name) bool {
 	return slices.ContainsFunc(h.fits[root], fits)
 }
 
-// exceptsNames reports whether the file has exceptions for names. Then it can't list addresses: the addresses of an
-// excepted name must not be blocked (in RPZ, the QNAME trigger precedes the response IP trigger), and they are not
-// known in advance.
+// exceptsNames reports whether the file has exceptions for names. Such a file can't list addresses: the addresses of
+// an excepted name must not be blocked, since in RPZ the QNAME trigger precedes the response IP trigger. But the file
+// does not say which addresses these are.
 func (h *deferred) exceptsNames() bool {
 	for _, v := range h.passes {
 		if v.mark&rewritten == 0 {

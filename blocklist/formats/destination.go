@@ -6,7 +6,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// destination is what a list answers for a name: an address or another name. The zero value is no answer.
+// destination is the answer that a list gives for a name: an address or another name. The zero value is no answer.
 type destination struct {
 	addr netip.Addr
 	name blocklist.Name

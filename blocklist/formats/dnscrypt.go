@@ -29,8 +29,8 @@ func parseDnscrypt(t *lineSink, line string) {
 	addRuleName(t, text, blocklist.DomainEntry)
 }
 
-// addRuleName adds a name from a rule. A single label is enough if the format is certain, since the rule can only be a
-// name.
+// addRuleName adds a name from a rule. If the format is certain, a single label is a name, too, since a rule can't be
+// anything else.
 func addRuleName(t *lineSink, text string, entry func(blocklist.Name) blocklist.Entry) {
 	n, labels := t.hostName(text)
 	switch {

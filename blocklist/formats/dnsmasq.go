@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// dnsmasq parses the settings of dnsmasq that block names.
+// dnsmasq parses configuration lines of dnsmasq that block names.
 type dnsmasq struct{ *deferred }
 
 func (d dnsmasq) line(t *lineSink, text string) {
@@ -25,7 +25,7 @@ func (d dnsmasq) line(t *lineSink, text string) {
 	}
 }
 
-// names parses the names between slashes. The text after the last slash decides what happens to them.
+// names parses the names between the slashes of a line. The text after the last slash says how they are answered.
 func (d dnsmasq) names(t *lineSink, key string, fields []string) {
 	if len(fields) < 2 {
 		t.bad(notFormat)
@@ -42,8 +42,8 @@ func (d dnsmasq) names(t *lineSink, key string, fields []string) {
 	}
 }
 
-// dnsmasqAction returns the mark and the destination of a setting: server means the true answer, address is an answer
-// of its own.
+// dnsmasqAction returns the mark and the destination of a line. Without a value, or for address=/name/#, its names
+// are blocked. For address with an address, that is their destination. All other lines except the names.
 func dnsmasqAction(key, value string) (mark, destination) {
 	to, err := parseDestination(value)
 	switch {

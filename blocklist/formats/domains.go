@@ -8,7 +8,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// domains parses plain domains. The first line may be the header of an order, with its number and date.
+// domains parses a list of plain domains. Its first line may be the header of an order, with the order's number and
+// date.
 type domains struct{ begun bool }
 
 func (d *domains) line(t *lineSink, text string) {
@@ -55,7 +56,7 @@ func parseDomains(t *lineSink, line string) {
 	}
 }
 
-// addText adds what a text names: a name, a URL or an address.
+// addText adds an entry for a text that is a name, a URL or an address.
 func addText(t *lineSink, text string) {
 	switch {
 	case strings.ContainsAny(text, " \t"):
@@ -73,8 +74,8 @@ func addText(t *lineSink, text string) {
 	}
 }
 
-// addTarget parses a text that may be an address, a prefix, a URL with or without a scheme, or a name that ends in a
-// digit. In a list of names, a URL without a path lists its host.
+// addTarget adds an entry for a text that may be an address, a prefix, a URL with or without a scheme, or a name that
+// ends in a digit. In a list of names, a URL without a path lists its host.
 func addTarget(t *lineSink, text string) {
 	e, ok := target(text)
 	if !ok && strings.Contains(text, "/") {
@@ -95,8 +96,8 @@ func addTarget(t *lineSink, text string) {
 	}
 }
 
-// isRow reports whether a text that looks like a URL is a table row, in a list that is not a table: the host occurs
-// again, or the text ends in empty fields.
+// isRow reports whether a text that looks like a URL is probably the row of a table: its host occurs again in it, or
+// it ends in empty fields.
 func isRow(text, host string) bool {
 	for _, separator := range []string{";", ",", "|"} {
 		fields := strings.Split(text, separator)

@@ -8,25 +8,27 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// forSomeCases is the skip reason of a conditional exception in an allow file.
+// forSomeCases is the skip reason of a conditional exception in an allow list.
 const forSomeCases = "exception for some cases only, unsupported"
 
-// Limits on pattern exceptions. A pattern without a domain is compared with every listed name.
+// maxPatterns and maxExpressions limit pattern exceptions. A pattern without a domain is compared with every listed
+// name.
 const (
 	maxPatterns    = 200
 	maxExpressions = 20 // regular expressions among the patterns; they are slower
 )
 
-// hostPattern is an exception's pattern for host names.
+// hostPattern is the pattern of an exception, as it applies to host names.
 type hostPattern struct {
-	text  string // in lower case; an asterisk matches any text
-	first bool   // it matches from the beginning of the host name
-	label bool   // it matches from the beginning of a label
-	open  bool   // the host name may continue after it
-	rest  string // the text after the host name
+	text  string // lower-case text to find in the host name; an asterisk matches any text
+	first bool   // whether the match must be at the beginning of the host name
+	label bool   // whether the match must be at the beginning of a label
+	open  bool   // whether the host name may continue after the match
+	rest  string // the rest of the pattern, for the part of the URL after the host name
 }
 
-// parseHostPattern parses ||text, |text, ://text, http://text and text. The host name ends at one of ^/:?|.
+// parseHostPattern parses a pattern such as ||text, |text, ://text, http://text or text. The part for the host name
+// ends at one of ^/:?|.
 func parseHostPattern(pattern string) hostPattern {
 	text, label := strings.CutPrefix(pattern, "||")
 	text, first := strings.CutPrefix(text, "|")
@@ -51,8 +53,8 @@ func (p *hostPattern) isName() bool {
 	return (p.first || p.label) && !p.open && !strings.Contains(p.text, "*")
 }
 
-// fits returns a function that reports whether a host name matches. The host name is given with a dot before it. The
-// parts between asterisks must occur in it, in their order.
+// fits returns a function that reports whether a host name matches. Callers put a dot before the host name. The parts
+// between asterisks must occur in the host name, in their order.
 func (p *hostPattern) fits() func(dotted string) bool {
 	texts, skip := strings.Split(p.text, "*"), 1
 	if p.first || p.label {
@@ -74,8 +76,9 @@ func (p *hostPattern) fits() func(dotted string) bool {
 	}
 }
 
-// except evaluates an exception. A conditional exception counts as an unconditional one, so that a name that is allowed
-// sometimes is not listed. In an allow file, a conditional exception is skipped, since it would become an entry.
+// except evaluates an exception. It treats a conditional exception as an unconditional one, so that a name that is
+// sometimes allowed is not listed. In an allow list, it skips a conditional exception, since that would become an
+// entry.
 func (a *adblock) except(t *lineSink, e *exception) {
 	name, whole := wholeName(e.pattern)
 	p := parseHostPattern(e.pattern)
@@ -109,8 +112,8 @@ func isExpression(pattern string) bool {
 	return len(pattern) > 2 && pattern[0] == '/' && strings.HasSuffix(pattern, "/")
 }
 
-// exceptPattern records a pattern exception: an ending of names, or a text with asterisks. Names that match are not
-// listed. Domains with matching names below them are not listed either, if the pattern shows which they are.
+// exceptPattern records an exception by a pattern: the end of names, or a text with asterisks. Matching names are not
+// listed. If the pattern shows which domains may have matching names below them, these domains are not listed either.
 func (a *adblock) exceptPattern(t *lineSink, p *hostPattern) {
 	if strings.Trim(p.text, "abcdefghijklmnopqrstuvwxyz0123456789-_.*") != "" {
 		a.exceptNames(t, p.text+" "+p.rest)
@@ -138,7 +141,7 @@ func (a *adblock) exceptPattern(t *lineSink, p *hostPattern) {
 	}
 }
 
-// exceptNames excepts the names that occur in a pattern that can't be parsed.
+// exceptNames excepts the names that occur in a pattern that can't be evaluated.
 func (a *adblock) exceptNames(t *lineSink, pattern string) {
 	before := t.records
 	between := func(r rune) bool { return r < utf8.RuneSelf && r != '.' && !isPlain(byte(r)) }
@@ -153,8 +156,8 @@ func (a *adblock) exceptNames(t *lineSink, pattern string) {
 	}
 }
 
-// lookaround matches the lookaround assertions of other regular expression languages, which Go does not have. They are
-// removed. Then the expression matches more names.
+// lookaround matches lookaround assertions, which other languages have in regular expressions, but not Go. They are
+// removed, so the expression matches more names.
 var lookaround = regexp.MustCompile(`\(\?<?[=!][^()]*\)`)
 
 func (a *adblock) exceptExpression(t *lineSink, expression string) {
@@ -171,7 +174,7 @@ func (a *adblock) exceptExpression(t *lineSink, expression string) {
 	a.addPattern(t, root, func(dotted string) bool { return re.MatchString(dotted[1:]) })
 }
 
-// addPattern records a pattern for the names below a parent.
+// addPattern records a function that matches a pattern exception. It can match only names below the parent.
 func (a *adblock) addPattern(t *lineSink, parent blocklist.Name, fits func(dotted string) bool) {
 	if a.fits == nil {
 		a.fits = map[blocklist.Name][]func(string) bool{}

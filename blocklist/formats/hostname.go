@@ -2,15 +2,14 @@ package formats
 
 import "github.com/argine-dns/argine/blocklist"
 
-// Names in wire form.
 const (
-	root = blocklist.Name("\x00")
-	star = "\x01*" // the label of a wildcard
+	root = blocklist.Name("\x00") // the root of the DNS
+	star = "\x01*"                // label of a wildcard, in wire form
 )
 
 // hostWire parses a host name to wire form: labels of letters, digits, hyphens and underscores. The top-level domain
-// must not be a number, since the text is then an address or a version. It returns the number of labels, or 0 if the
-// text is no host name.
+// must not be a number, since such text is an address or a version. It returns the number of labels, or 0 if the text
+// is not a host name.
 func hostWire(dst []byte, text string) (wire []byte, labels int) {
 	wire, labels = blocklist.AppendHostname(dst, text)
 	if labels == 0 {

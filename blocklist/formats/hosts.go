@@ -8,9 +8,9 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// hosts parses a hosts file (hosts(5)): addresses, each with names. Names with a null address, or with the address of
-// the stop page, are listed. Since the stop page may be known only at the end, names with other addresses are kept
-// until then.
+// hosts parses a hosts file (hosts(5)): addresses, each with names. It lists names with a null address, or with the
+// address of the stop page. It stores names with other addresses until the end, since the stop page may be known only
+// then.
 type hosts struct{ redirects }
 
 func (h *hosts) line(t *lineSink, line string) {

@@ -50,7 +50,7 @@ func (l *lines) readWhole() error {
 	return l.text(buffered[:end])
 }
 
-// text returns an error if the bytes can't be text.
+// text returns an error for bytes that are not text, since they contain a NUL.
 func (l *lines) text(part []byte) error {
 	before, _, found := bytes.Cut(part, []byte{0})
 	if !found {
@@ -60,7 +60,7 @@ func (l *lines) text(part []byte) error {
 	return fmt.Errorf("%w: there is a NUL in line %d: it is binary, not a list", blocklist.ErrMalformed, line)
 }
 
-// readOne reads one line that crosses the end of the buffer.
+// readOne reads one line that is not complete in the reader's buffer.
 func (l *lines) readOne() (text string, ok bool, err error) {
 	line, err := l.r.ReadSlice('\n')
 	if len(line) == 0 && err != nil {
@@ -91,10 +91,10 @@ func trimEnd(line []byte) []byte {
 	return bytes.TrimSuffix(line, []byte("\r"))
 }
 
-// sampleLines is the maximum number of lines in a sample, without blank ones.
+// sampleLines is the maximum number of lines in a sample. Blank lines and comments do not count.
 const sampleLines = 1000
 
-// sample splits the beginning of a file into lines. Unless the file ends there, it omits the last line, which may be
+// sample splits the beginning of a file into lines. Unless it is the whole file, it omits the last line, which may be
 // incomplete.
 func sample(prefix []byte, whole bool) []string {
 	var out []string
@@ -113,7 +113,7 @@ func sample(prefix []byte, whole bool) []string {
 	return out
 }
 
-// blank reports whether a line is white space or a comment in most formats.
+// blank reports whether a line is empty, white space, or what most formats use as a comment.
 func blank(line string) bool {
 	for i := range len(line) {
 		switch line[i] {

@@ -7,7 +7,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// mark is a set of bits: the statements of a file's lines about a name.
+// mark is a set of bits: what the lines of a file say about a name.
 type mark uint8
 
 const (
@@ -26,10 +26,10 @@ const (
 // verdict combines all marks of a name or a prefix.
 type verdict struct {
 	mark mark
-	line int // the first line with a mark
+	line int // the first line about the name or prefix
 }
 
-// remember adds a mark to the verdict on k.
+// remember adds a mark to the verdict with the key k.
 func remember[K comparable](in map[K]verdict, k K, m mark, line int) {
 	v, ok := in[k]
 	if !ok || line < v.line {
@@ -49,7 +49,7 @@ func below(in map[blocklist.Name]verdict, n blocklist.Name, m mark) bool {
 	return false
 }
 
-// inOrder returns the keys in the order of their lines, and of their texts within one line.
+// inOrder returns the keys in the order of their first lines. Keys of the same line are in the order of their texts.
 func inOrder[K interface {
 	comparable
 	String() string

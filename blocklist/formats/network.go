@@ -9,12 +9,12 @@ const (
 	digits       = "0123456789"
 	notNetwork   = "not an address or network"
 	bitsOutside  = "network with bits set outside its prefix"
-	maxSizeChars = 3 // characters of a prefix length
+	maxSizeChars = 3 // maximum number of digits of a prefix length
 )
 
-// isNetwork reports whether a text without a scheme is a network, or a malformed network: an address or a number, a
-// slash, and a number. If other text follows the slash, the text counts as a network only if the part before it is no
-// valid address; otherwise it may be a URL.
+// isNetwork reports whether a text without a scheme is a network, or a malformed network. If the part before the
+// slash is a valid address, a prefix length must follow the slash: other text may be the path of a URL. If it is not
+// a valid address, it must look like one.
 func isNetwork(text string) bool {
 	host, size, _ := strings.Cut(strings.TrimRight(text, "/"), "/")
 	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
@@ -27,7 +27,7 @@ func isNetwork(text string) bool {
 	return number != size && len(size)-len(number) <= maxSizeChars && len(number) <= 1
 }
 
-// badNetwork counts a malformed network, with the correct form as a hint if there is one.
+// badNetwork counts a malformed network. If only bits are set outside its prefix, the hint has the correct form.
 func badNetwork(t *lineSink, text string) {
 	p, err := netip.ParsePrefix(text)
 	if err != nil {

@@ -2,8 +2,8 @@ package formats
 
 import "strings"
 
-// packedStrings creates many short strings with few allocations, by packing them into shared blocks. A string keeps its
-// whole block in memory. The zero value is ready to use.
+// packedStrings creates many short strings with few allocations, by packing them into shared blocks. Each string
+// keeps its block in memory. The zero value is ready to use.
 type packedStrings struct{ block strings.Builder }
 
 const packedBlock = 32 << 10

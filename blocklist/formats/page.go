@@ -9,12 +9,12 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// pageText reads the visible text of an HTML page, a line for each block. The targets of links are not part of the
-// text.
+// pageText reads the visible text of an HTML page, with a line for each block element. The text does not include the
+// targets of links.
 type pageText struct {
 	page   *html.Tokenizer
 	buf    []byte
-	hidden atom.Atom // the element whose text is not visible; 0: none
+	hidden atom.Atom // the current element with invisible text (script or style); 0: none
 }
 
 // maxToken is the maximum length of a tag or a text in a page, in bytes.
@@ -39,7 +39,7 @@ func (p *pageText) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// token adds what a token shows. Spaces and line ends within a text are spaces.
+// token appends the visible text of a token. White space in text becomes a space; a block element becomes a line end.
 func (p *pageText) token(t html.Token) {
 	hides := t.DataAtom == atom.Script || t.DataAtom == atom.Style
 	switch {
@@ -54,7 +54,7 @@ func (p *pageText) token(t html.Token) {
 	}
 }
 
-// inline reports whether an element is part of a line of text. A word may continue across such an element.
+// inline reports whether an element is inside a line of text. A word may continue across its tags.
 func inline(a atom.Atom) bool {
 	return slices.Contains([]atom.Atom{
 		atom.A, atom.Abbr, atom.B, atom.Em, atom.Font, atom.I, atom.Mark, atom.Small, atom.Span, atom.Strong, atom.Sub,

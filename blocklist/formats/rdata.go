@@ -29,7 +29,8 @@ func isDataType(kind string) bool {
 	return strings.Contains(dataTypes, " "+kind+" ")
 }
 
-// recordDestination returns the destination of a record. It returns false for types that have none.
+// recordDestination returns the destination of an address or CNAME record. It returns false for other types, and for
+// invalid data.
 func recordDestination(kind, data string) (to destination, ok bool) {
 	a, errAddr := netip.ParseAddr(data)
 	n, errName := blocklist.ParseName(data)

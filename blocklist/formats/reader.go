@@ -20,23 +20,23 @@ type Reader struct {
 	sink    lineSink
 	report  Report
 	seen    singleEntry
-	begun   bool // Entries was called and ranged over
+	begun   bool // whether a range over Entries has begun
 }
 
 // Report counts the lines and entries that were read from a list.
 type Report struct {
 	Format  Format
-	Lines   int    // lines read
-	Entries int    // entries yielded
-	URLs    int    // entries of scope url, which a resolver can't enforce by its answers alone
-	Skipped []Skip // everything that is not listed, by reason
+	Lines   int    // number of lines read
+	Entries int    // number of entries yielded
+	URLs    int    // number of entries of scope url, which a resolver can't enforce by its answers alone
+	Skipped []Skip // counts of lines and names that are not listed, by reason
 	// Reference has the number and date of the order, from the first line of a list of domains (0000351_2025.30.08). It
-	// is empty if there is none. The entries do not have it.
+	// is empty if there is no such line. The entries do not have this reference.
 	Reference string
 }
 
-// NewReader reads the first 64 KiB, and recognizes the format unless the options name it. It refuses a file that is no
-// list with [blocklist.ErrMalformed], and says what it looks like.
+// NewReader reads the first 64 KiB, and recognizes the format unless the options name it. If the file is not a list,
+// it fails with [blocklist.ErrMalformed], and the error says what the file looks like.
 func NewReader(r io.Reader, o Options) (*Reader, error) {
 	o, err := o.check()
 	if err != nil {
@@ -105,10 +105,11 @@ func (o Options) settings() (s settings, err error) {
 func (r *Reader) Format() Format { return r.options.Format }
 
 // Entries yields the entries of the list. It can be ranged over once, since the source can't be read again: a second
-// range yields an error that wraps [blocklist.ErrClosed], also if the first was broken off. Duplicates are yielded.
-// Formats in which a later line may change an earlier one (rpz, adblock, dnsmasq, unbound) are kept in memory, and
-// yield all entries at the end. The last value may be an error: a read error, or the refusal of the whole list with
-// [blocklist.ErrMalformed] or [blocklist.ErrTooLarge]. Entries yielded before an error must not be used.
+// range yields an error that wraps [blocklist.ErrClosed], even if the first one was left early. Duplicates are
+// yielded. Lists in formats in which a later line may change an earlier one (rpz, adblock, dnsmasq, unbound) are
+// stored in memory, and all their entries are yielded at the end. The last value may be an error: a read error, or
+// the refusal of the whole list with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge]. Entries yielded before an
+// error must not be used.
 func (r *Reader) Entries() iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		if r.begun {

@@ -28,7 +28,7 @@ func recognize(prefix []byte, whole bool, o Options, s settings) (candidate, err
 	return c, err
 }
 
-// trimRune cuts the bytes of a last character that may be incomplete.
+// trimRune cuts the bytes of the last character, which may be incomplete.
 func trimRune(text []byte) []byte {
 	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
 		if utf8.RuneStart(text[len(text)-i]) {
@@ -64,7 +64,7 @@ func recognizeText(text []string, whole bool, o Options, s settings) (candidate,
 	return t, t.refuse(whole)
 }
 
-// checkTable refuses a table if the named format would read its rows as URLs.
+// checkTable returns an error if the lines are a table, but the format would read its rows as URLs.
 func checkTable(format Format, text []string) error {
 	signed := signature(text)
 	if signed == format || signed != CSV && signed != CNCPO || !readsURLs(format) || separates(text) == 0 {
@@ -78,7 +78,8 @@ func isBlank(text []string) bool { return !slices.ContainsFunc(text, significant
 
 func significant(line string) bool { return !blank(line) }
 
-// notText returns the kind of a file that can't be a list, or an empty string if it may be a list.
+// notText returns what kind of file begins with a prefix, if it is one that can't be a list. Otherwise it returns an
+// empty string.
 func notText(prefix []byte) string {
 	start := beginning(prefix)
 	switch {
@@ -105,7 +106,7 @@ func notText(prefix []byte) string {
 	return ""
 }
 
-// beginning returns the first part of a file, in lower case.
+// beginning returns the first 512 bytes of a file at most, in lower case and without leading white space.
 func beginning(prefix []byte) []byte {
 	return bytes.ToLower(bytes.TrimLeft(prefix[:min(len(prefix), 512)], " \t\r\n"))
 }
@@ -117,8 +118,8 @@ func isPage(prefix []byte) bool {
 		bytes.HasPrefix(start, []byte("<?xml"))
 }
 
-// isEncrypted reports whether a file begins as an OpenPGP message for a recipient (RFC 9580, sections 5.1 and 6.2):
-// with armor, or with a session key of version 3 or 6.
+// isEncrypted reports whether a file begins like an OpenPGP message encrypted to a recipient (RFC 9580, sections 5.1
+// and 6.2): with armor, or with an encrypted session key of version 3 or 6.
 func isEncrypted(prefix []byte) bool {
 	if bytes.HasPrefix(prefix, []byte("-----BEGIN PGP MESSAGE-----")) {
 		return true
@@ -133,8 +134,8 @@ func isEncrypted(prefix []byte) bool {
 	return (prefix[0] == 0x84 || prefix[0] == 0x85 || prefix[0] == 0xc1) && (version == 3 || version == 6)
 }
 
-// signature returns the format that the first non-blank line identifies, or an empty string. The other lines are not
-// considered, so that one odd row can't make a table a list of another format.
+// signature returns the format that the first non-blank line identifies, or an empty string. It ignores the other
+// lines: one odd row must not make a table a list of another format.
 func signature(text []string) Format {
 	if len(text) > 0 && text[0] == ownMagic {
 		return Argine
@@ -169,7 +170,7 @@ func beginsZone(line string) bool {
 	return fields[0] == "$TTL" || fields[0] == "$ORIGIN" || slices.Contains(fields[1:min(4, len(fields))], "SOA")
 }
 
-// guess returns the format with the fewest unused lines in the sample.
+// guess returns the format with the smallest share of unused lines in the sample.
 func guess(text []string, s settings) (candidate, error) {
 	separator := separates(text)
 	best := candidate{}
@@ -194,10 +195,11 @@ func guess(text []string, s settings) (candidate, error) {
 		blocklist.ErrMalformed, reasons(&plain.sink), words(Readable()[1:]))
 }
 
-// readsURLs reports whether a format reads a table row that begins with a URL as that URL.
+// readsURLs reports whether a format would read a row that begins with a URL as that URL, when the row is that of a
+// table.
 func readsURLs(f Format) bool { return f == Domains || f == Argine || f == Dnscrypt }
 
-// tableShare limits the lines without the separator in a table: at most one in tableShare.
+// tableShare limits the lines of a table that lack the separator: at most one in tableShare lines.
 const tableShare = 10
 
 // separates returns the column separator if the lines are a table, or else 0. A separator must occur in the first word
@@ -230,10 +232,11 @@ type candidate struct {
 	sink     lineSink
 	entries  int
 	seen     singleEntry
-	specific bool // it contains syntax that only this format has
+	specific bool // whether the sample has syntax that only this format has
 }
 
-// try parses the sample as one format. Guessed means that the format is neither named nor recognized by its signature.
+// try parses the sample as one format. The argument guessed is true if the options do not name the format, and no
+// signature identifies it.
 func try(f Format, text []string, s settings, guessed bool) candidate {
 	out, p := candidate{format: f, sink: lineSink{guessed: guessed}}, newParser(f, s)
 	// plain lines in these two formats also belong to other formats, which are stricter
@@ -257,7 +260,8 @@ func try(f Format, text []string, s settings, guessed bool) candidate {
 	return out
 }
 
-// better compares two candidates: first by the share of unused lines, then by the number of entries.
+// better reports whether t is a better candidate than the other one: first by the share of unused lines, then by the
+// number of entries.
 func (t candidate) better(than candidate) bool {
 	unused, otherwise := t.unused()*than.sink.records, than.unused()*t.sink.records
 	switch {
@@ -290,8 +294,8 @@ func (t candidate) unused() int {
 	return t.sink.unusable + t.sink.count(patternRule) + t.sink.count(otherSetting)
 }
 
-// refuse checks the sample by the rules for a whole list. If the sample is only a part of the list, it considers
-// unusable lines only.
+// refuse checks the sample by the rules for a whole list. If the sample is only a part of the list, it considers only
+// unusable lines and wildcards.
 func (t candidate) refuse(whole bool) error {
 	if !whole { // the parser's result at the end of the list may differ
 		t.sink.refusal = ""

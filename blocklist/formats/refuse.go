@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// singleEntry reports whether all entries of a list are the same one.
+// singleEntry records whether all entries of a list are the same entry.
 type singleEntry struct {
 	first  blocklist.Entry
 	begun  bool
@@ -27,8 +27,8 @@ func (s *singleEntry) entry(e *blocklist.Entry) {
 
 // Limits beyond which a list is refused.
 const (
-	unusableShare = 4  // at most one of this many records may be unusable
-	repetitions   = 20 // how often a list may repeat its only entry
+	unusableShare = 4  // a list is refused if more than 1 in 4 records is unusable
+	repetitions   = 20 // a list is refused if it only repeats one entry, this often or more
 )
 
 // refuse returns an error if the list as a whole is not plausible in its format.

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// split splits a row into trimmed fields. It returns nil if the quoting is wrong.
+// split splits a row into its fields, without the blanks around them. It returns nil if the quoting is wrong.
 func split(row string, separator rune) []string {
 	var fields []string
 	if strings.Contains(row, `"`) {
@@ -24,7 +24,7 @@ func split(row string, separator rune) []string {
 	return fields
 }
 
-// mostFrequent returns the candidate for a separator that occurs most often in a line.
+// mostFrequent returns the separator (comma, semicolon, tab or bar) that occurs most often in a line.
 func mostFrequent(line string) rune {
 	separator := ','
 	for _, s := range ";\t|" {

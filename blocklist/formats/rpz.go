@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	maxTokens = 4096 // of one record, which may span lines
+	maxTokens = 4096 // maximum number of fields of one record, which may span lines
 	outside   = "owner outside the zone"
 	forbidden = "record type without a meaning in RPZ, unsupported"
 )
@@ -21,13 +21,14 @@ const (
 type zone struct {
 	*deferred
 	apex, origin blocklist.Name // empty: not known yet
-	owner        blocklist.Name // of the previous record, for records without an owner; empty before the first
-	absolute     bool           // the owner does not depend on the unknown name of the zone
-	relative     bool           // some owners may depend on it
-	pending      []record       // records with absolute owners, until the apex is known
-	tokens       []string       // of a record that may continue in the next line
-	continued    bool           // the record has no owner of its own
-	depth        int            // number of open parentheses
+	// owner of the previous record, for records without an owner; empty before the first record
+	owner     blocklist.Name
+	absolute  bool     // whether that owner is known without the zone's name
+	relative  bool     // whether some owners depend on the zone's name
+	pending   []record // records with absolute owners, stored until the apex is known
+	tokens    []string // fields of the current record, which may continue in the next line
+	continued bool     // whether the current record has no owner of its own
+	depth     int      // number of open parentheses
 }
 
 func newZone(s settings) *zone {
@@ -49,7 +50,8 @@ func (z *zone) line(t *lineSink, text string) {
 	}
 }
 
-// tokenize appends the fields of a line. It removes comments and parentheses, and keeps the quotes of strings.
+// tokenize appends the fields of a line to tokens. It removes comments and parentheses, and keeps the quotes of
+// strings. It returns false for a syntax error.
 func (z *zone) tokenize(text string) bool {
 	for i := 0; i < len(text); {
 		switch c := text[i]; c {
@@ -183,8 +185,8 @@ func (z *zone) below(t *lineSink, parent blocklist.Name, l redirect) {
 	z.answer(t, l)
 }
 
-// action returns the mark of a record, and the answer that it gives: the record lists its trigger, or lets it pass. A
-// zero mark does neither.
+// action returns the mark of a record and the answer that the record gives. The mark lists the trigger or excepts it.
+// A zero mark means that the record does neither.
 func (z *zone) action(trigger blocklist.Name, kind string, data []string) (m mark, to destination) {
 	if kind == "CNAME" && len(data) == 1 {
 		switch strings.ToLower(data[0]) {
@@ -209,7 +211,7 @@ func (z *zone) action(trigger blocklist.Name, kind string, data []string) (m mar
 	return listDomain, to
 }
 
-// addresses parses an address trigger, such as 24.0.2.0.192.rpz-ip or 32.zz.db8.2001.rpz-ip.
+// addresses records an address trigger, such as 24.0.2.0.192.rpz-ip or 32.zz.db8.2001.rpz-ip.
 func (z *zone) addresses(t *lineSink, trigger blocklist.Name, l redirect) {
 	labels := strings.Split(trigger.String(), ".")
 	labels = labels[:len(labels)-1]
@@ -223,8 +225,8 @@ func (z *zone) addresses(t *lineSink, trigger blocklist.Name, l redirect) {
 	z.answer(t, l)
 }
 
-// parseReversed parses the labels of an address trigger. They are in the order of an address, with the prefix length
-// last.
+// parseReversed parses the labels of an address trigger. The caller has reversed them, so that they have the order of
+// an address, and the prefix length is last.
 func parseReversed(labels []string) (netip.Prefix, bool) {
 	if len(labels) < 2 {
 		return netip.Prefix{}, false
@@ -238,8 +240,8 @@ func parseReversed(labels []string) (netip.Prefix, bool) {
 	return p, err == nil && p == p.Masked() && !p.Addr().Is4In6()
 }
 
-// expand replaces the word zz at index i, if there is one, by an empty word, so that joining gives the :: of an
-// address.
+// expand replaces the word zz at index i by empty words, so that joining the words with colons gives the :: of an
+// address. If i is negative, it changes nothing.
 func expand(words []string, i int) []string {
 	if i < 0 {
 		return words

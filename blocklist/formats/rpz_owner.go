@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// record is a record with an absolute owner, kept until the name of the zone is known.
+// record is a record with an absolute owner, stored until the name of the zone is known.
 type record struct {
 	owner blocklist.Name
 	kind  string
@@ -16,13 +16,13 @@ type record struct {
 	line  int
 }
 
-// noZone is the error for a zone whose name is unknown.
+// noZone is the text of the error if all owners may be names in a zone whose name is unknown.
 const noZone = "it does not say the name of its zone, and all owners in it end in %s: give the zone's name " +
 	"(--zone-origin, zone:), or a dot if the owners are what is listed"
 
-// settleOwners interprets absolute owners in a zone whose name is still unknown at the end. If the zone has relative
-// owners, too, absolute ones are errors. If all owners share a suffix, the name of the zone is part of the suffix, and
-// the caller must give this name. Otherwise the owners themselves are listed.
+// settleOwners interprets absolute owners if the name of the zone is still unknown at the end. If the zone also has
+// relative owners, absolute owners are errors. If all owners share a suffix, that suffix contains the name of the
+// zone, and the list is refused until the caller gives that name. Otherwise the owners are the listed names.
 func (z *zone) settleOwners(t *lineSink) {
 	shared := z.sharedEnd()
 	if !z.relative && shared != root {
@@ -54,7 +54,7 @@ func (z *zone) sharedEnd() blocklist.Name {
 	return shared
 }
 
-// begin takes the owner of the SOA record as the name of the zone. It does nothing if the owner is @ and the origin is
+// begin makes the owner of the SOA record the apex of the zone. It does nothing if the owner is @ and the origin is
 // unknown.
 func (z *zone) begin() {
 	if z.owner == root && !z.absolute {
@@ -84,7 +84,7 @@ func (z *zone) directive(t *lineSink, fields []string) {
 	}
 }
 
-// readName parses a name, which may be relative to the origin. If the origin is unknown, it is relative to the root.
+// readName parses a name, which may be relative to the origin. If the origin is unknown, it uses the root as origin.
 func (z *zone) readName(text string) (blocklist.Name, bool) {
 	origin := cmp.Or(z.origin, root)
 	if text == "@" {

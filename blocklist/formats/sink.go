@@ -13,17 +13,17 @@ type settings struct {
 	stop  map[destination]bool // stop pages named by the caller
 	allow bool
 
-	columns map[string]string // what columns of a table are read as, by their plain names
+	columns map[string]string // the caller's name for a column of a table, by the column's plain name in the header
 }
 
-// parser parses one format. It gets one line after another, then end.
+// parser parses one format. The reader calls line with each line, then end.
 type parser interface {
 	line(t *lineSink, text string)
-	// end yields the entries that depend on the whole file.
+	// end yields the entries that are known only at the end of the file.
 	end(t *lineSink, yield func(blocklist.Entry) bool)
 }
 
-// lineParser parses each line on its own.
+// lineParser is a parser that parses each line on its own.
 type lineParser func(t *lineSink, text string)
 
 func (p lineParser) line(t *lineSink, text string)                 { p(t, text) }
@@ -31,26 +31,26 @@ func (p lineParser) end(_ *lineSink, _ func(blocklist.Entry) bool) {}
 
 // lineSink collects the results of a parser.
 type lineSink struct {
-	scope     blocklist.Scope   // override; zero: none
-	guessed   bool              // the format was guessed: not named, and without a signature
-	number    int               // of the current line
+	scope     blocklist.Scope   // scope that names get instead of the format's; zero: no override
+	guessed   bool              // whether the format was guessed: the options do not name it, and no signature identifies it
+	number    int               // number of the current line
 	out       []blocklist.Entry // entries of the current line
-	reference string            // of the list
-	records   int               // number of entries and skipped things
-	unusable  int               // skipped things that are not valid in the format
+	reference string            // number and date of the order that the list is from
+	records   int               // number of entries and skips
+	unusable  int               // number of skips that are invalid in the format
 	skipped   []Skip
-	refusal   string // why the whole list is refused, set by the parser at its end
+	refusal   string // why the whole list is refused; empty: not refused
 	names     packedStrings
 	wire      [blocklist.MaxName]byte // buffer for the current name
 }
 
-// add adds an entry.
+// add adds an entry of the current line.
 func (t *lineSink) add(e blocklist.Entry) {
 	t.records++
 	t.out = append(t.out, t.scoped(e))
 }
 
-// scoped returns an entry with the scope of the override.
+// scoped returns the entry with the scope that the caller's options set for names, if they do.
 func (t *lineSink) scoped(e blocklist.Entry) blocklist.Entry {
 	if n, ok := e.Name(); ok && t.scope != 0 && t.scope != e.Scope {
 		attributes := e.Attributes
@@ -63,7 +63,7 @@ func (t *lineSink) scoped(e blocklist.Entry) blocklist.Entry {
 	return e
 }
 
-// addName parses a name and adds the entry that the constructor makes of it.
+// addName parses a name and adds the entry that the function entry returns for it.
 func (t *lineSink) addName(text string, entry func(blocklist.Name) blocklist.Entry) {
 	n, labels := t.hostName(text)
 	switch labels {
@@ -76,8 +76,8 @@ func (t *lineSink) addName(text string, entry func(blocklist.Name) blocklist.Ent
 	}
 }
 
-// addDotted handles text that is no plain name. A leading dot means the name and all names below it, as in Squid and
-// dnsmasq. It is an error if names in the list have scope host.
+// addDotted adds a name with a leading dot, or counts other text as bad. The leading dot means the name and all names
+// below it, as in Squid and dnsmasq. In a format whose names have scope host, such a name is bad, too.
 func (t *lineSink) addDotted(text string, entry func(blocklist.Name) blocklist.Entry) {
 	rest, dotted := strings.CutPrefix(text, ".")
 	n, labels := t.hostName(rest)
@@ -93,13 +93,13 @@ func (t *lineSink) addDotted(text string, entry func(blocklist.Name) blocklist.E
 	}
 }
 
-// skip counts something valid that is not listed, with its reason.
+// skip counts valid text that is not listed, with the reason.
 func (t *lineSink) skip(why string) {
 	t.records++
 	t.note(why, t.number)
 }
 
-// bad counts something invalid, with its reason.
+// bad counts invalid text, with the reason.
 func (t *lineSink) bad(why string) {
 	t.unusable++
 	t.skip(why)

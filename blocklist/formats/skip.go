@@ -1,15 +1,15 @@
 package formats
 
-// Skip counts skipped lines with one reason.
+// Skip counts what was skipped for one reason: lines, or names in lines.
 type Skip struct {
 	Reason string
 	Count  int
-	Lines  []int  // the first few line numbers
-	Hint   string // advice, or empty
+	Lines  []int  // numbers of the first lines, at most 100
+	Hint   string // advice to the user; empty: none
 }
 
-// Missed reports whether the skipped lines may have been meant to block something. It returns false for lines about
-// other matters (local names of a machine, settings, cosmetic rules) and for exceptions.
+// Missed reports whether the skipped lines may have been meant to block something. It returns false for lines with
+// another purpose (local names of a machine, settings, cosmetic rules) and for exceptions.
 func (s Skip) Missed() bool {
 	switch s.Reason {
 	case ownMachine, otherSetting, cosmetic, excepted, takesBack, noName, fitsNames:
@@ -18,7 +18,7 @@ func (s Skip) Missed() bool {
 	return true
 }
 
-// skipLines is the maximum number of line numbers in a Skip, for a look by hand.
+// skipLines is the maximum number of line numbers in a Skip: some lines for a person to look at.
 const skipLines = 100
 
 // Skip reasons of several formats.

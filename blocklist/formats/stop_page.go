@@ -12,25 +12,27 @@ import (
 // elsewhere is the skip reason of a name that is redirected to a working service, such as safe search or a printer.
 const elsewhere = "leads to another address or name, not blocked"
 
-// redirect is a line that gives a name, or addresses, a destination.
+// redirect is a line that gives a name, or a range of addresses, a destination.
 type redirect struct {
 	name blocklist.Name
 	ips  netip.Prefix
 	to   destination
-	mark mark // what the name or the addresses get if the destination is the stop page
+	mark mark // mark of the name or the addresses if the destination is a stop page
 	line int
 }
 
-// redirects collects redirects until the end of the file. If nearly all of them lead to the same address, that address
-// is the list's stop page, which tells users that a name is blocked. Redirects to the stop page list their names.
+// redirects collects redirects until the end of the file. If nearly all of them have the same address as destination,
+// that address is the list's stop page, which tells users that a name is blocked. A redirect to the stop page lists
+// its name.
 type redirects struct {
 	named   map[destination]bool // stop pages named by the caller
 	pending []redirect
 	count   map[destination]int
-	kinds   [3]int // number of blocking or redirecting lines, by kind of destination
+	kinds   [3]int // number of lines that block or redirect, by destination.kind
 }
 
-// blocks reports whether a destination is already known to block: it is null, or a stop page named by the caller.
+// blocks reports whether a destination is already known to block: a null address or name, or a stop page named by the
+// caller.
 func (a *redirects) blocks(to destination) bool { return to.isNull() || a.named[to] }
 
 // addRedirect records a redirect to a destination that may be the stop page.
@@ -43,9 +45,9 @@ func (a *redirects) addRedirect(l redirect) {
 	a.kinds[l.to.kind()]++
 }
 
-// Conditions for a stop page: this share of all lines redirects to it, for names of at least this number of owners,
-// with at most this number of names per owner on average. They exclude safe search, where a few services share an
-// address.
+// sharedPart, sharedOwners and namesPerOwner are the conditions for a stop page: the minimum share of lines that
+// redirect to it, the minimum number of owners of their names, and the maximum of the average number of names per
+// owner. They exclude safe search, where a few services share an address.
 const (
 	sharedPart    = 0.9
 	sharedOwners  = 10
@@ -65,8 +67,8 @@ func (a *redirects) stopPages() map[destination]bool {
 	return out
 }
 
-// manyOwners reports whether the names that lead to an address have many different owners. The owner is the label
-// before the public suffix, so all names of one search engine have the same owner.
+// manyOwners reports whether the names that are redirected to an address have many different owners. The owner of a
+// name is the label before its public suffix, so all names of one search engine have the same owner.
 func (a *redirects) manyOwners(to destination) bool {
 	names, owners := map[blocklist.Name]bool{}, map[string]bool{}
 	for _, l := range a.pending {
@@ -80,8 +82,8 @@ func (a *redirects) manyOwners(to destination) bool {
 	return len(owners) >= sharedOwners && len(names) <= namesPerOwner*len(owners)
 }
 
-// advise adds a hint to the skipped redirects: if the most frequent destination is the stop page, the caller can name
-// it.
+// advise adds a hint to the skipped redirects: the caller can name the most frequent destination if it is the stop
+// page.
 func (a *redirects) advise(t *lineSink, stop map[destination]bool) {
 	page, most := "", 0
 	for to, n := range a.count {

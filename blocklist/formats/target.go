@@ -7,7 +7,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// target parses a URL, an address or a prefix.
+// target returns the entry for a text that is a URL, an address or a prefix. It returns false for other text.
 func target(text string) (e blocklist.Entry, ok bool) {
 	if strings.ContainsAny(text, " \t") { // ParseEntry would read the rest as attributes
 		return e, false
@@ -42,7 +42,7 @@ func isAddress(host string) bool {
 	return err == nil
 }
 
-// urlTarget parses like target, but the URL may lack its scheme. It returns false for a network, also a malformed one.
+// urlTarget is target for a URL that may lack its scheme. It returns false for a network, even if that is malformed.
 func urlTarget(text string) (e blocklist.Entry, ok bool) {
 	if !strings.Contains(text, "://") {
 		if isNetwork(text) {
@@ -53,14 +53,14 @@ func urlTarget(text string) (e blocklist.Entry, ok bool) {
 	return target(text)
 }
 
-// hasFragment reports whether a URL has a fragment: a part of a page, or a view of an application. No entry can express
-// that.
+// hasFragment reports whether a URL has a fragment, which names a part of a page or a view of an application. No
+// entry can express a fragment.
 func hasFragment(url string) bool {
 	_, fragment, _ := strings.Cut(url, "#")
 	return fragment != ""
 }
 
-// addIf adds the entry that read returns for the text. If read fails, it counts the text as bad with the reason
+// addIf adds the entry that the function read returns for the text. If read fails, the text is bad, with the reason
 // otherwise.
 func addIf(t *lineSink, read func(string) (blocklist.Entry, bool), text, otherwise string) {
 	if e, ok := read(text); ok {
@@ -70,7 +70,7 @@ func addIf(t *lineSink, read func(string) (blocklist.Entry, bool), text, otherwi
 	t.bad(otherwise)
 }
 
-// addressTarget parses an address or a prefix like target, and refuses URLs.
+// addressTarget is target for addresses and prefixes only. It returns false for a URL.
 func addressTarget(text string) (e blocklist.Entry, ok bool) {
 	e, ok = target(text)
 	return e, ok && e.Scope == blocklist.ScopeIP

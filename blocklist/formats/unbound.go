@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// unbound parses the settings of unbound that block names.
+// unbound parses configuration lines of unbound that block names.
 type unbound struct{ *deferred }
 
 func (u unbound) line(t *lineSink, text string) {
@@ -28,7 +28,8 @@ func (u unbound) line(t *lineSink, text string) {
 	}
 }
 
-// zone parses a local-zone. Its type decides whether names in it get their true answer.
+// zone parses a local-zone. The type of the zone decides whether it blocks the names in it, or gives them their true
+// answer.
 func (u unbound) zone(t *lineSink, name, kind string) {
 	switch kind {
 	case "deny", "refuse", "static", "inform_deny", "always_nxdomain", "always_refuse", "always_deny", "always_nodata",
@@ -45,7 +46,7 @@ func (u unbound) zone(t *lineSink, name, kind string) {
 	}
 }
 
-// redirect records a zone that has no answer of its own yet.
+// redirect records a zone of type redirect. The destination is in the local-data of the zone, which is another line.
 func (u unbound) redirect(t *lineSink, text string) {
 	n, labels := t.hostName(text)
 	if labels == 0 {
@@ -55,7 +56,7 @@ func (u unbound) redirect(t *lineSink, text string) {
 	u.name(t, n, listDomain)
 }
 
-// data parses a record, with or without TTL and class.
+// data parses the record of a local-data line, with or without TTL and class.
 func (u unbound) data(t *lineSink, name string, fields []string) {
 	for len(fields) > 0 && (isTTL(fields[0]) || strings.EqualFold(fields[0], "IN")) {
 		fields = fields[1:]

@@ -15,26 +15,32 @@ import (
 // WriteOptions are the options for writing a list. The zero value is valid.
 type WriteOptions struct {
 	SkipUnsupported bool // skip entries that the format can't express, instead of failing
-	// skip entries with an expiry in foreign formats, which can't express an expiry; false: write such entries without
-	// it
+	// SkipExpiring skips entries with an expiry if the format can't express an expiry. False: such entries are written
+	// without it.
 	SkipExpiring bool
-	Zone         string    // name of an RPZ zone; zero: "rpz"
-	Set          string    // name of a set of addresses, of an ASCII letter, then letters, digits and _; zero: "blocked"
-	Serial       uint32    // serial of the SOA record of an RPZ zone; zero: 1
-	Now          time.Time // foreign formats omit entries that expired by then; zero: the current time
+	Zone         string // name of an RPZ zone; zero: "rpz"
+	// Set is the name of a set of addresses: a letter, then letters, digits and _ (ASCII), at most 26 characters. Zero:
+	// "blocked".
+	Set    string
+	Serial uint32 // serial of the SOA record of an RPZ zone; zero: 1
+	// Now is the time at which entries must not have expired; all formats except Argine's own omit expired entries.
+	// Zero: the current time.
+	Now time.Time
 }
 
-// Written counts the entries by what the writer did with them.
+// Written has the numbers of entries that were written or omitted.
 type Written struct {
-	Entries    int // written
-	Covered    int // of Entries, those without a record of their own: a listed domain or network covers them
-	Duplicates int // omitted, because other entries covered them
-	Expired    int // omitted from a foreign format because they had expired
-	// with an expiry in the future that a foreign format can't express: written without it, or omitted by SkipExpiring
+	Entries int // entries that the output contains or covers
+	// Covered counts those of Entries without a record of their own, since a listed domain or network covers them.
+	Covered    int
+	Duplicates int // omitted, because earlier entries for the same target cover them
+	Expired    int // omitted, because they had expired
+	// Expiring counts entries with a future expiry that the format can't express. They were written without it, or
+	// omitted because of SkipExpiring.
 	Expiring int
-	// the first of these expiries: write the list again by then; zero: none
+	// Until is the first expiry among Expiring: write the list again by then. Zero: there is none.
 	Until   time.Time
-	Skipped map[blocklist.Scope]int // omitted because the format can't express them
+	Skipped map[blocklist.Scope]int // omitted, because the format can't express them; by scope
 }
 
 // UnsupportedError reports how many entries the format can't express. It wraps [blocklist.ErrMalformed].
@@ -63,10 +69,10 @@ func scopes() []blocklist.Scope {
 	return []blocklist.Scope{blocklist.ScopeDomain, blocklist.ScopeHost, blocklist.ScopeURL, blocklist.ScopeIP}
 }
 
-// Write writes entries in a format, in their order. If the format can't express the meaning of an entry, Write goes on
-// to count all entries, then fails with [*UnsupportedError], unless the options skip such entries. Only Argine's own
-// format and CSV have attributes. Other formats can't express entries with status monitor, and an entry with an expiry
-// stays in such a list until it is written again, see [Written]. After an error, the output is incomplete.
+// Write writes entries in a format, in their order. If the format can't express the meaning of an entry, Write counts
+// all such entries, then fails with [*UnsupportedError], unless the options skip them. Only Argine's own format and
+// CSV have attributes. Other formats can't express entries with status monitor, and an entry with an expiry stays in
+// such a list until the list is written again, see [Written]. After an error, the output is incomplete.
 //
 // Duplicates are omitted. To find them, Write keeps the names in memory, or 16 bytes for each line of a format with
 // attributes.
@@ -100,17 +106,19 @@ type encoder func(w *writer, e blocklist.Entry) bool
 type liner func(b []byte, e blocklist.Entry) []byte
 
 type writer struct {
-	out     *bufio.Writer // returns its first error from Flush
+	out     *bufio.Writer // keeps its first error until Flush
 	options WriteOptions
-	encode  encoder               // of a format without attributes
-	end     func(*writer)         // writes what was recorded; may be nil
-	line    liner                 // of a format with attributes
-	own     bool                  // Argine's own format, which keeps expired entries
-	seen    *deferred             // entries without attributes; their lines are numbers of input entries
+	encode  encoder       // for a format without attributes
+	end     func(*writer) // writes the recorded entries at the end; may be nil
+	line    liner         // for a format with attributes
+	own     bool          // whether the format is Argine's own, which keeps expired entries
+	// seen has the recorded entries of a format without attributes. Instead of line numbers, it has the numbers of the
+	// entries.
+	seen    *deferred
 	lines   map[[16]byte]struct{} // digests of written lines with attributes
-	number  int                   // of the current entry
-	apex    blocklist.Name        // of an RPZ zone
-	setName string                // of a set of addresses
+	number  int                   // number of the current entry
+	apex    blocklist.Name        // name of the RPZ zone
+	setName string                // name of the set of addresses
 
 	addresses addressWriter
 
@@ -162,7 +170,7 @@ func newWriter(w io.Writer, f Format, o WriteOptions) (*writer, error) {
 	return wr, nil
 }
 
-// put writes text. Flush returns the errors.
+// put writes texts. Flush returns the error, if there was one.
 func (w *writer) put(text ...string) {
 	for _, s := range text {
 		w.out.WriteString(s) //nolint:errcheck // Flush returns the error
@@ -201,7 +209,7 @@ func (w *writer) expiring(e blocklist.Entry) {
 	}
 }
 
-// lists returns the mark of an entry for its target.
+// lists returns the mark that an entry gives its target.
 func lists(e blocklist.Entry) mark {
 	if e.Scope == blocklist.ScopeDomain {
 		return listDomain
@@ -265,7 +273,7 @@ func (w *writer) adblock(e blocklist.Entry) bool {
 	return true
 }
 
-// isSite reports whether a name is one that readers of foreign formats take for a domain name of at least two labels.
+// isSite reports whether other programs read a name as a domain name: a host name of at least two labels.
 func isSite(n blocklist.Name) bool { return n.IsHostname() && n.Labels() > 1 && !endsInNumber(n) }
 
 func (w *writer) domain(e blocklist.Entry) bool {
@@ -296,8 +304,8 @@ func (w *writer) dnsmasq(e blocklist.Entry) bool {
 	return true
 }
 
-// unbound writes a domain as a local-zone without names. It writes a host as a name with null addresses: other record
-// types get an empty answer, and the names below it get their true one.
+// unbound writes a domain as a local-zone in which no name exists. It writes a host as a name with null addresses:
+// queries for other types get an empty answer, and names below it get their true answer.
 func (w *writer) unbound(e blocklist.Entry) bool {
 	n, ok := e.Name()
 	if !ok || !n.IsHostname() || endsInNumber(n) {

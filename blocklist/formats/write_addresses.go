@@ -12,13 +12,13 @@ import (
 
 // addressWriter writes the addresses of a list for a firewall or a router.
 type addressWriter struct {
-	begin string // of the file
-	// Set is the beginning of a set, and element returns an element. In set, end and element, NAMEF stands for the name
-	// of the set, ipvF and AF for the name of its family.
+	begin string // beginning of the file
+	// set and end are the texts around the set of one address family. In them, and in open, close and the elements,
+	// NAMEF stands for the name of the set, ipvF for ipv4 or ipv6, and AF for inet or inet6.
 	set, end    string
-	open, close string // around the elements, if there are any
+	open, close string // texts around the elements; omitted if there are no elements
 	element     func(netip.Prefix) string
-	zero        bool // an element can be the whole family
+	zero        bool // whether 0.0.0.0/0 and ::/0 can be elements
 }
 
 // addressWriters are the writers by format. Each writes a file that replaces the addresses in force in one step.
@@ -54,10 +54,12 @@ var addressWriters = map[Format]addressWriter{ //nolint:gochecknoglobals // a co
 	},
 }
 
-// maxSetName is the maximum length of the name of a set, without family and suffix. An ipset has 31 characters.
+// maxSetName is the maximum length of the name of a set, without family and suffix. The name of an ipset has at most
+// 31 characters.
 const maxSetName = 26
 
-// checkSetName returns the name of the set, or the default.
+// checkSetName returns the name of the set, or the default name. It fails for a name that is not valid in all
+// programs.
 func (o WriteOptions) checkSetName(f Format) (string, error) {
 	name := cmp.Or(o.Set, "blocked")
 	other := func(c rune) bool {
@@ -70,14 +72,14 @@ func (o WriteOptions) checkSetName(f Format) (string, error) {
 	return name, nil
 }
 
-// address records an address or network. The addresses are written once all of them are known.
+// address returns false if the format can't express an entry. Otherwise addressSets writes the entry at the end.
 func (w *writer) address(e blocklist.Entry) bool {
 	p, ok := e.Prefix()
 	return ok && (p.Bits() > 0 || w.addresses.zero)
 }
 
-// addressSets writes the recorded addresses, without those inside another network of the list: not all programs accept
-// overlapping networks.
+// addressSets writes the recorded addresses and networks, except those inside another network of the list: not all
+// programs accept overlapping networks.
 func (w *writer) addressSets() {
 	a := w.addresses
 	w.put(a.begin)
@@ -97,7 +99,8 @@ func (w *writer) addressSets() {
 	}
 }
 
-// outermost returns the recorded networks of a family in their order, and counts those inside another network.
+// outermost returns the recorded networks of an address family that are not inside another one, sorted. It counts the
+// others as covered.
 func (w *writer) outermost(is4 bool) (all []netip.Prefix) {
 	for p := range w.seen.ips {
 		if p.Addr().Is4() == is4 {
@@ -118,7 +121,7 @@ func (w *writer) outermost(is4 bool) (all []netip.Prefix) {
 	})
 }
 
-// shortPrefix returns a network, or the address alone if it is one.
+// shortPrefix returns the text of a network, or only the address if the network has just one.
 func shortPrefix(p netip.Prefix) string {
 	if p.IsSingleIP() {
 		return p.Addr().String()

@@ -10,7 +10,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/csvtable"
 )
 
-// csvHeader returns the columns of a written table. The reader knows all of them.
+// csvHeader returns the column names of a written table. The reader knows all of them.
 func csvHeader() []string {
 	return append(targetColumns(), "category", "ref", "status", "added", "expires", "review")
 }
@@ -28,7 +28,7 @@ func newCSVWriter() *csvWriter {
 	return w
 }
 
-// line is a [liner]. The target is in the column of its scope.
+// line is the [liner] of CSV. It puts the target into the column of its scope.
 func (w *csvWriter) line(b []byte, e blocklist.Entry) []byte {
 	if !fitsRow(e) {
 		return nil
@@ -53,7 +53,7 @@ func (w *csvWriter) line(b []byte, e blocklist.Entry) []byte {
 	return append(b, w.buf.Bytes()...)
 }
 
-// fitsRow reports whether the reader takes a row with the entry.
+// fitsRow reports whether the CSV reader would accept a row with the entry.
 func fitsRow(e blocklist.Entry) bool {
 	if n, ok := e.Name(); ok && !isSite(n) {
 		return false

@@ -10,7 +10,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// zoneHeader writes the beginning of the zone.
+// zoneHeader writes the TTL, the origin, and the SOA and NS records of the zone.
 func (w *writer) zoneHeader(o WriteOptions) error {
 	if o.Zone == "" {
 		o.Zone = "rpz"
@@ -26,8 +26,8 @@ func (w *writer) zoneHeader(o WriteOptions) error {
 	return nil
 }
 
-// rpz records an entry. It returns false if no trigger has exactly its meaning. The records are written once all
-// entries are known.
+// rpz returns false if no trigger has exactly the meaning of an entry. Otherwise the method zone writes the entry at
+// the end.
 func (w *writer) rpz(e blocklist.Entry) bool {
 	_, ok := RPZTrigger(e, w.apex)
 	return ok
@@ -50,8 +50,8 @@ func RPZTrigger(e blocklist.Entry, zone blocklist.Name) (owner blocklist.Name, o
 	return owner, ok && len(owner) <= room && !isTrigger(owner)
 }
 
-// zone writes the records. Names below a listed domain are omitted: they would narrow the domain, since a wildcard does
-// not cover names below another owner of the zone (RFC 4592, section 2.2.1).
+// zone writes the records of all entries. It omits names below a listed domain: such a record would narrow the
+// domain, since a wildcard does not cover names below another owner of the zone (RFC 4592, section 2.2.1).
 func (w *writer) zone() {
 	for _, n := range inOrder(w.seen.names) {
 		if below(w.seen.names, n, listBelow) {

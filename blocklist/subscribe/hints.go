@@ -15,7 +15,7 @@ const (
 	firstRetry = time.Second // wait before listening again to an origin; it doubles up to lastRetry
 	lastRetry  = 5 * time.Minute
 	noEvents   = 15 * time.Minute // wait before asking again an origin that does not announce, such as a file server
-	// time over which polls after an announcement are spread, since many subscribers get it at once
+	// spread is the time over which polls after an announcement are spread, since many subscribers get it at once.
 	spread      = 20 * time.Millisecond
 	idleHint    = time.Second // wait after a hint that led to nothing new
 	maxIdleHint = time.Minute

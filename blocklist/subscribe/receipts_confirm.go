@@ -30,7 +30,7 @@ const (
 	nothingToDo   = time.Hour
 	firstDelivery = 5 * time.Second // wait between two deliveries; it doubles up to lastDelivery
 	lastDelivery  = 15 * time.Minute
-	// time over which deliveries are spread, since many subscribers get an announcement at once
+	// deliverSpread is the time over which deliveries are spread, since many subscribers get an announcement at once.
 	deliverSpread = 3 * time.Second
 )
 

@@ -16,7 +16,8 @@ import (
 
 // Limits on server-sent events.
 const (
-	// three times the interval of an origin's heartbeats; after this silence, the connection is dead
+	// heartbeatTimeout is three times the interval of an origin's heartbeats. After this silence, the connection is
+	// dead.
 	heartbeatTimeout = 45 * time.Second
 	maxEventLine     = 4 << 10 // maximum length of a line, in bytes
 	maxEventStream   = 1 << 20 // maximum bytes on one connection; then a new connection is made
