@@ -1,10 +1,10 @@
-// Package blocktest helps to test programs that look names up. It creates stores and sets with a few entries, and an
+// Package blocktest helps to test programs that look up names. It creates stores and sets with a few entries, and an
 // origin that serves signed lists, announces releases and fails on request. Tests need no files, keys or network of
 // their own.
 //
 //	store := blocktest.NewStore(t, "example.org", "=www.example.com category=spam")
 //
-// It signs with publicly known keys: trust its roots in tests only.
+// The keys with which it signs are public: trust its roots only in tests.
 package blocktest
 
 import (
@@ -27,8 +27,8 @@ import (
 // List is the name of the list that NewStore, NewSet and NewOrigin make.
 const List = trusttest.List
 
-// NewStore returns a store that holds the given entry lines as the list [List], or no list without lines. When the test
-// ends the store is closed and its folder removed.
+// NewStore returns a store that has the given entry lines as the list [List]. Without lines, the store has no list.
+// When the test ends, the store is closed and its folder is removed.
 func NewStore(t testing.TB, lines ...string) *blocklist.Store {
 	t.Helper()
 	s, err := blocklist.Open(t.TempDir(), blocklist.Options{})
@@ -40,13 +40,13 @@ func NewStore(t testing.TB, lines ...string) *blocklist.Store {
 	return s
 }
 
-// SetList sets the entries of a local list in the store, replacing its previous content.
+// SetList replaces the entries of a local list in the store. The list need not exist yet.
 func SetList(t testing.TB, s *blocklist.Store, list string, lines ...string) {
 	t.Helper()
 	check(t, s.SetLocal(list, "test", Entries(lines...)))
 }
 
-// Entries parses texts of one or more entry lines, and yields their entries in order.
+// Entries yields the entries in texts of one or more entry lines.
 func Entries(texts ...string) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		for _, text := range texts {
@@ -59,7 +59,7 @@ func Entries(texts ...string) iter.Seq2[blocklist.Entry, error] {
 	}
 }
 
-// NewSet returns a set of the given entry lines, as the list [List].
+// NewSet returns a set with the given entry lines, as the list [List].
 func NewSet(t testing.TB, lines ...string) *blocklist.Set {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "list.set")
@@ -69,28 +69,28 @@ func NewSet(t testing.TB, lines ...string) *blocklist.Set {
 	return s
 }
 
-// Origin serves signed lists on a loopback address. It announces releases, so a running subscription receives them at
+// Origin serves signed lists at a loopback address. It announces releases, so a running subscription fetches them at
 // once. Its releases are snapshots, signed by two of three officers.
 type Origin struct {
-	URL  string // for subscribe.Config.Origins
-	Root []byte // of the list [List], for subscribe.Config.Root
+	URL  string // base URL, for subscribe.Config.Origins
+	Root []byte // root of the list [List], for subscribe.Config.Root
 
 	t      testing.TB
 	origin *origin.Origin
 	online notekey.Key
 	server *httptest.Server
 	lists  map[string]*publisher
-	failed atomic.Int32 // HTTP status that every answer has; 0: normal operation
+	failed atomic.Int32 // HTTP status of all answers; 0: normal operation
 }
 
-// publisher holds an agency's keys and the serial of its last release.
+// publisher has an agency's keys and the serial of its last release.
 type publisher struct {
 	*trusttest.Agency
 	serial uint64
 }
 
-// NewOrigin starts an origin that publishes the given entry lines as serial 1 of the list [List]; without lines it
-// publishes nothing yet. It stops when the test ends.
+// NewOrigin starts an origin that publishes the given entry lines as serial 1 of the list [List]. Without lines, it
+// has no release yet. It stops when the test ends.
 func NewOrigin(t testing.TB, lines ...string) *Origin {
 	t.Helper()
 	o := &Origin{t: t, lists: map[string]*publisher{}}
@@ -114,8 +114,8 @@ func NewOrigin(t testing.TB, lines ...string) *Origin {
 	return o
 }
 
-// AddList creates another list, publishes the given entry lines as its serial 1, and returns its root. Without lines it
-// publishes nothing yet.
+// AddList creates another list, publishes the given entry lines as its serial 1, and returns its root. Without lines,
+// the list has no release yet.
 func (o *Origin) AddList(list string, lines ...string) (root []byte) {
 	o.t.Helper()
 	agency := trusttest.NewAgency(o.t, o.online)
@@ -130,8 +130,8 @@ func (o *Origin) AddList(list string, lines ...string) (root []byte) {
 	return agency.Roots[0]
 }
 
-// Publish releases the given entry lines as the next serial of the list [List], replacing its previous content. Each
-// argument is one entry.
+// Publish publishes the given entry lines as the next serial of the list [List]. They replace its earlier entries.
+// Each argument is one entry.
 func (o *Origin) Publish(lines ...string) {
 	o.t.Helper()
 	o.PublishList(List, lines...)
@@ -146,7 +146,7 @@ func (o *Origin) PublishList(list string, lines ...string) {
 	check(o.t, err)
 }
 
-// Fail makes every further request fail with that HTTP status, such as 503, and closes the open connections. Status 0
+// Fail makes every further request fail with an HTTP status, such as 503, and closes the open connections. Status 0
 // restores normal operation.
 func (o *Origin) Fail(status int) {
 	o.failed.Store(int32(status))

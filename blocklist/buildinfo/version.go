@@ -1,4 +1,4 @@
-// Package buildinfo says which build of Argine a program is, and which formats it speaks.
+// Package buildinfo has the version of a program of Argine, and the versions of the formats that it reads and writes.
 package buildinfo
 
 import (
@@ -11,11 +11,11 @@ import (
 
 const module = "github.com/argine-dns/argine"
 
-// Build says what a program was built from. A field is empty if the compiler did not record its value.
+// Build describes what a program was built from. A field is empty if the compiler did not record its value.
 type Build struct {
-	Version string // of the module; (devel) if unknown
-	Commit  string // full hash; with "+changed" if files were changed beside it
-	Date    string // of the commit, RFC 3339
+	Version string // version of the module Argine; (devel) if unknown
+	Commit  string // full commit hash; ends in +changed if the build had uncommitted changes
+	Date    string // date of the commit (RFC 3339)
 	Go      string // version of the compiler
 }
 
@@ -28,8 +28,8 @@ func Current() Build {
 	return of(info)
 }
 
-// of reads what the compiler has recorded. In a program of somebody else that imports Argine, the recorded commit is
-// that of the program, so it is left out.
+// of returns what the compiler has recorded. If another program imports Argine, the recorded commit is that of the
+// other program, so it is omitted.
 func of(info *debug.BuildInfo) Build {
 	b := Build{Version: "(devel)", Go: info.GoVersion}
 	if info.Main.Path != module {
@@ -58,7 +58,7 @@ func of(info *debug.BuildInfo) Build {
 	return b
 }
 
-// String returns all that is known, in one line.
+// String returns the fields that are known, in one line.
 func (b Build) String() string {
 	words := []string{b.Version}
 	for _, part := range []struct{ word, value string }{{"commit", b.Commit}, {"of", b.Date}, {"built with", b.Go}} {

@@ -26,34 +26,35 @@ import (
 const MaxSize = 512 << 20
 
 const (
-	maxTime      = 30 * time.Minute // for one answer
+	maxTime      = 30 * time.Minute // maximum time for one answer
 	maxRedirects = 5
-	blankBytes   = 64 << 10 // an answer that begins with so many blanks is empty
+	blankBytes   = 64 << 10 // an answer whose first 64 KiB are white space counts as empty
 )
 
 // Source is a list on web servers.
 type Source struct {
-	// URLs of copies of the list. They are tried in this order, until one answers. Their scheme is https, or http,
-	// which anyone between here and the server can read and change.
+	// URLs are the addresses of copies of the list, tried in this order until one answers. Their scheme is https, or
+	// http, whose answers anyone on the way can read and change.
 	URLs []string
-	Path string // of the file; its folder must exist
-	// Review reads a new file before it replaces the old one. If Review returns an error, the old file stays: the new
-	// one may be no list, such as an error page. Nil: no review.
+	Path string // path of the file; its folder must exist
+	// Review reads a new file before it replaces the old one. If Review returns an error, the old file stays. It can
+	// detect that the new file is not a list, but an error page, for example. Nil: no review.
 	Review func(file io.Reader) error
-	// Transport sends the requests. Nil: one with limits, and with the proxy of the environment.
+	// Transport sends the requests. Nil: a transport with limits and the proxy of the environment.
 	Transport http.RoundTripper
 }
 
-// State describes the file on disk and where it came from. The caller keeps it for the next [Source.Fetch]. The zero
-// value is the state of a file that is not there.
+// State describes the file on disk and its source. The caller stores it and passes it to the next [Source.Fetch]. The
+// zero value means that there is no file.
 type State struct {
-	URL        string      `json:"url"`                  // the source of the file
-	Conditions http.Header `json:"conditions,omitempty"` // headers that make the next request of this URL conditional
-	Digest     string      `json:"digest"`               // SHA-256 of the file, in hexadecimal
+	URL string `json:"url"` // the URL that the file was fetched from
+	// Conditions are headers that make the next request for this URL conditional.
+	Conditions http.Header `json:"conditions,omitempty"`
+	Digest     string      `json:"digest"` // SHA-256 of the file, in hexadecimal
 }
 
-// Fetch brings the file up to date. It reports whether the file was replaced. After an error, the file and its state
-// stay. [RetryAfter] says how long a server asks to wait.
+// Fetch brings the file up to date, and reports whether it was replaced. After an error, the file is unchanged, and
+// the returned state is the known one. [RetryAfter] returns the time that a server asks the client to wait.
 func (s *Source) Fetch(ctx context.Context, known State) (now State, replaced bool, err error) {
 	if _, err := os.Stat(s.Path); err != nil {
 		known = State{}
@@ -113,7 +114,7 @@ func (s *Source) fetch(ctx context.Context, client *http.Client, from string, kn
 	return now, nil
 }
 
-// review reviews a new file.
+// review calls Review with the content of a new file.
 func (s *Source) review(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -123,10 +124,11 @@ func (s *Source) review(path string) error {
 	return s.Review(f)
 }
 
-// errSame is the reason not to replace a file: the new content is that of the file.
+// errSame is the reason not to replace the file, because the new content equals the old one.
 var errSame = errors.New("it is the same")
 
-// copyBody copies the body of an answer. It returns its digest.
+// copyBody copies the body of an answer, and returns its SHA-256. It fails with [blocklist.ErrMalformed] for an empty
+// body, and with [blocklist.ErrTooLarge] beyond [MaxSize].
 func copyBody(w io.Writer, body io.Reader) (digest string, err error) {
 	r := bufio.NewReaderSize(body, blankBytes)
 	beginning, err := r.Peek(blankBytes)
@@ -144,7 +146,7 @@ func copyBody(w io.Writer, body io.Reader) (digest string, err error) {
 	return hex.EncodeToString(sum.Sum(nil)), err
 }
 
-// checkRedirect is the redirect policy: a few redirects, to any host, but never from https to http.
+// checkRedirect is the redirect policy: at most maxRedirects, to any host, but never from https to http.
 func checkRedirect(next *http.Request, via []*http.Request) error {
 	switch to := next.URL.Scheme; {
 	case len(via) > maxRedirects:
@@ -156,7 +158,8 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// RetryAfter returns how long a server has asked to wait before the next request, or 0 if none has asked.
+// RetryAfter returns the time that a server has asked the client to wait before the next request, or 0 if err has no
+// such time.
 func RetryAfter(err error) time.Duration {
 	if status, ok := errors.AsType[*httpget.StatusError](err); ok {
 		return status.RetryAfter
@@ -164,7 +167,7 @@ func RetryAfter(err error) time.Duration {
 	return 0
 }
 
-// Redacted returns a URL for messages: without password and query, which may be secret.
+// Redacted returns a URL as text for messages, without the password and the query, which may be secret.
 func Redacted(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -176,7 +179,7 @@ func Redacted(text string) string {
 	return u.Redacted()
 }
 
-// withoutURL removes the URL that errors of package http begin with.
+// withoutURL returns an error of package http without the URL in it.
 func withoutURL(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return httpget.PlainError{Err: e.Err}

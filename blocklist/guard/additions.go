@@ -9,7 +9,7 @@ type Additions struct {
 	found *collector
 }
 
-// Additions starts an incremental check. Set first if the update creates the first state of a list.
+// Additions starts an incremental check. The argument first is true if the update creates the first state of a list.
 func (g *Guard) Additions(first bool) *Additions {
 	a := &Additions{g, newCollector()}
 	a.found.first = first
@@ -23,8 +23,8 @@ func (a *Additions) Add(e blocklist.Entry) {
 	}
 }
 
-// Report finishes the check. Before and after are the numbers of entries before and after the update; added is how many
-// entries are new.
+// Report finishes the check and returns its report. Before and after are the numbers of entries before and after the
+// update. The argument added is the number of new entries.
 func (a *Additions) Report(before, after, added uint64) *Report {
 	a.guard.growth(Update{Before: before, After: after}, added, a.found)
 	return a.found.finish()

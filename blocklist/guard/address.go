@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// The widest prefixes that pass, in bits.
+// minIPv4 and minIPv6 are the shortest prefix lengths that pass: a shorter prefix has too many addresses.
 const (
 	minIPv4 = 24
 	minIPv6 = 48
@@ -23,7 +23,7 @@ func wide(p netip.Prefix) string {
 	return fmt.Sprintf("a /%d covers too many addresses: the limit is a /%d; list the addresses that are meant", p.Bits(), least)
 }
 
-// special returns which special-purpose addresses a prefix covers, if it covers any.
+// special returns the reason to hold a prefix that overlaps a special-purpose prefix, or an empty reason.
 func (g *Guard) special(p netip.Prefix) (none reason) {
 	for _, s := range g.specials {
 		if s.prefix.Overlaps(p) {

@@ -8,13 +8,15 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
+// builtInText is the file protected.txt.
+//
 //go:embed protected.txt
 var builtInText string
 
 // BuiltIn returns the protected entries that every guard has unless [Limits].NoBuiltIn is set: platforms, content
-// delivery, certificates, time, updates, and names of the DNS itself. The file protected.txt of this package has them,
-// each with its reason. Each host entry is followed by an entry for the host's www name. The caller must not change the
-// slice.
+// delivery, certificates, time, updates, and names of the DNS itself. They are in the file protected.txt of this
+// package, each with its reason. After each host entry, the result also has an entry for the host's www name. The
+// caller must not change the slice.
 func BuiltIn() []blocklist.Entry { return builtInEntries() }
 
 var builtInEntries = sync.OnceValue(func() (all []blocklist.Entry) { //nolint:gochecknoglobals // read once

@@ -9,12 +9,12 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// confusables finds names that look like known ones. It compares skeletons: names that look alike have the same
+// confusables finds names that look like known names. It compares skeletons: names that look alike have the same
 // skeleton.
 type confusables struct {
-	sites   map[string]string // the first known site with a skeleton
-	others  map[string]bool   // known sites that share their skeleton with another known site
-	letters map[rune]rune     // see twins
+	sites   map[string]string // first known site with each skeleton
+	others  map[string]bool   // known sites with the same skeleton as an earlier known site
+	letters map[rune]rune     // the result of twins
 }
 
 func newConfusables(lists ...names) confusables {
@@ -41,7 +41,7 @@ func (l *confusables) add(name blocklist.Name) {
 	}
 }
 
-// why returns which known site a site looks like, if it looks like one.
+// why returns the known site that a site looks like, as a reason to report it, or an empty reason.
 func (l *confusables) why(site string) (none reason) {
 	if len(l.sites) == 0 || site == "" || l.others[site] {
 		return none
@@ -102,8 +102,8 @@ func (l *confusables) latin(r rune) rune {
 	return r
 }
 
-// twins maps characters to the lower-case Latin letter that they look like: letters of other scripts and accented
-// letters.
+// twins maps characters to the lower-case Latin letters that they look like. The characters are letters of other
+// scripts and accented letters.
 func twins() map[rune]rune {
 	letters := map[rune]rune{}
 	for i, like := range []string{

@@ -2,10 +2,10 @@ package guard
 
 import "fmt"
 
-// slack is the number of additions that always pass, and the same number of removals, even in a small list.
+// slack is the number of additions that always pass, even in a small list. The same number of removals always passes.
 const slack = 10
 
-// growth checks the list as a whole: it must not grow or shrink too much in one update, or become empty.
+// growth checks the size of the list: in one update, it must not grow or shrink too much, or become empty.
 func (g *Guard) growth(u Update, added uint64, found *collector) {
 	removed := u.Before + added - u.After
 	if u.After == 0 {

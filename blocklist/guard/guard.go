@@ -13,11 +13,11 @@ import (
 type Guard struct {
 	limits      Limits
 	builtIn     protected
-	protected   protected // the operator's
+	protected   protected // protected names and addresses in the operator's limits
 	popular     popular
 	confusables confusables
 	specials    []special
-	own         bool // for the operator's own lists, see Own
+	own         bool // whether the guard is for the operator's own lists, see Own
 }
 
 // New returns a guard. It fails with [blocklist.ErrMalformed] on invalid limits.
@@ -37,10 +37,11 @@ func New(limits Limits) (*Guard, error) {
 	return g, nil
 }
 
-// Limits returns the limits in use, defaults filled in.
+// Limits returns the limits of the guard, with defaults instead of zero values.
 func (g *Guard) Limits() Limits { return g.limits }
 
-// String returns what protects a list, in one line: the protected and popular names, and the public suffix list.
+// String returns one line about the data of the checks: the numbers of protected and popular names, and the age of
+// the public suffix list.
 func (g *Guard) String() string {
 	protected := []string{"no built-in names"}
 	if !g.limits.NoBuiltIn {
@@ -98,7 +99,8 @@ func (g *Guard) Check(u Update) (*Report, error) {
 	return found.finish(), nil
 }
 
-// additions checks every new entry, and returns the number of added entries.
+// additions checks each new entry in the changes. It returns the number of added entries. A replaced entry does not
+// count as added.
 func (g *Guard) additions(changes iter.Seq2[blocklist.Change, error], found *collector, parents *parents) (added uint64,
 	err error,
 ) {
@@ -184,12 +186,12 @@ func (g *Guard) Entry(e blocklist.Entry) (found []Finding) {
 // coverage is the set of DNS names that an entry covers.
 type coverage struct {
 	name  blocklist.Name
-	below bool // the names below it are covered too
+	below bool // whether the names below it are covered, too
 }
 
-// coverageOf returns the names that an entry covers as whole hosts. Domain and host entries do that, and URL entries
-// for all pages of a host or for all subdomains of a name. If hosts are diverted to a proxy, all URL entries do. For
-// other entries it returns false.
+// coverageOf returns the names that an entry covers as whole hosts. It returns false for an entry that covers only
+// pages of a host, or addresses. If the hosts of URL entries are diverted to a proxy, every URL entry covers its
+// whole host.
 func (g *Guard) coverageOf(e blocklist.Entry) (coverage, bool) {
 	if name, ok := e.Name(); ok {
 		return coverage{name, e.Scope == blocklist.ScopeDomain}, true
@@ -199,7 +201,8 @@ func (g *Guard) coverageOf(e blocklist.Entry) (coverage, bool) {
 	return c, ok && (path == "*" || c.below || g.limits.Diverts)
 }
 
-// hostCoverage returns the coverage of the host of a URL entry; false if the host is an address.
+// hostCoverage returns the names that the host part of a URL entry stands for. It returns false if the host is an
+// address.
 func hostCoverage(host string) (coverage, bool) {
 	host, below := strings.CutPrefix(host, "*.")
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {

@@ -15,11 +15,11 @@ type names struct {
 	subtree map[blocklist.Name]subtree
 }
 
-// subtree summarises the names of the list at a name and below it. Positions count from 1.
+// subtree summarises the names of the list that are at or below one name. Positions in the list count from 1.
 type subtree struct {
-	at    uint32 // position of the name itself; 0 if it is not in the list
-	first uint32 // lowest position at or below it
-	count uint32 // how many lie at or below it
+	at    uint32 // position of the name itself; 0: it is not in the list
+	first uint32 // lowest position of a name at or below it
+	count uint32 // number of names at or below it
 }
 
 // add appends a name to the list, unless the list has it already.
@@ -41,7 +41,8 @@ func (n *names) add(name blocklist.Name) {
 	}
 }
 
-// covered returns the position of the first name that c covers, and the number of names that it covers.
+// covered returns the position of the first name of the list that c covers, and the number of names of the list that
+// c covers.
 func (n *names) covered(c coverage) (first, count uint32) {
 	r := n.subtree[c.name]
 	switch {
@@ -53,8 +54,8 @@ func (n *names) covered(c coverage) (first, count uint32) {
 	return 0, 0
 }
 
-// near reports whether a name of the list may be at, above or below the given name. Most names are ruled out at once,
-// without a walk over their parents.
+// near reports whether a name of the list may be at, above or below the given name. It decides for most names by one
+// or two lookups, without a walk over their parents.
 func (n *names) near(name blocklist.Name) bool {
 	var two, one blocklist.Name // the suffixes of two labels and of one
 	for s := range name.Suffixes() {
@@ -96,7 +97,8 @@ func newProtected(entries []blocklist.Entry) (protected, error) {
 	return p, nil
 }
 
-// protectable refuses URL entries as protected entries, because only an entry for the same URL could touch one.
+// protectable returns an error for a URL entry: it can't be a protected entry, because only an entry for the same URL
+// could touch it.
 func protectable(e blocklist.Entry) error {
 	if e.Scope == blocklist.ScopeURL {
 		return fmt.Errorf("protecting %q: %w: write the name alone, or =name without those below it", e.Target(),
@@ -152,7 +154,8 @@ func newPopular(list []Popular) popular {
 // www is the label www in wire form. A site and its www name count as the same popular name.
 const www = "\x03www"
 
-// why returns which popular names c covers, if it covers any. Lists of popular names often leave out www.
+// why returns the reason to hold c: the popular names that c covers. The reason is empty if c covers none. If c is
+// the www name of a popular name, that counts, too, since lists of popular names often omit www names.
 func (p *popular) why(c coverage) (none reason) {
 	if first, n := p.names.covered(c); n > 0 {
 		name := p.names.list[first-1]
@@ -167,7 +170,7 @@ func (p *popular) why(c coverage) (none reason) {
 	return none
 }
 
-// more returns a text about the number of further names, "" if there are none.
+// more returns a text such as ", and 3 others" for n names of which one was already mentioned. For 1, it is empty.
 func more(n uint32) string {
 	if n == 1 {
 		return ""

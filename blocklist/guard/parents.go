@@ -10,8 +10,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// parents counts the entries below each addition. It stores additions as keyed 64-bit hashes, and names only of the
-// additions that exceed the limit.
+// parents counts the entries below each addition. It stores additions as keyed 64-bit hashes. It stores the names of
+// those additions only that exceed the limit.
 type parents struct {
 	seed    maphash.Seed
 	domains hashCounts // added domain entries, with the number of other entries below each
@@ -25,7 +25,7 @@ type below struct {
 	example string
 }
 
-// maxBelow is how many other entries may lie below an added one. A URL entry counts as below its host.
+// maxBelow is the maximum number of other entries below an added entry. A URL entry counts as below its host.
 const maxBelow = 100
 
 func newParents() *parents {
@@ -48,7 +48,7 @@ func (p *parents) add(c coverage) {
 
 func (p *parents) empty() bool { return p.domains.empty() && p.hosts.empty() }
 
-// walk counts each entry under every addition that is above it.
+// walk counts each entry for every addition that is above it.
 func (p *parents) walk(entries iter.Seq2[blocklist.Entry, error]) error {
 	p.domains.complete()
 	p.hosts.complete()
@@ -82,7 +82,7 @@ func (p *parents) count(e blocklist.Entry) {
 	}
 }
 
-// step counts e under parent, if parent was added.
+// step counts the entry e for the entry parent, if parent was added.
 func (p *parents) step(t *hashCounts, parent, e blocklist.Entry) {
 	h := p.hash(blocklist.Name(parent.Key()))
 	if !t.has(h) {

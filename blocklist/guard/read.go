@@ -14,14 +14,14 @@ import (
 
 // Limits on files of names.
 const (
-	MaxNames = 1_000_000 // lines that are not blank
-	MaxBytes = 64 << 20
+	MaxNames = 1_000_000 // maximum number of lines; blank lines and comments do not count
+	MaxBytes = 64 << 20  // maximum size of the file
 )
 
-// ReadProtected reads a file of protected entries, one a line, in the syntax of [blocklist.ParseEntry]: example.com for
-// that name and all names below it, =example.com for that name alone, 192.0.2.0/24 for addresses. Comments begin with
-// #. It fails with [blocklist.ErrMalformed] at the first line that is invalid, because skipping it would leave a name
-// unprotected, and with [blocklist.ErrTooLarge] beyond [MaxNames] or [MaxBytes].
+// ReadProtected reads a file of protected entries, one a line, in the syntax of [blocklist.ParseEntry]: example.com
+// for that name and all names below it, =example.com for that name only, 192.0.2.0/24 for addresses. Comments begin
+// with #. It fails with [blocklist.ErrMalformed] at the first line that is invalid, because skipping that line would
+// leave a name unprotected. It fails with [blocklist.ErrTooLarge] beyond [MaxNames] or [MaxBytes].
 func ReadProtected(r io.Reader) ([]blocklist.Entry, error) {
 	var out []blocklist.Entry
 	err := readLines(r, func(line string) error {
@@ -38,9 +38,9 @@ func ReadProtected(r io.Reader) ([]blocklist.Entry, error) {
 	return out, nil
 }
 
-// ReadPopular reads a file of popular names, most popular first. A line is a name, or rank,name as in the public lists.
-// A name without a rank is ranked by its line. Comments begin with #. Ranks above top are left out; zero means no
-// limit. It fails like [ReadProtected].
+// ReadPopular reads a file of popular names, most popular first. A line is a name, or rank,name as in public lists. A
+// name without a rank has the number of its line as rank. Comments begin with #. Names with a rank above top are
+// omitted; a top of zero means no limit. It fails like [ReadProtected].
 func ReadPopular(r io.Reader, top int) ([]Popular, error) {
 	var out []Popular
 	err := readLines(r, func(line string) error {

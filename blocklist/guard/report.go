@@ -14,19 +14,19 @@ type Check string
 
 // The checks, in the order of a report.
 const (
-	CheckEmpty   Check = "empty"           // no entries are left
-	CheckGrowth  Check = "growth"          // too many additions at once
-	CheckShrink  Check = "shrink"          // too many removals at once
-	CheckRoot    Check = "root"            // the root of the DNS
-	CheckLabel   Check = "single-label"    // a top-level domain, or a name without one
-	CheckSuffix  Check = "public-suffix"   // below it, names belong to different people
-	CheckPrivate Check = "private-suffix"  // below it, names belong to the customers of a company
-	CheckProtect Check = "protected"       // it touches what is on the protected list
-	CheckPopular Check = "popular"         // it covers a popular name
-	CheckParent  Check = "parent"          // many other entries lie below it
-	CheckWide    Check = "wide-address"    // it covers too many addresses
-	CheckSpecial Check = "special-address" // addresses of the IANA special-purpose registries, or multicast
-	CheckLooks   Check = "lookalike"       // it looks like a protected or popular name, and is another name
+	CheckEmpty   Check = "empty"           // list without entries after the update
+	CheckGrowth  Check = "growth"          // too many additions in one update
+	CheckShrink  Check = "shrink"          // too many removals in one update
+	CheckRoot    Check = "root"            // entry for the root of the DNS
+	CheckLabel   Check = "single-label"    // entry for a single label, such as a top-level domain
+	CheckSuffix  Check = "public-suffix"   // entry for a public suffix: names below it belong to different people
+	CheckPrivate Check = "private-suffix"  // entry for a company's suffix: names below it belong to its customers
+	CheckProtect Check = "protected"       // entry that touches a protected name or address
+	CheckPopular Check = "popular"         // entry that covers a popular name
+	CheckParent  Check = "parent"          // entry with many other entries below it
+	CheckWide    Check = "wide-address"    // entry that covers too many addresses
+	CheckSpecial Check = "special-address" // entry that covers special-purpose addresses (IANA) or multicast
+	CheckLooks   Check = "lookalike"       // entry that looks like a protected or popular name, but is another name
 )
 
 // Checks returns all checks in the order of a report.
@@ -38,8 +38,8 @@ func Checks() []Check {
 	}
 }
 
-// Common reports whether long-standing lists usually trip the check. Such lists contain hosters that were blocked as a
-// whole, and names above other entries. In the first state of a list, these findings are reported and don't hold the
+// Common reports whether existing lists often have entries that trip the check: hosters that were blocked as a whole,
+// and names above other entries. In the first state of a list, these findings are only reported and do not hold the
 // update: there is no earlier state to keep, and the subscriber chose to trust the list.
 func (c Check) Common() bool { return c == CheckPrivate || c == CheckParent }
 
@@ -49,18 +49,19 @@ type Severity string
 // The severities.
 const (
 	SeverityHold   Severity = "hold"   // the update waits for a person
-	SeverityReport Severity = "report" // a person should know
+	SeverityReport Severity = "report" // the finding is only shown; the update passes
 )
 
 // Finding is one problem that a check found.
 type Finding struct {
 	Check    Check    `json:"check"`
 	Severity Severity `json:"severity"`
-	Entry    string   `json:"entry,omitempty"` // the target, as in a release; empty for a finding about the whole list
-	Why      string   `json:"why"`             // a sentence with the evidence
+	// Entry is the target of the entry, as in a release. It is empty for a finding about the whole list.
+	Entry string `json:"entry,omitempty"`
+	Why   string `json:"why"` // a sentence with the evidence
 	// Example is what the entry touches or looks like: the first protected or popular name or network that it covers, or
-	// the first entry below it. Others is how many more of these there are. Both are zero where a check has no such
-	// evidence.
+	// the first entry below it. Others is the number of further ones. Example is empty and Others is 0 for a check
+	// without such evidence.
 	Example string `json:"example,omitempty"`
 	Others  uint64 `json:"others,omitempty"`
 }
@@ -68,27 +69,29 @@ type Finding struct {
 // reason is why a check has a finding. If the text is empty, there is no finding.
 type reason struct {
 	text    string
-	example string // see [Finding]
+	example string // the example of the [Finding]
 	others  uint64
 }
 
 // Report contains the findings about one update.
 type Report struct {
-	// Holding findings come first; then by check; within a check in the order of the release.
+	// Findings are sorted: those that hold the update come first, then by check, within a check in the order of the
+	// release. There are at most 100 for each check and severity.
 	Findings []Finding        `json:"findings"`
-	Held     uint64           `json:"held"`     // number of findings that hold the update, shown or not
-	Reported uint64           `json:"reported"` // number of other findings, shown or not
-	Counts   map[Check]uint64 `json:"counts"`   // all findings by check; a check without any is left out
-	// SHA-256 of all holding findings, in hexadecimal; empty if there are none.
+	Held     uint64           `json:"held"`     // number of all findings that hold the update
+	Reported uint64           `json:"reported"` // number of all other findings
+	Counts   map[Check]uint64 `json:"counts"`   // number of all findings by check; without checks that have none
+	// Digest is the SHA-256 of all findings that hold the update, in hexadecimal; empty if there are none.
 	Digest string `json:"digest"`
 }
 
-// maxShown is how many findings of each check and severity a report lists; further ones are only counted.
+// maxShown is the maximum number of findings of each check and severity in a report. Further findings are only
+// counted.
 const maxShown = 100
 
 // collector gathers findings: it counts all findings, and keeps the first [maxShown] of each check and severity.
 type collector struct {
-	first  bool // the first state of a list: see [Check.Common]
+	first  bool // whether the update creates the first state of a list: see [Check.Common]
 	kept   map[Severity]map[Check][]Finding
 	report Report
 	sum    hash.Hash
@@ -134,7 +137,8 @@ func (c *collector) finish() *Report {
 // HeldError is a report of a held change, as an error. It wraps [blocklist.ErrHeld].
 type HeldError struct{ *Report }
 
-// Error implements error. It returns the holding finding, or the number of them if there are several.
+// Error implements error. It returns the finding that holds the change, or the number of such findings if there are
+// several.
 func (e *HeldError) Error() string {
 	if e.Held == 1 && len(e.Findings) > 0 {
 		return fmt.Sprintf("%v: %s", blocklist.ErrHeld, e.Findings[0])

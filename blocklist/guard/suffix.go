@@ -17,13 +17,15 @@ func suffixDate() string {
 	return cmp.Or(day, "unknown age")
 }
 
-// suffixInfo is the position of a name relative to the public suffixes.
+// suffixInfo has the public suffix of a name.
 type suffixInfo struct {
 	text   string
 	suffix string // the public suffix at or above text; one label longer than text if all names below text are suffixes
-	wild   bool   // text is a suffix by a wildcard rule such as *.ck: usually it is the name of one customer
-	icann  bool   // a suffix of a registry; otherwise of a company, or of a top-level domain without rules
-	site   string // the suffix and one more label, the domain of one owner; empty for a suffix
+	wild   bool   // whether text is a suffix by a wildcard rule such as *.ck: then it usually belongs to one customer
+	// icann is true if the suffix belongs to a registry. Otherwise it belongs to a company, or is a top-level domain
+	// without rules.
+	icann bool
+	site  string // the suffix and one more label: the domain of one owner; empty if text is a suffix
 }
 
 // locate looks up the public suffix of a name. It queries a child of the name, whose first label is *, to distinguish a
@@ -54,13 +56,13 @@ func isPrivateUse(name string) bool {
 	return false
 }
 
-// belowText returns the text of the name's child *, with one allocation.
+// belowText returns the text of the name directly below a name whose label is *, with one allocation.
 func belowText(name blocklist.Name) string {
 	var buf [2 + 4*blocklist.MaxName]byte
 	return string(name.Append(append(buf[:0], "*."...)))
 }
 
-// why returns the check that fails for listing the name and the reason, or "" if none fails.
+// why returns the check that an entry with this name trips, and the reason. Both are empty if it trips none.
 func (p suffixInfo) why(c coverage) (Check, string) {
 	switch {
 	case c.name.IsRoot():

@@ -23,7 +23,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// List looks up what is listed. [blocklist.Store] and [blocklist.Set] implement it.
+// List has the lookups that a filter needs. [blocklist.Store] and [blocklist.Set] implement it.
 type List interface {
 	LookupHost(host string) (blocklist.Match, bool)
 	LookupAddr(addr netip.Addr) (blocklist.Match, bool)
@@ -72,8 +72,8 @@ func (f Filter) Transport(next http.RoundTripper) http.RoundTripper {
 	return transport{f, next}
 }
 
-// lookup looks up the target of r. If a client sends the request to another host than it names, both hosts are looked
-// up.
+// lookup looks up the target of a client's or a server's request. If a client sends the request to another host than
+// the Host field names, both hosts are looked up.
 func (f Filter) lookup(r *http.Request) (blocklist.Match, bool, error) {
 	target := r.URL.RequestURI()
 	switch {

@@ -10,12 +10,12 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Lookup looks up a request: target is that of the request line in any form (RFC 9112, section 3.2), hosts are the
-// values of its Host fields. If the request names several hosts, all are looked up, because a proxy may send it to any
-// of them; a blocking match takes precedence. It accepts every spelling that [blocklist.ParseURL] accepts.
+// Lookup looks up a request: target is the target in its request line, in any form (RFC 9112, section 3.2), and hosts
+// are the values of its Host fields. If the request names several hosts, all are looked up, because a proxy may send
+// it to any of them; a blocking match takes precedence. It accepts every spelling that [blocklist.ParseURL] accepts.
 //
-// It fails with [blocklist.ErrMalformed] if nothing blocks the request and it is ambiguous: it names no host, or an
-// invalid one. Refuse such a request, because it may lead to anything that is listed.
+// If no entry blocks the request, Lookup fails with [blocklist.ErrMalformed] for an ambiguous request: it names no
+// host, or an invalid one. Refuse such a request, because it may lead to any listed host.
 func Lookup(l List, method, target string, hosts ...string) (blocklist.Match, bool, error) {
 	f := finding{list: l}
 	authority, path := "", target
@@ -51,7 +51,7 @@ type finding struct {
 	list   List
 	match  blocklist.Match
 	listed bool
-	err    error // why the request is ambiguous
+	err    error // why the request is ambiguous; nil: it is not
 }
 
 // take keeps a match if it is stronger than the previous one.
@@ -67,13 +67,13 @@ func (f *finding) fail(err error) {
 	}
 }
 
-// url looks up a URL.
+// url looks up a URL. It also checks the URL, and records an error.
 func (f *finding) url(url string) {
 	f.take(f.list.LookupURL(url))
 	f.fail(blocklist.CheckURL(url))
 }
 
-// at looks up path and query at the host of a Host field.
+// at looks up the URL of path and query at the host in a Host field.
 func (f *finding) at(host, path string) {
 	if strings.ContainsAny(host, `/\?#@`) {
 		f.fail(fmt.Errorf("host %.80q: %w: it holds more than a host", host, blocklist.ErrMalformed))
@@ -81,7 +81,7 @@ func (f *finding) at(host, path string) {
 	f.url("http://" + host + "/" + path)
 }
 
-// host looks up the host of host:port among the names and addresses. It parses the host like that of a URL, because
+// host looks up the host of host:port among names and addresses only. It parses the host like that of a URL, because
 // browsers and resolvers accept the same spellings there.
 func (f *finding) host(text string) {
 	authority, _ := cutAuthority(text)
@@ -98,7 +98,7 @@ func (f *finding) host(text string) {
 	f.take(f.list.LookupHost(u.Host))
 }
 
-// cutAuthority splits an absolute target into authority and rest.
+// cutAuthority splits the target of a request into its authority, without a scheme, and the rest.
 func cutAuthority(target string) (authority, rest string) {
 	if _, after, ok := strings.Cut(target, "://"); ok {
 		target = after

@@ -41,7 +41,7 @@ func (f Filter) refuse(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refusalWriter sets the refusal status if the handler writes none.
+// refusalWriter sets the status 451 if the handler behind it sets none.
 type refusalWriter struct {
 	http.ResponseWriter
 	begun bool
@@ -74,7 +74,7 @@ func (w *refusalWriter) FlushError() error {
 // Unwrap implements the method that [http.ResponseController] uses.
 func (w *refusalWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// refusal is the JSON body. It leaves out the entry, which may cover more than the requested URL.
+// refusal is the JSON body of a refusal. It does not contain the entry, which may cover more than the requested URL.
 type refusal struct {
 	Status    int    `json:"status"`
 	Title     string `json:"title"`
@@ -92,7 +92,7 @@ func object(m blocklist.Match) string {
 	return string(b) + "\n"
 }
 
-// page returns the HTML body.
+// page returns the HTML body of a refusal.
 func page(m blocklist.Match) string {
 	var b strings.Builder
 	b.WriteString("<!doctype html>\n<meta charset=utf-8>\n<meta name=viewport content=\"width=device-width\">\n<title>Unavailable For Legal Reasons</title>\n")

@@ -33,8 +33,8 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.filter.Response(r, m), nil
 }
 
-// Response returns the refusal of a request that has a match, for proxies that don't use net/http servers. Of the
-// request, only the method and the Accept field matter. [MatchOf] returns the match from the Request of the response.
+// Response returns the refusal of a request that has a match, for proxies that don't use net/http servers. It uses
+// only the method and the Accept field of the request. [MatchOf] returns the match from the Request of the response.
 func (f Filter) Response(r *http.Request, m blocklist.Match) *http.Response {
 	r = withMatch(r, m)
 	a := answer{header: http.Header{}, status: http.StatusOK}
@@ -46,7 +46,7 @@ func (f Filter) Response(r *http.Request, m blocklist.Match) *http.Response {
 	}
 }
 
-// answer records a response in memory.
+// answer is an [http.ResponseWriter] that stores the response in memory.
 type answer struct {
 	header http.Header
 	body   bytes.Buffer

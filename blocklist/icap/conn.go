@@ -20,17 +20,17 @@ import (
 	"github.com/argine-dns/argine/blocklist/httpfilter"
 )
 
-// conn is a connection. It answers its requests one after the other.
+// conn is a connection. It answers its requests one after another.
 type conn struct {
 	net.Conn
 	s *Server
 	r *bufio.Reader
 	w *bufio.Writer
 
-	until time.Time // latest deadline for reading request bodies; zero: deadlines are set elsewhere
+	until time.Time // latest deadline for reads of a request's body; zero: Read sets no deadlines
 
 	mu     sync.Mutex
-	busy   bool // a request is under way
+	busy   bool // whether a request is in progress
 	ending bool
 }
 
@@ -40,7 +40,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	return c
 }
 
-// Read sets a deadline for each read of a body.
+// Read implements [io.Reader]. While a body is read, it sets a deadline for each read.
 func (c *conn) Read(p []byte) (int, error) {
 	if !c.until.IsZero() {
 		deadline := time.Now().Add(stallTime)
@@ -54,7 +54,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// Write sets a deadline for each write.
+// Write implements [io.Writer]. It sets a deadline for each write.
 func (c *conn) Write(p []byte) (int, error) {
 	if err := c.SetWriteDeadline(time.Now().Add(stallTime)); err != nil {
 		return 0, err
@@ -62,7 +62,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// end closes the connection as soon as no request is in progress.
+// end closes the connection if it is idle. Otherwise the connection ends after the request in progress.
 func (c *conn) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -72,8 +72,7 @@ func (c *conn) end() {
 	}
 }
 
-// begin marks a request as in progress and reports whether it may proceed; done marks it as finished and reports
-// whether another may follow.
+// begin marks a request as in progress. It returns false if the connection is ending.
 func (c *conn) begin() (proceed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -94,7 +93,7 @@ func (c *conn) isEnding() bool {
 	return c.ending
 }
 
-// serve answers requests until the last one.
+// serve answers requests until the client or the server ends the connection.
 func (c *conn) serve() {
 	defer c.Close() //nolint:errcheck // the client is gone
 	for more := true; more; {
@@ -116,7 +115,7 @@ func (c *conn) serve() {
 	_ = c.w.Flush() // the last response before the server shuts down
 }
 
-// errLast ends the connection after a response that announced the end.
+// errLast ends the connection, after a response that has announced it.
 var errLast = errors.New("the last request")
 
 // serveOne reads and answers one request.
@@ -146,8 +145,8 @@ func (c *conn) serveOne() error {
 	return nil
 }
 
-// modify answers REQMOD. It reads the rest of the request before it answers, because a client may not read the response
-// before it has sent everything.
+// modify answers a REQMOD request. Before the answer, it reads the rest of the request, because some clients read the
+// response only after they have sent everything.
 func (c *conn) modify(q request) error {
 	if c.s.Ready != nil {
 		if err := c.s.Ready(); err != nil {
@@ -172,7 +171,8 @@ func (c *conn) modify(q request) error {
 	return nil
 }
 
-// judge returns the response to a refused request, or nil if the request may pass.
+// judge looks up a request. It returns the response with which the request is refused, or nil if the request may
+// pass.
 func (c *conn) judge(q *request) *http.Response {
 	if q.tooLong {
 		return plain(http.StatusRequestHeaderFieldsTooLarge,
@@ -209,7 +209,7 @@ func plain(status int, text string) *http.Response {
 	}
 }
 
-// refuse sends the response that the proxy passes to its client.
+// refuse sends a response that the proxy passes on to its client instead of forwarding the request.
 func (c *conn) refuse(q request, response *http.Response) error {
 	defer response.Body.Close() //nolint:errcheck // it is in memory
 	var head bytes.Buffer
@@ -244,7 +244,7 @@ func (c *conn) echo(q request) error {
 	return c.writeBody(func(w io.Writer) error { return copyBody(w, c.r) })
 }
 
-// writeBody writes a body in chunks.
+// writeBody writes a chunked body. The function write writes its content.
 func (c *conn) writeBody(write func(io.Writer) error) error {
 	chunks := httputil.NewChunkedWriter(c.w)
 	if err := write(chunks); err != nil {
@@ -272,7 +272,8 @@ func copyBody(w io.Writer, r *bufio.Reader) error {
 	return fmt.Errorf("reading a body: %w: its trailer", blocklist.ErrTooLarge)
 }
 
-// writeHead writes the status line and header of a response. The writer keeps its error, which Flush returns.
+// writeHead writes the status line and the header of an ICAP response. The buffered writer keeps an error until
+// Flush.
 func (c *conn) writeHead(q request, status int, text, encapsulated string, more ...string) {
 	fmt.Fprintf(c.w, "ICAP/1.0 %d %s\r\nISTag: %q\r\nDate: %s\r\nServer: argine\r\n", status, text, c.s.Version(),
 		time.Now().UTC().Format(http.TimeFormat))

@@ -5,10 +5,11 @@
 //	err := server.Serve(ctx, listener)
 //
 // The service's URL is icap://HOST:PORT/reqmod. A request that is not listed is answered with 204, No Content, as soon
-// as its header is read: the service asks for no body (Preview: 0). A listed one gets the refusal of package
-// httpfilter, with status 451. An ambiguous request is refused with HTTP status 400, and a too long header with 431
-// (RFC 6585). These are HTTP responses, not ICAP errors, so the proxy does not take the service for broken. The ISTag
-// changes with the lists, so a proxy drops its cached verdicts. A CONNECT shows only host and port.
+// as its header is read: the service asks for no body (Preview: 0). A listed request gets the refusal of package
+// httpfilter, with status 451. An ambiguous request is refused with HTTP status 400, and a request whose header is too
+// long with 431 (RFC 6585). These are HTTP responses, not ICAP errors, so the proxy does not regard the service as
+// failed. The ISTag changes with the lists, so a proxy drops its cached verdicts. A CONNECT request shows only host and
+// port.
 //
 // There is no TLS and no authentication: listen on an address that only the proxy can reach.
 package icap
@@ -31,14 +32,16 @@ const Path = "/reqmod"
 
 // Limits on what a client can use up. The body of a request is forwarded or discarded as it arrives, never stored.
 const (
-	maxHead       = 32 << 10  // bytes of an ICAP header
-	maxHTTPHead   = 128 << 10 // bytes of an HTTP header that is evaluated; a longer one is refused
-	maxPassedOver = 16 << 20  // bytes of a longer header that are skipped to keep the connection usable
+	maxHead     = 32 << 10  // maximum bytes of an ICAP header
+	maxHTTPHead = 128 << 10 // maximum bytes of an HTTP header; a request with a longer one is refused
+	// maxPassedOver is the maximum length of a longer HTTP header, in bytes. It is skipped, so that the connection stays
+	// usable.
+	maxPassedOver = 16 << 20
 	headTime      = 10 * time.Second
 	bodyTime      = 10 * time.Minute
-	stallTime     = 30 * time.Second // for reading the next bytes of a body, and for writing a response
-	idleTime      = 5 * time.Minute  // between requests
-	endTime       = 5 * time.Second  // for requests in progress when the server shuts down
+	stallTime     = 30 * time.Second // time limit for each read of a body and each write of a response
+	idleTime      = 5 * time.Minute  // time limit for the pause between requests
+	endTime       = 5 * time.Second  // time limit for requests in progress when the server shuts down
 	optionsTTL    = time.Minute
 )
 
@@ -51,16 +54,17 @@ type Server struct {
 	// Version returns the version of the filter's list, at most 30 letters and digits, such as
 	// [blocklist.Store.Version]. It changes whenever lookup results may change.
 	Version func() string
-	// Ready returns an error while requests can't be answered. They get status 503 then, and the proxy acts as
-	// configured for a failed service. Nil: always ready.
+	// Ready returns an error while the service can't answer requests. It then answers with status 503, and the proxy
+	// does what it is configured to do if the service fails. Nil: always ready.
 	Ready func() error
-	// MaxConnections is how many connections are served at once; further ones wait. Zero: [DefaultConnections].
+	// MaxConnections is the maximum number of connections that are served at once. Further connections wait. Zero:
+	// [DefaultConnections].
 	MaxConnections int
 	Log            *slog.Logger // nil: nothing is logged
 }
 
-// Serve answers requests on connections from l until ctx ends, and closes l. Requests in progress get some seconds to
-// finish. It returns the error of l, or nil after the end of ctx.
+// Serve answers requests on connections from l until ctx ends, and closes l. Requests in progress have five seconds
+// to finish. It returns the error of l, or nil after the end of ctx.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	running := *s
 	if running.MaxConnections <= 0 {
@@ -132,7 +136,8 @@ func (a *conns) serve(c *conn) {
 	})
 }
 
-// end closes idle connections at once, and each other one after its response.
+// end closes idle connections at once, and the others after the response in progress, or after endTime. It waits
+// until all are closed.
 func (a *conns) end() {
 	a.each(func(c *conn) { c.end() })
 	late := time.AfterFunc(endTime, func() { a.each(func(c *conn) { _ = c.Close() }) }) // slow clients

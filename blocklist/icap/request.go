@@ -15,7 +15,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// statusError is an error that is answered with an ICAP status; the connection is closed afterwards.
+// statusError is an error with the ICAP status to answer. The connection is closed after the answer.
 type statusError struct {
 	status int
 	text   string
@@ -29,16 +29,16 @@ func bad(format string, args ...any) error {
 	return &statusError{http.StatusBadRequest, "Bad Request", fmt.Errorf(format, args...)}
 }
 
-// request is an ICAP request, without the encapsulated body.
+// request is an ICAP request, without the body of the HTTP request in it.
 type request struct {
 	method  string
 	header  textproto.MIMEHeader
-	http    []byte // header of the HTTP request as received
-	tooLong bool   // that header was too long and was skipped
-	hasBody bool   // a body, or its preview, follows
+	http    []byte // header of the HTTP request, as received
+	tooLong bool   // whether the HTTP header was too long, and was skipped
+	hasBody bool   // whether a body, or its preview, follows
 	preview bool
-	allow   bool // Allow: 204, so 204 may be sent without a preview
-	last    bool // the client asked to close the connection
+	allow   bool // whether the client accepts 204 without a preview (Allow: 204)
+	last    bool // whether the connection is closed after this request
 }
 
 // readRequest reads a request up to its body. It returns [io.EOF] if the client closed the connection before the
@@ -76,7 +76,7 @@ func readRequest(r *bufio.Reader) (q request, err error) {
 	return q, err
 }
 
-// readHead reads lines up to an empty one. Empty lines before the first line are skipped.
+// readHead reads lines up to an empty line. It skips empty lines before the first line.
 func readHead(r *bufio.Reader) (head []byte, err error) {
 	whole := true // the previous read ended at a line end
 	for seen := 0; seen < maxHead; {
@@ -129,7 +129,8 @@ func (q *request) readLine(line string) error {
 	return nil
 }
 
-// readEncapsulated parses the Encapsulated field, and returns the length of the HTTP header.
+// readEncapsulated parses the Encapsulated field of a REQMOD request. It returns the length of the HTTP header, in
+// bytes.
 func (q *request) readEncapsulated(field string) (n int, err error) {
 	first, second, _ := strings.Cut(field, ",")
 	kind, size, _ := strings.Cut(strings.TrimSpace(second), "=")
@@ -183,7 +184,7 @@ func parseHTTP(head []byte) (q httpRequest) {
 	return q
 }
 
-// fields yields the fields of a header, unfolded.
+// fields yields the fields of an HTTP header. It joins folded lines.
 func fields(text string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		field := ""
@@ -203,8 +204,8 @@ func fields(text string) iter.Seq[string] {
 	}
 }
 
-// isMethod reports whether a method is a token (RFC 9110, section 5.6.2). A line that is split at other characters than
-// spaces has none.
+// isMethod reports whether a text is a valid method: a token (RFC 9110, section 5.6.2). It is not if the request line
+// has other separators than spaces.
 func isMethod(method string) bool {
 	odd := func(c rune) bool {
 		return (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)

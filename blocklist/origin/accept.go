@@ -28,17 +28,18 @@ type push struct {
 	root   *trust.Root // the newest root
 	urgent orders      // the urgent orders to publish with the release
 	spec   trust.TargetsSpec
-	here   map[string]trust.File // files that the origin has published and still stores, by path
-	known  bool                  // the origin has already published this release
-	done   bool                  // the release is published under this root with all its files: there is nothing to do
+	here   map[string]trust.File // published files that the origin still has, by path
+	known  bool                  // whether the origin has already published this release
+	done   bool                  // whether there is nothing to do: the release is published under this root with all its files
 }
 
-// held reports whether the origin stores this file, already verified.
+// held reports whether the origin has this file. Its content was verified when it was received.
 func (p *push) held(f trust.File) bool {
 	return p.here[f.Path].Equal(f)
 }
 
-// checkMissing returns a [trust.MissingError] that lists the files that neither the origin nor the bundle has.
+// checkMissing returns a [trust.MissingError] with the files of the release that neither the origin nor the bundle
+// has. The function came reports whether the bundle has a file.
 func (p *push) checkMissing(came func(trust.File) bool) error {
 	var missing []string
 	for _, f := range p.spec.All() {
@@ -53,20 +54,20 @@ func (p *push) checkMissing(came func(trust.File) bool) error {
 }
 
 // Accept receives a bundle, verifies it completely, signs a snapshot and a timestamp, and publishes the release.
-// Nothing becomes visible before everything is verified and durable; a push that fails changes nothing. Pushing a
+// Nothing becomes visible before everything is verified and durable. A push that fails changes nothing. Pushing a
 // published release again is not an error.
 //
-// Errors: [blocklist.ErrUntrusted] when signatures are missing (the text names the signers) or when content does not
-// match its signed digest; [blocklist.ErrGap] when neither bundle nor origin has a file of the release;
-// [blocklist.ErrRollback] for an older release, and [blocklist.ErrEquivocation] for
-// one that contradicts what is published; [blocklist.ErrExpired]; [blocklist.ErrMalformed];
-// [blocklist.ErrTooLarge]; [blocklist.ErrBusy] when another process holds the folder's lock.
+// Accept fails with [blocklist.ErrUntrusted] if signatures are missing (the text names the signers) or content does
+// not match its signed hash, with [blocklist.ErrGap] if neither the bundle nor the origin has a file of the release,
+// with [blocklist.ErrRollback] for an older release, with [blocklist.ErrEquivocation] for a release that contradicts
+// a published one, and with [blocklist.ErrBusy] if another process keeps the folder's lock. It also fails with
+// [blocklist.ErrExpired], [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
 func (o *Origin) Accept(ctx context.Context, bundle io.Reader) (blocklist.Header, error) {
 	return o.accept(ctx, &rootChain{o: o}, bundle, func() {})
 }
 
-// accept implements Accept with the roots that the caller supplies. It calls verified once the officers' signatures on
-// the push are verified.
+// accept implements Accept. The caller provides the chain that reads the roots. As soon as the officers' signatures
+// on the push are verified, accept calls verified.
 func (o *Origin) accept(ctx context.Context, roots *rootChain, bundle io.Reader, verified func()) (h blocklist.Header,
 	err error,
 ) {
@@ -86,7 +87,7 @@ func (o *Origin) accept(ctx context.Context, roots *rootChain, bundle io.Reader,
 	return p.header()
 }
 
-// keepEvidence keeps the proof of an equivocation in the origin's folder.
+// keepEvidence stores the proof in the origin's folder, if err is an equivocation.
 func (o *Origin) keepEvidence(err error) {
 	var twice *trust.EquivocationError
 	if !errors.As(err, &twice) {
@@ -139,9 +140,9 @@ func (c *rootChain) check(st *state, b *trust.Bundle) (*push, error) {
 	return p, p.checkUrgent(st, b.Urgent)
 }
 
-// checkUrgent verifies urgent orders and refuses a rollback. A push without urgent orders keeps the published ones,
-// because subscribers would report them missing otherwise. Orders older than the published ones are ignored if they
-// belong to an earlier release: they are void, so they are no reason to refuse the push.
+// checkUrgent verifies urgent orders and refuses a rollback. If a push has no urgent orders, the published orders
+// stay, because subscribers would report them missing otherwise. Orders that are older than the published orders and
+// belong to an earlier release are ignored: they have no effect, so they are no reason to refuse the push.
 func (p *push) checkUrgent(st *state, next []byte) error {
 	p.urgent = st.urgent
 	if len(next) == 0 || bytes.Equal(next, st.urgent.doc) {
@@ -179,10 +180,10 @@ func (p *push) openUrgent(st *state, next []byte) (spec trust.UrgentSpec, err er
 	return spec, err
 }
 
-// clockSkew is the accepted difference between the clocks of an officer and of the origin.
+// clockSkew is the accepted difference between the clock of this origin and those of officers and subscribers.
 const clockSkew = 5 * time.Minute
 
-// checkTargets verifies the signatures of targets. It refuses a release that is older than the published one, or that
+// checkTargets verifies the signatures of targets. It refuses a release that is older than the published release or
 // contradicts it.
 func (p *push) checkTargets(st *state, targets []byte) (err error) {
 	if p.spec, err = trust.ParseTargets(targets); err != nil {
@@ -249,7 +250,8 @@ func (o *Origin) commit(p *push, b *trust.Bundle, work *upload) error {
 	return nil
 }
 
-// writeDocuments writes roots and targets. Existing documents stay unchanged.
+// writeDocuments writes new roots, targets and urgent orders. It does not change documents that are already
+// published.
 func (st *state) writeDocuments(p *push) error {
 	docs := map[string][]byte{trust.TargetsName(p.spec.Version): p.spec.Bytes()}
 	for version, root := range p.roots.docs {
@@ -271,7 +273,7 @@ func (st *state) writeDocuments(p *push) error {
 	return nil
 }
 
-// contextReader fails reads once its context ends.
+// contextReader is a reader that fails after its context has ended.
 type contextReader struct {
 	ctx context.Context //nolint:containedctx // the reader lives as long as the call it belongs to
 	r   io.Reader

@@ -8,8 +8,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// removeOld removes all but the newest [keepReleases] releases with their documents and files. It also removes urgent
-// orders with a version above the published one, for example those of an officer whose key was withdrawn.
+// removeOld removes all documents except the newest [keepReleases] of each role, and the release files that no
+// remaining document names. It also removes urgent orders with a version above the published one, for example those
+// of an officer whose key was withdrawn.
 func (st *state) removeOld(now orders) error {
 	err := removeAllBut(keepReleases, st.dir.Versions("snapshot"),
 		func(v int64) string { return st.dir.Path(trust.SnapshotName(v)) })
@@ -37,7 +38,7 @@ func removeAllBut(keep int, versions []int64, path func(int64) string) (err erro
 	return err
 }
 
-// removeUncommitted removes the roots that an interrupted push wrote.
+// removeUncommitted removes the roots of an interrupted push: their versions are above that of the published root.
 func (st *state) removeUncommitted() (err error) {
 	for _, v := range st.dir.Versions("root") {
 		if st.timestamp.Root > 0 && v > st.timestamp.Root {

@@ -17,11 +17,13 @@ import (
 )
 
 const (
-	maxListeners = 10_000           // connections at /events; if there are more, the client with the most loses one
-	maxFilters   = 64               // lists that one connection may subscribe to
+	// maxListeners is the maximum number of connections at /events. Beyond it, the client with the most connections
+	// loses one.
+	maxListeners = 10_000
+	maxFilters   = 64               // maximum number of lists that one connection may subscribe to
 	heartbeat    = 15 * time.Second // interval of the comments that keep a connection alive through proxies
 	writeTimeout = 10 * time.Second // time limit for writing one message to a listener
-	pollInterval = time.Second      // interval of polling the folder for releases that other processes publish
+	pollInterval = time.Second      // interval of checking the folder for releases that other processes publish
 )
 
 // event is the newest state of a list: the serial, and the version of its urgent orders (0 if there never were any).
@@ -34,26 +36,26 @@ func (e event) String() string {
 	return fmt.Sprintf(`"serial":%d,"urgent":%d`, e.serial, e.urgent)
 }
 
-// announcements holds the connections at /events and the newest event of each list. The zero value is ready to use.
+// announcements has the connections at /events and the newest event of each list. The zero value is ready to use.
 type announcements struct {
 	mu        sync.Mutex
 	listeners map[*listener]struct{}
 	clients   map[netip.Prefix]int // number of listeners by client
-	newest    map[string]event     // by list
-	readAt    map[string]time.Time // date of the timestamp at the last read, by list
+	newest    map[string]event     // newest event of each list
+	readAt    map[string]time.Time // file time of each list's timestamp when it was last read
 	ended     bool
 }
 
 // listener is one connection at /events. A slow listener skips events: only the newest event of each list is queued.
 type listener struct {
 	client  netip.Prefix
-	lists   []string // the lists it subscribes to; empty: all
+	lists   []string // the lists that it subscribes to; empty: all
 	pending map[string]event
-	wake    chan struct{} // buffered, one element
+	wake    chan struct{} // wakes serveEvents when there is an event; capacity 1
 	ended   chan struct{}
 }
 
-// announce queues an event for all listeners of a list, if it is newer than the last one.
+// announce queues an event for all listeners of a list, if it is newer than the list's last event.
 func (a *announcements) announce(list string, e event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -102,8 +104,8 @@ func (a *announcements) join(client netip.Prefix, lists []string) (*listener, bo
 	return l, true
 }
 
-// makeRoom closes one listener of the client with the most listeners, if that client has at least two listeners more
-// than the new one. It reports whether it did.
+// makeRoom makes room for a new listener of a client: it closes one listener of the client with the most listeners.
+// It returns false if that client would then have fewer listeners than the new listener's client.
 func (a *announcements) makeRoom(client netip.Prefix) bool {
 	most := client
 	for c, n := range a.clients {
@@ -130,7 +132,7 @@ func (a *announcements) leave(l *listener) {
 	a.remove(l)
 }
 
-// remove removes a listener; removing it twice is harmless.
+// remove removes a listener. It does nothing if the listener is already removed.
 func (a *announcements) remove(l *listener) {
 	if _, ok := a.listeners[l]; !ok {
 		return
@@ -150,7 +152,7 @@ func (a *announcements) takePending(l *listener) map[string]event {
 	return all
 }
 
-// end closes all connections and refuses further ones; end(false) accepts connections again.
+// end closes all connections and refuses new ones if ended is true. Otherwise it accepts connections again.
 func (a *announcements) end(ended bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -164,7 +166,8 @@ func (a *announcements) end(ended bool) {
 	clear(a.clients)
 }
 
-// needsReading reports whether the timestamp with this date has not been read yet.
+// needsReading reports whether a list's timestamp must be read, since its file time differs from the time at the last
+// read. It records the new time.
 func (a *announcements) needsReading(list string, date time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -178,7 +181,7 @@ func (a *announcements) needsReading(list string, date time.Time) bool {
 	return true
 }
 
-// announceAll announces the releases that other processes published in the folder.
+// announceAll announces releases that other processes have published in the folder.
 func (o *Origin) announceAll() error {
 	lists, err := o.lists()
 	for _, list := range lists {
@@ -232,7 +235,8 @@ func (o *Origin) watch(ctx context.Context) {
 	}
 }
 
-// serveEvents sends the newest event of each list, and every later one, as server-sent events.
+// serveEvents answers GET /events: it sends the newest event of each list, and then each new event, as server-sent
+// events.
 func (o *Origin) serveEvents(w http.ResponseWriter, r *http.Request) {
 	lists := r.URL.Query()["list"]
 	if len(lists) > maxFilters {
@@ -255,8 +259,8 @@ func (o *Origin) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// clientOf returns the network that a request comes from: an IPv4 address or an IPv6 /56, the usual size of one
-// customer.
+// clientOf returns the network of the client that sent a request: its IPv4 address, or the IPv6 prefix of length 56,
+// the usual size of one customer.
 func clientOf(r *http.Request) netip.Prefix {
 	from, _ := netip.ParseAddrPort(r.RemoteAddr) // unparsable addresses share one client
 	bits := 56

@@ -22,23 +22,26 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// document matches the documents that a request may name below /lists/LIST/. Beside them and the release files, no file
-// is ever opened.
+// document matches the names of documents below /lists/LIST/. Requests can open only these documents and release
+// files.
 var document = regexp.MustCompile(`^(timestamp|[1-9][0-9]{0,18}\.(root|snapshot|targets|urgent))\.json$`)
 
 const (
 	maxPush = 4 << 30 // size limit of a push, in bytes
-	// After a push is refused, this many bytes of it are still read and discarded, so that the client reads the answer.
+	// maxDiscard is the number of bytes of a refused push that are still read and discarded, so that the client reads
+	// the answer.
 	maxDiscard  = 16 << 20
-	discardTime = 5 * time.Second  // time limit for that discarding
-	stall       = 30 * time.Second // longest pause within a push, and the minimum time to write an answer
-	asking      = time.Minute      // time limit for the documents of a push; the sender is still unknown
-	minRate     = 16 << 10         // minimum rate at which a client reads an answer, bytes a second
-	minPush     = 4 << 10          // minimum average rate of a push after its first minute, bytes a second
+	discardTime = 5 * time.Second // time limit for discarding the rest of a refused push
+	// stall is the maximum time between two reads of a push, and the minimum of the time limit for writing an answer.
+	stall = 30 * time.Second
+	// asking is the time limit for the documents of a push, since the sender is unknown until they are verified.
+	asking  = time.Minute
+	minRate = 16 << 10 // minimum rate at which a client must read an answer, in bytes per second
+	minPush = 4 << 10  // minimum average rate of a push after its first minute, in bytes per second
 )
 
-// Limits on concurrent pushes, in total and for each list. Asking pushes have unverified documents; receiving pushes
-// are signed by officers and send their files.
+// Limits on concurrent pushes, in total and for each list. In the asking phase, the documents of a push are read and
+// not yet verified. In the receiving phase, the officers' signatures are verified, and its files are read.
 const (
 	maxAsking, maxAskingEach       = 32, 8
 	maxReceiving, maxReceivingEach = 8, 2
@@ -90,8 +93,8 @@ func (o *Origin) servePush(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s serial %d with %d entries is published\n", h.List, h.Serial, h.Entries)
 }
 
-// receivePush receives a push for a list. Unverified input costs little: the body of a push for a list that the origin
-// does not trust is not read at all. For trusted lists, only a few pushes are read at a time.
+// receivePush receives a push for a list. It limits the cost of unverified input: for a list that the origin does not
+// trust, it does not read the body. For other lists, it reads only a few pushes at a time.
 func (o *Origin) receivePush(ctx context.Context, list string, body *progressReader) (h blocklist.Header, err error) {
 	roots := &rootChain{o: o}
 	if err = blocklist.CheckListName(list); err == nil {
@@ -120,7 +123,8 @@ func refuse(w http.ResponseWriter, err error) {
 	http.Error(w, text, code)
 }
 
-// errSlow ends a push that is so slow that it would keep its connection and disk space indefinitely.
+// errSlow is the error for a push that is too slow. It could otherwise keep its connection and disk space
+// indefinitely.
 var errSlow = fmt.Errorf("too slow, %w", os.ErrDeadlineExceeded)
 
 // progressReader sets a deadline for every read of a push and enforces a minimum average rate. Time spent between
@@ -128,7 +132,7 @@ var errSlow = fmt.Errorf("too slow, %w", os.ErrDeadlineExceeded)
 type progressReader struct {
 	r       io.Reader
 	control *http.ResponseController
-	until   time.Time // absolute deadline of all reads; zero: each read may take up to stall
+	until   time.Time // deadline of all reads together; zero: each read may take up to stall
 	n       int64
 	waited  time.Duration
 }
@@ -177,7 +181,8 @@ func answer(err error) (code int, text string) {
 	return code, err.Error()
 }
 
-// missing returns the files that a push lacks, one a line.
+// missing returns the paths of the files that a push lacks, one a line. For another error, it returns the error's
+// text.
 func missing(err error) string {
 	if e := (*trust.MissingError)(nil); errors.As(err, &e) {
 		return strings.Join(e.Paths, "\n")
@@ -209,7 +214,7 @@ func (o *Origin) serveFile(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveContent serves a release file from disk. It serves a document from memory, because its ETag is computed from its
+// serveContent serves a file: a release file from disk, a document from memory, because its ETag is computed from its
 // content.
 func serveContent(w http.ResponseWriter, r *http.Request, name string, f *os.File, info fs.FileInfo) error {
 	head := w.Header()
@@ -269,7 +274,7 @@ func splitPath(path string) (list, name string, ok bool) {
 	return list, name, document.MatchString(name) && blocklist.CheckListName(list) == nil
 }
 
-// healthFor is how long the result of /healthz is cached: any client may request it, and each check reads all lists.
+// healthFor is how long the result of /healthz is cached. Any client may request it, and each check reads all lists.
 const healthFor = time.Second
 
 // health is the cached result of a health check.
@@ -287,7 +292,7 @@ func (o *Origin) serveHealth(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
-// healthy reports whether every list can be read and has a timestamp in date.
+// healthy reports whether every list can be read and has an unexpired timestamp. It caches the result for healthFor.
 func (o *Origin) healthy() bool {
 	o.health.mu.Lock()
 	defer o.health.mu.Unlock()

@@ -21,8 +21,8 @@ import (
 // keyName is the name of the origin in its online keys.
 const keyName = "origin"
 
-// keyFile returns the file name of an online key: online.key, online-2.key and so on. The .pub file beside it holds the
-// public key, which agencies add to a list's root.
+// keyFile returns the file name of an online key with the given ending: online.key, online-2.key and so on. The file
+// with the ending .pub has the public key, which agencies add to a list's root.
 func keyFile(number int, ending string) string {
 	if number == 1 {
 		return "online" + ending
@@ -30,7 +30,7 @@ func keyFile(number int, ending string) string {
 	return fmt.Sprintf("online-%d%s", number, ending)
 }
 
-// maxKeys is the maximum number of online keys of an origin, past ones included.
+// maxKeys is the maximum number of online keys of an origin, including keys that are no longer used.
 const maxKeys = 1000
 
 // Init creates the folder of an origin with a new online key, and returns the public key for the agencies' roots. It
@@ -46,8 +46,8 @@ func Init(dir string) (public string, err error) {
 	return makeKey(dir, 1)
 }
 
-// Rekey creates another online key, and returns its public key as text and the path of its file. The origin signs a
-// list with it after a push whose root names the new key. Older keys stay for the other lists.
+// Rekey creates another online key, and returns its public key as text and the path of the file with it. After a push
+// whose root names the new key, the origin signs that list with it. Older keys stay for the other lists.
 func (o *Origin) Rekey(ctx context.Context) (public, path string, err error) {
 	err = o.change(ctx, func() error {
 		for number := 2; number <= maxKeys; number++ {
@@ -80,14 +80,14 @@ func makeKey(dir string, number int) (public string, err error) {
 	return public, nil
 }
 
-// keyFiles returns the paths of all private keys in the folder.
+// keyFiles returns the paths of all private online keys in the folder.
 func keyFiles(dir string) []string {
 	files, _ := filepath.Glob(filepath.Join(dir, "online*.key"))
 	return files
 }
 
-// signer reads from disk the online key that a root names. It fails with [blocklist.ErrUntrusted] if this origin has no
-// key of the root.
+// signer reads the online key that a root names from disk. It fails with [blocklist.ErrUntrusted] if this origin does
+// not have that key.
 func (o *Origin) signer(r *trust.Root) (ed25519.PrivateKey, error) {
 	var newest notekey.Key
 	for _, path := range keyFiles(o.dir) {

@@ -32,7 +32,7 @@ import (
 // Names of files within the folder of an origin.
 const (
 	listsDir    = "lists"    // public files
-	workDir     = "tmp"      // unfinished pushes
+	workDir     = "tmp"      // temporary folders of pushes
 	evidenceDir = "evidence" // proofs of equivocations, by list
 	lockFile    = "lock"
 )
@@ -51,9 +51,9 @@ type Options struct {
 type Origin struct {
 	dir string
 	o   Options
-	mu  sync.Mutex // locks out other goroutines; the folder's lock file works between processes only
+	mu  sync.Mutex // serialises the goroutines of this process; the folder's lock file works only between processes
 
-	receipts sync.Mutex // locks out other goroutines that change receipts
+	receipts sync.Mutex // serialises the goroutines that change receipts
 
 	asking, receiving semaphore // limits on concurrent pushes
 
@@ -62,7 +62,7 @@ type Origin struct {
 	events   announcements
 }
 
-// Open opens a folder that Init created, and removes the leftovers of interrupted pushes. It starts no goroutine.
+// Open opens a folder that Init created, and removes what interrupted pushes left there. It starts no goroutine.
 func Open(dir string, o Options) (*Origin, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -84,7 +84,7 @@ func Open(dir string, o Options) (*Origin, error) {
 	return or, errors.Join(or.change(context.Background(), or.removeLeftovers), or.removeReceiptLeftovers())
 }
 
-// lockWait is how long a change waits for a lock that another process holds.
+// lockWait is the maximum time that a change waits for a lock of another process.
 const lockWait = 3 * time.Second
 
 // change runs do under the folder's lock. It fails with [blocklist.ErrBusy] if another process keeps the lock.
@@ -106,9 +106,9 @@ func (o *Origin) lock(ctx context.Context, path string) (io.Closer, error) {
 	return lock, err
 }
 
-// Trust makes the origin accept pushes for the list of this root, and returns the list's name. Enough of the root's own
-// officers must have signed it, and it must name this origin's online key. Repeating it with the same root is not an
-// error; newer roots arrive with pushes.
+// Trust makes the origin accept pushes for the list of a root, and returns the list's name. Enough of the root's own
+// officers must have signed it, and it must name an online key of this origin. Trusting the same root again is not an
+// error. Newer roots come with pushes.
 func (o *Origin) Trust(root []byte) (list string, err error) {
 	root, err = utf8text.Decode(root)
 	if err != nil {

@@ -23,23 +23,23 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// Names within the folder of a list's receipts, which is not public.
+// Names of files and folders for the receipts of a list. They are not public.
 const (
 	receiptsDir = "receipts"
-	listSuffix  = "_" // not allowed in list names, so that no list's folder lies inside another's
+	listSuffix  = "_" // last part of a list's folder; list names can't have it, so no folder is inside another list's
 	keysFile    = "keys"
 	tokenFile   = "token"
 )
 
-// keepReceipts is how many receipts of each subscriber are stored.
+// keepReceipts is the maximum number of stored receipts of each subscriber.
 const keepReceipts = 64
 
 func (o *Origin) receiptsDir(list string) string {
 	return filepath.Join(o.dir, receiptsDir, filepath.FromSlash(list), listSuffix)
 }
 
-// changeReceipts runs do in the folder of a list's receipts. The folder has its own lock, so receipts don't wait for
-// pushes.
+// changeReceipts calls do with the folder of a list's receipts. The folder has its own lock, so receipts don't wait
+// for pushes.
 func (o *Origin) changeReceipts(ctx context.Context, list string, do func(dir string) error) error {
 	o.receipts.Lock()
 	defer o.receipts.Unlock()
@@ -65,9 +65,9 @@ func (o *Origin) removeReceiptLeftovers() error {
 	return err
 }
 
-// AddSubscriber registers a subscriber's public key (as text), so that the origin accepts receipts for a list signed
-// with it. It returns the name of the key's holder. The first subscriber creates the token for reading receipts; see
-// [Origin.TokenPath].
+// AddSubscriber registers the public key of a subscriber, given as text. The origin then accepts receipts for the
+// list that are signed with this key. AddSubscriber returns the name of the key's holder. For the first subscriber of
+// the list, it creates the token for reading receipts; see [Origin.TokenPath].
 func (o *Origin) AddSubscriber(ctx context.Context, list, key string) (name string, err error) {
 	if _, err := o.load(list); err != nil {
 		return "", err
@@ -96,8 +96,8 @@ func (o *Origin) AddSubscriber(ctx context.Context, list, key string) (name stri
 	return v.Name(), nil
 }
 
-// RemoveSubscriber unregisters the key with that name; its receipts are refused from then on. Stored receipts stay in
-// the folder, but WriteReceipts leaves them out.
+// RemoveSubscriber unregisters the key with a name. The origin then refuses receipts signed with this key. Stored
+// receipts stay in the folder, but WriteReceipts omits them.
 func (o *Origin) RemoveSubscriber(ctx context.Context, list, name string) error {
 	if _, err := o.load(list); err != nil {
 		return err
@@ -129,8 +129,8 @@ func (o *Origin) SubscriberKeys(list string) (string, error) {
 	return text, err
 }
 
-// TokenPath returns the path of the token for reading a list's receipts over HTTP. The token shows who subscribes and
-// which release each subscriber has: keep it secret.
+// TokenPath returns the path of the file with the token for reading a list's receipts over HTTP. Keep the token
+// secret: the receipts show who subscribes, and which release each subscriber has.
 func (o *Origin) TokenPath(list string) string { return filepath.Join(o.receiptsDir(list), tokenFile) }
 
 func (o *Origin) readKeys(dir string) (text string, keys receipt.Keys, err error) {
@@ -151,10 +151,10 @@ func makeToken(path string) error {
 	return disk.WriteFile(path, []byte(rand.Text()+"\n"), 0o600)
 }
 
-// AcceptReceipt verifies a receipt for a list and stores it. A receipt whose digest differs from the signed one is
-// stored and logged, because receipts exist to reveal that. Sending a receipt again is not an error. It fails with
-// [blocklist.ErrUntrusted] for an unregistered key, another list, a serial that was never published here, or a time in
-// the future; other errors are those of [receipt.Open].
+// AcceptReceipt verifies a receipt for a list and stores it. If its digest differs from the signed digest, it is
+// stored and logged, because receipts exist to reveal that. Sending a receipt again is not an error. AcceptReceipt
+// fails with [blocklist.ErrUntrusted] for an unregistered key, another list, a serial that was never published here,
+// or a time that is in the future or before the release. Other errors are those of [receipt.Open].
 func (o *Origin) AcceptReceipt(ctx context.Context, list string, b []byte) error {
 	st, err := o.load(list)
 	if err != nil {
@@ -174,7 +174,7 @@ func (o *Origin) AcceptReceipt(ctx context.Context, list string, b []byte) error
 	return o.changeReceipts(ctx, list, func(dir string) error { return keepReceipt(statementsPath(dir, holder), b) })
 }
 
-// checkReceipt compares a receipt with the published release.
+// checkReceipt compares the list, serial, time and digest of a receipt with the published releases.
 func (o *Origin) checkReceipt(st *state, r receipt.Receipt, holder string) error {
 	now := time.Now()
 	switch {
@@ -201,8 +201,8 @@ func (o *Origin) checkReceipt(st *state, r receipt.Receipt, holder string) error
 	return nil
 }
 
-// signed returns the signed release (serial and digest) with this serial. It searches the stored targets from the
-// newest down, since each also names earlier releases; ok is false if none has the serial.
+// signed returns the signed release with a serial. It searches the stored targets documents from the newest down,
+// since each also names earlier releases. It returns false if none of them names the serial.
 func (st *state) signed(serial uint64) (r trust.Release, ok bool, err error) {
 	for _, version := range slices.Backward(st.dir.Versions("targets")) {
 		b, err := os.ReadFile(st.dir.Path(trust.TargetsName(version)))
@@ -220,12 +220,12 @@ func (st *state) signed(serial uint64) (r trust.Release, ok bool, err error) {
 	return r, ok, nil
 }
 
-// statementsPath returns the path of one subscriber's receipts.
+// statementsPath returns the path of the file with one subscriber's receipts.
 func statementsPath(dir, holder string) string {
 	return filepath.Join(dir, fmt.Sprintf("from-%.12x", sha256.Sum256([]byte(holder))))
 }
 
-// keepReceipt appends a receipt to a file, and drops the oldest beyond [keepReceipts].
+// keepReceipt appends a receipt to a file. If the file then has more than [keepReceipts], it drops the oldest ones.
 func keepReceipt(path string, b []byte) error {
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

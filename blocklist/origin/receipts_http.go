@@ -64,7 +64,7 @@ func (o *Origin) mayRead(list, authorization string) bool {
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && ok && want != ""
 }
 
-// deadlineWriter sets a deadline for each write.
+// deadlineWriter sets a new deadline for each write.
 type deadlineWriter struct {
 	w       io.Writer
 	control *http.ResponseController

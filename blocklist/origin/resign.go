@@ -12,8 +12,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// Run re-signs timestamps, renews snapshots before they expire, and announces releases that other processes publish in
-// the folder, until ctx ends. Errors are logged and the operation is retried.
+// Run re-signs timestamps, renews snapshots before they expire, and announces releases that other processes publish
+// in the folder. It returns when ctx ends. It logs errors and tries again.
 func (o *Origin) Run(ctx context.Context) {
 	var watching sync.WaitGroup
 	watching.Go(func() { o.watch(ctx) })
@@ -40,7 +40,8 @@ func (o *Origin) resignAll(ctx context.Context) error {
 	return err
 }
 
-// resign signs a new timestamp for the published release, unless the last one is recent.
+// resign signs a new timestamp for a list's published release, unless the last timestamp is recent. It also renews
+// the snapshot if that expires soon.
 func (o *Origin) resign(list string) error {
 	st, err := o.load(list)
 	if err != nil || st.timestamp.Version == 0 {
@@ -63,7 +64,8 @@ func (o *Origin) resign(list string) error {
 	return o.signTimestamp(st, st.root, snapshot, st.snapshot.Version, now)
 }
 
-// publish signs a snapshot and a timestamp for targets in the folder. The timestamp puts them into force.
+// publish signs a snapshot and a timestamp for a targets document in the folder. The new timestamp makes it the
+// published one.
 func (o *Origin) publish(st *state, root *trust.Root, targets *trust.TargetsSpec, urgent orders) error {
 	signer, err := o.signer(root)
 	if err != nil {
@@ -87,8 +89,7 @@ func (o *Origin) publish(st *state, root *trust.Root, targets *trust.TargetsSpec
 	return o.signTimestamp(st, root, b, snapshot.Version, now)
 }
 
-// signTimestamp signs a timestamp for a snapshot in the folder. The rename of the timestamp's file is the commit point
-// of a change.
+// signTimestamp signs a timestamp for a snapshot in the folder. Renaming the timestamp's file commits a change.
 func (o *Origin) signTimestamp(st *state, root *trust.Root, snapshot []byte, version int64, now time.Time) error {
 	signer, err := o.signer(root)
 	if err != nil {
@@ -107,6 +108,6 @@ func (o *Origin) signTimestamp(st *state, root *trust.Root, snapshot []byte, ver
 	return disk.WriteFile(st.dir.Path(trust.TimestampName), b, 0o644)
 }
 
-// nextVersion returns the next version number, at least the Unix time: an origin that lost its folder still counts
-// higher than the versions that subscribers have seen.
+// nextVersion returns the next version number of an online document. It is at least the Unix time: even if the origin
+// has lost its folder, its versions are higher than those that subscribers have seen.
 func nextVersion(held int64, now time.Time) int64 { return max(held+1, now.Unix()) }

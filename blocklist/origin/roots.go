@@ -10,18 +10,18 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// rootChain reads the roots of a push in order. Any client can send roots, so the ones before the trusted root are not
-// verified and, if the folder has them, not kept. The trusted root is compared with the stored one. Each later root
-// must be signed by the officers of the root before it.
+// rootChain reads the roots of a push in order. A root with the trusted root's version must be the trusted root. Each
+// later root must be signed by the officers of the root before it. Earlier roots are not verified at first, since any
+// client can send them; they are dropped unless the folder lacks them.
 type rootChain struct {
 	o     *Origin
-	st    *state // the list's state; nil until the first root names the list, if the caller did not
+	st    *state // state of the list; nil until begin
 	n     int64  // number of roots read
 	root  *trust.Root
-	ids   map[int64]string // by version, from the trusted root on
+	ids   map[int64]string // IDs of the roots by version, from the trusted root on
 	docs  map[int64][]byte // roots to publish, by version
-	lacks bool             // the folder lacks roots before the trusted one
-	early [][]byte         // the roots of the push before the trusted one, if the folder lacks some
+	lacks bool             // whether the folder lacks roots before the trusted one
+	early [][]byte         // roots of the push before the trusted one; empty unless the folder lacks some
 }
 
 // begin loads the published state of the list.
@@ -41,7 +41,7 @@ func (c *rootChain) begin(list string) (err error) {
 	return nil
 }
 
-// take checks the next root of the chain.
+// take reads and checks the next root of the push. If the list is not known yet, the first root names it.
 func (c *rootChain) take(b []byte) (err error) {
 	if c.st == nil {
 		first, err := trust.ParseRoot(b)
@@ -72,7 +72,8 @@ func (c *rootChain) take(b []byte) (err error) {
 	return err
 }
 
-// compare refuses a root with the trusted root's version but other content. The signatures may differ.
+// compare returns an error if a root has the version of the trusted root but another content. Its signatures may
+// differ.
 func (c *rootChain) compare(b []byte) error {
 	if bytes.Equal(b, c.root.Bytes()) {
 		return nil
@@ -89,7 +90,8 @@ func (c *rootChain) stranger() error {
 		c.st.root.Version())
 }
 
-// follows checks that the chain starts at the trusted root and ends with one that has not expired.
+// follows returns an error unless the chain contains the trusted root, and its last root has not expired and names an
+// online key of this origin.
 func (c *rootChain) follows(st *state) error {
 	version := st.root.Version()
 	switch {
@@ -105,8 +107,8 @@ func (c *rootChain) follows(st *state) error {
 	return err
 }
 
-// verifyEarly verifies the roots before the trusted one that the folder lacks: a subscriber may start from any root. It
-// runs last, after the officers' signatures on the push are verified.
+// verifyEarly verifies the roots before the trusted root that the folder lacks, so that they can be published: a
+// subscriber may start from any root. It must be called after the officers' signatures on the push were verified.
 func (c *rootChain) verifyEarly() error {
 	if len(c.early) == 0 {
 		return nil

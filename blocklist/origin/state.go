@@ -13,14 +13,15 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// keepReleases is how many releases are stored, so that a subscriber can finish a download that it has begun.
+// keepReleases is the number of releases whose files are kept, so that subscribers can finish downloads of older
+// releases.
 const keepReleases = 8
 
-// errUnknown is wrapped in errors about a list for which the origin has no root.
+// errUnknown is wrapped by errors about a list for which the origin has no root.
 var errUnknown = fmt.Errorf("%w: this origin takes no pushes for it; its operator can run 'blocklist origin trust'", blocklist.ErrUntrusted)
 
-// state is the published state of a list: everything reachable from timestamp.json. Other files in the folder don't
-// count.
+// state is the published state of a list: the documents and files that timestamp.json leads to. Other files in the
+// folder are ignored.
 type state struct {
 	list      string
 	dir       trust.Folder
@@ -31,7 +32,8 @@ type state struct {
 	urgent    orders
 }
 
-// orders is the newest document of urgent orders, in force or not; empty if there never was one.
+// orders is the newest document of urgent orders, whether they are in force or not. It is empty if there never was
+// one.
 type orders struct {
 	doc     []byte
 	version int64
@@ -56,7 +58,7 @@ func (o *Origin) lists() (all []string, err error) {
 	return slices.Compact(all), err
 }
 
-// newState returns an empty state of a list, before anything is read.
+// newState returns the state of a list without any documents.
 func (o *Origin) newState(list string) *state {
 	return &state{
 		list: list, dir: trust.Folder(o.listDir(list)), timestamp: &trust.Timestamp{},

@@ -15,11 +15,12 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// upload is the temporary folder of one push. Its lock distinguishes it from the leftovers of a killed push.
+// upload is the temporary folder of one push. The push keeps the folder's lock, so an unlocked folder is from a push
+// that was killed.
 type upload struct {
 	dir   string
 	lock  io.Closer
-	names map[string]string // name in the targets folder -> path in dir
+	names map[string]string // path in dir of each file, by its name in the targets folder
 }
 
 func (o *Origin) newUpload(ctx context.Context) (u *upload, err error) {
@@ -45,8 +46,8 @@ func (u *upload) remove(log *slog.Logger) {
 	}
 }
 
-// removeLeftovers removes the folders of dead pushes, and files that were written but not published. The caller holds
-// the folder's lock.
+// removeLeftovers removes the temporary folders of killed pushes, and documents and temporary files that were not
+// published. The caller must have the folder's lock.
 func (o *Origin) removeLeftovers() error {
 	left, _ := filepath.Glob(filepath.Join(o.dir, workDir, "push-*"))
 	for _, dir := range left {
@@ -73,7 +74,8 @@ func (o *Origin) removeLeftovers() error {
 	return err
 }
 
-// receive reads the files that the origin lacks, each under a size limit, and verifies every entry in them.
+// receive reads the files that the origin lacks, and verifies their lengths, hashes and entries. Each has a size
+// limit.
 func (u *upload) receive(p *push, b *trust.Bundle) error {
 	_, err := b.Unpack(p.spec.All(), func(f trust.File, content io.Reader) error {
 		if p.held(f) {

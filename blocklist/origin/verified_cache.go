@@ -8,21 +8,21 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// verifiedCache caches the last root and the last receipt keys of each list that were read from disk and verified. Any
-// client can trigger these reads, as often as it likes.
+// verifiedCache caches the last verified root and the last parsed receipt keys of each list. Requests of any client
+// need them, so they must not be verified each time.
 type verifiedCache struct {
 	mu    sync.Mutex
 	roots map[string]*trust.Root
 	keys  map[string]keyring
 }
 
-// keyring holds the keys whose receipts are accepted.
+// keyring has the receipt keys of a list, and the text that they were parsed from.
 type keyring struct {
 	text string
 	keys receipt.Keys
 }
 
-// root is a cached [trust.OpenRoot].
+// root is [trust.OpenRoot] with a cache.
 func (v *verifiedCache) root(list string, b []byte) (*trust.Root, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -40,7 +40,7 @@ func (v *verifiedCache) root(list string, b []byte) (*trust.Root, error) {
 	return root, nil
 }
 
-// receiptKeys is a cached [receipt.ParseKeys].
+// receiptKeys is [receipt.ParseKeys] with a cache.
 func (v *verifiedCache) receiptKeys(dir, text string) (receipt.Keys, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// Release is the signed state of a serial.
+// Release has the serial and the signed state of a release.
 type Release struct {
 	Serial  uint64
 	Digest  string // in the form of [Receipt.Digest]
 	Created time.Time
 }
 
-// Statement is a receipt and the subscriber that has signed it.
+// Statement is a verified receipt, with the name of the subscriber that signed it.
 type Statement struct {
 	Receipt
 
 	Holder string
 }
 
-// Standing is the state of one subscriber to a list, by its own receipts.
+// Standing is the state of one subscriber to a list, according to its receipts.
 type Standing struct {
 	Subscriber string
 	State      State
@@ -37,16 +37,17 @@ type State string
 // States of a subscriber. Late and Differs need attention.
 const (
 	Enforces State = "enforces" // it enforces the newest release
-	Behind   State = "behind"   // a newer release is out, within the deadline
-	Never    State = "never"    // no receipt yet, within the deadline of the newest release
-	Late     State = "late"     // it confirmed a release after the deadline, or not yet
-	Differs  State = "differs"  // its state of that serial is not the signed one
+	Behind   State = "behind"   // a newer release exists, but its deadline has not passed
+	Never    State = "never"    // it has sent no receipt, but the deadline of the newest release has not passed
+	Late     State = "late"     // a deadline has passed: it confirmed the release later, or not at all
+	Differs  State = "differs"  // the officers have not signed the state in its newest receipt
 )
 
-// Judge returns the standing of each subscriber to one list, sorted by name. Releases are the known signed releases of
-// the list, all are the receipts for it, and now is the reader's clock.
+// Judge returns the standing of each subscriber to one list, sorted by name. Releases are the known signed releases
+// of the list, all are the receipts for the list, and now is the time to compare the deadline with.
 //
-// A skipped serial counts, too: a subscriber that updates from 40 to 42 has enforced 41 only at the time of 42.
+// The deadline also applies to a skipped serial: a subscriber that updates from 40 to 42 enforces the changes of 41
+// only when it enforces 42.
 func Judge(releases []Release, subscribers []string, all []Statement, deadline time.Duration,
 	now time.Time,
 ) []Standing {
@@ -66,7 +67,7 @@ func Judge(releases []Release, subscribers []string, all []Statement, deadline t
 }
 
 type judge struct {
-	releases []Release // in order of serials
+	releases []Release // sorted by serial
 	deadline time.Duration
 	now      time.Time
 }
@@ -115,8 +116,8 @@ func (j *judge) standing(name string, said []Statement) Standing {
 	return s
 }
 
-// state returns the state after the newest statement. Before is the serial of the previous statement, 0 if there is
-// none.
+// state returns the state of a subscriber whose newest statement is last. Before is the serial of the previous
+// statement, or 0 if there is none.
 func (j *judge) state(s *Standing, last Statement, before uint64) State {
 	signed, known := j.release(last.Serial)
 	next, newer := j.after(last.Serial)

@@ -1,9 +1,9 @@
-// Package receipt writes, verifies and evaluates receipts: signed statements of subscribers that they enforce a
+// Package receipt signs, verifies and evaluates receipts: signed statements of subscribers that they enforce a
 // release.
 //
-// A receipt is a signed note (golang.org/x/mod/sumdb/note) with the subscriber's own key. The subscriber signs only
-// after its own resolver has given the right answers to test questions. A receipt proves what the subscriber has
-// stated, not that it is true. The origin that collects receipts can't alter or forge them.
+// A receipt is a signed note (golang.org/x/mod/sumdb/note). The subscriber signs it with its own key, and only after
+// its own resolver has given the right answers to test questions. A receipt proves what the subscriber has stated,
+// not that the statement is true. The origin that collects receipts can't alter or forge them.
 package receipt
 
 import (
@@ -39,7 +39,7 @@ type Asked struct {
 	Removed int // for names that the release no longer lists
 }
 
-// maxAsked is the largest count of one kind of questions.
+// maxAsked is the maximum of each count in [Asked].
 const maxAsked = 999_999
 
 // text returns the text to be signed.
@@ -51,7 +51,7 @@ func (r Receipt) text() string {
 
 func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// check fails with an error if a field is invalid.
+// check returns an error if a field is invalid.
 func (r Receipt) check() error {
 	if err := blocklist.CheckListName(r.List); err != nil {
 		return fmt.Errorf("receipt: %w", err)

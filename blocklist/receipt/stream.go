@@ -43,7 +43,7 @@ func Split(r io.Reader) iter.Seq2[[]byte, error] {
 	}
 }
 
-// scanLines is a [bufio.SplitFunc] that splits after each line feed. The last line may lack it.
+// scanLines is a [bufio.SplitFunc] that splits after each line feed. The last line may lack the line feed.
 func scanLines(data []byte, atEOF bool) (int, []byte, error) {
 	for i, c := range data {
 		if c == '\n' {

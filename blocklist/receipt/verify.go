@@ -12,8 +12,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Open reads a receipt and returns the name of the key's holder. The receipt must have the signature of exactly one of
-// the known keys, and no other. It fails with [blocklist.ErrUntrusted], [blocklist.ErrMalformed] or
+// Open verifies and parses a receipt, and returns the name of the key's holder. The receipt must have exactly one
+// signature, of a known key. Open fails with [blocklist.ErrUntrusted], [blocklist.ErrMalformed] or
 // [blocklist.ErrTooLarge].
 func Open(b []byte, known note.Verifiers) (r Receipt, holder string, err error) {
 	if len(b) > MaxReceipt {
@@ -46,7 +46,7 @@ func signers(n *note.Note) string {
 	return strings.Join(names, ", ")
 }
 
-// parse reads the text of a receipt. It accepts only the canonical form, which [Receipt.Sign] writes.
+// parse parses the text of a receipt. It accepts only the canonical form, which [Receipt.Sign] writes.
 func parse(text string) (r Receipt, err error) {
 	var received, enforced string
 	a := &r.Asked
