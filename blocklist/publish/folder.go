@@ -102,11 +102,11 @@ func (d folder) openFile(file trust.File) (io.ReadCloser, error) {
 
 // lines yields the entries of the list to which a chain of release files leads, beginning with a snapshot. It yields
 // none for an empty chain.
-func (d folder) lines(way []trust.File) iter.Seq2[blocklist.Entry, error] {
-	if len(way) == 0 {
+func (d folder) lines(chain []trust.File) iter.Seq2[blocklist.Entry, error] {
+	if len(chain) == 0 {
 		return func(func(blocklist.Entry, error) bool) {}
 	}
-	return trust.Entries(way, d.openFile)
+	return trust.Entries(chain, d.openFile)
 }
 
 // keyPath returns the path of the file with the list key that has this ID.

@@ -14,22 +14,22 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Transport sends the bundle of a list to an origin. It returns nil only if the origin has accepted the bundle. An
-// error that wraps an error of package blocklist means that the origin has refused it. After any other error the bundle
-// may have arrived. If the origin lacks files, it refuses with an error that names them, and Transport is called again
-// with another bundle.
+// Transport sends a bundle with metadata and files of the list to an origin. It returns nil only if the origin has
+// accepted the bundle. An error that wraps an error of package blocklist, other than [blocklist.ErrUnavailable], means
+// that the origin has refused the bundle. After any other error the origin may have accepted it. An origin that lacks
+// files refuses with an error that names them; then Transport is called again with a second bundle.
 type Transport func(ctx context.Context, list string, bundle io.Reader) error
 
-// Push sends the pending release to an origin and records this in the ledger. Without a pending release it sends the
-// last pushed release, for example to a second origin. It fails with [blocklist.ErrSignatures] if signatures are
-// missing; the error names the officers. The reason in c says where the release was sent. A push may be repeated: an
-// origin accepts the same release twice.
+// Push sends the pending release to an origin, and records the push in the ledger. Without a pending release it sends
+// the last pushed release, for example to a second origin. If signatures are missing, it fails with
+// [blocklist.ErrSignatures], and the error names the officers who have not signed. The reason in c says where the
+// release was sent. A push can be repeated: an origin accepts the same release twice.
 func (l *Ledger) Push(ctx context.Context, transport Transport, c Audit) (*Pending, error) {
 	return l.push(ctx, KindPush, transport, c, l.sendNew)
 }
 
-// Bundle is Push without a network: transport receives the whole release in one bundle, and stores it. A release in a
-// bundle counts as published: its serial can't be used again.
+// Bundle is [Ledger.Push] without a network: transport gets the whole release in one bundle, and stores the bundle. The
+// release then counts as published: its serial can't be used again.
 func (l *Ledger) Bundle(ctx context.Context, transport Transport, c Audit) (*Pending, error) {
 	return l.push(ctx, KindBundle, transport, c, l.sendAll)
 }
@@ -67,7 +67,8 @@ func (l *Ledger) push(ctx context.Context, kind string, transport Transport, c A
 	return p, l.archivePush(ctx)
 }
 
-// checkPushEnds fails like [Ledger.Release] if urgent orders that were made after p would end with p.
+// checkPushEnds fails with an [*EndsError] if pushing p would end urgent orders that are not in p. It never fails for a
+// release that was pushed before.
 func (l *Ledger) checkPushEnds(ctx context.Context, p *Pending) error {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil || p.Serial == last.Serial {
@@ -76,7 +77,7 @@ func (l *Ledger) checkPushEnds(ctx context.Context, p *Pending) error {
 	return l.checkEnds(ctx, p)
 }
 
-// doing returns what a kind of publication does, as a word for errors.
+// doing returns a word for error messages: what is being done in an operation of this kind, KindPush or KindBundle.
 func doing(kind string) string {
 	if kind == KindBundle {
 		return "bundling"
@@ -84,7 +85,7 @@ func doing(kind string) string {
 	return "pushing"
 }
 
-// checkSent fails if the pending release p was sent and the origin has not answered.
+// checkSent fails if the pending release p was sent to an origin that has not answered, and so may be public.
 func (l *Ledger) checkSent(ctx context.Context, p *Pending) error {
 	sent, err := l.history.Meta(ctx, metaSent)
 	if err != nil {
@@ -104,7 +105,8 @@ func refused(err error) bool {
 	}, func(known error) bool { return errors.Is(err, known) })
 }
 
-// pushable returns the pending release, or else the last pushed one.
+// pushable returns the pending release, or else the last pushed release. It fails with [ErrNothingPending] if there is
+// neither.
 func (l *Ledger) pushable(ctx context.Context) (*Pending, error) {
 	p, err := l.waitingRelease()
 	if p != nil || err != nil {
@@ -120,7 +122,8 @@ func (l *Ledger) pushable(ctx context.Context) (*Pending, error) {
 	return l.released(last.Serial)
 }
 
-// released returns a pushed release. It fails unless the release has enough signatures for the root in force.
+// released returns a pushed release as a [Pending]. It fails unless the release has enough signatures under the root in
+// force.
 func (l *Ledger) released(serial uint64) (*Pending, error) {
 	p, err := l.pendingRelease(l.releasePath(serial))
 	err = l.damaged(err, releasesDir, fmt.Sprint(serial), targetsFile)
@@ -131,7 +134,7 @@ func (l *Ledger) released(serial uint64) (*Pending, error) {
 	return p, err
 }
 
-// sendNew sends the files that the last release did not have, and then any files that the origin asks for.
+// sendNew sends the files that the previous release did not have, and then other files if the origin lacks them.
 func (l *Ledger) sendNew(ctx context.Context, p *Pending, transport Transport, c Audit) error {
 	rel, err := l.readRelease(filepath.Dir(p.path))
 	if err != nil {
@@ -155,8 +158,8 @@ func (l *Ledger) sendAll(ctx context.Context, p *Pending, transport Transport, c
 	return l.sendExcept(ctx, p, rel, transport, func(trust.File) bool { return false }, c)
 }
 
-// sendExcept sends all files except those for which old returns true. Then it sends the files that the origin asks for.
-// If the origin has newer urgent orders, they are copied into the ledger.
+// sendExcept sends all files of a release except those for which old returns true. If the origin lacks other files, it
+// sends them, too. If the origin has newer urgent orders, it copies them into the ledger, and fails.
 func (l *Ledger) sendExcept(ctx context.Context, p *Pending, rel signedRelease, transport Transport,
 	old func(trust.File) bool, c Audit,
 ) (err error) {
@@ -180,12 +183,12 @@ func (l *Ledger) sendExcept(ctx context.Context, p *Pending, rel signedRelease, 
 	return err
 }
 
-// bundle is the content of a bundle to an origin.
+// bundle is the content of a bundle for an origin.
 type bundle struct {
 	*Ledger
 	release signedRelease
 	roots   [][]byte
-	urgent  []byte // orders that an officer of the root in force has signed, if any
+	urgent  []byte // signed urgent orders that add to the release; nil: none
 }
 
 func (b *bundle) send(ctx context.Context, transport Transport, files []trust.File) error {
@@ -198,14 +201,15 @@ func (b *bundle) send(ctx context.Context, transport Transport, files []trust.Fi
 	return err
 }
 
-// recordPush records the push, and the release if this is its first push.
+// recordPush records the push as an operation. If it is the first push of the release, it records the release, too.
 func (l *Ledger) recordPush(ctx context.Context, kind string, p *Pending, c Audit) error {
 	c.Reason = sentRelease.With(p.List, p.Serial, c.Reason).String()
 	return l.history.Record(ctx, kind, c, func(t *ledger.Tx) error { return t.AddRelease(ctx, p.Serial, p.Ledger) })
 }
 
-// PushUrgent sends the urgent orders to an origin, with the pushed release that they add to. It ignores a pending
-// release. The reason in c says where the orders were sent.
+// PushUrgent sends the urgent orders to an origin, together with the pushed release to which they add. It ignores a
+// pending release. The reason in c says where the orders were sent. It fails with [ErrNothingPending] if there are no
+// signed orders.
 func (l *Ledger) PushUrgent(ctx context.Context, transport Transport, c Audit) (UrgentList, error) {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {

@@ -11,15 +11,16 @@ import (
 
 // Texts that the program itself records in the history. They are stored on disk, so they must never change.
 var (
-	// CauseImport is recorded as the reason of an import for which the author gives none. It names the imported file.
+	// CauseImport is recorded as the reason of an import if the author gives no reason. Its value is the name of the
+	// imported file.
 	CauseImport = recorded("said.import", "import of %s", whole)
-	// CauseChecks is recorded as the reason when results of page checks are added without one. It names the file with
-	// the results.
+	// CauseChecks is recorded as the reason of a page check operation if the author gives no reason. Its value is the name
+	// of the file with the results.
 	CauseChecks = recorded("said.checks", "checks of %s", whole)
-	// CauseReport is recorded as the reason of a proposal that a program has sent as a report.
+	// CauseReport is recorded as the reason of the step that adds proposals which a program has sent as reports.
 	CauseReport = recorded("said.report", "sent as a report", whole)
-	// CauseSource is recorded as the reference of proposals that come from another list. It names that list, and the
-	// serial, the digest and the signers of its release.
+	// CauseSource is recorded as the reference of proposals that come from another agency's list. Its values are the name
+	// of that list, and the serial, the digest and the signers of its release.
 	CauseSource = recorded("said.source", "%s@%d, digest %s, signed by %s", whole)
 
 	repeated           = recorded("said.again", "again after a recovery, first operation %d of %v", part)
@@ -60,28 +61,29 @@ var (
 	recoveryNotes = Phrase{"said.recover.notes", "with notes"}
 )
 
-// foundAt is part of the reason of urgent orders that were copied from an origin, where they were already in force.
+// foundAt marks, in the reason of an operation, urgent orders that were copied from an origin where they were already
+// in force. The name of the origin follows.
 const foundAt = "found at "
 
-// reasonAside is the recorded reason when a recovery skips a serial ([KindSkip]).
+// reasonAside is the recorded reason of an operation of [KindSkip] in a recovery.
 const reasonAside = "set aside by a recovery"
 
-// signedBy stands between the serial and its signers in the reference of an operation of [KindSkip].
+// signedBy separates the serial from its signers in the reference of an operation of [KindSkip].
 const signedBy = " signed by "
 
-// askedPrefix stands before the name of the person who has asked for urgent orders.
+// askedPrefix comes before the name of the person who has asked for urgent orders, in the reason of an operation.
 const askedPrefix = "asked for by "
 
 // Regular expressions for the end of a recorded phrase.
 const (
-	whole = `$`              // the end of the text
-	part  = `(?:; |, |: |$)` // the end of the text, or a separator before more text
+	whole = `$`              // the end of the text must follow
+	part  = `(?:; |, |: |$)` // the end of the text, or a separator and more text, must follow
 
-	reasoned = `(?:: |$)` // the end of the text, or a colon before a reason
+	reasoned = `(?:: |$)` // the end of the text, or a colon and a reason, must follow
 )
 
-// recordedPhrase is a phrase that can be parsed back from a recorded text. Its pattern matches a number for %d, a day
-// or urgent limits for %v, and the shortest possible text for %s.
+// recordedPhrase is a phrase that can be parsed back from a recorded text. In its pattern, %d matches a number, %v a
+// day or urgent limits, and %s the shortest possible text.
 type recordedPhrase struct {
 	Phrase
 	pattern func() *regexp.Regexp
@@ -94,15 +96,15 @@ func recorded(key, text, end string) recordedPhrase {
 	})}
 }
 
-// reader parses recorded phrases, one after the other, from the beginning of a text.
+// reader parses recorded phrases one after another, from the beginning of a text.
 type reader struct {
 	rest string
 	said Messages
-	end  string // separator between the last parsed phrase and the rest
+	end  string // separator after the last parsed phrase
 }
 
-// takeOne parses the first of the given phrases that the text begins with, and removes it from the text. It reports
-// whether the text begins with one of the phrases.
+// takeOne parses one phrase at the beginning of the text, the first of the given ones that matches, and removes it from
+// the text. It reports whether a phrase matched.
 func (r *reader) takeOne(phrases ...recordedPhrase) bool {
 	for _, p := range phrases {
 		found := p.pattern().FindStringSubmatch(r.rest)
@@ -126,7 +128,7 @@ var (
 	separator = regexp.MustCompile(`[;,:] $`)
 )
 
-// valueOf parses the text that a verb of a phrase stands for.
+// valueOf parses the text that stands in place of a verb (%d, %v or %s) of a phrase.
 func valueOf(verb, text string) any {
 	switch verb {
 	case "%d":

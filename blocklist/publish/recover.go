@@ -17,45 +17,46 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// RecoverOptions are what a recovery may trust, and its author.
+// RecoverOptions has the keys that a recovery trusts, its author, and how it waits and reports progress.
 type RecoverOptions struct {
-	Root     []byte // a root of the list that is trusted, the content of a root.json
-	Identity []byte // age identities, to open a confidential list whose key the folder has lost
+	Root     []byte // content of a root.json of the list, the root to be trusted
+	Identity []byte // age identities; needed for a confidential list whose list key is not in the folder
 	Audit    Audit
 	Progress func(read uint64) // called from time to time with the number of rows or entries read; may be nil
-	Wait     time.Duration     // how long to wait for another process that changes the folder
-	Waiting  func(Holder)      // called after waiting for a second; may be nil
+	Wait     time.Duration     // maximum time to wait while another process changes the folder
+	Waiting  func(Holder)      // called after a second of waiting; may be nil
 }
 
 // Recovered is the result of [Recover].
 type Recovered struct {
 	List    string `json:"list"`
-	Serial  uint64 `json:"serial"`  // of the adopted release
+	Serial  uint64 `json:"serial"`  // serial of the adopted release
 	Entries uint64 `json:"entries"` // number of entries in that release
 	Root    int64  `json:"root"`    // version of the newest root
-	// Operation is the recovery in the history. It is the zero value if the ledger was not behind.
+	// Operation is the recovery in the history. It is the zero value if the ledger was up to date.
 	Operation Operation `json:"operation,omitzero"`
-	// Again lists the operations that the ledger had after those in the release. Their changes are recorded again, and
+	// Again has the operations that the ledger had and the release has not. They are recorded again, and their changes
 	// wait for the next release.
 	Again  []Operation `json:"again,omitempty"`
-	Mended []string    `json:"mended,omitempty"` // parts of the folder that were missing or damaged
-	Aside  []string    `json:"aside,omitempty"`  // new paths of parts that contradict the release or can't be read
-	// Skipped lists the serials of signed releases that were set aside. These serials are not used again.
+	Mended []string    `json:"mended,omitempty"` // paths of missing or damaged files that were restored
+	// new paths of files that were set aside, since they contradict the release or can't be read
+	Aside []string `json:"aside,omitempty"`
+	// Skipped has the serials of signed releases that were set aside. These serials are not used again.
 	Skipped []Skipped `json:"skipped,omitempty"`
 	Notes   []string  `json:"notes,omitempty"` // other facts that a person must know
 }
 
-// Recover brings the agency's folder dir to the state of a release that was signed. The folder may be older than the
-// release (restored from a backup), damaged, empty or missing. The bundle must have the newest release. Everything in
-// the bundle is verified, beginning with the root o.Root.
+// Recover brings the agency's folder dir to the state of a signed release. The folder may be older than that release
+// (restored from a backup), damaged, empty or missing. The bundle must contain the newest release. Recover verifies
+// everything in the bundle, beginning with the root o.Root.
 //
-// A ledger that is behind gets an operation of [KindRecover], which adopts serial, head and entries of the release.
-// Operations that the ledger has after those in the release are recorded again, after the recovery. They wait for the
-// next release. Parts of the folder that are missing or damaged are written from the bundle.
+// If the ledger is behind, it gets an operation of [KindRecover], which adopts the serial, ledger head and entries of
+// the release. Operations that only the ledger has are recorded again after that, and wait for the next release.
+// Missing and damaged parts of the folder are restored from the bundle.
 //
 // If a recovery is interrupted, either nothing has changed, or the next command completes it. Recover fails with
-// [blocklist.ErrUntrusted] if the release was not signed, with [blocklist.ErrRollback] if the ledger has a newer one,
-// and with [blocklist.ErrNoKey] if a confidential list can't be decrypted.
+// [blocklist.ErrUntrusted] if the release was not signed, with [blocklist.ErrRollback] if the ledger has a newer
+// release, and with [blocklist.ErrNoKey] if a confidential list can't be decrypted.
 func Recover(ctx context.Context, dir string, bundle io.Reader, o RecoverOptions) (r Recovered, err error) {
 	if err := o.Audit.Check(); err != nil {
 		return r, err
@@ -90,18 +91,20 @@ func Recover(ctx context.Context, dir string, bundle io.Reader, o RecoverOptions
 	return v.r, err
 }
 
-// recovery is a run of [Recover]. The caller holds the lock of the folder.
+// recovery is one call of [Recover] in progress. The caller holds the lock of the folder.
 type recovery struct {
 	*source
-	o     RecoverOptions
-	to    *Ledger
-	r     Recovered
-	at    time.Time
-	lost  bool            // the ledger was missing, unreadable or damaged
-	last  ReleaseRecord   // the newest release in the ledger
-	drop  []ReleaseRecord // releases to remove from the ledger: their metadata is lost, or they are not in the list's history
-	since uint64          // the newest serial that is in both the ledger's history and that of the release
-	base  int64           // the last operation of the release with that serial
+	o    RecoverOptions
+	to   *Ledger
+	r    Recovered
+	at   time.Time
+	lost bool          // whether the ledger was missing, unreadable or damaged
+	last ReleaseRecord // the newest release that the ledger had recorded
+	// releases to remove from the ledger: their metadata is lost, or another release with the serial was signed
+	drop []ReleaseRecord
+	// the newest serial in the ledger, up to that of the release, from which the recovery continues; 0: none
+	since uint64
+	base  int64 // number of the last operation of the release with the serial since
 }
 
 func (v *recovery) run(ctx context.Context) error {
@@ -143,8 +146,8 @@ func (v *recovery) run(ctx context.Context) error {
 	return errors.Join(v.checkPending(ctx), v.noteSubscribers(ctx))
 }
 
-// note adds a note. An error in it may quote damaged bytes, which the history does not accept, so note writes question
-// marks for them.
+// note adds a note for a person. The history accepts no invisible or control characters, so note replaces them with
+// question marks.
 func (v *recovery) note(format string, args ...any) {
 	v.r.Notes = append(v.r.Notes, strings.Map(func(r rune) rune {
 		if utf8text.Unsafe(r) {
@@ -154,8 +157,8 @@ func (v *recovery) note(format string, args ...any) {
 	}, fmt.Sprintf(format, args...)))
 }
 
-// open opens the ledger. Lost is true if the ledger is missing, unreadable or damaged; a ledger that is there is then
-// set aside.
+// open opens and verifies the ledger. If the ledger is unreadable or damaged, open sets it aside. Lost reports whether
+// there is no usable ledger.
 func (v *recovery) open(ctx context.Context) (lost bool, err error) {
 	v.to.history, err = ledger.Open(v.to.dir, v.to.resume)
 	if errors.Is(err, os.ErrNotExist) { // a recovery that was killed has perhaps left the other files
@@ -177,7 +180,8 @@ func (v *recovery) open(ctx context.Context) (lost bool, err error) {
 	return true, v.setAsideLedger()
 }
 
-// setAsideLedger moves all files of the database: a journal of the old database must not remain beside the new one.
+// setAsideLedger sets all files of the database aside, since a journal of the old database must not remain beside the
+// new one.
 func (v *recovery) setAsideLedger() error {
 	for _, name := range ledger.DatabaseFiles() {
 		if err := v.setAside(name); err != nil {
@@ -187,7 +191,7 @@ func (v *recovery) setAsideLedger() error {
 	return nil
 }
 
-// advance brings the ledger to the release, unless it is there already.
+// advance brings the ledger to the state of the release, unless the ledger has recorded that release.
 func (v *recovery) advance(ctx context.Context) (err error) {
 	if list := v.to.history.List(); list != v.list {
 		return fmt.Errorf("%w: the ledger is of %q, the release of %q", blocklist.ErrUntrusted, list, v.list)
@@ -227,8 +231,8 @@ func (v *recovery) upToDate() bool {
 	return v.last.Serial == v.signed.Serial && v.last.Head == v.signed.Ledger
 }
 
-// compare sets drop, the releases that must be removed from the ledger, and since and base, where the histories of
-// ledger and release part.
+// compare compares the ledger's releases with the signed release. It sets drop to the releases that must be removed
+// from the ledger, and since and base to the last release from which the recovery can continue.
 func (v *recovery) compare(ctx context.Context) error {
 	roots, err := v.to.rootHistory()
 	if err != nil {
@@ -257,7 +261,7 @@ func (v *recovery) compare(ctx context.Context) error {
 	return nil
 }
 
-// intact reports whether the folder has the signed metadata of a release, with enough signatures.
+// intact reports whether the folder has the metadata of the release r, with enough signatures.
 func (v *recovery) intact(r ReleaseRecord, roots []*trust.Root) bool {
 	rel, err := v.to.readRelease(v.to.path(releasesDir, fmt.Sprint(r.Serial)))
 	if err != nil || rel.targets.Newest().Ledger != r.Head {
@@ -267,7 +271,7 @@ func (v *recovery) intact(r ReleaseRecord, roots []*trust.Root) bool {
 	return err == nil
 }
 
-// adopt records the recovery and repeats the later operations of the ledger, in one transaction.
+// adopt records the recovery, and then again the operations that only the ledger has, in one transaction.
 func (v *recovery) adopt(ctx context.Context) error {
 	h := v.to.history
 	head, err := h.Head(ctx)
@@ -300,7 +304,7 @@ func (v *recovery) adopt(ctx context.Context) error {
 }
 
 // repeatSubscribers records all subscribers again. It is not known who could read the adopted release, so the officers
-// must see all subscribers when they sign the next one.
+// must see all subscribers when they sign the next release.
 func (v *recovery) repeatSubscribers(ctx context.Context, record ledger.Recorder) error {
 	all, err := v.to.Subscribers(ctx)
 	for _, s := range all {
@@ -313,8 +317,8 @@ func (v *recovery) repeatSubscribers(ctx context.Context, record ledger.Recorder
 	return err
 }
 
-// repeatAll records the later operations of the ledger again: those that have made changes, and those of [KindSkip],
-// but no recoveries.
+// repeatAll records again the operations that only the ledger has: those that have changed entries or orders, and those
+// of [KindSkip]. It leaves out earlier recoveries.
 func (v *recovery) repeatAll(ctx context.Context, record ledger.Recorder) error {
 	var before Operation
 	for o, err := range v.to.history.Operations(ctx, ledger.Range{After: v.base - 1}) {

@@ -16,12 +16,13 @@ import (
 
 // Names of folders that a recovery uses in the agency's folder.
 const (
-	recoveredDir = "recovered" // below pending: the metadata of an adopted release, until the ledger has recorded it
-	asideDir     = "aside"     // parts that recoveries have replaced, in one folder for each recovery
+	// folder below pending: metadata of an adopted release, until the ledger has recorded the recovery
+	recoveredDir = "recovered"
+	asideDir     = "aside" // files and folders that recoveries have replaced, in one folder for each recovery
 )
 
-// setAside moves a part of the agency's folder, if there is one, to a folder below aside whose name is the time. It
-// returns the new path, empty if there was nothing to move.
+// setAside moves the file or folder with this path inside the agency's folder to aside/TIME. It returns the new path,
+// or an empty text if the path did not exist.
 func (d folder) setAside(at time.Time, names ...string) (to string, err error) {
 	from := d.path(names...)
 	if _, err := os.Lstat(from); errors.Is(err, os.ErrNotExist) {
@@ -48,7 +49,8 @@ func (v *recovery) setAside(names ...string) error {
 	return err
 }
 
-// mend writes the parts of the folder that are missing, damaged, or older than the release.
+// mend restores the roots, files and metadata of the release that are missing or damaged in the folder. If the ledger
+// is still behind, the metadata goes to pending/recovered, see [Ledger.finishRecovery].
 func (v *recovery) mend() error {
 	if err := v.mendRoots(); err != nil {
 		return err
@@ -64,8 +66,9 @@ func (v *recovery) mend() error {
 	return v.to.writeRelease(v.release, pendingDir, recoveredDir)
 }
 
-// mendRoots writes the roots of the release. If the folder has a different root of the same version, mendRoots replaces
-// that root only if the root in the options proves which of the two is valid.
+// mendRoots writes the roots of the release into the folder. If the folder has a different valid root with the same
+// version, mendRoots replaces that root only if the root in the options says which of the two is right. Otherwise it
+// fails with [blocklist.ErrUntrusted].
 func (v *recovery) mendRoots() error {
 	pin, err := trust.OpenRoot(v.o.Root)
 	if err != nil {
@@ -112,8 +115,8 @@ func (v *recovery) sameRoot(held []byte, i int) bool {
 	return err == nil
 }
 
-// mendNewerRoots keeps roots of the folder that are newer than those of the release, as long as each is signed by the
-// officers of the root before it. It puts the newest of these roots in force.
+// mendNewerRoots keeps the folder's roots that are newer than those of the release, if each is signed by the officers
+// of the root before it. It sets the others aside, and puts the newest valid root in force.
 func (v *recovery) mendNewerRoots() error {
 	newest := v.root
 	for {
@@ -154,7 +157,7 @@ func (v *recovery) mendRelease() error {
 	return v.to.writeRelease(v.release, releasesDir, serial)
 }
 
-// writeRelease writes the metadata of a release into a folder below d.
+// writeRelease writes the metadata of a release into the folder with this path inside d.
 func (d folder) writeRelease(r signedRelease, names ...string) error {
 	if err := disk.MkdirAll(d.path(names...)); err != nil {
 		return err
@@ -162,8 +165,9 @@ func (d folder) writeRelease(r signedRelease, names ...string) error {
 	return disk.WriteFile(d.path(append(names, targetsFile)...), r.metadata, disk.Inherit)
 }
 
-// finishRecovery moves the metadata of an adopted release to the folder releases, once the ledger has recorded the
-// recovery. First it sets aside a release with the same serial, and the pending release, which continues an older one.
+// finishRecovery moves the metadata of an adopted release to the folder releases, if the ledger has recorded the
+// recovery. Before that it sets aside another release with the same serial, and the pending release, which continues an
+// older release. It returns their new paths.
 func (l *Ledger) finishRecovery(ctx context.Context) (aside []string, err error) {
 	from := l.path(pendingDir, recoveredDir)
 	rel, err := l.readRelease(from)
@@ -196,7 +200,8 @@ func (l *Ledger) finishRecovery(ctx context.Context) (aside []string, err error)
 	return aside, errors.Join(disk.SyncDir(l.path(releasesDir)), disk.SyncDir(l.path(pendingDir)))
 }
 
-// checkPending sets the pending release aside if it can't be read, or if its files are lost. It can be made again.
+// checkPending sets the pending release aside if its metadata or one of its files is missing or damaged. The release
+// can be made again.
 func (v *recovery) checkPending(ctx context.Context) error {
 	rel, err := v.to.readRelease(v.to.path(pendingDir, releaseDir))
 	if errors.Is(err, os.ErrNotExist) {
@@ -212,7 +217,7 @@ func (v *recovery) checkPending(ctx context.Context) error {
 	return errors.Join(v.skipUnreadable(ctx, rel), v.setAside(pendingDir, releaseDir))
 }
 
-// noteSubscribers compares the subscribers that the ledger knows with those to whom the release was encrypted.
+// noteSubscribers adds a note if the ledger's subscribers are not as many as the recipients of the release.
 func (v *recovery) noteSubscribers(ctx context.Context) error {
 	if !v.release.targets.Confidential() {
 		return nil

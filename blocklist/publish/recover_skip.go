@@ -8,10 +8,9 @@ import (
 )
 
 // doomed returns the serials that must not be used again because the recovery sets the pending release aside. One is
-// the serial of the pending release, if officers have signed that release. If the ledger is lost, doomed also returns
-// the serials between the adopted release and the pending one: they must have been skipped, since otherwise the pending
-// release would have the first of them. It returns none if the pending release can't be read, or is the adopted
-// release.
+// the serial of the pending release itself, if officers have signed it. If the ledger is lost, the serials between the
+// adopted and the pending release belong to them, too: they must have been skipped, since otherwise the pending release
+// would have the first of them. If the pending release can't be read or is the adopted one, there are none.
 func (v *recovery) doomed() (all []Skipped, err error) {
 	rel, err := v.to.readRelease(v.to.path(pendingDir, releaseDir))
 	if err != nil || rel.targets.Newest().Ledger == v.signed.Ledger {
@@ -35,7 +34,7 @@ func (v *recovery) doomed() (all []Skipped, err error) {
 	return all, nil
 }
 
-// skip records that serials are not used again.
+// skip records an operation of [KindSkip] for each serial: it is not used again.
 func (v *recovery) skip(record ledger.Recorder, all []Skipped) error {
 	for _, s := range all {
 		by := Audit{Author: v.o.Audit.Author, Reason: reasonAside, Reference: s.reference()}
@@ -47,8 +46,8 @@ func (v *recovery) skip(record ledger.Recorder, all []Skipped) error {
 	return nil
 }
 
-// skipUnreadable records that the serial of a pending release whose files are lost is not used again, if officers have
-// signed that release.
+// skipUnreadable records that the serial of the pending release r, whose files are lost, is not used again. It does so
+// only if officers have signed r.
 func (v *recovery) skipUnreadable(ctx context.Context, r signedRelease) error {
 	if r.targets.Version == 0 { // not even its metadata can be read
 		return nil

@@ -12,18 +12,18 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// source is a release that was read from a bundle, and verified beginning with a trusted root. Its files are in a
-// temporary folder, which has the layout of the agency's folder.
+// source is a release that was read from a bundle and verified, beginning with a trusted root. Its files are in a
+// temporary folder with the layout of the agency's folder.
 type source struct {
 	folder
 	roots   [][]byte
-	root    *trust.Root // the newest one
+	root    *trust.Root // the newest root of the bundle
 	release signedRelease
-	signed  trust.Release // the description of this release in the signed metadata
+	signed  trust.Release // the entry of the signed metadata that describes this release
 }
 
-// readSource reads a bundle and verifies it with the given root. It unpacks the files into the folder d, which the
-// caller removes. The function open decrypts the targets of a confidential list.
+// readSource reads a bundle, and verifies it beginning with the given root. It unpacks the files into the folder d,
+// which the caller removes. The function open decrypts the targets of a confidential list.
 func readSource(bundle io.Reader, d folder, given []byte, open func(trust.TargetsSpec) (trust.TargetsSpec, error)) (
 	*source, error,
 ) {
@@ -50,7 +50,8 @@ func readSource(bundle io.Reader, d folder, given []byte, open func(trust.Target
 	return s, nil
 }
 
-// verifyRoots verifies the chain of roots in a bundle, which must contain the given root.
+// verifyRoots verifies that each root of a bundle is signed by the officers of the root before it, and that the given
+// root is one of them. It sets the roots and the list of s.
 func (s *source) verifyRoots(all [][]byte, given []byte) error {
 	pin, err := trust.OpenRoot(given)
 	if err != nil {
@@ -72,7 +73,8 @@ func (s *source) verifyRoots(all [][]byte, given []byte) error {
 	return nil
 }
 
-// unpack writes the files of a bundle to the folder. It fails unless all files of the targets are there.
+// unpack writes the release files of a bundle to the folder of s. It fails unless the bundle has all files that the
+// targets name.
 func (s *source) unpack(b *trust.Bundle, spec trust.TargetsSpec) error {
 	if err := disk.MkdirAll(s.path(filesDir)); err != nil {
 		return err
@@ -87,8 +89,8 @@ func (s *source) unpack(b *trust.Bundle, spec trust.TargetsSpec) error {
 	return err
 }
 
-// listKey decrypts the targets of a confidential list: with the list key in the agency's folder d, or else with a list
-// key that the identity decrypts from the key files of the release in from. It saves that key in d.
+// listKey decrypts the targets of a confidential list. It uses the list key in the agency's folder d, or else the list
+// key that the identity decrypts from the key files in the folder from. It saves the latter in d.
 func (d folder) listKey(spec trust.TargetsSpec, from folder, identity []byte) (trust.TargetsSpec, error) {
 	opened, err := d.openTargets(spec)
 	if err == nil || len(identity) == 0 {
@@ -129,7 +131,8 @@ func (d folder) saveListKey(key trust.ListKey, list string) error {
 	return disk.WriteFile(d.keyPath(key.ID(list)), []byte(key.Text()+"\n"), disk.Inherit)
 }
 
-// moveTo moves the files of the release to the agency's folder d. A file that d already has stays if it is intact.
+// moveTo moves the files of the release to the agency's folder d, except those that d already has intact. It returns
+// the paths of the moved files.
 func (s *source) moveTo(d folder) (mended []string, err error) {
 	for _, f := range s.release.targets.All() {
 		name := fileName(f)

@@ -10,8 +10,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// fill replaces the entries of the ledger by the entries of the release, unless the ledger has the operations that led
-// to the release.
+// fill writes the state of the release into the ledger: its entries, unless the ledger has the operations that led to
+// them (known), and the record of the release. It removes the releases in v.drop.
 func (v *recovery) fill(ctx context.Context, t *ledger.Tx, known bool) error {
 	if !known {
 		if err := v.replaceEntries(ctx, t); err != nil {
@@ -30,15 +30,15 @@ func (v *recovery) fill(ctx context.Context, t *ledger.Tx, known bool) error {
 }
 
 // replaceEntries removes the entries that the release does not have, and then adds the entries that the ledger lacks. A
-// changed entry is removed and added, so the published order is its only order.
+// changed entry is removed and added, so its published line becomes its only order.
 func (v *recovery) replaceEntries(ctx context.Context, t *ledger.Tx) error {
-	way, _ := v.release.targets.UpdatePath(0) // ParseTargets has seen that there is one
+	chain, _ := v.release.targets.UpdatePath(0) // ParseTargets has seen that there is one
 	if v.lost {
-		_, err := t.Put(ctx, v.to.lines(way), admitAll, v.o.Progress)
+		_, err := t.Put(ctx, v.to.lines(chain), admitAll, v.o.Progress)
 		return err
 	}
 	difference := func() iter.Seq2[blocklist.Change, error] {
-		return trust.Diff(v.to.history.Entries(ctx), v.to.lines(way))
+		return trust.Diff(v.to.history.Entries(ctx), v.to.lines(chain))
 	}
 	for c, err := range difference() {
 		if err != nil {
@@ -55,8 +55,8 @@ func (v *recovery) replaceEntries(ctx context.Context, t *ledger.Tx) error {
 	return err
 }
 
-// admitAll stands for the guards in a recovery, and holds no entry. The entries were listed before, and the guards
-// will check the next release.
+// admitAll is the guard of a recovery, a [ledger.Screen] that holds no entry. The entries were listed before, and the
+// guards will check the next release.
 func admitAll(blocklist.Entry) func() bool { return nil }
 
 // added yields the entries that the changes add.
@@ -70,16 +70,16 @@ func added(changes iter.Seq2[blocklist.Change, error]) iter.Seq2[blocklist.Entry
 	}
 }
 
-// again returns the author, reason and reference with which an operation is recorded again.
+// again returns the author, reason and reference with which a recovery records the operation o again.
 func again(o Operation) Audit {
 	reason := because(repeated.With(o.ID, Day(o.Time)).String(), o.Reason)
 	return Audit{Author: o.Author, Reason: shorten(reason, maxText), Reference: o.Reference}
 }
 
-// maxText is the maximum length of a text in an operation, in bytes.
+// maxText is the maximum length of a reason or reference in an operation, in bytes.
 const maxText = 4 << 10
 
-// shorten cuts a text that is longer than length bytes, and marks the end with dots.
+// shorten cuts a text to at most length bytes. A cut text ends with dots.
 func shorten(text string, length int) string {
 	if len(text) <= length {
 		return text
@@ -87,7 +87,7 @@ func shorten(text string, length int) string {
 	return strings.ToValidUTF8(text[:max(length-3, 0)], "") + "..."
 }
 
-// describe returns the reason of the recovery for the ledger: what was adopted, and why.
+// describe returns the reason of the recovery operation: what was adopted, the notes, and the author's reason.
 func (v *recovery) describe(known bool, why string) string {
 	text := adopted.With(v.signed.Serial).String()
 	switch {
@@ -99,7 +99,7 @@ func (v *recovery) describe(known bool, why string) string {
 	return because(shorten(strings.Join(append([]string{text}, v.r.Notes...), "; "), maxText-len(": "+why)), why)
 }
 
-// report fills in the result of the recovery: the operations that were recorded after head.
+// report sets Operation and Again in the result, from the operations that were recorded after head.
 func (v *recovery) report(ctx context.Context, head Operation) error {
 	for o, err := range v.to.history.Operations(ctx, ledger.Range{After: head.ID}) {
 		switch {

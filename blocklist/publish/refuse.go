@@ -18,12 +18,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Refuse drops the root, the release or the urgent orders p, which [Ledger.Pending], [Ledger.PendingUrgent] or
-// [Ledger.Unreadable] has returned, and the signatures on p. The ledger records the officer, the reason, and the
-// officer's signature over both. The reason in c is needed; the author is the officer's name. The entries of the ledger
-// don't change, so another release can be made. If an officer has signed p, the new release gets another serial, see
-// [Skipped]. The first root can't be refused, nor a release that was sent to an origin without an answer, because it
-// may be public. Refuse fails with [blocklist.ErrUntrusted] unless the key is that of an officer of the root in force.
+// Refuse drops the root, release or urgent orders p, with all signatures on p. [Ledger.Pending], [Ledger.PendingUrgent]
+// or [Ledger.Unreadable] has returned p. The ledger records the refusal and the officer's signature on it, with the
+// officer as the author. The reason in c is required. The entries of the ledger don't change, so another release can be
+// made; if an officer has signed p, that release gets another serial, see [Skipped].
+//
+// The first root can't be refused. Neither can a release that was sent to an origin that has not answered, because it
+// may be public. Refuse fails with [blocklist.ErrUntrusted] if the key is not that of an officer of the root in force.
 func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, c Audit) error {
 	if err := p.check(); err != nil {
 		return err
@@ -42,7 +43,8 @@ func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, 
 	return l.drop(ctx, p, r)
 }
 
-// Refuse returns an officer's refusal of the request as a file for [Ledger.AddRefusal]. It fails like [Ledger.Refuse].
+// Refuse returns an officer's signed refusal of the requested document, as a file for [Ledger.AddRefusal]. It fails
+// like [Ledger.Refuse].
 func (q *Request) Refuse(officer crypto.Signer, c Audit) ([]byte, error) {
 	if officer == nil {
 		return nil, fmt.Errorf("refusing: %w: there is no key", blocklist.ErrMalformed)
@@ -60,9 +62,10 @@ func (q *Request) Refuse(officer crypto.Signer, c Audit) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// AddRefusal drops the pending root, release or urgent orders with a refusal of [Request.Refuse], as [Ledger.Refuse]
-// does. It returns what was refused, in words. Adding the same refusal again changes nothing. AddRefusal fails with
-// [blocklist.ErrUntrusted] if the refusal is about something else, such as an earlier state of the release.
+// AddRefusal drops the pending root, release or urgent orders, as [Ledger.Refuse] does, with the refusal in a file of
+// [Request.Refuse]. It returns the name of the refused document. Adding the same refusal again changes nothing.
+// AddRefusal fails with [blocklist.ErrUntrusted] if the refusal is about another document, such as an earlier state of
+// the release.
 func (l *Ledger) AddRefusal(ctx context.Context, file []byte) (what string, err error) {
 	var d detachedRefusal
 	if err := json.Unmarshal(file, &d); len(file) > MaxSignature || err != nil || d.Type != detachedRefusalType {
@@ -131,15 +134,15 @@ func (l *Ledger) drop(ctx context.Context, p *Pending, r signedRefusal) error {
 	return p.remove()
 }
 
-// refusal is the text that an officer signs to refuse something. Like all signed texts it has a type, so that a
-// signature on it can't be used for a text of another type.
+// refusal is the text that an officer signs to refuse a pending document. Like all signed texts it has a type, so a
+// signature on it is not valid for a text of another type.
 type refusal struct {
 	Type      string `json:"_type"`
 	List      string `json:"list"`
 	Author    string `json:"author"`
-	Reason    string `json:"reason"`    // what is refused, and why
-	Reference string `json:"reference"` // given by the caller, without the proof
-	SHA256    string `json:"sha256"`    // of the signed part of the refused metadata
+	Reason    string `json:"reason"`    // name of the refused document, and why it is refused
+	Reference string `json:"reference"` // reference given by the officer
+	SHA256    string `json:"sha256"`    // hash of the signed part of the refused metadata, see [Pending.ID]
 }
 
 const refusalType = "argine-refusal"
@@ -152,7 +155,7 @@ type signedRefusal struct {
 	signature []byte
 }
 
-// detachedRefusal is the content of a file with an officer's refusal.
+// detachedRefusal is the content of the file with an officer's signed refusal.
 type detachedRefusal struct {
 	Type      string  `json:"_type"`
 	Root      int64   `json:"root,omitempty"`
@@ -164,16 +167,18 @@ type detachedRefusal struct {
 
 const detachedRefusalType = "argine-signed-refusal"
 
-// refusalMark stands between the reference of a refusal, which may be empty, and the proof: the hash and the signature.
+// refusalMark separates, in the reference of a refusal operation, the officer's reference (which may be empty) from the
+// proof: the hash of the refused metadata and the signature.
 const refusalMark = "refusal"
 
-// proof returns the reference of the operation that records the refusal.
+// proof returns the reference of the operation that records the refusal: the officer's reference, then the hash and the
+// signature.
 func (r signedRefusal) proof() string {
 	return strings.TrimPrefix(fmt.Sprintf("%s %s %s %s", r.Reference, refusalMark, r.SHA256,
 		base64.StdEncoding.EncodeToString(r.signature)), " ")
 }
 
-// by reports whether an officer of the root has signed the refusal.
+// by reports whether the signature on the refusal is valid, and its author is an officer of the root.
 func (r signedRefusal) by(root *trust.Root) bool {
 	text, err := r.bytes()
 	return err == nil && r.Type == refusalType && slices.ContainsFunc(root.Spec().Officers, func(k notekey.Key) bool {
@@ -181,8 +186,8 @@ func (r signedRefusal) by(root *trust.Root) bool {
 	})
 }
 
-// ID returns the SHA-256 of the signed part of p, in hexadecimal digits. It identifies the content of p: it does not
-// change when officers sign. If p can't be parsed, it is the SHA-256 of the whole file.
+// ID returns the SHA-256 of the signed part of p, in hexadecimal. It does not change when officers sign, so it
+// identifies the content of p. If p is unreadable, it is the SHA-256 of the whole file.
 func (p *Pending) ID() (string, error) {
 	if p.unreadable() {
 		return fmt.Sprintf("%x", sha256.Sum256(p.metadata)), nil
@@ -190,7 +195,7 @@ func (p *Pending) ID() (string, error) {
 	return signedID(p.metadata)
 }
 
-// refuse signs a refusal of p with the key of an officer of the root in force.
+// refuse returns a refusal of p, signed with the key of an officer of this root.
 func (p *Pending) refuse(root *trust.Root, officer crypto.Signer, c Audit) (r signedRefusal, err error) {
 	switch {
 	case c.Reason == "":
@@ -221,8 +226,8 @@ func (p *Pending) refuse(root *trust.Root, officer crypto.Signer, c Audit) (r si
 	return r, err
 }
 
-// verifyRefusals fails unless each refusal in the history was signed by the officer that it names as its author. An
-// officer of any root of the list counts.
+// verifyRefusals fails unless each refusal in the history was signed by its author, who must be an officer of some root
+// of the list.
 func (l *Ledger) verifyRefusals(ctx context.Context, view ledger.View) error {
 	roots, err := l.rootHistory()
 	if err != nil {
@@ -239,7 +244,7 @@ func (l *Ledger) verifyRefusals(ctx context.Context, view ledger.View) error {
 	return nil
 }
 
-// refusedBy reports whether an officer of the root has signed the refusal in an operation.
+// refusedBy reports whether an officer of the root has signed the refusal that the operation o records.
 func (l *Ledger) refusedBy(root *trust.Root, o Operation) bool {
 	fields := strings.Split(o.Reference, " ")
 	n := len(fields) - 3

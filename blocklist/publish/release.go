@@ -10,12 +10,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Release makes the next release from the ledger and leaves it pending, unsigned. First it removes expired entries from
-// the ledger, as an operation of author. A pending release of an older state is replaced, and its signatures are lost;
-// replaced reports this. If the old release had signatures, its serial is not used again, see [Skipped]. A pending
-// release of the same state is kept. If the guards hold the release, the error is a [*guard.HeldError], see
-// [Ledger.Override]. Release fails with [ErrUnchanged] if there is nothing to release, and with an [*EndsError] if
-// urgent orders that are not in the new release would end with it, see [Ledger.KeepUrgent] and [Ledger.EndUrgent].
+// Release makes the next release from the ledger, and leaves it pending for signatures. Before that, it removes expired
+// entries from the ledger, as an operation of the given author. If a release of the same state is already pending,
+// Release returns it. A pending release of an older state is replaced, and its signatures are lost; replaced reports
+// this. If it had signatures, its serial is not used again, see [Skipped].
+//
+// Release fails with [ErrUnchanged] if there is nothing to release, and with a [*guard.HeldError] if the guards hold
+// the release, see [Ledger.Override]. It fails with an [*EndsError] if the release would end urgent orders whose
+// targets it does not list, see [Ledger.KeepUrgent] and [Ledger.EndUrgent].
 func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replaced bool, err error) {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
@@ -52,13 +54,14 @@ func (l *Ledger) Release(ctx context.Context, author string) (p *Pending, replac
 	return p, waiting != nil, err
 }
 
-// complete reports whether all files of a pending release exist.
+// complete reports whether all files of the pending release p exist and are intact.
 func (l *Ledger) complete(p *Pending) bool {
 	rel, err := l.readRelease(p.dir())
 	return err == nil && l.checkFiles(rel) == nil
 }
 
-// build writes a release of the state after the operation now. It replaces the waiting release, if there is one.
+// build makes a release of the ledger's state after the operation now. It replaces the pending release waiting, if that
+// is not nil.
 func (l *Ledger) build(ctx context.Context, now Operation, waiting *Pending, author string) error {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil {
@@ -115,8 +118,8 @@ func (l *Ledger) build(ctx context.Context, now Operation, waiting *Pending, aut
 	return l.removeFiles(last, spec.All())
 }
 
-// checkChanged fails with [ErrUnchanged] if a new release would equal the last one. A new one is still allowed if the
-// last one expires soon, if the root in force no longer accepts its signatures, or if subscribers have changed.
+// checkChanged fails with [ErrUnchanged] if a new release would equal the last one. It allows an equal release if the
+// last one expires soon, if its signatures are not enough under the root in force, or if subscribers have changed.
 func (l *Ledger) checkChanged(ctx context.Context, last ReleaseRecord, now Operation) error {
 	if last.Serial == 0 {
 		return nil

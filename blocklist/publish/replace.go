@@ -10,12 +10,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// Replace makes the entries of a stream the only orders with a reference: it works like [Ledger.Import], and withdraws
-// the orders with this reference on all other entries. Orders with another reference stay the same. A changed order has
-// exactly the new attributes. An entry without a reference gets the given reference. If an entry has another reference
-// or breaks a rule, Replace changes nothing, and the error is [blocklist.ErrMalformed] or [ErrRules]. The guards
-// compare the numbers of orders before and after the change, as they do for a release: if they hold the change, nothing
-// is changed, and the error is a [*guard.HeldError], unless by.Override gives a reason.
+// Replace makes the given entries the only orders with a reference: it gives the orders like [Ledger.Import], and
+// withdraws the orders with this reference on all other entries. Orders with another reference stay as they are. A
+// changed order gets exactly the new attributes. An entry without a reference gets the given one.
+//
+// If an entry has another reference or breaks a rule, Replace changes nothing and fails with [blocklist.ErrMalformed]
+// or [ErrRules]. The guards compare the numbers of orders before and after the change, as they do with entries for a
+// release. If they hold the change, nothing is changed, and the error is a [*guard.HeldError], unless by.Override gives
+// a reason.
 func (l *Ledger) Replace(ctx context.Context, reference string, entries iter.Seq2[blocklist.Entry, error], by Audit,
 	progress func(uint64),
 ) (ChangeResult, error) {
@@ -42,7 +44,8 @@ func (l *Ledger) Replace(ctx context.Context, reference string, entries iter.Seq
 	return r, err
 }
 
-// withReference yields the entries with this reference. It fails at an entry that has another reference.
+// withReference yields the entries with this reference set. It yields [blocklist.ErrMalformed] with an entry that has
+// another reference.
 func withReference(entries iter.Seq2[blocklist.Entry, error], reference string) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		for e, err := range entries {

@@ -28,19 +28,20 @@ import (
 // For a confidential list, the list keys are added, and the tar file is encrypted with age. [OpenRequest] unpacks the
 // tar file into a folder of this layout.
 const (
-	requestMark    = "argine-signing-request" // the first entry; its content is the version of the format
+	// name of the first file in the tar file; its content is the version of the format
+	requestMark    = "argine-signing-request"
 	requestVersion = "1\n"
 	operationsFile = "operations.txt"
 )
 
-// WriteRequest writes a signing request for p, which [Ledger.Pending] or [Ledger.PendingUrgent] has returned. An
-// officer needs only this request, the list's root and a key, but no ledger. The request is about as long as the
-// changes, unless the release has a new snapshot.
+// WriteRequest writes a signing request for p, which [Ledger.Pending] or [Ledger.PendingUrgent] has returned. With the
+// request, an officer needs only the list's root and a key, but no ledger. The request is about as long as the changes,
+// unless the release has a new snapshot.
 //
-// The request is encrypted to recipients: the officers' age recipients, as text, all of one kind. For a confidential
-// list they are required, because the request contains the list key. Only a request for a root needs none, because
-// every origin serves roots. WriteRequest fails with [blocklist.ErrUntrusted] if p does not follow from the ledger's
-// history.
+// If recipients are given, the request is encrypted to them: they are the age recipients of officers, as text, all of
+// one kind. For a confidential list they are required, because the request contains the list key. A request for a root
+// never requires them, because every origin serves roots. WriteRequest fails with [blocklist.ErrUntrusted] if p does
+// not follow from the ledger's history.
 func (l *Ledger) WriteRequest(ctx context.Context, w io.Writer, p *Pending, recipients ...string) error {
 	if err := p.check(); err != nil {
 		return err
@@ -63,7 +64,8 @@ func (l *Ledger) WriteRequest(ctx context.Context, w io.Writer, p *Pending, reci
 	return errors.Join(l.writeRequest(encrypted, names, history), encrypted.Close())
 }
 
-// requestRecipients parses the recipients of a request.
+// requestRecipients parses the recipients of a request. It fails with [blocklist.ErrNoKey] if recipients are required
+// and there are none.
 func (p *Pending) requestRecipients(recipients []string) (to []trust.Recipient, err error) {
 	for _, text := range recipients {
 		r, err := trust.ParseRecipient(text)
@@ -79,7 +81,7 @@ func (p *Pending) requestRecipients(recipients []string) (to []trust.Recipient, 
 }
 
 // requestParts returns the paths of the files that a request for p contains, and the content of its file
-// operations.txt.
+// operations.txt, which is only in a request for a release.
 func (l *Ledger) requestParts(ctx context.Context, p *Pending) (names []string, history []byte, err error) {
 	newest, err := l.newestRoot()
 	if err != nil {
@@ -115,12 +117,12 @@ func (l *Ledger) requestParts(ctx context.Context, p *Pending) (names []string, 
 	return names, operations.Bytes(), err
 }
 
-// releasedTargets returns the path of a pushed release's metadata.
+// releasedTargets returns the path of a pushed release's targets.json, with slashes.
 func releasedTargets(serial uint64) string {
 	return path.Join(releasesDir, fmt.Sprint(serial), targetsFile)
 }
 
-// keyNames returns the path of the list key that the release in dir names. It returns no path if the list is not
+// keyNames returns the path of the list key of the release in the folder dir. It returns no path if the list is not
 // confidential.
 func (d folder) keyNames(dir string) ([]string, error) {
 	r, err := d.readRelease(dir)
@@ -174,8 +176,8 @@ func addFile(tw *tar.Writer, name, from string) error {
 	return err
 }
 
-// filesReviewed proves that p follows from the ledger's history. It returns the paths of the release files that it has
-// read for this.
+// filesReviewed proves that the release p follows from the ledger's history. It returns the paths of the release files
+// that this proof has read.
 func (l *Ledger) filesReviewed(ctx context.Context, p *Pending) (names []string, err error) {
 	proof := &Ledger{folder: l.folder, history: l.history}
 	proof.opened = func(f trust.File) {
@@ -192,8 +194,8 @@ func (l *Ledger) filesReviewed(ctx context.Context, p *Pending) (names []string,
 	return names, err
 }
 
-// writeOperations writes the operations of p. Each operation is one line of JSON, followed by its changed lines, which
-// its hash covers.
+// writeOperations writes the operations of the release p. Each operation is one line of JSON. The lines that it has
+// changed follow; the hash of the operation covers them.
 func (l *Ledger) writeOperations(ctx context.Context, w io.Writer, p *Pending) error {
 	before, err := l.headBefore(ctx, p)
 	if err != nil {
@@ -215,17 +217,17 @@ func (l *Ledger) writeOperations(ctx context.Context, w io.Writer, p *Pending) e
 	return nil
 }
 
-// requestHistory is the content of operations.txt: the operations of a release and their net changes.
+// requestHistory is the parsed content of operations.txt: the operations of a release and their net changes.
 type requestHistory struct {
 	operations []Operation
-	changes    map[string]netLine // by target
+	changes    map[string]netLine // net changes, by target
 }
 
-// netLine is the net change of one target: its line before and its line after. An empty line means not listed.
+// netLine is the net change of one target: its entry line before all operations and after them. An empty line means
+// that the target is not listed.
 type netLine struct{ before, after string }
 
-// readOperations reads operations.txt. It fails unless the changed lines of each operation match the hash of the
-// operation.
+// readOperations parses operations.txt. It fails unless the changed lines of each operation match the operation's hash.
 func readOperations(r io.Reader) (requestHistory, error) {
 	h := requestHistory{changes: map[string]netLine{}}
 	lines := bufio.NewScanner(r)
@@ -255,8 +257,8 @@ func readOperations(r io.Reader) (requestHistory, error) {
 	return h, errors.Join(lines.Err(), h.end(&proof))
 }
 
-// end verifies the lines of the operation that was read last. If that is a recovery at the beginning, it may come
-// without its lines, see [Request.begin].
+// end verifies the changed lines of the last operation read. A recovery that is the first operation may lack its lines,
+// see [Request.begin].
 func (h *requestHistory) end(proof *ledger.ChangesProof) error {
 	if len(h.operations) == 0 || len(h.operations) == 1 && withoutLines(h.operations[0], *proof) {
 		return nil
@@ -264,13 +266,13 @@ func (h *requestHistory) end(proof *ledger.ChangesProof) error {
 	return proof.End(h.operations[len(h.operations)-1])
 }
 
-// withoutLines reports whether o is a recovery that has changed entries, but came without the changed lines.
+// withoutLines reports whether o is a recovery that has changed entries, while none of its changed lines were read.
 func withoutLines(o Operation, proof ledger.ChangesProof) bool {
 	_, recovered := adoptionOf(o)
 	return recovered && o.Added+o.Removed > 0 && proof == ledger.ChangesProof{}
 }
 
-// add applies one changed line to the net changes.
+// add applies one changed line to the net changes. It ignores lines about orders and page checks.
 func (h *requestHistory) add(line string) error {
 	sign, text := line[0], line[1:]
 	if sign == '?' { // a check changes nothing

@@ -21,11 +21,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Request is a signing request that was read and verified: its roots follow from the officer's root, officers of one of
-// these roots have signed the last release, and the operations lead from the head of that release to the head of the
+// Request is a signing request that was read and verified. Its roots follow from the officer's root. Officers of one of
+// these roots have signed the last release. The operations lead from the head of that release to the head of the
 // pending one. Urgent orders are within the limits of the newest root.
 type Request struct {
-	folder  // a temporary folder
+	folder  // temporary folder with the unpacked files
 	pending *Pending
 	history requestHistory
 
@@ -34,11 +34,11 @@ type Request struct {
 	clock ledger.Clock
 }
 
-// Recipients returns who can read a release of a confidential list.
+// Recipients returns who can read the requested release of a confidential list.
 func (q *Request) Recipients() Recipients { return q.recipients }
 
-// Limits of a request: the total length of its parts in bytes, and their number. The request for a first release
-// contains the whole list.
+// Limits of a request: the total length of its files in bytes, and the number of files. The length is large because the
+// request for a first release contains the whole list.
 const (
 	maxRequest      = 8 << 30
 	maxRequestParts = 2000
@@ -46,11 +46,12 @@ const (
 
 // OpenRequest reads and verifies a signing request. Root is a root of the list that the officer trusts, the content of
 // a root.json. It may be empty only if the request is for the first root; then people compare [Pending.Fingerprint] by
-// voice. Identity is the text of the officer's age identities; only an encrypted request needs it.
+// voice. Identity is the text of the officer's age identities, needed only for an encrypted request.
 //
-// OpenRequest fails with [blocklist.ErrUntrusted] if the request is of another list, if its roots don't follow from
-// root, or if a release makes other changes than its operations; and with [blocklist.ErrNoKey] if it is encrypted to
-// others. The content is in a temporary folder, readable by its owner alone, until the caller closes the request.
+// OpenRequest fails with [blocklist.ErrUntrusted] if the request is about another list, if its roots don't follow from
+// root, or if a release makes other changes than its operations. It fails with [blocklist.ErrNoKey] if the request is
+// encrypted to others. Until the caller closes the request, its content is in a temporary folder that only the owner
+// can read.
 func OpenRequest(r io.Reader, root, identity []byte) (*Request, error) {
 	plain, err := decryptRequest(r, identity)
 	if err != nil {
@@ -70,7 +71,7 @@ func OpenRequest(r io.Reader, root, identity []byte) (*Request, error) {
 	return q, nil
 }
 
-// decryptRequest returns the tar file of a request, encrypted or not.
+// decryptRequest returns the tar file of a request. It decrypts an encrypted request with the age identity.
 func decryptRequest(r io.Reader, identity []byte) (io.Reader, error) {
 	begin := bufio.NewReader(r)
 	head, err := begin.Peek(32)
@@ -93,16 +94,17 @@ func decryptRequest(r io.Reader, identity []byte) (io.Reader, error) {
 // Close removes the temporary folder of the request.
 func (q *Request) Close() error { return os.RemoveAll(q.dir) }
 
-// Pending returns the root or release to be signed.
+// Pending returns the root, release or urgent orders to be signed.
 func (q *Request) Pending() *Pending { return q.pending }
 
-// Operations returns the operations of a release, oldest first.
+// Operations returns the operations of the requested release, oldest first.
 func (q *Request) Operations() []Operation { return q.history.operations }
 
-// Review yields the changes of a release, as [Ledger.Review] does. The last value may be an error.
+// Review yields the changes of the requested release or urgent orders, as [Ledger.Review] does. The last value may be
+// an error.
 func (q *Request) Review() iter.Seq2[blocklist.Change, error] { return q.folder.Review(q.pending) }
 
-// requestPart is a kind of file in a request, with the maximum length of such a file, in bytes.
+// requestPart describes a kind of file in a request: a pattern for its path, and its maximum length in bytes.
 type requestPart struct {
 	path  *regexp.Regexp
 	limit int64
@@ -119,8 +121,8 @@ var requestParts = []requestPart{
 	{regexp.MustCompile(`^operations\.txt$`), maxRequest},
 }
 
-// unpackRequest writes the files of a request below dir. It limits the unpacked length, because a tar file may unpack
-// to far more than its own length.
+// unpackRequest writes the files of a request into the folder dir. It limits the total length of the unpacked files,
+// because a tar file may unpack to far more than its own length.
 func unpackRequest(r io.Reader, dir string) error {
 	tr := tar.NewReader(io.LimitReader(r, maxRequest))
 	left := int64(maxRequest)
@@ -150,8 +152,8 @@ func unpackRequest(r io.Reader, dir string) error {
 	}
 }
 
-// checkRequestPart fails if a file does not belong in a request, or is too long for its kind or for the space that is
-// left.
+// checkRequestPart fails if a file does not belong in a request, or is longer than its kind or the remaining total
+// (left) allows.
 func checkRequestPart(h *tar.Header, left int64) error {
 	i := slices.IndexFunc(requestParts, func(p requestPart) bool { return p.path.MatchString(h.Name) })
 	switch {
@@ -234,7 +236,7 @@ func (q *Request) verify(trusted []byte) error {
 	return q.verifyRelease(p)
 }
 
-// verifyRelease proves that a release makes the changes of the operations that it claims, and no others.
+// verifyRelease proves that the release p makes the changes of the operations in the request, and no others.
 func (q *Request) verifyRelease(p *Pending) (err error) {
 	if err := q.verifyHistory(); err != nil {
 		return err
@@ -247,7 +249,8 @@ func (q *Request) verifyRelease(p *Pending) (err error) {
 	return q.checkChanges(p, q.history.net())
 }
 
-// requested returns the root, release or urgent orders to be signed. It fails if there is more than one of these.
+// requested returns the root, release or urgent orders to be signed. It fails if the request has more than one of
+// these.
 func (d folder) requested() (*Pending, error) {
 	if err := d.checkOne(); err != nil {
 		return nil, err
@@ -258,8 +261,8 @@ func (d folder) requested() (*Pending, error) {
 	return d.Pending()
 }
 
-// trustRoot makes the officer's root the first trusted root of the folder, and puts the newest root that follows from
-// it in force.
+// trustRoot makes root, with the content b, the oldest root of the folder, which is trusted without proof. It puts the
+// newest root that follows from it in force.
 func (q *Request) trustRoot(root *trust.Root, b []byte) error {
 	place := q.folder.path(rootsDir, trust.RootName(root.Version()))
 	if sent, err := os.ReadFile(place); err == nil {
@@ -289,7 +292,7 @@ func (q *Request) trustRoot(root *trust.Root, b []byte) error {
 	return os.WriteFile(q.folder.path(rootFile), newest, 0o600)
 }
 
-// verifyHistory proves that the operations lead from the last release to the pending one.
+// verifyHistory proves that the operations in the request lead from the last release to the pending one.
 func (q *Request) verifyHistory() error {
 	f, err := os.Open(q.folder.path(operationsFile))
 	if err != nil {
@@ -312,7 +315,7 @@ func (q *Request) verifyHistory() error {
 }
 
 // begin returns the last operation of the last release, and the operations after it. If a recovery has adopted that
-// release, the recovery takes the place of that operation, and may come without its lines.
+// release, it returns the recovery instead of that operation. The changed lines of the recovery may be missing.
 func (q *Request) begin() (at Operation, rest []Operation, err error) {
 	rest = q.history.operations
 	if q.pending.base == 0 {
@@ -345,10 +348,11 @@ func eachOperation(all []Operation) iter.Seq2[Operation, error] {
 	}
 }
 
-// CheckSigner fails with [blocklist.ErrUntrusted] unless the key is that of an officer who may sign the request.
+// CheckSigner fails with [blocklist.ErrUntrusted] unless the key is that of an officer who may sign the requested
+// document.
 func (q *Request) CheckSigner(officer crypto.Signer) error { return q.pending.checkOfficer(officer) }
 
-// Sign returns an officer's signature as a file for [Ledger.AddSignature].
+// Sign signs the requested document, and returns the officer's signature as a file for [Ledger.AddSignature].
 func (q *Request) Sign(officer crypto.Signer) (signature []byte, err error) {
 	if err := q.pending.checkOfficer(officer); err != nil {
 		return nil, err

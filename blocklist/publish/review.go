@@ -12,10 +12,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Review yields the changes of the pending release p compared with the last pushed one, in the order of a delta. It
-// reads the release files, whose hashes the signatures cover, not the ledger. It proves that the files match the
-// metadata, that all chains of files lead to the same list, and that the files of earlier releases were signed. For
-// urgent orders it yields the changes compared with the previous orders. The last value may be an error.
+// Review yields the changes that the pending release p makes to the last pushed release, in the order of a delta. It
+// reads them from the release files, whose hashes the signatures cover, not from the ledger. It proves that the files
+// match the metadata, that all chains of files lead to the same list, and that officers have signed the files of
+// earlier releases. For urgent orders it yields the changes to the previous orders. The last value may be an error.
 func (d folder) Review(p *Pending) iter.Seq2[blocklist.Change, error] {
 	if p != nil && p.Number > 0 {
 		return d.reviewOrders(p)
@@ -44,8 +44,8 @@ func (d folder) review(p *Pending, yield func(blocklist.Change, error) bool) err
 			return fmt.Errorf("reviewing: %w", err)
 		}
 	}
-	way, _ := after.targets.UpdatePath(0) // readRelease has seen that there is one
-	held, _ := before.targets.UpdatePath(0)
+	chain, _ := after.targets.UpdatePath(0) // readRelease has seen that there is one
+	old, _ := before.targets.UpdatePath(0)
 	fresh := before.unsigned(after)
 	step, hasStep := after.targets.File(p.base, p.Serial)
 	links := slices.DeleteFunc(slices.Clone(fresh), func(f trust.File) bool {
@@ -60,27 +60,31 @@ func (d folder) review(p *Pending, yield func(blocklist.Change, error) bool) err
 		return nil
 	}
 	for _, f := range fresh {
-		if !slices.ContainsFunc(links, f.Equal) && !slices.ContainsFunc(way, f.Equal) {
+		if !slices.ContainsFunc(links, f.Equal) && !slices.ContainsFunc(chain, f.Equal) {
 			return fmt.Errorf("reviewing: %w: %s is neither needed nor was it signed before", blocklist.ErrUntrusted, f.Path)
 		}
 	}
-	return d.reviewWhole(held, way, yield, func(shown string) error { return d.compareStep(step, hasStep, before, shown) })
+	return d.reviewWhole(old, chain, yield, func(shown string) error {
+		return d.compareStep(step, hasStep, before, shown)
+	})
 }
 
-// unsigned returns the files of the later release that the signed release r does not have: no officer has signed them
-// yet.
+// unsigned returns the files of the later release after that the signed release r does not have, so that no officer has
+// signed them yet.
 func (r signedRelease) unsigned(after signedRelease) []trust.File {
 	return slices.DeleteFunc(slices.Clone(after.targets.Files),
 		func(f trust.File) bool { return slices.ContainsFunc(r.targets.Files, f.Equal) })
 }
 
-// leadsFrom reports whether the signed deltas of r lead from this serial to r. It returns false for serial 0.
+// leadsFrom reports whether the deltas of the signed release r lead from this serial to r. It returns false for serial
+// 0.
 func (r signedRelease) leadsFrom(serial uint64) bool {
 	_, ok := r.targets.UpdatePath(serial)
 	return ok && serial > 0
 }
 
-// checkLinks proves that each new link has exactly the net changes of the signed deltas since its base and of the step.
+// checkLinks proves that each new link of the chain makes exactly the net changes of two parts: the signed deltas since
+// the link's base, and the step.
 func (d folder) checkLinks(links []trust.File, step trust.File, before signedRelease) error {
 	for _, f := range links {
 		if f.Equal(step) {
@@ -103,13 +107,14 @@ func (d folder) checkLinks(links []trust.File, step trust.File, before signedRel
 	return nil
 }
 
-// reviewWhole yields the changes between two whole lists, for a release with a new snapshot or a new link of the chain.
-// Then it calls end with the hash of the changes.
-func (d folder) reviewWhole(held, way []trust.File, yield func(blocklist.Change, error) bool,
+// reviewWhole yields the changes between two whole lists, each given as a chain of release files. It is for a release
+// with a new snapshot, or with a link whose changes no signed deltas prove. After the last change, it calls end with
+// the hash of all changes.
+func (d folder) reviewWhole(before, after []trust.File, yield func(blocklist.Change, error) bool,
 	end func(string) error,
 ) error {
 	sum, ended := sha256.New(), false
-	trust.Diff(d.lines(held), d.lines(way))(func(c blocklist.Change, err error) bool {
+	trust.Diff(d.lines(before), d.lines(after))(func(c blocklist.Change, err error) bool {
 		if err == nil {
 			hashChange(sum, c)
 		}
@@ -124,8 +129,8 @@ func (d folder) reviewWhole(held, way []trust.File, yield func(blocklist.Change,
 
 func hashChange(sum hash.Hash, c blocklist.Change) { fmt.Fprintf(sum, "%t %s\n", c.Removed, c.Entry) }
 
-// compareStep fails unless the step has the changes that the review has yielded: their hash is shown. If the release
-// has no step, compareStep succeeds.
+// compareStep fails unless the step makes the changes that the review has shown. Shown is the hash of these changes. If
+// the release has no step, compareStep succeeds.
 func (d folder) compareStep(step trust.File, hasStep bool, before signedRelease, shown string) error {
 	if !hasStep {
 		return nil

@@ -17,10 +17,10 @@ import (
 // Roles of the people who use the list through a program that knows who they are, such as 'blocklist desk'. A person
 // who can write the agency's folder needs no role.
 const (
-	RoleReader   = "reader"   // reads
-	RoleClerk    = "clerk"    // proposes, lists and withdraws
-	RoleReviewer = "reviewer" // does what a clerk does, decides as the second person, overrides the guards, makes releases
-	RoleAuditor  = "auditor"  // reads everything, and changes nothing
+	RoleReader   = "reader"   // may read
+	RoleClerk    = "clerk"    // may propose, list and withdraw
+	RoleReviewer = "reviewer" // may do what a clerk may, decide as the second person, override the guards, make releases
+	RoleAuditor  = "auditor"  // may read everything, and change nothing
 )
 
 // Roles returns all roles.
@@ -28,10 +28,10 @@ func Roles() []string { return []string{RoleReader, RoleClerk, RoleReviewer, Rol
 
 const metaRoles = "roles"
 
-// maxRoles is the maximum number of people with a role.
+// maxRoles is the maximum number of people who have a role.
 const maxRoles = 10_000
 
-// RolesOf returns the role of each person who has one.
+// RolesOf returns the roles of all people who have one, by person.
 func (l *Ledger) RolesOf(ctx context.Context) (map[string]string, error) {
 	return readRoles(ctx, l.history.View)
 }
@@ -47,10 +47,10 @@ func readRoles(ctx context.Context, v ledger.View) (roles map[string]string, err
 	return roles, nil
 }
 
-// SetRole gives a person a role, which replaces the role that the person had before. An empty role takes it away. The
-// person is the name by which the program that uses the roles knows the person: 1 to 128 octets without spaces. The
-// ledger records an operation with author and reason of by; its reference has the person and the role. SetRole fails
-// with [blocklist.ErrMalformed], and with [ErrUnchanged] if the person has this role.
+// SetRole gives a person a role in place of the person's old role. An empty role takes the old one away. Person is the
+// name under which the program that uses the roles knows the person: 1 to 128 octets without spaces. The ledger records
+// an operation with the author and reason of by; its reference is the person and the role. SetRole fails with
+// [blocklist.ErrMalformed] if person or role is not valid, and with [ErrUnchanged] if the person already has this role.
 func (l *Ledger) SetRole(ctx context.Context, person, role string, by Audit) error {
 	if err := checkPerson(person); err != nil {
 		return err
@@ -92,10 +92,10 @@ func giveRole(roles map[string]string, person, role string) {
 	}
 }
 
-// noRole stands for no role in the reference of an operation.
+// noRole stands in the reference of an operation that takes a role away.
 const noRole = "none"
 
-// describeRole returns the reference of an operation that gives a role or takes it away.
+// describeRole returns the reference of an operation that sets a person's role.
 func describeRole(person, role string) string {
 	if role == "" {
 		role = noRole
@@ -103,8 +103,7 @@ func describeRole(person, role string) string {
 	return person + " " + role
 }
 
-// verifyRoles compares the stored roles with the roles that the operations of the history have given. It fails if they
-// differ.
+// verifyRoles fails unless the stored roles are those that the operations of the history have given.
 func verifyRoles(ctx context.Context, view ledger.View) error {
 	roles, err := readRoles(ctx, view)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Phrases for the differences between two roots.
+// Phrases that describe the differences between two roots.
 var (
 	officerGoes    = recorded("root.goes", "officer goes: %s", part)
 	officerComes   = recorded("root.comes", "officer comes: %s", part)
@@ -23,7 +23,8 @@ var (
 	}
 )
 
-// changesOf describes the differences between two roots.
+// changesOf describes the differences between the old root (was) and the new root (is). If there are none, it says that
+// the root was renewed.
 func changesOf(was, is trust.RootSpec) (all Messages) {
 	say := func(p recordedPhrase, values ...any) { all = append(all, p.With(values...)) }
 	for _, k := range was.Officers {

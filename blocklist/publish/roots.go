@@ -13,7 +13,7 @@ func (d folder) pendingRootPath(version int64) string {
 	return d.path(pendingDir, trust.RootName(version))
 }
 
-// newestRoot returns the version of the newest root with enough signatures, 0 if there is none.
+// newestRoot returns the version of the newest root with enough signatures, or 0 if there is none.
 func (d folder) newestRoot() (int64, error) {
 	for version := max(d.firstRoot-1, 0); ; version++ {
 		_, err := os.Stat(d.path(rootsDir, trust.RootName(version+1)))
@@ -26,10 +26,10 @@ func (d folder) newestRoot() (int64, error) {
 	}
 }
 
-// errRootWaits says that a list has no root in force yet.
+// errRootWaits is returned if no root of the list is in force yet: the first one waits for signatures.
 var errRootWaits = fmt.Errorf("%w: the list's root waits for the officers' signatures; run blocklist sign first", blocklist.ErrSignatures)
 
-// root returns the root in force: the newest one with enough signatures.
+// root returns the root in force: the newest root with enough signatures.
 func (d folder) root() (*trust.Root, error) {
 	b, err := os.ReadFile(d.path(rootFile))
 	if _, waits := os.Stat(d.pendingRootPath(1)); errors.Is(err, os.ErrNotExist) && waits != nil {
@@ -45,7 +45,7 @@ func (d folder) root() (*trust.Root, error) {
 	return root, d.damaged(err, rootFile)
 }
 
-// openRoot returns the root of this version. It fails unless the root has enough signatures of its own officers.
+// openRoot returns the root with this version. It fails unless enough of the root's own officers have signed it.
 func (d folder) openRoot(version int64) (*trust.Root, error) {
 	b, err := os.ReadFile(d.path(rootsDir, trust.RootName(version)))
 	if err != nil {
@@ -55,7 +55,7 @@ func (d folder) openRoot(version int64) (*trust.Root, error) {
 	return root, d.damaged(err, rootsDir, trust.RootName(version))
 }
 
-// roots returns all roots from the first one up to a version.
+// roots returns the contents of all root files, from the first one up to the version newest.
 func (d folder) roots(newest int64) (all [][]byte, err error) {
 	for version := max(d.firstRoot, 1); version <= newest; version++ {
 		root, err := os.ReadFile(d.path(rootsDir, trust.RootName(version)))
@@ -67,7 +67,7 @@ func (d folder) roots(newest int64) (all [][]byte, err error) {
 	return all, nil
 }
 
-// rootHistory returns all roots. Each is verified by the root before it.
+// rootHistory returns all roots in order. It verifies each root with the officers of the root before it.
 func (d folder) rootHistory() ([]*trust.Root, error) {
 	newest, err := d.newestRoot()
 	if err != nil {
@@ -93,8 +93,8 @@ func (d folder) rootHistory() ([]*trust.Root, error) {
 	return nil, err
 }
 
-// signedUnder returns the first root that accepts the signatures on the targets, and all later roots. It fails if no
-// root accepts them.
+// signedUnder returns the first root of which enough officers have signed the targets, and all later roots. It fails if
+// there is no such root.
 func signedUnder(roots []*trust.Root, targets []byte) ([]*trust.Root, error) {
 	err := fmt.Errorf("%w: there is no root", blocklist.ErrUntrusted)
 	for i, root := range roots {
@@ -105,8 +105,8 @@ func signedUnder(roots []*trust.Root, targets []byte) ([]*trust.Root, error) {
 	return nil, err
 }
 
-// signedBefore returns the release before p. It fails unless enough officers have signed that release: otherwise a
-// change could be hidden in it. For the first release it returns the zero value.
+// signedBefore returns the release before p, or the zero value if p is the first release. It fails unless enough
+// officers have signed that release, since otherwise it could hide a change.
 func (d folder) signedBefore(p *Pending) (before signedRelease, err error) {
 	if p.base == 0 {
 		return before, nil
@@ -120,7 +120,7 @@ func (d folder) signedBefore(p *Pending) (before signedRelease, err error) {
 	return before, fmt.Errorf("the release before %s: %w", p.What(), err)
 }
 
-// openSigned returns a release. It fails unless enough officers have signed it.
+// openSigned returns the pushed release with this serial. It fails unless enough officers have signed it.
 func (d folder) openSigned(serial uint64) (r signedRelease, err error) {
 	if r, err = d.readPushed(serial); err != nil {
 		return r, err

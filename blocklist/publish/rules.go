@@ -16,39 +16,40 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// Rules are the rules for new orders and for proposals. The zero value demands nothing but two persons for each
+// Rules are the rules for new orders and for proposals. The zero value has only one rule: two persons decide on each
 // proposal that is confirmed.
 type Rules struct {
-	NeedReference bool     `json:"need_reference,omitempty"` // each order has a reference
-	NeedReason    bool     `json:"need_reason,omitempty"`    // each operation that gives orders has a reason
-	Categories    []string `json:"categories,omitempty"`     // the only categories; empty: any, or none
-	// Reference is a pattern in the syntax of package regexp, at most 1 KiB. It must match the whole reference of an
-	// order.
+	NeedReference bool `json:"need_reference,omitempty"` // each order needs a reference
+	NeedReason    bool `json:"need_reason,omitempty"`    // each operation that gives orders needs a reason
+	// an order needs one of these categories; empty: any category, or none
+	Categories []string `json:"categories,omitempty"`
+	// Reference is a regular expression of package regexp, at most 1 KiB, that a reference must match as a whole. An order
+	// without a reference matches. Empty: any reference.
 	Reference string `json:"reference,omitempty"`
-	// TwoPersons are the categories whose proposals two persons decide on: one checks, another confirms. If it is
-	// empty, that is every category; if it has [NoCategory] alone, no category. An order of a category that is named
-	// here can only come from a proposal.
+	// TwoPersons are the categories in which two persons decide on a proposal: one checks, another confirms. An order in
+	// one of these categories can only come from a proposal. If it is empty, two persons decide on proposals of every
+	// category; if it has [NoCategory] alone, of no category.
 	TwoPersons []string `json:"two_persons,omitempty"`
-	Reporters  bool     `json:"reporters,omitempty"` // proposals may say who has reported
+	Reporters  bool     `json:"reporters,omitempty"` // a proposal may name the person who has reported
 }
 
-// NoCategory stands in [Rules.TwoPersons] for no category at all.
+// NoCategory, alone in [Rules.TwoPersons], means that two persons are needed for no category.
 const NoCategory = "none"
 
-// NeedsTwo reports whether two persons decide on a proposal of a category.
+// NeedsTwo reports whether two persons must decide on a proposal of this category.
 func (r Rules) NeedsTwo(category string) bool {
 	return len(r.TwoPersons) == 0 || slices.Contains(r.TwoPersons, category)
 }
 
-// OnlyProposed reports whether an order of a category can only come from a proposal.
+// OnlyProposed reports whether an order in this category can only come from a proposal.
 func (r Rules) OnlyProposed(category string) bool {
 	return category != NoCategory && slices.Contains(r.TwoPersons, category)
 }
 
-// OnePerson reports whether one person decides on a proposal of any category.
+// OnePerson reports whether one person can decide on proposals of every category.
 func (r Rules) OnePerson() bool { return len(r.TwoPersons) == 1 && r.TwoPersons[0] == NoCategory }
 
-// Persons says in words how many persons decide on a proposal.
+// Persons describes in words how many persons decide on a proposal.
 func (r Rules) Persons() string {
 	switch {
 	case len(r.TwoPersons) == 0:
@@ -62,19 +63,19 @@ func (r Rules) Persons() string {
 // ErrRules is returned if an order breaks the rules of the list.
 var ErrRules = errors.New("against the rules of the list")
 
-// ErrTwoPersons is returned for an order that one person gives alone in a category of [Rules.TwoPersons]. It wraps
-// [ErrRules].
+// ErrTwoPersons is returned for an order that does not come from a proposal, in a category of [Rules.TwoPersons]. It
+// wraps [ErrRules].
 var ErrTwoPersons = fmt.Errorf("%w: two persons decide on its category", ErrRules)
 
 // RuleError says which rule of the list an order breaks. It wraps [ErrRules].
 type RuleError struct {
-	Field  string // of the order, one of the constants below
-	Target string // the order's target; empty: the error is about the whole change
+	Field  string // FieldReason, FieldReference or FieldCategory
+	Target string // target of the order; empty: the error is about the whole operation
 	Rule   Message
 	err    error
 }
 
-// Fields of an order that rules are about.
+// Fields of an order or operation that a rule is about.
 const (
 	FieldReason    = "reason"
 	FieldReference = "reference"
@@ -90,13 +91,13 @@ func (e *RuleError) Error() string {
 	return fmt.Sprintf("%.80s: %s", e.Target, text)
 }
 
-// Unwrap returns [ErrTwoPersons] or [ErrRules].
+// Unwrap returns [ErrTwoPersons] for an order that must come from a proposal, otherwise [ErrRules].
 func (e *RuleError) Unwrap() error { return e.err }
 
-// MarshalText implements [encoding.TextMarshaler].
+// MarshalText implements [encoding.TextMarshaler] with the text of Error.
 func (e *RuleError) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
 
-// Phrases for the rules that an order may break.
+// Phrases that say what a rule demands.
 var (
 	ruleReason    = Phrase{"rule.reason", "a reason is needed; --reason gives it"}
 	ruleReference = Phrase{"rule.reference", "a reference is needed; --ref gives it"}
@@ -107,14 +108,15 @@ var (
 	ruleTwo       = Phrase{"rule.two", "two persons decide on its category; blocklist propose makes a proposal"}
 )
 
-// isZero reports whether the rules demand nothing.
+// isZero reports whether r is the zero value.
 func (r Rules) isZero() bool {
 	return !r.NeedReference && !r.NeedReason && len(r.Categories) == 0 && r.Reference == "" && len(r.TwoPersons) == 0 && !r.Reporters
 }
 
 const metaRules = "rules"
 
-// Limits of rules: the number of categories, and the length of the pattern in bytes.
+// Limits of rules: the number of categories in Categories and TwoPersons together, and the length of the pattern in
+// bytes.
 const (
 	maxCategories = 1000
 	maxPattern    = 1 << 10
@@ -128,7 +130,7 @@ func (l *Ledger) Rules(ctx context.Context) (Rules, error) {
 	return r, err
 }
 
-// readRules returns the rules, and the text in which they are stored.
+// readRules returns the rules, and the JSON text in which they are stored.
 func readRules(ctx context.Context, v ledger.View) (r Rules, stored string, err error) {
 	if stored, err = v.Meta(ctx, metaRules); err != nil || stored == "" {
 		return r, "", err
@@ -139,14 +141,15 @@ func readRules(ctx context.Context, v ledger.View) (r Rules, stored string, err 
 	return r, stored, nil
 }
 
-// SetRules changes the rules of the list. The ledger records an operation with the author and reason of by; its
-// reference has the rules. Existing orders stay the same. SetRules fails with [blocklist.ErrMalformed] unless the
-// categories are words in lower case and the pattern is valid.
+// SetRules replaces the rules of the list. Existing orders stay as they are. The ledger records an operation with the
+// author and reason of by; its reference is the rules. SetRules fails with [blocklist.ErrMalformed] unless the
+// categories are words in lower case and the pattern is valid. It fails with [blocklist.ErrTooLarge] if a limit is
+// exceeded.
 func (l *Ledger) SetRules(ctx context.Context, r Rules, by Audit) error {
 	return r.set(ctx, l.history.Change, by)
 }
 
-// set records an operation that sets the rules.
+// set records the operation that sets the rules, by calling record.
 func (r Rules) set(ctx context.Context, record func(context.Context, string, Audit, func(*ledger.Tx) error) error,
 	by Audit,
 ) error {
@@ -163,7 +166,7 @@ func (r Rules) set(ctx context.Context, record func(context.Context, string, Aud
 	return record(ctx, KindRules, by, func(t *ledger.Tx) error { return t.SetMeta(ctx, metaRules, string(stored)) })
 }
 
-// describe returns the reference of the operation that sets these rules. Stored is the text in which they are stored.
+// describe returns the reference of the operation that sets these rules: the stored text, or a hash if that is long.
 func (r Rules) describe(stored string) string {
 	if len(stored) <= 1<<10 {
 		return stored
@@ -175,12 +178,13 @@ func (r Rules) describe(stored string) string {
 // checker checks orders against the rules of the list.
 type checker struct {
 	Rules
-	reference *regexp.Regexp // nil: any
-	broken    uint64         // number of orders that were left out
-	breaches  []string       // the first of these orders, and the reasons
+	reference *regexp.Regexp // pattern that a reference must match; nil: any
+	broken    uint64         // number of orders that lenient has left out
+	breaches  []string       // the first of these orders, each with the rule that it breaks
 }
 
-// compile returns a checker for these rules. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
+// compile returns a checker for these rules. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge] if the
+// rules are not valid.
 func (r Rules) compile() (*checker, error) {
 	c := &checker{Rules: r}
 	if len(r.Reference) > maxPattern || len(r.Categories)+len(r.TwoPersons) > maxCategories {
@@ -202,8 +206,8 @@ func (r Rules) compile() (*checker, error) {
 	return c, nil
 }
 
-// newChecker returns a checker for the orders of one operation. It fails with [ErrRules] if the operation needs a
-// reason and has none.
+// newChecker returns a checker with the list's rules, for the orders of one operation. It fails with [ErrRules] if the
+// operation needs a reason and has none.
 func (l *Ledger) newChecker(ctx context.Context, by Audit) (*checker, error) {
 	r, err := l.Rules(ctx)
 	if err != nil {
@@ -215,7 +219,7 @@ func (l *Ledger) newChecker(ctx context.Context, by Audit) (*checker, error) {
 	return r.compile()
 }
 
-// checkReason fails with [ErrRules] if an operation needs a reason and has none.
+// checkReason fails with [ErrRules] if the rules demand a reason and the operation has none.
 func (r Rules) checkReason(by Audit) error {
 	if r.NeedReason && by.Reason == "" {
 		return &RuleError{FieldReason, "", ruleReason.With(), ErrRules}
@@ -223,7 +227,7 @@ func (r Rules) checkReason(by Audit) error {
 	return nil
 }
 
-// check fails with [ErrRules] if an order breaks a rule.
+// check fails with [ErrRules] if an order breaks a rule, except the rule in TwoPersons.
 func (c *checker) check(e blocklist.Entry) error {
 	switch {
 	case c.NeedReference && e.Reference == "":
@@ -236,7 +240,7 @@ func (c *checker) check(e blocklist.Entry) error {
 	return nil
 }
 
-// checkDirect fails with [ErrRules] if an order that comes from no proposal breaks a rule.
+// checkDirect fails with [ErrRules] if an order that does not come from a proposal breaks a rule.
 func (c *checker) checkDirect(e blocklist.Entry) error {
 	if c.OnlyProposed(e.Category) {
 		return &RuleError{FieldCategory, e.Target(), ruleTwo.With(), ErrTwoPersons}
@@ -244,7 +248,8 @@ func (c *checker) checkDirect(e blocklist.Entry) error {
 	return c.check(e)
 }
 
-// otherCategory returns a hint: a category with a similar name, or else all categories.
+// otherCategory returns a message about a wrong category: it suggests one with a similar name, or else names the
+// allowed categories.
 func (c *checker) otherCategory(given string) Message {
 	shown := strings.Join(c.Categories[:min(len(c.Categories), 20)], ", ")
 	if given == "" {
@@ -256,7 +261,7 @@ func (c *checker) otherCategory(given string) Message {
 	return ruleCategory.With(given, shown)
 }
 
-// strict yields entries, and fails at one that breaks a rule.
+// strict yields the entries, and an [ErrRules] error with an entry that breaks a rule.
 func (c *checker) strict(entries iter.Seq2[blocklist.Entry, error]) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		for e, err := range entries {
@@ -270,7 +275,7 @@ func (c *checker) strict(entries iter.Seq2[blocklist.Entry, error]) iter.Seq2[bl
 	}
 }
 
-// lenient yields entries, but leaves out and counts those that break a rule.
+// lenient yields the entries that break no rule. It counts the others.
 func (c *checker) lenient(entries iter.Seq2[blocklist.Entry, error]) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		for e, err := range entries {
@@ -289,7 +294,7 @@ func (c *checker) lenient(entries iter.Seq2[blocklist.Entry, error]) iter.Seq2[b
 	}
 }
 
-// verifyRules fails unless the rules are those of the last operation that set them.
+// verifyRules fails unless the stored rules are those of the last operation that set rules.
 func verifyRules(ctx context.Context, view ledger.View) error {
 	rules, stored, err := readRules(ctx, view)
 	if err != nil {

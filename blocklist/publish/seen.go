@@ -19,32 +19,34 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// Seen records what an officer has signed last on this machine for one list: the newest release, root and urgent
-// orders. This record reveals a rollback of the ledger, or a ledger that shows different histories to two officers.
+// Seen records the newest release, root and urgent orders of one list that an officer has signed on this machine. A
+// comparison with the record reveals a rollback of the ledger, or a ledger that shows different histories to two
+// officers.
 type Seen struct {
-	Serial   uint64    `json:"serial,omitempty"`  // of the release
-	Skipped  uint64    `json:"skipped,omitempty"` // number of serials between that release and the one before
-	SHA256   string    `json:"sha256,omitempty"`  // of its signed part
-	Digest   string    `json:"digest,omitempty"`  // of its list
-	Ledger   string    `json:"ledger,omitempty"`  // hash of its last operation
-	Others   []string  `json:"others,omitempty"`  // SHA-256 of other signed states with that serial
-	Signed   time.Time `json:"signed,omitzero"`   // when the officer has signed last
+	Serial   uint64    `json:"serial,omitempty"`  // serial of the release
+	Skipped  uint64    `json:"skipped,omitempty"` // number of skipped serials between the release and the one before it
+	SHA256   string    `json:"sha256,omitempty"`  // hash of the signed part of the release's metadata
+	Digest   string    `json:"digest,omitempty"`  // digest of the release's entries
+	Ledger   string    `json:"ledger,omitempty"`  // hash of the release's last operation
+	Others   []string  `json:"others,omitempty"`  // SHA-256 of other states with the same serial that were signed
+	Signed   time.Time `json:"signed,omitzero"`   // time of the last signature
 	Root     int64     `json:"root,omitempty"`    // version of the root
 	RootID   string    `json:"root_id,omitempty"`
-	Urgent   int64     `json:"urgent,omitempty"` // version of the urgent orders
+	Urgent   int64     `json:"urgent,omitempty"` // version of the document of urgent orders
 	UrgentID string    `json:"urgent_id,omitempty"`
-	// Roots are the IDs of the list's roots, by version. They tell the list from another one with the same name, which
-	// has no root in common with it.
+	// Roots are the IDs of the list's roots, by version. They tell lists with the same name apart: another list has no
+	// root in common with this one.
 	Roots map[int64]string `json:"roots,omitempty"`
 }
 
-// maxSeen is the maximum number of lists with the same name that are remembered.
+// maxSeen is the maximum number of records, one for each list with the same name.
 const maxSeen = 64
 
-// CheckSeen compares p with all, which Remember has returned: the states of lists with this name that the officer has
-// signed on this machine. It fails with [blocklist.ErrRollback] if the officer has already signed a newer release, root
-// or urgent orders than p. It fails with [blocklist.ErrEquivocation] if the officer has signed a different state with
-// the same number, or if p follows a different release than the one that the officer has signed.
+// CheckSeen compares p with the records of what the officer has signed on this machine, for lists with this name. All
+// is the last result of Remember. CheckSeen fails with [blocklist.ErrRollback] if the officer has already signed a
+// newer release, root or document of urgent orders than p. It fails with [blocklist.ErrEquivocation] if the officer has
+// signed a different state with the same number, or if p follows a different release than the one that the officer has
+// signed.
 func (d folder) CheckSeen(_ context.Context, p *Pending, all []Seen) error {
 	_, last, err := d.seen(p, all)
 	if err != nil {
@@ -67,12 +69,12 @@ func (d folder) CheckSeen(_ context.Context, p *Pending, all []Seen) error {
 	return d.checkSeenBefore(p, last)
 }
 
-// ErrMadeAgain is returned by [Ledger.CheckSeen] if the officer has signed another state with the same number, and the
-// history of the ledger explains why: it contains the old state, or an officer has refused that state.
+// ErrMadeAgain is returned by [Ledger.CheckSeen] if the officer has signed another state with the same number, but the
+// ledger explains why there are two: its history contains the old state, or a refusal of that state.
 var ErrMadeAgain = errors.New("made again")
 
-// CheckSeen compares p with the states that the officer has signed, as [Request.CheckSeen] does. But it fails with
-// [ErrMadeAgain] instead of [blocklist.ErrEquivocation] if the ledger's history explains the difference.
+// CheckSeen compares p with what the officer has signed, as [Request.CheckSeen] does. But it fails with [ErrMadeAgain]
+// instead of [blocklist.ErrEquivocation] if the ledger's history explains the difference.
 func (l *Ledger) CheckSeen(ctx context.Context, p *Pending, all []Seen) error {
 	err := l.folder.CheckSeen(ctx, p, all)
 	if !errors.Is(err, blocklist.ErrEquivocation) {
@@ -99,8 +101,8 @@ func madeAgain(err error) error {
 	return fmt.Errorf("%w: %s", ErrMadeAgain, strings.TrimPrefix(err.Error(), blocklist.ErrEquivocation.Error()+": "))
 }
 
-// Remember returns the states that the officer has signed on this machine, with p added. The caller stores them before
-// the signature leaves the machine.
+// Remember returns the records in all with p added as signed. The caller stores the result before the signature leaves
+// the machine.
 func (d folder) Remember(p *Pending, all []Seen) ([]Seen, error) {
 	i, last, err := d.seen(p, all)
 	if err != nil {
@@ -125,10 +127,11 @@ func (d folder) Remember(p *Pending, all []Seen) ([]Seen, error) {
 	return all[max(len(all)-maxSeen, 0):], err
 }
 
-// maxOthers is the maximum number of other states with the last serial that are remembered.
+// maxOthers is the maximum length of [Seen].Others.
 const maxOthers = 16
 
-// others returns the IDs of the remembered states with this serial, without the given ID.
+// others returns [Seen].Others for a new state with this serial and ID: the IDs of all other signed states with the
+// serial.
 func (s Seen) others(serial uint64, id string) []string {
 	switch {
 	case s.Serial != serial:
@@ -140,8 +143,8 @@ func (s Seen) others(serial uint64, id string) []string {
 	return all[max(len(all)-maxOthers, 0):]
 }
 
-// seen returns the record for the list of p in the slice all, and its index. It is the first record that has a root in
-// common with the folder. If there is none, seen returns a new record and the index -1.
+// seen returns the record in all for the list of p, and its index. This is the first record that has a root in common
+// with the folder. If there is none, seen returns a new record and the index -1. The record has the folder's roots.
 func (d folder) seen(p *Pending, all []Seen) (int, Seen, error) {
 	roots, err := d.rootHistory()
 	if err != nil {
@@ -170,7 +173,7 @@ func (d folder) seen(p *Pending, all []Seen) (int, Seen, error) {
 	return i, last, nil
 }
 
-// before returns the serial of the release before the signed one.
+// before returns the serial of the release before the last signed one.
 func (s Seen) before() uint64 {
 	if s.Serial <= s.Skipped {
 		return 0
@@ -178,7 +181,7 @@ func (s Seen) before() uint64 {
 	return s.Serial - s.Skipped - 1
 }
 
-// checkSeenBefore fails if p continues another release than the one that the officer has signed.
+// checkSeenBefore fails if p continues another release than the one that the officer has signed last.
 func (d folder) checkSeenBefore(p *Pending, last Seen) error {
 	base := p.base
 	if p.Number > 0 {
@@ -203,12 +206,12 @@ func (d folder) checkSeenBefore(p *Pending, last Seen) error {
 	return is.follows(state{"serial", last.Serial, last.SHA256, last.Digest}, last.Signed)
 }
 
-// state is one state of a list, of its root or of its urgent orders.
+// state identifies one state of a list, of its root or of its urgent orders.
 type state struct {
 	what   string
 	number uint64
 	id     string // SHA-256 of the signed part
-	digest string // what people compare
+	digest string // value that people compare; for a list the digest of its entries, otherwise the ID
 }
 
 func (s state) String() string {
@@ -219,10 +222,11 @@ func (s state) String() string {
 	return fmt.Sprintf("%s %s (%s)", s.what, number, short(s.digest))
 }
 
-// short returns the beginning of a digest.
+// short returns the first 16 digits of a digest, for a message.
 func short(digest string) string { return "digest " + digest[:min(16, len(digest))] }
 
-// follows returns an error if an officer who has signed the earlier state (was) should not sign the state s.
+// follows fails if an officer who has signed the state was, at the time at, should not sign the state s: a rollback or
+// an equivocation.
 func (s state) follows(was state, at time.Time) error {
 	if s.digest == was.digest { // the same entries, signed with other dates or files
 		s.digest, was.digest = s.id, was.id
@@ -236,14 +240,14 @@ func (s state) follows(was state, at time.Time) error {
 	return nil
 }
 
-// signedID returns the SHA-256 of the part of the metadata that signatures cover.
+// signedID returns the SHA-256 of the signed part of the metadata, in hexadecimal.
 func signedID(metadata []byte) (string, error) {
 	var d digester
 	_, err := tuf.Sign(metadata, &d)
 	return d.sum, err
 }
 
-// digester is a signer that does not sign, but stores the SHA-256 of the message to be signed.
+// digester is a signer for signedID: it makes no signature, but stores the SHA-256 of the message.
 type digester struct{ sum string }
 
 func (d *digester) Public() crypto.PublicKey { return make(ed25519.PublicKey, ed25519.PublicKeySize) }

@@ -12,10 +12,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// Sign adds an officer's signature to p, which [Ledger.Pending] has returned, and returns p with the new signature. A
-// root with enough signatures takes effect. Sign fails if the pending metadata has changed since p was read, so an
-// officer signs only metadata that was shown to them. It also fails if a release does not follow from the ledger's
-// history.
+// Sign adds an officer's signature to p, a root or release that [Ledger.Pending] has returned. It returns p with the
+// new signature. A root with enough signatures takes effect. Sign fails if the pending metadata has changed since p was
+// read, so an officer signs only metadata that was shown to them. It also fails if a release does not follow from the
+// ledger's history.
 func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*Pending, error) {
 	if err := p.check(); err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (p *Pending) checkOfficer(officer crypto.Signer) error {
 	return fmt.Errorf("signing: %w: the key is not that of an officer of %s; they are %q", blocklist.ErrUntrusted, p.List, p.Officers)
 }
 
-// checkUnchanged fails if the pending file has changed since p was read.
+// checkUnchanged fails if the pending metadata on disk has changed since p was read.
 func (p *Pending) checkUnchanged() error {
 	now, err := os.ReadFile(p.path)
 	if p.Number > 0 && err == nil {

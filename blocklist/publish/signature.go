@@ -17,20 +17,20 @@ import (
 // MaxSignature is the maximum length of a signature file, in bytes.
 const MaxSignature = 16 << 10
 
-// detached is the content of a signature file: one officer's signature.
+// detached is the content of a signature file: one officer's signature, and which document it is for.
 type detached struct {
 	Type      string `json:"_type"`
 	List      string `json:"list"`
 	Root      int64  `json:"root,omitempty"`
 	Serial    uint64 `json:"serial,omitempty"`
-	Urgent    int64  `json:"urgent,omitempty"` // number of urgent orders
+	Urgent    int64  `json:"urgent,omitempty"` // number of the urgent orders; 0: not urgent orders
 	Key       string `json:"key"`              // the officer's public key
 	Signature []byte `json:"signature"`
 }
 
 const detachedType = "argine-signature"
 
-// detachedSignature signs p and returns the signature as a file.
+// detachedSignature signs p, and returns the content of a signature file.
 func (p *Pending) detachedSignature(officer crypto.Signer) ([]byte, error) {
 	recorder := &recordingSigner{Signer: officer}
 	if _, err := tuf.Sign(p.metadata, recorder); err != nil {
@@ -55,7 +55,8 @@ func (s *recordingSigner) Sign(rand io.Reader, message []byte, opts crypto.Signe
 // errOtherMessage is returned for a signature that is not valid for the pending metadata.
 var errOtherMessage = errors.New("it is no signature of what is pending")
 
-// givenSignature is a signer with one existing signature. It fails for any other message.
+// givenSignature is a signer that returns an existing signature. It fails for a message for which that signature is not
+// valid.
 type givenSignature struct {
 	public    ed25519.PublicKey
 	signature []byte
@@ -70,10 +71,10 @@ func (s givenSignature) Sign(_ io.Reader, message []byte, _ crypto.SignerOpts) (
 	return s.signature, nil
 }
 
-// AddSignature adds a signature that [Request.Sign] has made to the pending root, release or urgent orders, and returns
-// these with the new signature. The signature puts urgent orders in force. Adding the same signature again changes
-// nothing. AddSignature fails with [blocklist.ErrUntrusted] if the signature is about something else, such as an
-// earlier state of the release.
+// AddSignature adds the signature in a file of [Request.Sign] to the pending root, release or urgent orders. It returns
+// the document with the new signature. The signature puts urgent orders in force. Adding the same signature again
+// changes nothing. AddSignature fails with [blocklist.ErrUntrusted] if the signature is for another document, such as
+// an earlier state of the release.
 func (l *Ledger) AddSignature(ctx context.Context, signature []byte) (*Pending, error) {
 	s, err := parseDetached(signature)
 	if err != nil {
@@ -114,7 +115,7 @@ func (l *Ledger) addSignature(ctx context.Context, s detached, officer givenSign
 	return l.Sign(ctx, p, officer)
 }
 
-// isOf reports whether a signature file names p as the signed document.
+// isOf reports whether the signature file names p as the signed document.
 func (s detached) isOf(p *Pending) bool {
 	return s.List == p.List && s.Root == p.Root && s.Serial == p.Serial && s.Urgent == p.Number
 }

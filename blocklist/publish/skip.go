@@ -14,14 +14,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Skipped is the serial of a signed release that was then refused or replaced. It is not used again: otherwise there
-// could be two signed states with the same serial.
+// Skipped is the serial of a release that was signed, and then refused or replaced. The serial is not used again, since
+// otherwise there could be two signed states with one serial.
 type Skipped struct {
 	Serial  uint64 `json:"serial"`
-	Signers string `json:"signed_by"` // names of the officers
+	Signers string `json:"signed_by"` // names of the officers who signed, separated by commas
 }
 
-// String returns the serial, its signers, and that the serial is not used again, as a sentence.
+// String says in a sentence who signed the serial, and that it is not used again.
 func (s Skipped) String() string {
 	return fmt.Sprintf("serial %d was signed by %s and is not used again", s.Serial, s.Signers)
 }
@@ -39,7 +39,7 @@ func skippedBy(o Operation) (s Skipped, ok bool) {
 	return s, err == nil && o.Kind == KindSkip && signers != "" && s.reference() == o.Reference
 }
 
-// Skipped returns the serials after that of the last pushed release that are not used again, in ascending order.
+// Skipped returns the skipped serials after the last pushed release, in ascending order.
 func (l *Ledger) Skipped(ctx context.Context) (all []Skipped, err error) {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil {
@@ -48,7 +48,7 @@ func (l *Ledger) Skipped(ctx context.Context) (all []Skipped, err error) {
 	return skippedIn(ctx, l.history.View, last.Serial, ledger.Range{After: last.Operation})
 }
 
-// skippedIn returns the consecutive serials, beginning with after+1, that the operations in a range skip.
+// skippedIn returns the serials from after+1 on that the operations in a range skip, without gaps.
 func skippedIn(ctx context.Context, view ledger.View, after uint64, r ledger.Range) (all []Skipped, err error) {
 	r.Kinds = []string{KindSkip}
 	for o, err := range view.Operations(ctx, r) {
@@ -62,13 +62,13 @@ func skippedIn(ctx context.Context, view ledger.View, after uint64, r ledger.Ran
 	return all, nil
 }
 
-// nextSerial returns the serial of the next release.
+// nextSerial returns the serial for the next release: the one after the last pushed release and all skipped serials.
 func (l *Ledger) nextSerial(ctx context.Context, last ReleaseRecord) (uint64, error) {
 	skipped, err := l.Skipped(ctx)
 	return last.Serial + uint64(len(skipped)) + 1, err
 }
 
-// skip records that the serial of p is not used again, if p is a release that an officer has signed.
+// skip records an operation of [KindSkip] for the serial of p, if p is a release that an officer has signed.
 func (l *Ledger) skip(record ledger.Recorder, p *Pending, author, reason string) error {
 	if !p.IsRelease() {
 		return nil
@@ -80,8 +80,8 @@ func (l *Ledger) skip(record ledger.Recorder, p *Pending, author, reason string)
 	return record(KindSkip, Audit{Author: author, Reason: reason, Reference: s.reference()}, nil)
 }
 
-// replace prepares for another release in place of the pending one p. If an officer has signed p, its serial is skipped
-// and p is removed. Otherwise p stays until the new release overwrites it, so it is not lost if making the new release
+// replace prepares for a new release in place of the pending release p. If an officer has signed p, it skips the serial
+// of p and removes p. Otherwise p stays until the new release overwrites it, so p is not lost if making the new release
 // fails.
 func (l *Ledger) replace(ctx context.Context, p *Pending, author string) (err error) {
 	defer func() {
@@ -98,14 +98,13 @@ func (l *Ledger) replace(ctx context.Context, p *Pending, author string) (err er
 	return err
 }
 
-// signedAs returns the serial of a release together with the officers who have signed its metadata. Signers is empty if
-// no officer has.
+// signedAs returns a serial with the officers who have signed this metadata. Signers is empty if there are none.
 func (d folder) signedAs(serial uint64, metadata []byte) (Skipped, error) {
 	signers, err := d.signers(metadata)
 	return Skipped{serial, strings.Join(signers, ", ")}, err
 }
 
-// signers returns the names of the officers of any root who have signed the metadata.
+// signers returns the names of all officers, of any root, who have signed the metadata.
 func (d folder) signers(metadata []byte) (all []string, err error) {
 	roots, err := d.rootHistory()
 	if err != nil {
@@ -122,7 +121,7 @@ func (d folder) signers(metadata []byte) (all []string, err error) {
 	return slices.Compact(all), nil
 }
 
-// removeSkipped removes the pending release if its serial is skipped.
+// removeSkipped removes the pending release if its serial was skipped.
 func (l *Ledger) removeSkipped(ctx context.Context) error {
 	p, err := l.waitingRelease()
 	if err != nil || p == nil {
@@ -135,7 +134,7 @@ func (l *Ledger) removeSkipped(ctx context.Context) error {
 	return p.remove()
 }
 
-// remove removes what is pending from the folder.
+// remove deletes the metadata file of p.
 func (p *Pending) remove() error {
 	if err := os.Remove(p.path); err != nil {
 		return err
@@ -143,7 +142,7 @@ func (p *Pending) remove() error {
 	return disk.SyncDir(p.dir())
 }
 
-// checkBase fails unless p continues the release that the ledger has recorded as the one before p.
+// checkBase fails unless p continues the last release before p that the ledger has recorded.
 func (l *Ledger) checkBase(ctx context.Context, p *Pending) error {
 	recorded, err := l.history.ReleaseBefore(ctx, p.Serial)
 	if err != nil || recorded.Serial == p.base {

@@ -12,29 +12,34 @@ import (
 
 // Status is the current state of a list.
 type Status struct {
-	List     string         `json:"list"`
-	Root     *RootInfo      `json:"root,omitempty"`     // the root in force; nil: the first one waits for signatures
-	Head     Operation      `json:"head"`               // the last operation, with Entries and Digest of the current list
+	List string    `json:"list"`
+	Root *RootInfo `json:"root,omitempty"` // the root in force; nil: the first root waits for signatures
+	// the last operation; its Entries and Digest are those of the current list
+	Head     Operation      `json:"head"`
 	Released *ReleaseRecord `json:"released,omitempty"` // the last pushed release; nil: none
-	Added    uint64         `json:"unreleased_added"`   // lines added since that release
-	Removed  uint64         `json:"unreleased_removed"` // lines removed since that release
-	// UnpreparedAdded and UnpreparedRemoved count the lines among these that are not in the pending release either.
+	Added    uint64         `json:"unreleased_added"`   // lines added since Released
+	Removed  uint64         `json:"unreleased_removed"` // lines removed since Released
+	// UnpreparedAdded and UnpreparedRemoved count only the lines that are not in the pending release either.
 	UnpreparedAdded   uint64            `json:"-"`
 	UnpreparedRemoved uint64            `json:"-"`
 	Rules             Rules             `json:"rules,omitzero"`
 	Due               DueCounts         `json:"due"`
-	Proposals         map[string]uint64 `json:"proposals,omitempty"` // numbers of proposals by state
-	Pending           *Pending          `json:"pending,omitempty"`   // a root or release that waits for signatures or for a push
-	Skipped           []Skipped         `json:"skipped,omitempty"`   // serials after the last release that are not used again
-	Urgent            *UrgentList       `json:"urgent,omitempty"`    // urgent orders since the pushed release; nil: none
-	Ordered           *Pending          `json:"ordered,omitempty"`   // urgent orders that wait for an officer's signature
-	Origin            *Comparison       `json:"origin,omitempty"`    // set by callers that have used [Ledger.Compare]
-	Damaged           string            `json:"damaged,omitempty"`   // which part of the folder is missing or damaged
-	Warnings          []Message         `json:"warnings,omitempty"`  // tasks that are due soon, with their commands
-	Expired           bool              `json:"expired,omitempty"`   // whether the root or the pushed release has expired
+	Proposals         map[string]uint64 `json:"proposals,omitempty"` // number of proposals by state
+	Pending           *Pending          `json:"pending,omitempty"`   // the pending root or release; nil: none
+	Skipped           []Skipped         `json:"skipped,omitempty"`   // skipped serials after Released
+	Urgent            *UrgentList       `json:"urgent,omitempty"`    // urgent orders in force since Released; nil: none
+	// urgent orders that wait for an officer's signature; nil: none
+	Ordered *Pending `json:"ordered,omitempty"`
+	// not set by Status: for the result of [Ledger.Compare]
+	Origin *Comparison `json:"origin,omitempty"`
+	// which part of the folder is missing or damaged; empty: none
+	Damaged string `json:"damaged,omitempty"`
+	// tasks that are due soon, with the command for each
+	Warnings []Message `json:"warnings,omitempty"`
+	Expired  bool      `json:"expired,omitempty"` // whether the root or the pushed release has expired
 }
 
-// Phrases for warnings, and for parts of them.
+// Phrases for warnings, and for their parts.
 var (
 	ofRoot         = Phrase{"warning.root", "root %d"}
 	ofRelease      = Phrase{"warning.release", "serial %d"}
@@ -46,7 +51,7 @@ var (
 	newSubscribers = Phrase{"warning.subscribers", "subscribers have changed since serial %d; blocklist release makes that count"}
 )
 
-// RootInfo describes a root: the officers, and how many of them must sign.
+// RootInfo describes the root in force.
 type RootInfo struct {
 	Version   int64     `json:"version"`
 	Expires   time.Time `json:"expires"`
@@ -54,13 +59,14 @@ type RootInfo struct {
 	Officers  []string  `json:"officers"` // names of the officers
 	// Fingerprint is the fingerprint of the root, see [Fingerprint].
 	Fingerprint string `json:"fingerprint"`
-	Keys        []Key  `json:"keys"`   // the officers' public keys
-	Online      Key    `json:"online"` // the origin's key
+	Keys        []Key  `json:"keys"`   // public keys of the officers
+	Online      Key    `json:"online"` // public key of the origin
 	// Confidential reports whether the list is encrypted to its subscribers.
 	Confidential bool `json:"confidential,omitempty"`
 }
 
-// Status returns the current state of the list.
+// Status returns the current state of the list. A missing or damaged part of the folder is not an error: it is in
+// Damaged.
 func (l *Ledger) Status(ctx context.Context) (s Status, err error) {
 	s.List = l.list
 	if s.Head, err = l.history.Head(ctx); err != nil {
@@ -104,7 +110,8 @@ func (l *Ledger) Status(ctx context.Context) (s Status, err error) {
 	return s, err
 }
 
-// readList fills in what the ledger has about the list itself, not about its releases.
+// readList sets the fields of the status that come from the ledger and are not about releases: skipped serials, rules,
+// due orders, proposals.
 func (l *Ledger) readList(ctx context.Context, s *Status) (err error) {
 	if s.Skipped, err = l.Skipped(ctx); err != nil {
 		return err
@@ -127,7 +134,8 @@ func (l *Ledger) countProposals(ctx context.Context, s *Status) error {
 	return err
 }
 
-// checkExpiry fills in the root in force. It adds warnings about metadata that expires soon or lacks signatures.
+// checkExpiry sets the root in force. It adds warnings if the root or the last release expires soon, or if the release
+// lacks signatures under this root.
 func (l *Ledger) checkExpiry(s *Status) error {
 	version, err := l.newestRoot()
 	if err != nil || version == 0 {
@@ -159,8 +167,8 @@ func (l *Ledger) checkExpiry(s *Status) error {
 	return nil
 }
 
-// warn adds a warning if something has expired or expires within renewBefore. What names the thing that expires, and
-// how says which command renews it.
+// warn adds a warning if something has expired, or expires within renewBefore. What names it, how says which command
+// renews it.
 func (s *Status) warn(what Message, expires time.Time, how Message) {
 	left := time.Until(expires)
 	switch {
@@ -187,7 +195,8 @@ func (l *Ledger) addUrgent(ctx context.Context, s *Status) error {
 	return err
 }
 
-// checkSubscribers adds a warning if subscribers have changed since the release that was pushed or is pending.
+// checkSubscribers adds a warning if subscribers have changed since the pending release was made, or else since the
+// last one.
 func (l *Ledger) checkSubscribers(ctx context.Context, s *Status) error {
 	if s.Root == nil || !s.Root.Confidential || s.Released == nil {
 		return nil

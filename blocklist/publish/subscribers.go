@@ -16,27 +16,28 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Subscriber is a subscriber to a confidential list, which is encrypted to its key.
+// Subscriber is a subscriber to a confidential list. The list is encrypted to the subscriber's key.
 type Subscriber struct {
 	Name      string `json:"name"`
-	Kind      string `json:"kind"`      // of the recipient: hybrid or x25519
-	Recipient string `json:"recipient"` // the public key, age1...
+	Kind      string `json:"kind"`      // kind of the recipient: hybrid or x25519
+	Recipient string `json:"recipient"` // the subscriber's age recipient, a public key: age1...
 	// Fingerprint is the fingerprint of the recipient, see [Fingerprint].
 	Fingerprint string    `json:"fingerprint"`
 	Added       time.Time `json:"added"`
 	Author      string    `json:"author"`           // who added the subscriber
-	Reason      string    `json:"reason,omitempty"` // and why
+	Reason      string    `json:"reason,omitempty"` // why the subscriber was added
 }
 
-// ErrSubscribed is returned if another subscriber already has the name or the recipient.
+// ErrSubscribed is returned if a subscriber with this name or this recipient already exists.
 var ErrSubscribed = errors.New("a subscriber already")
 
-// ErrNoSubscriber is returned for a name that no subscriber has.
+// ErrNoSubscriber is returned if no subscriber has the given name.
 var ErrNoSubscriber = errors.New("not a subscriber of the list")
 
 // AddSubscriber adds a subscriber to a confidential list. The name has 1 to 64 octets and no spaces. Recipient is the
-// text of an age recipient, X25519 or hybrid. The subscriber can read the list from the next release on: that release
-// contains the list key, encrypted to each subscriber.
+// text of an age recipient, X25519 or hybrid. The subscriber can read the list from the next release on, which contains
+// the list key encrypted to each subscriber. AddSubscriber fails with [ErrSubscribed] if the name or the recipient is
+// in use.
 func (l *Ledger) AddSubscriber(ctx context.Context, name, recipient string, c Audit) error {
 	to, err := trust.ParseRecipient(recipient)
 	if err != nil {
@@ -60,8 +61,8 @@ func (l *Ledger) AddSubscriber(ctx context.Context, name, recipient string, c Au
 	})
 }
 
-// RemoveSubscriber removes a subscriber. The next release has a new list key. Earlier releases stay readable for anyone
-// who has the old key.
+// RemoveSubscriber removes a subscriber. The next release has a new list key. Earlier releases stay readable for those
+// who have the old key. It fails with [ErrNoSubscriber] if no subscriber has this name.
 func (l *Ledger) RemoveSubscriber(ctx context.Context, name string, c Audit) error {
 	return l.changeSubscriber(ctx, KindUnsubscribe, c, func(all []Subscriber) (Subscriber, error) {
 		i := slices.IndexFunc(all, func(s Subscriber) bool { return s.Name == name })
@@ -72,8 +73,8 @@ func (l *Ledger) RemoveSubscriber(ctx context.Context, name string, c Audit) err
 	})
 }
 
-// changeSubscriber records that a subscriber is added or removed, as kind says. The function choose gets the present
-// subscribers and returns that subscriber.
+// changeSubscriber records an operation of KindSubscribe or KindUnsubscribe. The function choose gets the present
+// subscribers, and returns the one to be added or removed.
 func (l *Ledger) changeSubscriber(ctx context.Context, kind string, c Audit,
 	choose func([]Subscriber) (Subscriber, error),
 ) error {
@@ -108,8 +109,8 @@ func (l *Ledger) Subscribers(ctx context.Context) ([]Subscriber, error) {
 
 func subscriberKinds() []string { return []string{KindSubscribe, KindUnsubscribe} }
 
-// subscribersAt returns the subscribers that the list had after the operation with hash head. It returns no subscribers
-// if there is no such operation.
+// subscribersAt returns the subscribers after the operation with the hash head. It returns none if there is no such
+// operation.
 func (l *Ledger) subscribersAt(ctx context.Context, head string) ([]Subscriber, error) {
 	o, err := l.signedHead(ctx, head)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -121,8 +122,8 @@ func (l *Ledger) subscribersAt(ctx context.Context, head string) ([]Subscriber, 
 	return replaySubscribers(l.history.Operations(ctx, ledger.Range{UpTo: o.ID, Kinds: subscriberKinds()}))
 }
 
-// replaySubscribers applies operations in order, and returns the resulting subscribers. After a recovery, subscribers
-// are recorded again.
+// replaySubscribers returns the subscribers after these operations. It ignores the second addition of a subscriber,
+// which a recovery records.
 func replaySubscribers(operations iter.Seq2[Operation, error]) (all []Subscriber, err error) {
 	for o, err := range operations {
 		if err != nil {
@@ -149,8 +150,8 @@ func replaySubscribers(operations iter.Seq2[Operation, error]) (all []Subscriber
 	return all, nil
 }
 
-// subscribersChanged reports whether a subscriber was added or removed since a release. If a recovery has adopted the
-// release, this is not known: then it reports true for a confidential list.
+// subscribersChanged reports whether a subscriber was added or removed since the release last. If a recovery has
+// adopted that release, this is not known, and the result is true for a confidential list.
 func (l *Ledger) subscribersChanged(ctx context.Context, last ReleaseRecord) (changed bool, err error) {
 	root, err := l.root()
 	if err != nil {
@@ -164,7 +165,7 @@ func (l *Ledger) subscribersChanged(ctx context.Context, last ReleaseRecord) (ch
 	return l.history.Happened(ctx, ledger.Range{After: last.Operation, Kinds: subscriberKinds()})
 }
 
-// recipients returns the recipients of one kind.
+// recipients returns the recipients of this kind among the subscribers.
 func recipients(all []Subscriber, kind string) (to []trust.Recipient) {
 	for _, s := range all {
 		if s.Kind != kind {

@@ -9,7 +9,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// explain extends the error about a missing entry with a hint: what covers it, or a similar target.
+// explain adds a hint to an [ErrNotListed] error about e: the listed entry that covers e, or a listed target that is
+// similar.
 func (l *Ledger) explain(ctx context.Context, e blocklist.Entry, err error) error {
 	if !errors.Is(err, ErrNotListed) {
 		return err
@@ -28,7 +29,7 @@ func (l *Ledger) explain(ctx context.Context, e blocklist.Entry, err error) erro
 	return errors.Join(err, failed)
 }
 
-// near returns the listed target that is most similar to the given one. It is empty if none is similar.
+// near returns the listed target that is most similar to the given one, or an empty text if none is similar.
 func (l *Ledger) near(ctx context.Context, target string) (string, error) {
 	var all []string
 	for e, err := range l.Entries(ctx) {
@@ -44,10 +45,10 @@ func (l *Ledger) near(ctx context.Context, target string) (string, error) {
 	return nearest(target, all), nil
 }
 
-// maxDistance is the maximum number of differing letters between two similar words.
+// maxDistance is the maximum edit distance between two similar words.
 const maxDistance = 2
 
-// nearest returns the one of the words that is most similar to the given word. It is empty if none is similar.
+// nearest returns the most similar of the words, or an empty text if none is similar.
 func nearest(word string, words []string) (best string) {
 	least := min(maxDistance+1, len(word))
 	for _, w := range words {
@@ -58,8 +59,8 @@ func nearest(word string, words []string) (best string) {
 	return best
 }
 
-// distance returns the edit distance of two names: how many octets must be inserted, removed, replaced or swapped with
-// the next one. It stops counting beyond maxDistance.
+// distance returns the edit distance of two names: the number of octets to be inserted, removed, replaced, or swapped
+// with the next octet. If it is greater than maxDistance, the result is maxDistance+1.
 func distance(a, b string) int {
 	if abs(len(a)-len(b)) > maxDistance {
 		return maxDistance + 1

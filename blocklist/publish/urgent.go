@@ -21,22 +21,23 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// UrgentList has the urgent orders that add to a release: entries that one officer has listed alone. They end with the
-// next release, even if that release does not list these entries.
+// UrgentList has the urgent orders in force, which add to the last pushed release: entries that one officer has listed
+// alone. They end with the next release, even if that release does not list these entries.
 type UrgentList struct {
-	Number  int64             `json:"number"` // of the newest document, counted from 1 for each release; 0: none
-	Serial  uint64            `json:"serial"` // of the release
-	Entries []blocklist.Entry `json:"-"`      // entries that have not expired
-	Lines   []string          `json:"orders"` // the same, as text
-	Left    int               `json:"left"`   // how many more targets may be ordered before the next release
-	Hours   int               `json:"hours"`  // how long an order may last after its target was first ordered
-	Pushed  bool              `json:"pushed"` // whether anything was pushed since the newest document was signed
+	// number of the newest document of urgent orders for the release, from 1; 0: none
+	Number  int64             `json:"number"`
+	Serial  uint64            `json:"serial"` // serial of the release
+	Entries []blocklist.Entry `json:"-"`      // ordered entries that have not expired
+	Lines   []string          `json:"orders"` // Entries as text
+	Left    int               `json:"left"`   // number of further targets that may be ordered before the next release
+	Hours   int               `json:"hours"`  // maximum hours from the first order of a target to its expiry
+	Pushed  bool              `json:"pushed"` // whether there was a push since the newest document was signed
 }
 
-// UrgentChange has the entries to order and the targets to withdraw.
+// UrgentChange has entries to be ordered and targets whose orders are withdrawn.
 type UrgentChange struct {
-	Add    []blocklist.Entry // an entry without an expiry, or with a later one, gets the latest allowed
-	Remove []string          // targets whose orders are withdrawn
+	Add    []blocklist.Entry // without an expiry, or with one beyond the limit, an entry gets the latest expiry allowed
+	Remove []string          // targets whose orders are to be withdrawn
 }
 
 // Urgent returns the urgent orders that add to the last pushed release.
@@ -63,8 +64,8 @@ func (l *Ledger) Urgent(ctx context.Context) (UrgentList, error) {
 	return o, nil
 }
 
-// documentOf returns the number and the serial of the urgent orders that an operation has put in force. It returns
-// false for an operation that has put none in force.
+// documentOf returns the number and the serial of the document of urgent orders that an operation has put in force. It
+// returns false for any other operation.
 func documentOf(o Operation) (number int64, serial uint64, ok bool) {
 	if o.Kind != KindUrgent {
 		return 0, 0, false
@@ -73,14 +74,16 @@ func documentOf(o Operation) (number int64, serial uint64, ok bool) {
 	return number, serial, err == nil
 }
 
-// ErrListed is returned for an urgent order on a target that the release lists already.
+// ErrListed is returned for an urgent order on a target that the last release already lists.
 var ErrListed = errors.New("listed already")
 
-// SignUrgent makes urgent orders, signed by one officer alone. [Ledger.PushUrgent] sends them to an origin. It fails
-// with [blocklist.ErrUntrusted] if the root does not allow urgent orders, or if they exceed the limits of the root.
-// Subscribers enforce these limits, too. Like [Ledger.Add], it fails with [ErrRules] if an order breaks a rule; but an
-// order in a category of [Rules.TwoPersons] is allowed, because the root allows urgent orders by one officer. The
-// ledger records the officer as the author. Prepared orders that wait for a signature continue to wait.
+// SignUrgent makes urgent orders, signed by one officer alone. [Ledger.PushUrgent] sends them to an origin. The ledger
+// records the officer as the author. Orders that [Ledger.PrepareUrgent] has made continue to wait for a signature.
+//
+// SignUrgent fails with [blocklist.ErrUntrusted] if the root does not allow urgent orders, or if they exceed the root's
+// limits, which subscribers enforce, too. It fails with [ErrListed] if the release lists a target. It fails with
+// [ErrRules] if an order breaks a rule, except that in [Rules.TwoPersons]: the root itself allows orders by one
+// officer. If the guards hold an entry, it returns a [*guard.HeldError].
 func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer crypto.Signer, c Audit) (
 	UrgentList, error,
 ) {
@@ -109,8 +112,8 @@ func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer cr
 	return l.Urgent(ctx)
 }
 
-// makeOrders returns the next document, unsigned: the orders in from with a change. It fails unless the rules of the
-// list, the guards and the limits of the root allow the change.
+// makeOrders returns the next document of urgent orders, unsigned: the orders in from with the change applied. It fails
+// unless the rules of the list, the guards and the limits of the root allow the change.
 func (l *Ledger) makeOrders(ctx context.Context, h *orderHistory, from []blocklist.Entry, change UrgentChange,
 	c Audit,
 ) ([]byte, error) {
@@ -127,7 +130,8 @@ func (l *Ledger) makeOrders(ctx context.Context, h *orderHistory, from []blockli
 	return h.document(entries)
 }
 
-// checkOrders fails if an order breaks a rule of the list, or if the guards hold it: only the quorum can override them.
+// checkOrders fails if an order breaks a rule of the list, or if the guards hold its entry. An urgent order can't
+// override the guards.
 func (l *Ledger) checkOrders(ctx context.Context, orders []blocklist.Entry, c Audit) error {
 	if len(orders) == 0 {
 		return nil
@@ -148,7 +152,8 @@ func (l *Ledger) checkOrders(ctx context.Context, orders []blocklist.Entry, c Au
 	return err
 }
 
-// checkUnlisted fails with [ErrListed] for an order that would change nothing because the release has the entry.
+// checkUnlisted fails with [ErrListed] if the release already lists the target of an order, so that the order would
+// change nothing.
 func (l *Ledger) checkUnlisted(ctx context.Context, serial uint64, orders []blocklist.Entry) error {
 	for _, order := range orders {
 		e, listed, err := l.Lookup(ctx, order.Target())
@@ -171,7 +176,8 @@ func (l *Ledger) checkUnlisted(ctx context.Context, serial uint64, orders []bloc
 	return nil
 }
 
-// signOrders signs a document with urgent orders and puts them in force.
+// signOrders signs a document of urgent orders, records the operation, and stores the document, which puts the orders
+// in force.
 func (l *Ledger) signOrders(ctx context.Context, h *orderHistory, doc []byte, officer crypto.Signer, c Audit) error {
 	doc, orders, err := h.sign(doc, officer)
 	if err != nil {
@@ -192,17 +198,17 @@ func (l *Ledger) keepOrders(version int64, doc []byte) error {
 	return disk.WriteFile(l.path(urgentDir, trust.UrgentName(version)), doc, disk.Inherit)
 }
 
-// orderHistory has the urgent orders that were signed since the last release was pushed, and what the next document
-// needs.
+// orderHistory has the urgent orders that were signed since the last push of a new release, and what the next document
+// of orders needs.
 type orderHistory struct {
 	root    *trust.Root
 	limits  trust.Urgent
 	newest  int64 // version of the newest document for any release
 	number  int64 // number of the newest document for the last pushed release
 	serial  uint64
-	key     trust.ListKey        // of a confidential list
-	entries []blocklist.Entry    // of the newest document
-	ordered map[string]time.Time // by target: when it was first ordered since that release
+	key     trust.ListKey        // the list key; nil: the list is not confidential
+	entries []blocklist.Entry    // entries of the newest document for the last pushed release
+	ordered map[string]time.Time // when each target was first ordered since that release, by target
 }
 
 func (l *Ledger) orderHistory(ctx context.Context) (*orderHistory, error) {
@@ -241,7 +247,7 @@ func (l *Ledger) orderHistory(ctx context.Context) (*orderHistory, error) {
 	return h, err
 }
 
-// orderVersions returns the versions of the stored documents, in ascending order.
+// orderVersions returns the versions of all stored documents of urgent orders, in ascending order.
 func (l *Ledger) orderVersions() (all []int64, err error) {
 	files, err := os.ReadDir(l.path(urgentDir))
 	if errors.Is(err, os.ErrNotExist) {
@@ -279,15 +285,15 @@ func (h *orderHistory) note(entries []blocklist.Entry) {
 	}
 }
 
-// lasting returns the entries that have not expired.
+// lasting returns the ordered entries that have not expired.
 func (h *orderHistory) lasting() []blocklist.Entry { return unexpired(h.entries) }
 
 func unexpired(entries []blocklist.Entry) []blocklist.Entry {
 	return slices.DeleteFunc(slices.Clone(entries), func(e blocklist.Entry) bool { return !time.Now().Before(e.Expires) })
 }
 
-// change applies a change to the entries of a document, and returns the new entries. It fails if these exceed the
-// limits.
+// change applies a change to the entries of a document, and returns the new entries. It fails if the orders exceed the
+// limits of the root.
 func (h *orderHistory) change(entries []blocklist.Entry, change UrgentChange) ([]blocklist.Entry, error) {
 	switch {
 	case !h.limits.Allowed():
@@ -323,8 +329,8 @@ func indexTarget(entries []blocklist.Entry, target string) int {
 	return slices.IndexFunc(entries, func(e blocklist.Entry) bool { return e.Target() == target })
 }
 
-// order returns an entry as it is ordered: Added is the time of the first order of its target, and the expiry is within
-// the limit after that time. So a second order of the target does not extend its time.
+// order returns e as an urgent order. Added becomes the time when the target was first ordered. The expiry is limited
+// to the maximum duration after that time, so a second order of the target does not last longer than the first could.
 func (h *orderHistory) order(e blocklist.Entry) (blocklist.Entry, error) {
 	if e.Monitor {
 		return e, fmt.Errorf("ordering %q: %w: an urgent order blocks", e.Target(), blocklist.ErrMalformed)
@@ -343,7 +349,7 @@ func (h *orderHistory) order(e blocklist.Entry) (blocklist.Entry, error) {
 	return e, nil
 }
 
-// document makes the next document with these entries, unsigned.
+// document returns the next document of urgent orders, with these entries, unsigned.
 func (h *orderHistory) document(entries []blocklist.Entry) ([]byte, error) {
 	if h.number+1 > trust.MaxUrgentNumber {
 		return nil, fmt.Errorf("ordering: %w: serial %d has had all the orders that there can be; a release by the quorum starts the count again", blocklist.ErrTooLarge, h.serial)
@@ -367,7 +373,7 @@ func (h *orderHistory) sign(doc []byte, officer crypto.Signer) ([]byte, trust.Ur
 	return doc, spec, err
 }
 
-// officer returns the name of the officer who has this key. It is empty if no officer has it.
+// officer returns the name of the officer with this key, or an empty text if no officer has it.
 func (h *orderHistory) officer(key crypto.Signer) string {
 	public, _ := key.Public().(ed25519.PublicKey)
 	i := slices.IndexFunc(h.root.Spec().Officers, notekey.Key{Public: public}.Equal)
@@ -377,8 +383,8 @@ func (h *orderHistory) officer(key crypto.Signer) string {
 	return h.root.Spec().Officers[i].Name
 }
 
-// describe returns the reason of the operation that puts the next orders in force: number, serial, and what the orders
-// change.
+// describe returns the reason of the operation that puts the next orders in force: their number, the serial, and the
+// targets that are ordered (+) or withdrawn (-).
 func (h *orderHistory) describe(next []blocklist.Entry) string {
 	parts := []string{signedOrders.With(h.number+1, h.serial).String()}
 	for c := range orderChanges(h.lasting(), next) { //nolint:errcheck // entries in memory have no errors

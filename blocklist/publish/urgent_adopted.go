@@ -10,8 +10,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// validOrders returns the newest urgent document. It returns nil if the root does not allow urgent orders, or no longer
-// has the officer who has signed the document.
+// validOrders returns the newest document of urgent orders. It returns nil if there is none, or if this root does not
+// accept its signature or does not allow urgent orders.
 func (l *Ledger) validOrders(ctx context.Context, root *trust.Root) ([]byte, error) {
 	h, err := l.orderHistory(ctx)
 	if err != nil || h.newest == 0 {
@@ -27,10 +27,11 @@ func (l *Ledger) validOrders(ctx context.Context, root *trust.Root) ([]byte, err
 	return doc, nil
 }
 
-// adoptOrders replaces the stored orders by the orders of an origin if these are newer, or have the same number but
-// other content. A ledger that was restored from a backup may not know such orders. They can also come from another
-// officer, or from a thief with an officer's key. Once they are in the ledger, people can see and withdraw them.
-// adoptOrders always returns an error: it says that the orders were replaced, or why they were not.
+// adoptOrders replaces the stored urgent orders by those of an origin. It does so if the origin's orders are newer, or
+// have the same number but other content. A ledger that was restored from a backup may not know such orders. They can
+// also come from another officer, or from a thief with an officer's key. Once they are in the ledger, people can see
+// and withdraw them. adoptOrders always returns an error, which says that the orders were replaced, or why they were
+// not.
 func (l *Ledger) adoptOrders(ctx context.Context, from *trust.OrdersError, c Audit) error {
 	h, err := l.orderHistory(ctx)
 	if err != nil {

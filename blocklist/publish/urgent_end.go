@@ -15,19 +15,19 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// EndingOrder is an urgent order whose target would be blocked for a shorter time because of the next release: the
-// order ends with that release, which does not list the target, or only until an earlier time.
+// EndingOrder is an urgent order whose target would be blocked for a shorter time because of the next release. The
+// order ends with that release, and the release does not list the target, or lists it with an earlier expiry.
 type EndingOrder struct {
 	blocklist.Entry
-	Waiting  bool            // no officer has signed it yet
-	Accepted bool            // [Ledger.EndUrgent] lets it end
-	Kept     blocklist.Entry // the entry that [Ledger.KeepUrgent] lists for it
-	// Ordered is the operation that has put the order in force. It is the zero value if the ledger does not have it. Of a
-	// waiting order it has only Author, Reason and Reference, those of the request.
+	Waiting  bool            // whether the order still waits for an officer's signature
+	Accepted bool            // whether [Ledger.EndUrgent] has allowed the order to end
+	Kept     blocklist.Entry // the entry with which [Ledger.KeepUrgent] would list the target
+	// Ordered is the operation that has put the order in force. It is the zero value if the ledger does not have that
+	// operation. For a waiting order it has only the Author, Reason and Reference with which the order was prepared.
 	Ordered Operation
 }
 
-// ErrEnds is returned for a release that would end urgent orders which are not in it, see [EndsError].
+// ErrEnds is returned if a release would end urgent orders whose targets it does not list, see [EndsError].
 var ErrEnds = errors.New("the release would end urgent orders that are not in it")
 
 // EndsError has the urgent orders that would end. It wraps [ErrEnds].
@@ -43,8 +43,8 @@ func (e *EndsError) Error() string {
 
 func (e *EndsError) Unwrap() error { return ErrEnds }
 
-// Ending returns the urgent orders that end with the pending release p and are not in it: signed orders, and orders
-// that wait for a signature. If p is nil, Ending considers a release that would be made now.
+// Ending returns the urgent orders that would end with the pending release p, although it does not list their targets.
+// They are signed, or wait for a signature. If p is nil, Ending considers a release made now.
 func (l *Ledger) Ending(ctx context.Context, p *Pending) ([]EndingOrder, error) {
 	h, waiting, err := l.ordersSoFar(ctx)
 	if err != nil {
@@ -76,8 +76,8 @@ func (l *Ledger) Ending(ctx context.Context, p *Pending) ([]EndingOrder, error) 
 	return orders, errors.Join(l.findOrdered(ctx, orders), l.markAccepted(ctx, orders))
 }
 
-// kept returns the entry that a list has for an order. If the order lasts as long as the root allows, the entry has no
-// expiry. Else the entry expires when the order does.
+// kept returns the entry with which [Ledger.KeepUrgent] lists the target of an order. If the order lasts as long as the
+// root allows, the entry has no expiry. Otherwise it has the expiry of the order.
 func (h *orderHistory) kept(order blocklist.Entry) blocklist.Entry {
 	if limit := order.Added.Add(h.limits.Longest()); !order.Expires.Before(limit) {
 		order.Expires = time.Time{}
@@ -86,7 +86,7 @@ func (h *orderHistory) kept(order blocklist.Entry) blocklist.Entry {
 	return order
 }
 
-// findOrdered sets Ordered of the signed orders.
+// findOrdered sets Ordered in each signed order.
 func (l *Ledger) findOrdered(ctx context.Context, orders []EndingOrder) error {
 	for o, err := range l.history.Operations(ctx, ledger.Range{Kinds: []string{KindUrgent}}) {
 		if err != nil {
@@ -102,8 +102,8 @@ func (l *Ledger) findOrdered(ctx context.Context, orders []EndingOrder) error {
 	return nil
 }
 
-// notIn returns the orders whose targets the release does not block until the orders would expire. P is as in
-// [Ledger.Ending].
+// notIn returns the orders whose targets the release p does not block at least until the order expires. If p is nil, it
+// considers a release made now.
 func (l *Ledger) notIn(ctx context.Context, p *Pending, orders []EndingOrder) (missing []EndingOrder, err error) {
 	var targets []string
 	for _, o := range orders {
@@ -127,10 +127,11 @@ func (l *Ledger) notIn(ctx context.Context, p *Pending, orders []EndingOrder) (m
 	return missing, nil
 }
 
-// blockedBy returns the targets of all entries that would block the target of the order.
+// blockedBy returns all targets whose entries would block the target of the order.
 func (o EndingOrder) blockedBy() []string { return append(subjectOf(o.Entry).covers, o.Target()) }
 
-// revert replaces the listed entries of these targets, as the ledger has them now, by those in the pending release.
+// revert changes the map listed, which has the ledger's current entries for these targets, to the entries in the
+// pending release.
 func (l *Ledger) revert(ctx context.Context, listed map[string]blocklist.Entry, targets []string) error {
 	removed := map[string]blocklist.Entry{}
 	for c, err := range l.Unprepared(ctx) {
@@ -149,17 +150,16 @@ func (l *Ledger) revert(ctx context.Context, listed map[string]blocklist.Entry, 
 	return nil
 }
 
-// endsMark begins the reference of an operation that lets urgent orders end. After it the reference has the mark of
-// each of these orders.
+// endsMark begins the reference of an operation of [Ledger.EndUrgent]. The mark of each order that may end follows.
 const endsMark = "urgent orders end"
 
-// mark returns the text that identifies an urgent order in a reference with [endsMark].
+// mark returns a short hash that identifies the order in a reference with [endsMark].
 func (o EndingOrder) mark() string {
 	return fmt.Sprintf("%.12x", sha256.Sum256([]byte(o.Target()+o.Added.String())))
 }
 
-// markAccepted sets Accepted in each order that an operation since the last release lets end. A later refusal cancels
-// such an operation.
+// markAccepted sets Accepted in each order that an operation of [Ledger.EndUrgent] since the last release allows to
+// end. A later refusal cancels such an operation.
 func (l *Ledger) markAccepted(ctx context.Context, orders []EndingOrder) error {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil {
@@ -184,7 +184,8 @@ func (l *Ledger) markAccepted(ctx context.Context, orders []EndingOrder) error {
 	return nil
 }
 
-// checkEnds fails with an [*EndsError] if [Ledger.Ending] returns orders for p that no one lets end.
+// checkEnds fails with an [*EndsError] if [Ledger.Ending] returns orders for p that [Ledger.EndUrgent] has not allowed
+// to end.
 func (l *Ledger) checkEnds(ctx context.Context, p *Pending) error {
 	orders, err := l.Ending(ctx, p)
 	orders = slices.DeleteFunc(orders, func(o EndingOrder) bool { return o.Accepted })
@@ -195,10 +196,10 @@ func (l *Ledger) checkEnds(ctx context.Context, p *Pending) error {
 }
 
 // KeepUrgent adds the targets of urgent orders to the list, so that they stay blocked after the next release. The
-// orders are those on the given targets, or, if targets is empty, all that would end with a release made now, except
-// those that [Ledger.EndUrgent] lets end. An order with the longest time that the root allows becomes an entry without
-// expiry. Any other order keeps its expiry. KeepUrgent fails like [Ledger.Add], with [ErrNotListed] if one of the
-// targets has no such order, and with [ErrUnchanged] if there is no such order at all.
+// orders are those that [Ledger.Ending] returns for a release made now: on the given targets, or, if there are none,
+// all except those that [Ledger.EndUrgent] has allowed to end. An order that lasts as long as the root allows becomes
+// an entry without expiry. Any other order keeps its expiry. KeepUrgent fails like [Ledger.Add], with [ErrNotListed] if
+// one of the targets has no such order, and with [ErrUnchanged] if there is no such order at all.
 func (l *Ledger) KeepUrgent(ctx context.Context, targets []string, c Audit) (ChangeResult, error) {
 	orders, err := l.Ending(ctx, nil)
 	if err != nil {
@@ -223,9 +224,9 @@ func (l *Ledger) KeepUrgent(ctx context.Context, targets []string, c Audit) (Cha
 	return l.Add(ctx, entries, c)
 }
 
-// EndUrgent lets the urgent orders on these targets end with the next release, although that release does not list the
-// targets. Without this decision, [Ledger.Release] and [Ledger.Push] fail. The reason in c is needed, and recorded.
-// EndUrgent fails with [ErrNotListed] if one of the targets has no such order.
+// EndUrgent allows the urgent orders on these targets to end with the next release, although that release does not list
+// the targets. Otherwise [Ledger.Release] and [Ledger.Push] fail with an [*EndsError]. The reason in c is required, and
+// recorded. EndUrgent fails with [ErrNotListed] if one of the targets has no such order.
 func (l *Ledger) EndUrgent(ctx context.Context, targets []string, c Audit) error {
 	if c.Reason == "" || len(targets) == 0 {
 		return fmt.Errorf("ending urgent orders: %w: a reason is needed", blocklist.ErrMalformed)
@@ -256,8 +257,8 @@ func (l *Ledger) EndUrgent(ctx context.Context, targets []string, c Audit) error
 	return l.history.Record(ctx, KindOverride, c, nil)
 }
 
-// CancelUrgent drops the unsigned urgent orders p, which [Ledger.PendingUrgent] has returned. The ledger records the
-// targets, who had asked for them, and the author and reason of c.
+// CancelUrgent drops the unsigned urgent orders p, which [Ledger.PendingUrgent] has returned. The ledger records their
+// targets and the person who has asked for them, with the author and reason of c.
 func (l *Ledger) CancelUrgent(ctx context.Context, p *Pending, c Audit) error {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
@@ -278,8 +279,7 @@ func (l *Ledger) CancelUrgent(ctx context.Context, p *Pending, c Audit) error {
 	return os.Remove(p.path)
 }
 
-// listing returns a list of targets as text for a reason. If the text would be too long, it returns the number of
-// targets instead.
+// listing returns targets as text for a reason. If that would be longer than 2 KiB, it returns only their number.
 func listing(targets []string) string {
 	text := strings.Join(targets, ", ")
 	if len(text) > 2<<10 {

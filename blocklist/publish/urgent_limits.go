@@ -6,14 +6,14 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// UrgentLimits limit what one officer may list alone, if the root allows it: at most Entries targets (up to 16) between
-// two releases, each for at most Hours (up to 24). The zero value allows nothing.
+// UrgentLimits are the root's limits on urgent orders, by which one officer lists targets alone: at most Entries
+// targets (up to 16) between two releases, each for at most Hours (up to 24). The zero value allows none.
 type UrgentLimits struct {
 	Entries int `json:"entries"`
 	Hours   int `json:"hours"`
 }
 
-// Texts of limits as they are recorded in the history, and the regular expression for them.
+// Texts of limits in the history, and a regular expression for them.
 const (
 	noLimits      = "none"
 	limitsText    = "one officer alone may list %d on top of a release, each for %d hours"
@@ -30,12 +30,12 @@ func (u UrgentLimits) Message() Message {
 
 func (u UrgentLimits) String() string { return u.Message().String() }
 
-// UrgentLimitError is returned for more urgent orders than the root allows: subscribers would refuse them. It wraps
-// [blocklist.ErrUntrusted].
+// UrgentLimitError is returned for orders on more targets than the root allows. Subscribers would refuse such orders.
+// It wraps [blocklist.ErrUntrusted].
 type UrgentLimitError struct {
-	Targets int    // number of targets that were ordered since the release, even if their orders have ended
-	Serial  uint64 // of the release
-	Most    int    // maximum number that the root allows
+	Targets int    // number of targets ordered since the release, including orders that have ended
+	Serial  uint64 // serial of the release
+	Most    int    // maximum number of targets
 }
 
 // Error implements error.

@@ -18,8 +18,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// preparedOrders is the content of the file pending/urgent.json: urgent orders that wait for an officer's signature,
-// with the person who has asked for them and the reason.
+// preparedOrders is the content of pending/urgent.json: a document of urgent orders that waits for an officer's
+// signature, with the person who has asked for the orders, and the reason.
 type preparedOrders struct {
 	Author    string `json:"author"`
 	Reason    string `json:"reason,omitempty"`
@@ -27,9 +27,9 @@ type preparedOrders struct {
 	Document  []byte `json:"document"`
 }
 
-// PrepareUrgent makes urgent orders that wait for an officer's signature, which [Ledger.AddSignature] adds. It fails
-// like [Ledger.SignUrgent]. If other orders already wait, the new orders join them: one signature puts all of them in
-// force.
+// PrepareUrgent makes urgent orders that wait for an officer's signature. [Ledger.AddSignature] adds the signature. If
+// other orders already wait, the new orders are added to them: one signature puts all of them in force. PrepareUrgent
+// fails like [Ledger.SignUrgent].
 func (l *Ledger) PrepareUrgent(ctx context.Context, change UrgentChange, c Audit) (*Pending, error) {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
@@ -66,8 +66,8 @@ func (l *Ledger) prepare(ctx context.Context, change UrgentChange, c Audit) (*Pe
 	return l.preparedUrgent()
 }
 
-// nextOrders returns the prepared orders after a change: the change applies to the orders that wait, or else to those
-// in force.
+// nextOrders returns prepared orders with a change: the change applies to the orders that wait for a signature, or else
+// to those in force.
 func (l *Ledger) nextOrders(ctx context.Context, change UrgentChange, c Audit) (o preparedOrders, err error) {
 	h, waiting, err := l.ordersSoFar(ctx)
 	if err != nil {
@@ -90,7 +90,7 @@ func (l *Ledger) nextOrders(ctx context.Context, change UrgentChange, c Audit) (
 	return o, err
 }
 
-// joined adds a text to some texts with a separator, unless it is one of these.
+// joined appends text after a separator, unless there already contains it.
 func joined(there, separator, text string) string {
 	if there == "" || text == "" || slices.Contains(strings.Split(there, separator), text) {
 		return cmp.Or(there, text)
@@ -98,8 +98,8 @@ func joined(there, separator, text string) string {
 	return there + separator + text
 }
 
-// ordersSoFar returns the signed orders that add to the last pushed release, and the orders that wait for a signature,
-// nil if no orders wait. Both count for the limits.
+// ordersSoFar returns the signed urgent orders that add to the last pushed release, and the orders that wait for a
+// signature (nil: none wait). It counts both for the limits.
 func (l *Ledger) ordersSoFar(ctx context.Context) (h *orderHistory, waiting *Pending, err error) {
 	if h, err = l.orderHistory(ctx); err != nil {
 		return nil, nil, err
@@ -114,8 +114,8 @@ func (l *Ledger) ordersSoFar(ctx context.Context) (h *orderHistory, waiting *Pen
 	return h, waiting, err
 }
 
-// prepareAgain prepares waiting orders again after other orders were signed: they now wait as a change to these. Before
-// has the signed orders for which they were first prepared.
+// prepareAgain prepares the waiting orders again after other orders were signed, now as a change to those. Before has
+// the signed orders for which they were first prepared.
 func (l *Ledger) prepareAgain(ctx context.Context, before []blocklist.Entry, waiting *Pending) error {
 	h, err := l.orderHistory(ctx)
 	if err != nil {
@@ -137,12 +137,14 @@ func (l *Ledger) prepareAgain(ctx context.Context, before []blocklist.Entry, wai
 	return err
 }
 
-// audit returns the author, reason and reference that the ledger records after an officer has signed the orders.
+// audit returns the author, reason and reference for the operation that puts the orders in force. Described is the
+// description of the orders, which begins the reason.
 func (o preparedOrders) audit(described string) Audit {
 	return Audit{Author: o.Author, Reason: because(described, o.why()), Reference: o.Reference}
 }
 
-// why returns the reason, followed by the name of the person who has asked for the orders.
+// why returns the reason with which the orders were prepared, followed by the name of the person who has asked for
+// them.
 func (o preparedOrders) why() string {
 	asked := askedBy.With(o.Author).String()
 	if o.Reason == "" {
@@ -151,8 +153,9 @@ func (o preparedOrders) why() string {
 	return o.Reason + "; " + asked
 }
 
-// PendingUrgent returns the urgent orders that wait for an officer's signature. It fails with [ErrNothingPending] if no
-// orders wait, or if they are void because a release was pushed or other orders were signed since.
+// PendingUrgent returns the urgent orders that wait for an officer's signature. It fails with [ErrNothingPending] if
+// there are none, or if they are void because a release was pushed or other orders were signed since they were
+// prepared.
 func (l *Ledger) PendingUrgent(ctx context.Context) (*Pending, error) {
 	p, err := l.preparedUrgent()
 	if err != nil {
@@ -165,7 +168,8 @@ func (l *Ledger) PendingUrgent(ctx context.Context) (*Pending, error) {
 	return p, err
 }
 
-// preparedUrgent reads the urgent orders that wait for an officer's signature.
+// preparedUrgent reads the urgent orders that wait for an officer's signature. They may be void, see
+// [Ledger.PendingUrgent].
 func (d folder) preparedUrgent() (*Pending, error) {
 	path := d.path(pendingDir, urgentFile)
 	o, err := readPrepared(path)
@@ -175,7 +179,7 @@ func (d folder) preparedUrgent() (*Pending, error) {
 	return d.pendingOrders(path, o)
 }
 
-// readPrepared reads a file with prepared orders. It fails with [ErrNothingPending] if there is no such file.
+// readPrepared reads a file of prepared orders. It fails with [ErrNothingPending] if the file does not exist.
 func readPrepared(path string) (o preparedOrders, err error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -192,7 +196,7 @@ func readPrepared(path string) (o preparedOrders, err error) {
 	return o, err
 }
 
-// pendingOrders returns urgent orders as a [Pending].
+// pendingOrders returns the prepared orders in the file path as a [Pending]. It verifies the release to which they add.
 func (d folder) pendingOrders(path string, o preparedOrders) (*Pending, error) {
 	root, err := d.root()
 	if err != nil {
@@ -224,10 +228,10 @@ func (d folder) pendingOrders(path string, o preparedOrders) (*Pending, error) {
 	return p, p.countSignatures()
 }
 
-// version returns the version of the document of urgent orders.
+// version returns the version of the document of urgent orders p.
 func (p *Pending) version() int64 { return trust.UrgentVersion(p.Serial, p.Number) }
 
-// checkClock fails unless each order ends within the limit of the root.
+// checkClock fails with [blocklist.ErrUntrusted] if an order of p would last longer from now than the root allows.
 func (p *Pending) checkClock() error {
 	limit := time.Now().Add(p.root.Spec().Urgent.Longest() + clockSkew)
 	for _, e := range p.orders {
@@ -242,7 +246,7 @@ func (p *Pending) checkClock() error {
 // clockSkew is the accepted difference between the clocks of the agency and of an officer.
 const clockSkew = 5 * time.Minute
 
-// reviewOrders yields the changes that the urgent orders p make to the orders in force.
+// reviewOrders yields the changes that the urgent orders p make to the orders signed before.
 func (d folder) reviewOrders(p *Pending) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
 		before, err := d.ordersBefore(p)
@@ -254,7 +258,8 @@ func (d folder) reviewOrders(p *Pending) iter.Seq2[blocklist.Change, error] {
 	}
 }
 
-// ordersBefore returns the orders of the signed document before p. It ignores orders of a former officer.
+// ordersBefore returns the entries of the signed document before p. It returns none if the root no longer accepts that
+// document, because its signer is no longer an officer.
 func (d folder) ordersBefore(p *Pending) ([]blocklist.Entry, error) {
 	if p.Number == 1 {
 		return nil, nil
@@ -278,7 +283,7 @@ func (d folder) ordersBefore(p *Pending) ([]blocklist.Entry, error) {
 }
 
 // addOrderSignature puts the pending urgent orders in force with an officer's signature. If the orders that the
-// signature names are already in force, it only verifies the signature.
+// signature file names are already in force, it only verifies the signature.
 func (l *Ledger) addOrderSignature(ctx context.Context, s detached, officer givenSignature) (*Pending, error) {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
@@ -299,8 +304,8 @@ func (l *Ledger) addOrderSignature(ctx context.Context, s detached, officer give
 	return signed, err
 }
 
-// signPrepared adds the signature to the pending urgent orders and puts them in force. It fails if the guards would
-// hold them now.
+// signPrepared adds the signature to the pending urgent orders, and puts them in force. It fails if the guards hold one
+// of the orders now.
 func (l *Ledger) signPrepared(ctx context.Context, s detached, officer givenSignature) (*Pending, error) {
 	p, err := l.PendingUrgent(ctx)
 	if err == nil && !s.isOf(p) {
@@ -335,7 +340,8 @@ func (l *Ledger) signPrepared(ctx context.Context, s detached, officer givenSign
 	return signed, err
 }
 
-// ordersInForce returns the signed urgent orders that a signature file names.
+// ordersInForce returns the signed urgent orders that the signature file names. It fails with [os.ErrNotExist] if there
+// are none.
 func (l *Ledger) ordersInForce(s detached) (*Pending, error) {
 	path := l.path(urgentDir, trust.UrgentName(trust.UrgentVersion(s.Serial, s.Urgent)))
 	doc, err := os.ReadFile(path)
@@ -345,7 +351,7 @@ func (l *Ledger) ordersInForce(s detached) (*Pending, error) {
 	return l.pendingOrders(path, preparedOrders{Document: doc})
 }
 
-// checkOne fails if the request has more than one document to sign.
+// checkOne fails if a request has more than one document to be signed.
 func (d folder) checkOne() error {
 	names, err := os.ReadDir(d.path(pendingDir))
 	if err == nil && len(names) > 1 {
@@ -354,7 +360,8 @@ func (d folder) checkOne() error {
 	return err
 }
 
-// urgentParts returns the paths of the files that an officer needs to review the urgent orders p.
+// urgentParts returns the paths of the files, other than roots and list keys, that an officer needs to review the
+// urgent orders p.
 func (d folder) urgentParts(p *Pending) []string {
 	names := []string{releasedTargets(p.Serial), pendingDir + "/" + urgentFile}
 	if p.Number > 1 {

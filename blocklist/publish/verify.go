@@ -11,27 +11,28 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Verified counts what [Ledger.Verify] has verified.
+// Verified says what [Ledger.Verify] has verified.
 type Verified struct {
 	Operations int64  `json:"operations"`
 	Changes    int64  `json:"changes"`
 	Entries    uint64 `json:"entries"`
 	Releases   int    `json:"releases"`
-	Serial     uint64 `json:"serial"`   // of the last release
-	Unsigned   int64  `json:"unsigned"` // operations after the last pushed release: no officer's signature covers them
-	Head       string `json:"head"`     // the hash of the last operation
-	// Notes are oddities that a correct history may have, such as a clock that went back.
+	Serial     uint64 `json:"serial"`   // serial of the last pushed release; 0: none
+	Unsigned   int64  `json:"unsigned"` // operations after the last pushed release, which no officer's signature covers
+	Head       string `json:"head"`     // hash of the last operation
+	// Notes are facts that a person should know although the history is valid, such as a clock that went back.
 	Notes []string `json:"notes,omitempty"`
 }
 
 // Verify verifies the whole history: the hash chain of all operations, every added or removed line, the resulting
-// entries with their indexes, the settings of the guards, and the officers' signatures on refusals. It also verifies
-// the releases: that officers have signed their heads, that their pushes are recorded, and that the files of the last
-// release and of the pending one are intact. It fails with [blocklist.ErrDamaged] and names the first row or part of
-// the folder that was altered, is missing, or does not belong there; see [PartError].
+// entries with their indexes, and the officers' signatures on refusals. The settings of the guards, the rules and the
+// roles must be those that operations have set. Verify also verifies the releases: that officers have signed their
+// heads, that their pushes are recorded, and that the files of the last release and of the pending one are intact. It
+// fails with [blocklist.ErrDamaged], and names the first row or part of the folder that was altered, is missing, or
+// does not belong there; see [PartError].
 //
 // An attacker who can change the ledger can compute a new hash chain, but can't sign it. So the officers' signatures
-// protect everything up to the last release. Later operations are protected by the chain alone.
+// protect everything up to the last release. The chain alone protects later operations.
 //
 // If progress is not nil, Verify calls it from time to time with the number of rows read.
 func (l *Ledger) Verify(ctx context.Context, progress func(rows uint64)) (v Verified, err error) {
@@ -61,7 +62,7 @@ func (l *Ledger) Verify(ctx context.Context, progress func(rows uint64)) (v Veri
 	return v, err
 }
 
-// verifyGuard fails unless the settings of the guards are those of the last operation that set them.
+// verifyGuard fails unless the stored settings of the guards are those of the last operation that set them.
 func verifyGuard(ctx context.Context, view ledger.View) error {
 	settings, err := readGuardSettings(ctx, view)
 	if err != nil {
@@ -90,8 +91,8 @@ func verifyGuard(ctx context.Context, view ledger.View) error {
 	return nil
 }
 
-// verifyReleases compares the releases with the history and with their signed metadata. It returns the number of
-// releases. A serial may be missing only if an operation has skipped it, or if a recovery has adopted a later one.
+// verifyReleases compares the recorded releases with the history and with their signed metadata. It returns their
+// number. A serial may be missing only if an operation has skipped it, or if a recovery has adopted a later release.
 func (l *Ledger) verifyReleases(ctx context.Context, view ledger.View) (n int, err error) {
 	roots, err := l.rootHistory()
 	if err != nil {
@@ -135,8 +136,8 @@ func (l *Ledger) verifyReleases(ctx context.Context, view ledger.View) (n int, e
 	return n, nil
 }
 
-// publications returns the releases and roots that were pushed or adopted, by the time of the operation, each as the
-// operation describes it.
+// publications returns the releases that operations have pushed or adopted, by the time of the operation. Each is the
+// text by which the operation names the release.
 func publications(ctx context.Context, view ledger.View) (map[string][]string, error) {
 	all := map[string][]string{}
 	for o, err := range view.Operations(ctx, ledger.Range{Kinds: []string{KindPush, KindBundle, KindRecover}}) {
@@ -153,8 +154,8 @@ func publications(ctx context.Context, view ledger.View) (map[string][]string, e
 	return all, nil
 }
 
-// verifySigned compares a release with its signed metadata. It returns the roots whose officers may have signed this
-// release or a later one.
+// verifySigned compares a recorded release with its signed metadata. It returns the first root of which enough officers
+// have signed the release, and all later roots.
 func (l *Ledger) verifySigned(r ReleaseRecord, o Operation, roots []*trust.Root) ([]*trust.Root, error) {
 	pushed, err := l.readPushed(r.Serial)
 	if err != nil {

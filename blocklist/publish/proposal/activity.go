@@ -9,31 +9,32 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// Activity counts what was done with proposals in a period.
+// Activity counts the new proposals and the decisions of a period.
 type Activity struct {
 	Received  uint64 `json:"received"`
-	Checked   uint64 `json:"checked"` // first decisions
+	Checked   uint64 `json:"checked"` // approvals by a first person
 	Listed    uint64 `json:"listed"`
 	Delisted  uint64 `json:"delisted"`
 	Refused   uint64 `json:"refused"`
 	Referred  uint64 `json:"referred"`
 	Withdrawn uint64 `json:"withdrawn"`
-	Alone     uint64 `json:"alone"` // number of those listed and delisted that one person decided on alone
+	Alone     uint64 `json:"alone"` // listed and delisted proposals that one person decided on alone
 	Waited    Waits  `json:"waited"`
 }
 
-// Waits says how long proposals have waited, from reception until they were listed, delisted or refused, in seconds.
+// Waits says how long decided proposals have waited, in seconds: from their reception until they were listed, delisted
+// or refused.
 type Waits struct {
-	Decided uint64 `json:"decided"` // number of decided proposals
+	Decided uint64 `json:"decided"` // number of proposals that were listed, delisted or refused
 	Median  int64  `json:"median_seconds"`
-	Ninety  int64  `json:"ninety_percent_seconds"` // 90 % of them waited at most this long
+	Ninety  int64  `json:"ninety_percent_seconds"` // 90 % of the decided proposals waited at most this long
 	Longest int64  `json:"longest_seconds"`
 }
 
-// IsZero reports whether nothing was done.
+// IsZero reports whether there were no new proposals and no decisions.
 func (a Activity) IsZero() bool { return a == Activity{} }
 
-// ReadActivity returns what was done at or after since and before until. A zero time is no limit.
+// ReadActivity counts the activity of a period: from since, up to but not including until. A zero time means no limit.
 func ReadActivity(ctx context.Context, l *publish.Ledger, since, until time.Time) (a Activity, err error) {
 	if a.Received, err = l.History().ProposalsReceived(ctx, since, until); err != nil {
 		return a, fmt.Errorf("counting proposals: %w", err)

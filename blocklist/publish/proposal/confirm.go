@@ -13,7 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// confirm gives and withdraws the orders of the confirmed proposals, and records the step.
+// confirm confirms proposals: it gives or withdraws the order of each, and records all of them as one step.
 func (r *ruling) confirm(ctx context.Context, e *publish.Edit) error {
 	var orders []blocklist.Entry
 	var confirmed []int // indexes of results
@@ -47,8 +47,8 @@ func (r *ruling) confirm(ctx context.Context, e *publish.Edit) error {
 	return r.recordConfirmed(ctx, e, confirmed)
 }
 
-// order withdraws the order that a proposal to withdraw is about. For any other proposal, it examines the order that
-// the proposal asks for, and returns it.
+// order carries out a proposal to withdraw: it withdraws the order that the proposal is about. For a proposal to list,
+// it examines the new order and returns it. The result with index i gets the guards' findings.
 func (r *ruling) order(ctx context.Context, e *publish.Edit, p Proposal, i int) ([]blocklist.Entry, error) {
 	if err := e.CheckReason(); err != nil {
 		return nil, err
@@ -63,7 +63,8 @@ func (r *ruling) order(ctx context.Context, e *publish.Edit, p Proposal, i int) 
 	return []blocklist.Entry{o}, err
 }
 
-// decision splits an error into one about a single proposal, and one that ends the decision.
+// decision classifies an error about proposal p. It returns the error as own if only this proposal fails, and as fatal
+// if the whole decision must end.
 func decision(p Proposal, err error) (own, fatal error) {
 	switch {
 	case err == nil:
@@ -75,8 +76,8 @@ func decision(p Proposal, err error) (own, fatal error) {
 	return nil, err
 }
 
-// withdraw withdraws the order that a proposal to withdraw is about: the one that was chosen, the one with its
-// reference, or else those of its source.
+// withdraw withdraws the order that a proposal to withdraw is about: the order chosen in [Decision].Orders, or else the
+// one with the proposal's reference. Without a reference, it withdraws all orders that come from the proposal's source.
 func (r *ruling) withdraw(ctx context.Context, e *publish.Edit, p Proposal) error {
 	if chosen, ok := r.Orders[p.ID]; ok {
 		return e.Withdraw(ctx, p.Target, chosen)
@@ -106,7 +107,7 @@ func (r *ruling) withdraw(ctx context.Context, e *publish.Edit, p Proposal) erro
 	return nil
 }
 
-// recordConfirmed records the step of a confirmation, and names the proposals in the operation.
+// recordConfirmed records the step of a confirmation, and sets the operation's reference to the proposals' IDs.
 func (r *ruling) recordConfirmed(ctx context.Context, e *publish.Edit, confirmed []int) error {
 	var ids []int64
 	err := e.Step(ctx, string(Confirm), r.by, func(t *ledger.StepTx) error {
@@ -132,8 +133,8 @@ func (r *ruling) recordConfirmed(ctx context.Context, e *publish.Edit, confirmed
 	return err
 }
 
-// adoptReason gives the operation the reason of the first person, if all the proposals were checked with the same one.
-// A person who confirms without a reason agrees with that reason.
+// adoptReason sets the operation's reason to the reason with which a first person has checked the proposals, if that is
+// the same for all of them: a person who confirms without a reason agrees with it.
 func adoptReason(ctx context.Context, e *publish.Edit, ids []int64) error {
 	reasons := map[string]bool{}
 	for _, id := range ids {
@@ -156,10 +157,10 @@ func adoptReason(ctx context.Context, e *publish.Edit, ids []int64) error {
 	return nil
 }
 
-// maxIDs limits the text about confirmed proposals in an operation, in bytes.
+// maxIDs is the length, in bytes, after which the list of proposals in an operation's reference is cut.
 const maxIDs = 1 << 10
 
-// idsText names proposals, as in "proposals 3-9, 12" and "proposal 15".
+// idsText returns a text that names proposals, such as "proposals 3-9, 12" or "proposal 15".
 func idsText(ids []int64) string {
 	slices.Sort(ids)
 	text := "proposals "
@@ -184,8 +185,8 @@ func idsText(ids []int64) string {
 	return text
 }
 
-// Confirmed returns the IDs of the first proposals that an operation has confirmed, at most that many, and reports
-// whether there are more.
+// Confirmed returns the IDs of the proposals that an operation has confirmed, at most the number that most says. It
+// reports whether there are more.
 func Confirmed(o publish.Operation, most int) (ids []int64, more bool) {
 	_, list, _ := strings.Cut(o.Reference, " ")
 	if o.Kind != publish.KindConfirm {

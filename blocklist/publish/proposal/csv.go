@@ -18,17 +18,17 @@ import (
 // MaxTable is the maximum length of a table of proposals, in bytes.
 const MaxTable = 64 << 20
 
-// Fields returns the names of the fields of a proposal for which a table may have a column.
+// Fields returns the names of a proposal's fields that a table may contain as columns.
 func Fields() []string {
 	return []string{"target", "source", "received", "category", "reference", "evidence", "note", "reporter", "key"}
 }
 
-// ReadTable reads proposals from CSV with a header. Columns maps fields, see [Fields], to names of columns; a field
-// that is not in it is read from the column with its own name, if there is one. A column for target is needed. Letter
-// case of names does not matter. A time is a day (2027-05-01 or 1.5.2027) or RFC 3339.
+// ReadTable reads proposals from CSV with a header. The map columns gives the column name of a field, see [Fields]; any
+// other field is read from the column with the field's own name, if there is one. A column for target is required.
+// Upper and lower case in names don't matter. A time is a day (2027-05-01 or 1.5.2027) or RFC 3339.
 //
-// An error about one row wraps [blocklist.ErrMalformed], and more rows may follow. Reading ends if the rest can't be
-// read, and with [blocklist.ErrTooLarge] beyond [MaxTable].
+// An error about one row wraps [blocklist.ErrMalformed], and more rows may follow. Reading ends at an error that makes
+// the rest unreadable, and with [blocklist.ErrTooLarge] beyond [MaxTable].
 func ReadTable(r io.Reader, columns map[string]string) iter.Seq2[Proposal, error] {
 	return func(yield func(Proposal, error) bool) {
 		limited := &io.LimitedReader{R: r, N: MaxTable + 1}
@@ -42,7 +42,7 @@ func ReadTable(r io.Reader, columns map[string]string) iter.Seq2[Proposal, error
 	}
 }
 
-// errStopped ends reading if the caller wants no more proposals.
+// errStopped ends reading after yield has returned false.
 var errStopped = errors.New("stopped")
 
 func readTable(in io.Reader, columns map[string]string, yield func(Proposal, error) bool) error {
@@ -63,7 +63,7 @@ func readTable(in io.Reader, columns map[string]string, yield func(Proposal, err
 	})
 }
 
-// fieldPlaces returns the column of each field.
+// fieldPlaces returns the column index of each field that the table has.
 func fieldPlaces(header []string, columns map[string]string) (map[string]int, error) {
 	for _, field := range slices.Sorted(maps.Keys(columns)) {
 		if !slices.Contains(Fields(), field) {
@@ -113,7 +113,7 @@ func readRow(places map[string]int, row []string) (p Proposal, err error) {
 	return p, err
 }
 
-// parseReceived parses the day or time of a report; the empty text is the zero time.
+// parseReceived parses the day or time at which a report was received. It returns the zero time for the empty text.
 func parseReceived(text string) (at time.Time, err error) {
 	if text == "" {
 		return at, nil

@@ -13,72 +13,77 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// Verb is a decision about proposals.
+// Verb is a kind of decision about proposals.
 type Verb string
 
 // The verbs.
 const (
-	Check    Verb = ledger.StepCheck    // approved by a first person
-	Confirm  Verb = ledger.StepConfirm  // approved: the target is listed, or its order withdrawn
-	Refuse   Verb = ledger.StepRefuse   // rejected: the list stays as it is
-	Refer    Verb = ledger.StepRefer    // referred to a platform, which can take the page down
-	Withdraw Verb = ledger.StepWithdraw // taken back by its source
+	Check    Verb = ledger.StepCheck    // a first person approves
+	Confirm  Verb = ledger.StepConfirm  // approve for good: the target is listed, or the order withdrawn
+	Refuse   Verb = ledger.StepRefuse   // reject: the list stays as it is
+	Refer    Verb = ledger.StepRefer    // refer to a platform, which can take the page down
+	Withdraw Verb = ledger.StepWithdraw // take back, as the source of the proposal
 )
 
 // Verbs returns all verbs.
 func Verbs() []Verb { return []Verb{Check, Confirm, Refuse, Refer, Withdraw} }
 
-// Decision is a decision about proposals.
+// Decision is one decision about one or more proposals.
 type Decision struct {
 	Verb Verb
 	IDs  []int64
-	// Attributes of the order, for Check and Confirm. A value that is not zero replaces the proposed one.
+	// Category, Reference, Expires and Review are attributes of the order, only for Check and Confirm. A value that is not
+	// zero replaces the proposed one.
 	Category, Reference string
 	Expires, Review     time.Time
-	// Orders is for Confirm. It has, by proposal ID, the reference of the order that a proposal to withdraw is about;
-	// an empty reference means the order without a reference. A proposal that is not in it is about the order with its
-	// own reference, or else about the orders that its source led to.
+	// Orders is only for Confirm. By the ID of a proposal to withdraw, it has the reference of the order to be withdrawn;
+	// the empty reference means the order without one. For a proposal that is not in Orders, the order with the proposal's
+	// own reference is withdrawn. If that is empty, all orders that come from the proposal's source are.
 	Orders map[int64]string
-	// Seen has, by proposal ID, the Step of the proposal as the person has seen it. If the proposal was changed since,
-	// the decision about it fails with [ErrChanged]. A proposal that is not in Seen is decided on as it is.
+	// Seen has, by proposal ID, the value of Step in the proposal that the person has seen. If the proposal was changed
+	// since then, the decision about it fails, usually with [ErrChanged]. For a proposal that is not in Seen there is no
+	// such check.
 	Seen map[int64]int64
 }
 
 // Decided is the result of a decision about one proposal.
 type Decided struct {
-	Proposal                 // as it is now
-	Err      error           `json:"-"`                // why nothing was decided; nil: done
-	Why      string          `json:"why,omitempty"`    // Err as text
-	Last     Step            `json:"-"`                // the earlier decision, if Err is about it
-	Guards   []guard.Finding `json:"guards,omitempty"` // findings of the guards, for Confirm
+	Proposal // the proposal after the decision
+	// why the decision failed for this proposal; nil: it was decided on
+	Err    error           `json:"-"`
+	Why    string          `json:"why,omitempty"`    // Err as text
+	Last   Step            `json:"-"`                // last step of the proposal, if Err is about an earlier decision
+	Guards []guard.Finding `json:"guards,omitempty"` // findings of the guards; only for Confirm
 }
 
 var (
-	// ErrState is returned if the state of a proposal does not allow the decision.
+	// ErrState is returned if a proposal is in a state that does not allow the decision.
 	ErrState = errors.New("not in this state")
-	// ErrAlready is returned if the same person has taken the same decision since the step that they have seen. It wraps
-	// [ErrState].
+	// ErrAlready is returned if the same person has already taken the same decision, after the state in [Decision].Seen.
+	// It wraps [ErrState].
 	ErrAlready = fmt.Errorf("%w: you have decided on it already", ErrState)
-	// ErrNoReason is returned for a refusal without a reason, if it would refuse anything. It wraps
+	// ErrNoReason is returned for a refusal without a reason, unless none of the proposals can be refused anyway. It wraps
 	// [blocklist.ErrMalformed].
 	ErrNoReason = fmt.Errorf("%w: a refusal needs a reason", blocklist.ErrMalformed)
-	// ErrSecondPerson is returned if one person confirms alone a proposal that needs two persons.
+	// ErrSecondPerson is returned if a proposal needs two persons, and is confirmed without a check or by the person who
+	// checked it.
 	ErrSecondPerson = errors.New("another person must confirm")
-	// ErrChanged is returned if a proposal was changed since it was seen.
+	// ErrChanged is returned if another person has changed a proposal after the state in [Decision].Seen.
 	ErrChanged = errors.New("changed by another person since")
 )
 
-// MaxDecided is the maximum number of proposals in one decision.
+// MaxDecided is the maximum number of proposals in one [Decision].
 const MaxDecided = 100_000
 
-// Decide decides on proposals as one step, and returns a result for each, in the order of the IDs. The result of a
-// proposal that can't be decided on has an error ([ErrState], [ErrAlready], [ErrSecondPerson], [ErrChanged],
-// [ErrNotFound], [publish.ErrRules], a [*guard.HeldError], or for a proposal to withdraw [publish.ErrNotListed] or
-// [publish.ErrNoOrder]); the other proposals are decided on. A refusal without by.Reason fails with [ErrNoReason]. The
-// state of a proposal is checked before the reason and the rules.
+// Decide decides on proposals as one step, and returns a result for each, in the order of d.IDs. If a proposal can't be
+// decided on, its result has an error, and the others are still decided on. This error is [ErrState], [ErrAlready],
+// [ErrSecondPerson], [ErrChanged], [ErrNotFound], [publish.ErrRules], [publish.ErrOver] or a [*guard.HeldError]. For a
+// proposal to withdraw it may also be [publish.ErrNotListed] or [publish.ErrNoOrder]. Decide itself fails with
+// [ErrNoReason] if by.Reason is empty and a proposal would be refused, and with [blocklist.ErrTooLarge] beyond
+// [MaxDecided].
 //
-// Confirm gives the orders in the same transaction, as one operation of [publish.KindConfirm], so that the step and the
-// orders take effect together or not at all. With by.Override, entries that the guards hold are listed as well.
+// Confirm gives the orders in the same transaction, as one operation of [publish.KindConfirm]: the step and the orders
+// take effect together or not at all. If by.Override gives a reason, entries are listed although the guards hold them.
 func Decide(ctx context.Context, l *publish.Ledger, d Decision, by publish.Audit) ([]Decided, error) {
 	if len(d.IDs) > MaxDecided {
 		return nil, fmt.Errorf("deciding: %w: at most %d proposals at once", blocklist.ErrTooLarge, MaxDecided)
@@ -110,10 +115,11 @@ func Decide(ctx context.Context, l *publish.Ledger, d Decision, by publish.Audit
 	return r.results, nil
 }
 
-// errNothing ends a confirmation that has confirmed nothing, so that no operation is recorded.
+// errNothing ends the transaction of a confirmation in which no proposal was confirmed, so that no operation is
+// recorded.
 var errNothing = errors.New("nothing was confirmed")
 
-// ruling is a run of [Decide].
+// ruling is one call of [Decide] in progress.
 type ruling struct {
 	Decision
 	by      publish.Audit
@@ -121,7 +127,7 @@ type ruling struct {
 	results []Decided
 }
 
-// run decides without an effect on the list.
+// run carries out a decision other than Confirm. It does not change the list.
 func (r *ruling) run(ctx context.Context, t *ledger.StepTx) error {
 	to := map[Verb]string{Check: Checked, Refuse: Refused, Refer: Referred, Withdraw: Withdrawn}[r.Verb]
 	for i := range r.results {
@@ -147,7 +153,7 @@ func (r *ruling) run(ctx context.Context, t *ledger.StepTx) error {
 	return nil
 }
 
-// attributes returns the attributes of the decision.
+// attributes returns a proposal that has only the attributes of the decision.
 func (d Decision) attributes() Proposal {
 	return Proposal{
 		Category: d.Category, Reference: d.Reference, Expires: d.Expires.UTC().Truncate(time.Second),
@@ -155,7 +161,7 @@ func (d Decision) attributes() Proposal {
 	}
 }
 
-// with returns a proposal with the attributes of the decision.
+// with returns the proposal p with the attributes that the decision sets.
 func (d Decision) with(p Proposal) Proposal {
 	c := d.attributes()
 	e := blocklist.Attributes{Category: c.Category, Reference: c.Reference, Expires: c.Expires, Review: c.Review}.Or(
@@ -164,7 +170,8 @@ func (d Decision) with(p Proposal) Proposal {
 	return p
 }
 
-// find returns a proposal, and sets its result's error if it can't be decided on.
+// find returns the proposal with index i. If it can't be decided on, find sets the error of the result instead of
+// failing.
 func (r *ruling) find(ctx context.Context, v ledger.View, i int) (Proposal, error) {
 	p, err := v.Proposal(ctx, r.IDs[i])
 	result := &r.results[i]
@@ -195,7 +202,8 @@ func (r *ruling) find(ctx context.Context, v ledger.View, i int) (Proposal, erro
 	return p, nil
 }
 
-// readable fails unless the order of a proposal can be read as a line.
+// readable fails unless the order that a proposal asks for is a valid entry, and the proposal's texts are within their
+// limits.
 func readable(p Proposal) error {
 	if _, err := order(p); err != nil {
 		return fmt.Errorf("proposal %d: %w", p.ID, err)
@@ -203,7 +211,7 @@ func readable(p Proposal) error {
 	return checkTexts(p)
 }
 
-// changed returns the error about a proposal that was changed since it was seen.
+// changed returns the error about a proposal that was changed after the person has seen it. Last is its last step.
 func (r *ruling) changed(p Proposal, last Step) error {
 	switch {
 	case !samePerson(last.Author, r.by.Author):
@@ -214,7 +222,8 @@ func (r *ruling) changed(p Proposal, last Step) error {
 	return fmt.Errorf("proposal %d: %w: you have made it %s", p.ID, ErrState, p.State)
 }
 
-// checkDays fails if the order's expiry, or a given review day, is in the past.
+// checkDays fails with [publish.ErrOver] if the order would already have expired, or if the review day in the decision
+// is in the past.
 func (d Decision) checkDays(p Proposal, now time.Time) error {
 	expires := d.with(p).Expires
 	switch {
@@ -237,9 +246,9 @@ func lastStep(ctx context.Context, v ledger.View, id int64) (last Step, err erro
 	return last, nil
 }
 
-// Allowed fails unless a proposal is in a state for the decision, and the person may take the decision: if a proposal
-// needs two persons, the one who confirms it is not the one who has checked it ([ErrState], [ErrSecondPerson]). A
-// proposal to withdraw is not referred, since no platform can help.
+// Allowed fails with [ErrState] if the state of the proposal does not allow the decision. A proposal to withdraw can't
+// be referred, since no platform can carry it out. If the proposal needs two persons, Allowed fails with
+// [ErrSecondPerson] when the person would confirm it without a check by somebody else.
 func (d Decision) Allowed(p Proposal, person string, rules publish.Rules) error {
 	switch {
 	case !p.IsOpen() || d.Verb == Check && p.State == Checked || d.Verb == Refer && p.State == Referred:
@@ -260,7 +269,7 @@ func samePerson(a, b string) bool {
 	return strings.EqualFold(strings.Join(strings.Fields(a), " "), strings.Join(strings.Fields(b), " "))
 }
 
-// stateText returns the state in words.
+// stateText returns the state of a proposal in words.
 func stateText(p Proposal) string {
 	if p.State == Checked {
 		return "checked already, by " + p.Checker

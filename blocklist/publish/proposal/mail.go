@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// mail says in which part of an e-mail the current line is.
+// mail tracks which part of an e-mail the current line belongs to.
 type mail struct {
-	begun  bool // a line was read that is not empty
-	header bool // in the header, up to the first empty line
-	signed bool // in a signature
-	closed bool // after the closing words of a letter
+	begun  bool // a line that is not empty was read
+	header bool // the line is in the header, which ends at the first empty line
+	signed bool // the line is in a signature, after "--"
+	closed bool // the line is after the closing words of a letter
 }
 
-// Lines of an e-mail, in the languages in which they are common.
+// Regular expressions for special lines of an e-mail, in several languages.
 var (
 	headerLine = regexp.MustCompile(`(?i)^(from|to|cc|bcc|reply-to|sent|date|subject|received|return-path|delivered-to|message-id|` +
 		`mime-version|content-[a-z-]+|x-[a-z-]+|dkim-signature|list-[a-z-]+|da|a|inviato|data|oggetto)\s*:(.*)`)
@@ -23,7 +23,8 @@ var (
 		`cordialmente|grazie|mit freundlichen grüßen|cordialement)(?: (a tutti|mille|faithfully|sincerely|again|so much|und))*[\s,.!–-]*$`)
 )
 
-// read returns the part of a line in which targets may be, and reports whether targets there are clearly meant.
+// read returns the text of a line in which targets are looked for, and reports whether they are clearly meant as
+// targets.
 func (m *mail) read(line string) (text string, sure bool) {
 	text = strings.TrimSpace(line)
 	quoted := strings.HasPrefix(text, ">")

@@ -15,46 +15,47 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// Proposal asks to list a target, or to withdraw it; people decide on it. To propose one, Target and Source are needed;
-// ID, State, Checker, Operation and Step are set by the ledger. Limits: Source, Category and Key 128 bytes, Reference 1
-// KiB, Note 4 KiB, Reporter 256 bytes, each one line. Evidence is a SHA-256 in hexadecimal. Received is the time of the
-// step if it is zero.
+// Proposal asks to list a target, or to withdraw one. People decide on it.
+//
+// A new proposal needs Target and Source. The ledger sets ID, State, Checker, Operation and Step. If Received is zero,
+// it becomes the time of the step. Evidence is a SHA-256 in hexadecimal. The texts have one line each. Source, Category
+// and Key have at most 128 bytes, Reference 1 KiB, Note 4 KiB, Reporter 256 bytes.
 type Proposal = ledger.Proposal
 
-// Step is one operation about proposals.
+// Step is one operation in the history of proposals.
 type Step = ledger.Step
 
 // Count is the number of proposals of one source, category and state.
 type Count = ledger.ProposalCount
 
-// DetailedStep is a step with what it changed about one proposal.
+// DetailedStep is a step with the change that it made to one proposal.
 type DetailedStep = ledger.ProposalStep
 
-// Filter selects proposals, the newest received first. The zero value selects all. After is the ID of the last proposal
-// of the page before.
+// Filter selects a page of proposals, in the order of reception: newest first unless Oldest is set. The zero value
+// selects all. For the next page, After is the ID of the last proposal of the current one.
 type Filter = ledger.ProposalFilter
 
 // States of a proposal.
 const (
 	New       = ledger.StateNew
-	Checked   = ledger.StateChecked   // a first person has approved it
-	Listed    = ledger.StateListed    // its target got an order
-	Delisted  = ledger.StateDelisted  // of a proposal to withdraw: the order was withdrawn
-	Refused   = ledger.StateRefused   // it was decided against
-	Referred  = ledger.StateReferred  // it was referred to a platform, and may still be checked
-	Withdrawn = ledger.StateWithdrawn // its source has withdrawn it
+	Checked   = ledger.StateChecked   // a first person has approved the proposal
+	Listed    = ledger.StateListed    // the proposal was confirmed: its target has an order
+	Delisted  = ledger.StateDelisted  // a proposal to withdraw was confirmed: the order was withdrawn
+	Refused   = ledger.StateRefused   // the proposal was rejected
+	Referred  = ledger.StateReferred  // the page was referred to a platform; the proposal may still be checked
+	Withdrawn = ledger.StateWithdrawn // the source has taken the proposal back
 )
 
-// States returns all states, in the order of a proposal's life.
+// States returns all states, in the order in which a proposal may have them.
 func States() []string { return ledger.States() }
 
-// OpenStates returns the states of proposals that are still to be decided on.
+// OpenStates returns the states in which a proposal can still be decided on.
 func OpenStates() []string { return ledger.OpenStates() }
 
-// ErrNotFound is returned if there is no proposal with an ID. It wraps [blocklist.ErrMalformed].
+// ErrNotFound is returned if no proposal has the given ID. It wraps [blocklist.ErrMalformed].
 var ErrNotFound = ledger.ErrNoProposal
 
-// List returns a page of proposals.
+// List returns the page of proposals that the filter selects.
 func List(ctx context.Context, l *publish.Ledger, f Filter) (page []Proposal, err error) {
 	for p, err := range All(ctx, l, f) {
 		if err != nil {
@@ -65,7 +66,8 @@ func List(ctx context.Context, l *publish.Ledger, f Filter) (page []Proposal, er
 	return page, nil
 }
 
-// All yields proposals one by one, so that memory does not limit how many there are. The last value may be an error.
+// All yields the proposals that the filter selects, without holding all of them in memory. The last value may be an
+// error.
 func All(ctx context.Context, l *publish.Ledger, f Filter) iter.Seq2[Proposal, error] {
 	return func(yield func(Proposal, error) bool) {
 		for _, state := range f.States {
@@ -85,7 +87,7 @@ func All(ctx context.Context, l *publish.Ledger, f Filter) iter.Seq2[Proposal, e
 	}
 }
 
-// Target is what a proposal is about.
+// Target is the target of one proposal.
 type Target = ledger.ProposalTarget
 
 // Targets yields the targets of the proposals whose ID is greater than after, oldest first. The last value may be an
@@ -94,12 +96,12 @@ func Targets(ctx context.Context, l *publish.Ledger, after int64) iter.Seq2[Targ
 	return l.History().ProposalTargets(ctx, after)
 }
 
-// Counts returns the number of proposals by source, category and state, without combinations that have no proposals.
+// Counts returns the number of proposals for each combination of source, category and state that occurs.
 func Counts(ctx context.Context, l *publish.Ledger) ([]Count, error) {
 	return l.History().ProposalCounts(ctx)
 }
 
-// Get returns a proposal with all its steps, oldest first. It fails with [ErrNotFound].
+// Get returns a proposal with all its steps, oldest first. It fails with [ErrNotFound] if no proposal has this ID.
 func Get(ctx context.Context, l *publish.Ledger, id int64) (p Proposal, steps []DetailedStep, err error) {
 	err = l.History().Read(ctx, func(v ledger.View) error {
 		if p, err = v.Proposal(ctx, id); err != nil {
@@ -116,7 +118,7 @@ func Get(ctx context.Context, l *publish.Ledger, id int64) (p Proposal, steps []
 	return p, steps, err
 }
 
-// order returns the order that a proposal asks for.
+// order returns the order that the proposal asks for, or an error if it would be malformed.
 func order(p Proposal) (blocklist.Entry, error) {
 	e, err := blocklist.ParseEntry(p.Target)
 	if err != nil {
@@ -129,7 +131,7 @@ func order(p Proposal) (blocklist.Entry, error) {
 	return blocklist.ParseEntry(e.String())
 }
 
-// Limits of the texts of a proposal, in bytes.
+// Maximum lengths of the texts of a proposal, in bytes.
 const (
 	maxWord      = 128
 	maxReference = 1 << 10
@@ -139,7 +141,7 @@ const (
 
 var isSum = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// complete checks a proposal as it was given, and returns it as it is recorded at a time.
+// complete validates a new proposal, and returns it in the canonical form in which it is recorded at the time now.
 func complete(p Proposal, rules publish.Rules, now time.Time) (Proposal, error) {
 	e, err := ParseTarget(p.Target)
 	if err != nil {

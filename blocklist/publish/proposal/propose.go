@@ -11,21 +11,21 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// Outcome says what [Propose] has done with a proposal.
+// Outcome says what [Propose] has done with a proposal: Recorded, Repeated or Rejected.
 type Outcome string
 
 // The outcomes.
 const (
-	Recorded Outcome = "recorded" // it is new, and has an ID
-	Repeated Outcome = "repeated" // it was recorded before; the result has that earlier proposal
-	Rejected Outcome = "rejected" // it is malformed or against a rule, and is not recorded
+	Recorded Outcome = "recorded" // the proposal is new, and has an ID
+	Repeated Outcome = "repeated" // the proposal was recorded before; the result has that earlier proposal
+	Rejected Outcome = "rejected" // the proposal is malformed or breaks a rule, and is not recorded
 )
 
-// Result is the outcome of one proposal, with the findings about it.
+// Result is what [Propose] has done with one proposal, with the findings about it.
 type Result struct {
 	Proposal
 	Outcome Outcome `json:"outcome"`
-	Err     error   `json:"-"`             // why it is rejected; nil: it is not rejected
+	Err     error   `json:"-"`             // why the proposal was rejected; nil: it was not
 	Why     string  `json:"why,omitempty"` // Err as text
 	Findings
 }
@@ -33,7 +33,7 @@ type Result struct {
 // Findings are what a person should know before deciding on a proposal.
 type Findings struct {
 	publish.Examined
-	Same []Other `json:"same,omitempty"` // other proposals about the target, the newest first, at most 20
+	Same []Other `json:"same,omitempty"` // other proposals about the same target, newest first, at most 20
 }
 
 // Other is another proposal about the same target.
@@ -41,7 +41,7 @@ type Other struct {
 	ID     int64  `json:"id"`
 	Source string `json:"source"`
 	State  string `json:"state"`
-	Reason string `json:"reason,omitempty"` // why it was refused
+	Reason string `json:"reason,omitempty"` // why the proposal was refused; empty: it was not
 }
 
 // maxSame is the maximum number of proposals in [Findings].Same.
@@ -50,14 +50,16 @@ const maxSame = 20
 // MaxProposed is the maximum number of proposals in one call of [Propose].
 const MaxProposed = 100_000
 
-// Propose records proposals as one step, and returns a result for each, in the same order. A malformed one, and one
-// that breaks a rule, is rejected; the others are recorded.
+// Propose records proposals as one step, and returns a result for each, in the same order. A proposal that is malformed
+// or breaks a rule is [Rejected]; the others are still recorded.
 //
-// A proposal is [Repeated] if its source has made a proposal with the same key before; it is [Rejected] if the two have
-// different targets. A proposal without a key and without new facts (reference, evidence, note) is also [Repeated] if
-// its source has an open proposal about the same target. If progress is not nil, it is called from time to time with
-// the number of proposals that are done: recording and examining are half of the work each. Propose fails with
-// [blocklist.ErrTooLarge] beyond [MaxProposed].
+// A proposal is [Repeated] if its source has made a proposal with the same key before. If the two differ in their
+// target, or only one is to withdraw, the new one is [Rejected]. A proposal without a key is [Repeated] if its source
+// has an open proposal about the same target, and the new one adds no facts (reference, evidence, note, reporter,
+// category).
+//
+// If progress is not nil, it is called from time to time with the number of proposals done; recording a proposal and
+// examining it count half each. Propose fails with [blocklist.ErrTooLarge] beyond [MaxProposed].
 func Propose(ctx context.Context, l *publish.Ledger, all []Proposal, by publish.Audit,
 	progress func(uint64),
 ) ([]Result, error) {
@@ -89,7 +91,7 @@ func Propose(ctx context.Context, l *publish.Ledger, all []Proposal, by publish.
 	return results, addFindings(ctx, l, results, &done)
 }
 
-// addFindings adds the findings about each proposal that was not rejected.
+// addFindings adds the findings to the result of each proposal that was not rejected.
 func addFindings(ctx context.Context, l *publish.Ledger, results []Result, done *ledger.Counter) error {
 	var kept []Proposal
 	var at []int
@@ -127,10 +129,11 @@ func propose(ctx context.Context, t *ledger.StepTx, p Proposal, rules publish.Ru
 	return Result{Proposal: p, Outcome: Recorded}, err
 }
 
-// errKeyTaken is returned if another proposal has the idempotency key.
+// errKeyTaken is returned if another proposal of the source has the same idempotency key.
 var errKeyTaken = fmt.Errorf("%w: its key is that of another proposal", blocklist.ErrMalformed)
 
-// repeated returns the proposal that p repeats, and false if there is none.
+// repeated returns the earlier proposal that p repeats, and false if there is none. It fails with errKeyTaken if p has
+// the key of a different proposal.
 func repeated(ctx context.Context, t *ledger.StepTx, p Proposal) (before Proposal, again bool, err error) {
 	if p.Key != "" {
 		before, again, err = t.ProposalByKey(ctx, p.Source, p.Key)
@@ -150,7 +153,7 @@ func repeated(ctx context.Context, t *ledger.StepTx, p Proposal) (before Proposa
 	return before, false, nil
 }
 
-// saysNothingNew reports whether p has no fact that the earlier proposal lacks.
+// saysNothingNew reports whether p adds no facts to the earlier proposal.
 func saysNothingNew(p, before Proposal) bool {
 	for _, fact := range [][2]string{
 		{p.Reference, before.Reference},
@@ -171,7 +174,7 @@ func Examine(ctx context.Context, l *publish.Ledger, all []Proposal) ([]Findings
 	return examine(ctx, l, all, &ledger.Counter{})
 }
 
-// together is the number of proposals that are examined together.
+// together is the number of proposals that are examined with one lookup.
 const together = 1024
 
 func examine(ctx context.Context, l *publish.Ledger, all []Proposal, done *ledger.Counter) ([]Findings, error) {

@@ -18,36 +18,38 @@ import (
 
 // Limits of [Reports].
 const (
-	MaxReports     = 1000    // in one request
-	MaxReportsBody = 1 << 20 // bytes of a request
-	reportsAMinute = 120     // requests of one source, and of all without a valid token together
+	MaxReports     = 1000    // maximum number of reports in one request
+	MaxReportsBody = 1 << 20 // maximum length of a request body, in bytes
+	// requests a minute: limit for each source, and for all requests without a valid token together
+	reportsAMinute = 120
 )
 
-// Reports is an [http.Handler] by which programs send reports: POST with Authorization: Bearer TOKEN, see [NewToken].
-// The body is JSON, a report or an array of at most [MaxReports]:
+// Reports is an [http.Handler] to which programs send reports: POST with Authorization: Bearer TOKEN, see [NewToken].
+// The body is JSON, one report or an array of at most [MaxReports]:
 //
 //	{"target": "https://bad.example/page", "key": "2026-17", "received": "2026-11-03T08:00:00Z", "category": "csam",
 //	 "reference": "case 17", "evidence": "SHA-256", "note": "...", "reporter": "...", "withdraw": false}
 //
-// Only target is needed. The key makes a report idempotent: the same report sent again is the same proposal. The answer
-// has the results in the same order: id, key, outcome ([Recorded], [Repeated], [Rejected]) and why. It never says what
-// is listed.
+// Only target is required. The key makes a report idempotent: a report sent again does not become a second proposal.
+// The answer has one result for each report, in the same order: id, key, outcome ([Recorded], [Repeated], [Rejected])
+// and why. It never says what is listed.
 //
-// Status: 200 also if some are rejected; 400, 413 and 415 for a body that can't be read; 401 without a valid token; 429
-// beyond 120 requests a minute, and 503 while another process changes the ledger, both with Retry-After.
+// The status is 200 even if some reports are rejected. It is 400, 413 or 415 for a body that can't be read, 401 without
+// a valid token, and 405 for another method than POST. With Retry-After, it is 429 beyond 120 requests a minute, and
+// 503 while another process changes the ledger.
 type Reports struct {
 	use func(func(*publish.Ledger) error) error
 
 	mu     sync.Mutex
 	minute int64
-	count  map[string]int // requests in this minute, by source
+	count  map[string]int // number of requests in this minute, by source; "" is without a valid token
 }
 
-// NewReports returns the handler. For each request, the handler calls use, which must call its argument with the open
-// ledger.
+// NewReports returns the handler. For each request, the handler calls use with a function do. Use must call do with the
+// open ledger, and return its error.
 func NewReports(use func(do func(*publish.Ledger) error) error) *Reports { return &Reports{use: use} }
 
-// report is one report of a request.
+// report is one report in the body of a request.
 type report struct {
 	Target    string    `json:"target"`
 	Key       string    `json:"key"`
@@ -60,7 +62,7 @@ type report struct {
 	Withdraw  bool      `json:"withdraw"`
 }
 
-// reported is the answer about one report.
+// reported is the result for one report in the answer.
 type reported struct {
 	ID      int64   `json:"id,omitempty"`
 	Key     string  `json:"key,omitempty"`
@@ -101,7 +103,7 @@ func (h *Reports) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()})
 }
 
-// refusal is an error with a status of HTTP.
+// refusal is an error that the handler answers with this HTTP status.
 type refusal struct {
 	status int
 	why    string
@@ -113,7 +115,7 @@ func refuse(status int, format string, args ...any) error {
 	return &refusal{status, fmt.Sprintf(format, args...)}
 }
 
-// take records the reports of a request.
+// take reads the reports of a request, records them as proposals, and returns the results.
 func (h *Reports) take(w http.ResponseWriter, r *http.Request, l *publish.Ledger) ([]reported, error) {
 	source, err := h.source(r, l)
 	if err != nil {
@@ -142,7 +144,8 @@ func (h *Reports) take(w http.ResponseWriter, r *http.Request, l *publish.Ledger
 	return results, nil
 }
 
-// source returns the name of the source that sends a request.
+// source returns the name of the source whose token the request has. It fails with a refusal for a wrong method or
+// token, or beyond the rate limit.
 func (h *Reports) source(r *http.Request, l *publish.Ledger) (string, error) {
 	if r.Method != http.MethodPost {
 		return "", refuse(http.StatusMethodNotAllowed, "reports are sent with POST")
@@ -165,8 +168,8 @@ func (h *Reports) source(r *http.Request, l *publish.Ledger) (string, error) {
 	return source, nil
 }
 
-// admit counts a request, and reports whether its source may send it. An empty name stands for the requests without a
-// valid token.
+// admit counts a request, and reports whether it is within the rate limit of its source. The empty name stands for all
+// requests without a valid token.
 func (h *Reports) admit(source string, now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -177,7 +180,7 @@ func (h *Reports) admit(source string, now time.Time) bool {
 	return h.count[source] <= reportsAMinute
 }
 
-// readReports reads the body of a request.
+// readReports parses the body of a request: one report or an array.
 func readReports(body io.Reader, contentType string) (reports []report, err error) {
 	if kind, _, err := mime.ParseMediaType(contentType); err != nil || kind != "application/json" {
 		return nil, refuse(http.StatusUnsupportedMediaType, "the Content-Type is application/json")

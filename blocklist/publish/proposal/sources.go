@@ -15,22 +15,23 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// Source sends proposals automatically. It is a program with a token, or another agency's list that is followed.
+// Source sends proposals automatically: a program with a token, or another agency's list that is followed.
 type Source struct {
-	Token string   `json:"token,omitempty"` // SHA-256 of its token, in hexadecimal
-	Root  []byte   `json:"root,omitempty"`  // of a followed list: the root from which it is trusted
-	From  []string `json:"from,omitempty"`  // of a followed list: its origins and mirrors
+	Token string   `json:"token,omitempty"` // SHA-256 of the token, in hexadecimal; empty: not a program
+	Root  []byte   `json:"root,omitempty"`  // first trusted root; only of a followed list
+	From  []string `json:"from,omitempty"`  // origins and mirrors; only of a followed list
 }
 
-// ErrNoSource is returned if there is no source with a name.
+// ErrNoSource is returned if no source has the given name.
 var ErrNoSource = errors.New("there is no such source")
 
-// Sources returns the sources by their names.
+// Sources returns all sources, by name.
 func Sources(ctx context.Context, l *publish.Ledger) (map[string]Source, error) {
 	return ledger.ReadSources[Source](ctx, l.History().View)
 }
 
-// change changes a source and records it as a step, whose reference names the change.
+// change calls set to change the source with this name, and records a step whose reference says what has changed. Set
+// gets the source and whether it exists; it returns the new value and whether to keep the source.
 func change(ctx context.Context, l *publish.Ledger, name, what string, by publish.Audit,
 	set func(Source, bool) (Source, bool, error),
 ) error {
@@ -57,8 +58,8 @@ func change(ctx context.Context, l *publish.Ledger, name, what string, by publis
 	})
 }
 
-// NewToken makes and returns a token for a program that sends reports. It replaces the token that the source had. Only
-// its SHA-256 is kept.
+// NewToken makes and returns a token with which a program sends reports as the source name. It replaces the source's
+// old token. The ledger keeps only the SHA-256 of the token.
 func NewToken(ctx context.Context, l *publish.Ledger, name string, by publish.Audit) (token string, err error) {
 	token = "argine-" + rand.Text()
 	sum := tokenSum(token)
@@ -74,7 +75,7 @@ func tokenSum(token string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// sourceOf returns the name of the source with a token, and false if there is none.
+// sourceOf returns the name of the source that has this token, and false if there is none.
 func sourceOf(all map[string]Source, token string) (name string, ok bool) {
 	sum := tokenSum(token)
 	for n, s := range all {
@@ -85,8 +86,8 @@ func sourceOf(all map[string]Source, token string) (name string, ok bool) {
 	return name, ok
 }
 
-// FollowList makes another agency's list a source, or changes the origins and mirrors from which it is followed. The
-// root must come from that agency in a trusted way. The name of the list in the root is the name of the source.
+// FollowList makes another agency's list a source, or changes its root, origins and mirrors. The root must have come
+// from that agency in a trusted way. The source is named after the list in the root.
 func FollowList(ctx context.Context, l *publish.Ledger, root []byte, from []string,
 	by publish.Audit,
 ) (name string, err error) {
@@ -112,6 +113,7 @@ func FollowList(ctx context.Context, l *publish.Ledger, root []byte, from []stri
 }
 
 // RemoveSource removes a source: its token is no longer valid, or its list is no longer followed. Its proposals stay.
+// It fails with [ErrNoSource] if no source has this name.
 func RemoveSource(ctx context.Context, l *publish.Ledger, name string, by publish.Audit) error {
 	return change(ctx, l, name, "removed", by, func(s Source, known bool) (Source, bool, error) {
 		if !known {

@@ -11,8 +11,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/csvtable"
 )
 
-// WriteTable writes proposals as CSV with a header, [ReadTable] reads the columns that are [Fields]. A spreadsheet
-// reads no cell as a formula.
+// WriteTable writes proposals as CSV with a header. [ReadTable] can read the table, but only the columns that are
+// [Fields]. Cells are escaped so that a spreadsheet takes none for a formula.
 func WriteTable(w io.Writer, all iter.Seq2[Proposal, error]) error {
 	out := csv.NewWriter(w)
 	err := out.Write([]string{
@@ -39,7 +39,7 @@ func WriteTable(w io.Writer, all iter.Seq2[Proposal, error]) error {
 	return cmp.Or(err, out.Error())
 }
 
-// numberCell returns a number, or nothing for 0.
+// numberCell returns the text of a number, or an empty text for 0.
 func numberCell(n int64) string {
 	if n == 0 {
 		return ""
@@ -47,7 +47,7 @@ func numberCell(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// timeCell returns a time, or nothing for the zero time.
+// timeCell returns the text of a time, or an empty text for the zero time.
 func timeCell(t time.Time) string {
 	if t.IsZero() {
 		return ""

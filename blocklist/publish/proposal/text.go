@@ -13,30 +13,33 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Found is what [FindTargets] has found in a text.
+// Found is a target that [FindTargets] has found in a text, or a part of the text that looks like one.
 type Found struct {
-	Line   int    `json:"line"`             // from 1
+	Line   int    `json:"line"`             // line number, from 1
 	Text   string `json:"text"`             // the target as written in the text
-	Target string `json:"target,omitempty"` // canonical; empty: the text can't be proposed
-	Why    string `json:"why,omitempty"`    // why it can't be proposed
-	Err    error  `json:"-"`                // Why as an error
-	Sure   bool   `json:"sure"`             // it is clearly meant; otherwise a person must decide
+	Target string `json:"target,omitempty"` // canonical target; empty: the text can't be proposed
+	Why    string `json:"why,omitempty"`    // Err as text
+	Err    error  `json:"-"`                // why the text can't be proposed; nil: it can
+	// whether the text is clearly meant as a target; otherwise a person must decide
+	Sure bool `json:"sure"`
 }
 
 // Limits of a text.
 const (
-	MaxText  = 1 << 20 // bytes
+	MaxText  = 1 << 20 // maximum length of a text, in bytes
 	maxFound = 10_000
 )
 
-// FindTargets finds URLs, names and addresses in the text of an e-mail, in the order of the text, each target once. It
-// is sure of what is clearly meant as a target: a URL with a scheme, a name that begins with www, whatever was defanged
-// (hxxp, [.], (.), [:]//), and what stands alone on its line. It is not sure of a name in the middle of a sentence, nor
-// of what follows the closing words of a letter. It takes nothing from the header of the e-mail but its subject,
-// nothing from a signature below "--", and never the domain of an e-mail address. What looks like a target and can't be
-// proposed is returned with the reason.
+// FindTargets finds URLs, names and addresses in the text of an e-mail. It returns each target once, in the order of
+// the text.
 //
-// It fails with [blocklist.ErrTooLarge] beyond [MaxText] or 10,000 targets.
+// Found.Sure is set for a text that is clearly meant as a target: a URL with a scheme, a name that begins with www, a
+// text that was defanged (hxxp, [.], (.), [:]//), or a target alone on its line. It is not set for a name in the middle
+// of a sentence, nor for anything after the closing words of a letter. FindTargets ignores the header of the e-mail
+// except the subject, the signature below "--", and the domains of e-mail addresses. A text that looks like a target
+// but can't be proposed is returned with the reason.
+//
+// It fails with [blocklist.ErrTooLarge] beyond [MaxText], or beyond 10,000 targets.
 func FindTargets(r io.Reader) (all []Found, err error) {
 	text, err := io.ReadAll(io.LimitReader(r, MaxText+1))
 	if err != nil {
@@ -66,18 +69,19 @@ func FindTargets(r io.Reader) (all []Found, err error) {
 	return all, nil
 }
 
-// Parts of a line.
+// Regular expressions for parts of a line.
 var (
 	quotePrefix = regexp.MustCompile(`^[\s>|*•·\-]*(?:\d{1,4}[.)]\s+)?`)
 	defangs     = regexp.MustCompile(`(?i)\[(\.|dot|:|://|/)\]|\((\.|dot|:|://|/)\)|\{(\.|dot|:|://|/)\}|\[?h(?:xx|\*\*|__)ps?\]?`)
 	blanks      = regexp.MustCompile("[\\s<>\"`|«»“”]+")
 	nextURL     = regexp.MustCompile(`(?i)[,;](h(?:tt|xx|\*\*|__)ps?)`)
 	scheme      = regexp.MustCompile(`(?i)^https?:/`)
-	misspelt    = regexp.MustCompile(`(?i)^h?t{1,3}ps?(?:[:;]?/{1,3}|[:;])[^\s/:;@]+\.[^\s@]+$`) // htps:/, http//
-	hostShape   = regexp.MustCompile(`^(?i)[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*\.[\p{L}][\p{L}\p{N}-]*\.?(:\d{1,5})?(/\S*)?$`)
+	// such as htps:/ and http//
+	misspelt  = regexp.MustCompile(`(?i)^h?t{1,3}ps?(?:[:;]?/{1,3}|[:;])[^\s/:;@]+\.[^\s@]+$`)
+	hostShape = regexp.MustCompile(`^(?i)[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*\.[\p{L}][\p{L}\p{N}-]*\.?(:\d{1,5})?(/\S*)?$`)
 )
 
-// Refang undoes defanging, with which people keep a URL from being opened by mistake: hxxp, [.], (.), [dot], [:]//.
+// Refang undoes defanging. People defang a URL so that no one opens it by mistake: hxxp, [.], (.), [dot], [:]//.
 func Refang(text string) string {
 	return defangs.ReplaceAllStringFunc(text, func(part string) string {
 		lower := strings.ToLower(strings.Trim(part, "[](){}"))
@@ -93,7 +97,7 @@ func Refang(text string) string {
 	})
 }
 
-// findInLine returns the targets that it finds in a line, in their order.
+// findInLine returns the targets in a line, in their order.
 func findInLine(line string) (all []Found) {
 	line = quotePrefix.ReplaceAllString(strings.TrimSpace(line), "")
 	words := splitWords(line)
@@ -105,7 +109,7 @@ func findInLine(line string) (all []Found) {
 	return all
 }
 
-// splitWords splits a line at blanks, and at commas and semicolons that are no part of a URL.
+// splitWords splits a line at blanks, and at commas and semicolons that are not part of a URL.
 func splitWords(line string) (words []string) {
 	for _, word := range blanks.Split(line, -1) {
 		if strings.Contains(word, "/") {
@@ -117,7 +121,8 @@ func splitWords(line string) (words []string) {
 	return words
 }
 
-// findInWord returns the target that a word is, and false if it can't be meant as one.
+// findInWord returns the target that a word stands for. It returns false if the word can't be meant as a target. Alone
+// reports whether the word is the only one of its line.
 func findInWord(word string, alone bool) (f Found, ok bool) {
 	f.Text = trimPunctuation(word)
 	plain := Refang(f.Text)
@@ -138,7 +143,8 @@ func findInWord(word string, alone bool) (f Found, ok bool) {
 	return f, true
 }
 
-// isHost reports whether a text without a scheme is clearly a host, with a path or not.
+// isHost reports whether a text without a scheme clearly is a host, with or without a path. Alone means that it is the
+// only word of its line.
 func isHost(text string, defanged, alone bool) bool {
 	host, _, _ := strings.Cut(text, "/")
 	switch {
@@ -152,13 +158,13 @@ func isHost(text string, defanged, alone bool) bool {
 	return defanged || strings.HasPrefix(strings.ToLower(text), "www.") || alone && knownTop(host)
 }
 
-// mayBeHost reports whether a text in a sentence may be meant as a host, with a path or not.
+// mayBeHost reports whether a text in a sentence may be meant as a host, with or without a path.
 func mayBeHost(text string) bool {
 	host, _, _ := strings.Cut(text, "/")
 	return isAddress(host) || hostShape.MatchString(text) && knownTop(host)
 }
 
-// trimPunctuation removes the punctuation around a word in a sentence.
+// trimPunctuation removes the punctuation of a sentence from both ends of a word.
 func trimPunctuation(word string) string {
 	for {
 		trimmed := strings.TrimRight(strings.TrimLeft(word, "([{:;!¡¿'‘’"), ".,;:!?…'‘’")
@@ -179,8 +185,8 @@ func isAddress(text string) bool {
 	return err == nil
 }
 
-// knownTop reports whether a name ends in a top-level domain that exists. So the name of a file is not taken for a
-// host.
+// knownTop reports whether a name ends in a top-level domain that exists. This keeps file names from being taken for
+// hosts.
 func knownTop(host string) bool {
 	host, _, _ = strings.Cut(strings.ToLower(strings.TrimSuffix(host, ".")), ":")
 	labels := strings.Split(host, ".")
@@ -194,9 +200,9 @@ func knownTop(host string) bool {
 	return managed || strings.Contains(suffix, ".")
 }
 
-// ParseTarget parses a target in the forms in which people report it: an entry, a URL of any spelling with or without
-// its scheme, a name or an address, defanged or not. It widens nothing: a URL stays that page. Attributes may follow,
-// as in [blocklist.ParseEntry].
+// ParseTarget parses a target in the forms in which people report targets: an entry, a URL in any spelling and with or
+// without its scheme, a name or an address. The text may be defanged. ParseTarget never returns a broader target than
+// the text: a URL stays a URL. Attributes may follow, as in [blocklist.ParseEntry].
 func ParseTarget(text string) (blocklist.Entry, error) {
 	text = strings.TrimSpace(text)
 	target, rest := text, ""

@@ -12,37 +12,38 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// State is a verified state of another agency's list.
+// State is a verified state of another agency's list, for [Update].
 type State struct {
 	List    string
 	Serial  uint64
 	Digest  string
-	Signers []string // the officers who have signed it
-	// Entries are the entries of the list, in the order of a release.
+	Signers []string // names of the officers who have signed the state
+	// Entries yields the entries of the list, in the order that a release has.
 	Entries iter.Seq2[blocklist.Entry, error]
 }
 
 // Updated counts what an update did.
 type Updated struct {
-	Proposed  uint64 `json:"proposed"`  // new proposals
-	Withdraw  uint64 `json:"withdraw"`  // new proposals to withdraw an entry that was confirmed
-	Changed   uint64 `json:"changed"`   // new proposals of entries whose category, reference or expiry has changed
-	Withdrawn uint64 `json:"withdrawn"` // open proposals taken back, because the list no longer has the entry
-	Known     uint64 `json:"known"`     // entries that were proposed before
+	Proposed uint64 `json:"proposed"` // all new proposals, including those counted in Withdraw and Changed
+	Withdraw uint64 `json:"withdraw"` // new proposals to withdraw an entry whose proposal was confirmed
+	Changed  uint64 `json:"changed"`  // new proposals for entries whose category, reference or expiry has changed
+	// open proposals taken back, because the list no longer has the entry or states something else
+	Withdrawn uint64 `json:"withdrawn"`
+	Known     uint64 `json:"known"` // unchanged entries that were proposed before
 }
 
-// Update turns a state of another agency's list into proposals, as one step whose reference has list, serial, digest
-// and signers. An entry of the list that its source has not proposed yet is proposed, with the category, reference,
-// expiry and review of the entry. If the list no longer has an entry, the proposal for it is taken back; if that
-// proposal was confirmed, its withdrawal is proposed.
+// Update turns a state of another agency's list into proposals, as one step. The step's reference has the list, serial,
+// digest and signers. An entry that is new on that list is proposed, with its category, reference, expiry and review.
+// If the list no longer has an entry, an open proposal for that entry is taken back; if it was confirmed, Update
+// proposes to withdraw the entry.
 //
-// If category, reference or expiry of an entry has changed in the list, the entry is proposed again; a proposal about
-// it that is still open is taken back. Confirming gives an order as [publish.Ledger.Add] does: an order with the same
-// reference is changed, and an order with another reference is added. An entry that was refused here is proposed again
-// if its category or reference has changed, but otherwise not as long as it stays on the list.
+// If the category, reference or expiry of an entry has changed on that list, the entry is proposed again, and an open
+// proposal about it is taken back. Confirming gives an order as [publish.Ledger.Add] does: it changes the order with
+// the same reference, or adds one with another reference. An entry whose proposal was refused is proposed again only if
+// its category or reference has changed, or after it was off that list.
 //
-// Monitored entries and those that have expired do not count. Update needs memory for the changes, not for the whole
-// list. If progress is not nil, it is called from time to time with the number of entries read.
+// Monitored and expired entries are ignored. Update needs memory for the changes, not for the whole list. If progress
+// is not nil, it is called from time to time with the number of entries read.
 func Update(ctx context.Context, l *publish.Ledger, s State, by publish.Audit,
 	progress func(uint64),
 ) (u Updated, err error) {
@@ -60,19 +61,20 @@ func Update(ctx context.Context, l *publish.Ledger, s State, by publish.Audit,
 	return u, nil
 }
 
-// shortened limits a text for a step.
+// shortened cuts a text to the maximum length of a step's reference.
 func shortened(text string) string { return strings.ToValidUTF8(text[:min(len(text), 4000)], "") }
 
-// standing has the latest proposals of a source about one target.
+// standing has the latest proposals of one source about one target.
 type standing struct {
-	listing  Proposal // the last proposal to list the target; ID 0: none
-	withdraw Proposal // the last proposal after listing to withdraw the target; ID 0: none
-	listed   Proposal // the last proposal by which the target was listed, unless it was delisted since; ID 0: none
+	listing  Proposal // the last proposal to list the target; ID is 0 if there is none
+	withdraw Proposal // the last proposal to withdraw the target, if it is later than listing; ID is 0 if there is none
+	// the confirmed proposal by which the target is listed; ID is 0 if there is none, or if the target was delisted since
+	listed Proposal
 }
 
 func (s standing) target() string { return cmp.Or(s.listing.Target, s.withdraw.Target) }
 
-// add adds the next proposal about the target.
+// add takes the next proposal about the target into account, in the order of IDs.
 func (s *standing) add(p Proposal) {
 	switch {
 	case !p.Withdraw:
@@ -87,7 +89,8 @@ func (s *standing) add(p Proposal) {
 	}
 }
 
-// last returns the proposal with the last statement of the source that still counts; ID 0: none.
+// last returns the proposal with the source's latest statement about the target that is still valid. Its ID is 0 if
+// there is none.
 func (s standing) last() Proposal {
 	if s.listing.State == Withdrawn || s.withdraw.State == Delisted {
 		return s.listed
@@ -95,7 +98,7 @@ func (s standing) last() Proposal {
 	return s.listing
 }
 
-// standings yields the standing of each target.
+// standings yields the standing of each target. The proposals must be sorted by target.
 func standings(all iter.Seq2[Proposal, error]) iter.Seq2[standing, error] {
 	return func(yield func(standing, error) bool) {
 		var at standing
@@ -118,13 +121,14 @@ func standings(all iter.Seq2[Proposal, error]) iter.Seq2[standing, error] {
 	}
 }
 
-// merge goes through the entries of a list and the proposals of its source side by side, both in the order of targets.
+// merge compares the entries of a list with the proposals of its source. It reads both in the order of targets, side by
+// side.
 type merge struct {
 	State
 
 	t      *ledger.StepTx
 	next   func() (standing, error, bool)
-	at     standing // the next proposals: the entries have not passed their target yet; the zero value: none are left
+	at     standing // proposals about the next target that no entry has reached yet; the zero value: none are left
 	result *Updated
 }
 
@@ -161,7 +165,7 @@ func (m *merge) run(ctx context.Context, progress func(uint64)) error {
 	return m.passUntil(ctx, "")
 }
 
-// advance reads the next proposal.
+// advance reads the proposals about the next target.
 func (m *merge) advance() error {
 	at, err, more := m.next()
 	if m.at = at; !more {
@@ -170,8 +174,8 @@ func (m *merge) advance() error {
 	return err
 }
 
-// passUntil handles the proposals about targets that sort before the given one: the list does not have them any more.
-// An empty target sorts after all others.
+// passUntil handles the proposals about targets that sort before the given one: the list no longer has these targets.
+// An empty target stands for the end of the list.
 func (m *merge) passUntil(ctx context.Context, target string) error {
 	for m.at.target() != "" && (target == "" || m.at.target() < target) {
 		if err := m.gone(ctx, m.at); err != nil {
@@ -184,7 +188,8 @@ func (m *merge) passUntil(ctx context.Context, target string) error {
 	return nil
 }
 
-// gone handles a target that the list has no more.
+// gone handles a target that the list no longer has. It takes back an open proposal to list the target. If the target
+// is listed here, it proposes to withdraw it.
 func (m *merge) gone(ctx context.Context, at standing) error {
 	if at.listing.IsOpen() {
 		if err := m.takeBack(ctx, at.listing); err != nil {
@@ -198,7 +203,7 @@ func (m *merge) gone(ctx context.Context, at standing) error {
 	return m.add(ctx, Proposal{Target: at.target(), Category: at.listed.Category, Withdraw: true})
 }
 
-// stays handles a target about which there are proposals, and which the list has.
+// stays handles an entry of the list about whose target there are proposals already.
 func (m *merge) stays(ctx context.Context, e blocklist.Entry) error {
 	at := m.at
 	if err := m.advance(); err != nil {
@@ -225,8 +230,8 @@ func (m *merge) stays(ctx context.Context, e blocklist.Entry) error {
 	return nil
 }
 
-// changed reports whether a source states something else now than in the last proposal. If a person has changed the
-// attributes of that proposal since, the attributes as proposed are compared.
+// changed reports whether the source states something else now than in its last proposal. If a person has changed the
+// attributes of that proposal, it compares the attributes that were first proposed.
 func (m *merge) changed(ctx context.Context, last, now Proposal) (bool, error) {
 	differs := func(p Proposal) bool {
 		return p.Category != now.Category || p.Reference != now.Reference ||
@@ -241,7 +246,7 @@ func (m *merge) changed(ctx context.Context, last, now Proposal) (bool, error) {
 	return false, nil
 }
 
-// change proposes what a source states now, in place of a proposal that is still open.
+// change records now as a new proposal, and takes back the last proposal if it is still open.
 func (m *merge) change(ctx context.Context, last, now Proposal) error {
 	m.result.Changed++
 	if last.IsOpen() {
@@ -258,7 +263,8 @@ func (m *merge) takeBack(ctx context.Context, p Proposal) error {
 	return err
 }
 
-// stated returns what a source states by an entry. It cuts a category or reference that is too long for a proposal.
+// stated returns the proposal that an entry of the source's list stands for. A category or reference that is too long
+// for a proposal is cut.
 func stated(e blocklist.Entry) Proposal {
 	cut := func(text string, most int) string { return strings.ToValidUTF8(text[:min(len(text), most)], "") }
 	return Proposal{

@@ -2,26 +2,26 @@ package report
 
 import "time"
 
-// dayChart is a bar chart of each day: entries listed (bars upward) and delisted (bars downward).
+// dayChart is a bar chart with two bars for each day: entries listed (upward) and delisted (downward).
 type dayChart struct {
 	Width, Height, Left, Right int
-	Base                       float64 // y of the line between the upper and the lower bars
+	Base                       float64 // y of the base line, between the upward and the downward bars
 	Bars                       []dayBar
-	Lines                      []dayLine // horizontal, with their counts
+	Lines                      []dayLine // horizontal grid lines, each with its number
 	Labels                     []dayLabel
 }
 
 type dayBar struct {
 	dayTally
 	X, Width float64
-	Up, Down float64 // heights
-	UpY      float64 // where the upper bar begins
+	Up, Down float64 // heights of the upward and the downward bar
+	UpY      float64 // y of the top of the upward bar
 }
 
 type dayLine struct {
 	At    float64
 	N     uint64
-	Below bool // the line counts delisted entries
+	Below bool // whether the line is below the base, where N counts delisted entries
 }
 
 type dayLabel struct {
@@ -32,7 +32,7 @@ type dayLabel struct {
 const (
 	dayChartHeight = 220
 	dayChartTop    = 14
-	dayChartBottom = 190 // the days are below this y
+	dayChartBottom = 190 // y of the lower end of the bars; the labels of days are below
 )
 
 func newDayChart(from, to time.Time, days map[time.Time]*tally) dayChart {
@@ -74,10 +74,10 @@ func newDayChart(from, to time.Time, days map[time.Time]*tally) dayChart {
 	return c
 }
 
-// Minor reports whether the label of the day with index i is left out on a narrow page.
+// Minor reports whether a narrow page leaves out the label of the day with index i.
 func (dayChart) Minor(i int) bool { return i%5 != 0 }
 
-// height returns the height of a bar. Every number above zero gets a visible bar.
+// height returns the height of the bar for n. If n is not 0, the bar is high enough to be seen.
 func height(n uint64, perUnit float64) float64 {
 	if n == 0 {
 		return 0
@@ -85,8 +85,8 @@ func height(n uint64, perUnit float64) float64 {
 	return max(float64(n)*perUnit, 2)
 }
 
-// niceStep returns the distance of grid lines: 1, 2 or 5 times a power of ten, with at most five lines below the
-// number.
+// niceStep returns the distance between grid lines for numbers up to most: 1, 2 or 5 times a power of ten. It gives at
+// most five steps.
 func niceStep(most uint64) uint64 {
 	for power := uint64(1); ; power *= 10 {
 		for _, step := range []uint64{power, 2 * power, 5 * power} {
@@ -97,5 +97,5 @@ func niceStep(most uint64) uint64 {
 	}
 }
 
-// roundUp returns the next multiple of a step.
+// roundUp rounds n up to a multiple of step.
 func roundUp(n, step uint64) uint64 { return (n + step - 1) / step * step }

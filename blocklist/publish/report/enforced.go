@@ -13,34 +13,35 @@ import (
 
 // Enforcement describes how fast subscribers enforced releases.
 type Enforcement struct {
-	Given       bool   // receipts were given
-	Problem     string // why they can't be read; empty: nothing is wrong
+	Given       bool   // whether there were receipts to read
+	Problem     string // why the receipts can't be read; empty: they can
 	From        string
 	Deadline    time.Duration
-	Releases    int // number of releases whose time is known
+	Releases    int // number of releases with valid signatures
 	Subscribers []SubscriberTimes
 	Chart       TimeChart
 }
 
-// SubscriberTimes are the times of one subscriber.
+// SubscriberTimes says how fast one subscriber enforced releases.
 type SubscriberTimes struct {
 	Name            string
 	said            []receipt.Statement
-	Times           []ReleaseTime // of the releases that it has confirmed, in order of serials
+	Times           []ReleaseTime // times of the releases that the subscriber has confirmed, by serial
 	InTime          int
-	Missing         []uint64 // serials that were due, without a receipt
-	Differs         []uint64 // serials for which it stated a digest other than the signed one
+	Missing         []uint64 // serials without a receipt after the deadline
+	Differs         []uint64 // serials for which a receipt has another digest than the signed metadata
 	Median, Slowest time.Duration
 	SlowestSerial   uint64
 }
 
-// ReleaseTime is how long a subscriber took from the signing of a release to enforcing it.
+// ReleaseTime is how long a subscriber took from the creation of a release to enforcing the release.
 type ReleaseTime struct {
 	Serial uint64
 	Took   time.Duration
 }
 
-// Enforced returns how fast subscribers enforced the last releases, as o.Receipts say.
+// Enforced returns how fast subscribers enforced the last releases, from the receipts in o. Last is the maximum number
+// of releases; 0 means all.
 func Enforced(ctx context.Context, l *publish.Ledger, last int, o Options) (Enforcement, error) {
 	var releases []publish.ReleaseInfo
 	for r, err := range l.Releases(ctx, last) {
@@ -52,7 +53,7 @@ func Enforced(ctx context.Context, l *publish.Ledger, last int, o Options) (Enfo
 	return enforced(ctx, l, releases, o, time.Now())
 }
 
-// enforced returns how fast subscribers enforced the releases whose signatures are valid.
+// enforced is [Enforced] for the given releases. It ignores releases whose signatures are not valid.
 func enforced(ctx context.Context, l *publish.Ledger, releases []publish.ReleaseInfo, o Options, now time.Time) (
 	e Enforcement, err error,
 ) {
@@ -90,7 +91,8 @@ func enforced(ctx context.Context, l *publish.Ledger, releases []publish.Release
 	return e, nil
 }
 
-// signedDigests returns the digests of all releases whose signatures are valid, as receipts name them.
+// signedDigests returns the digests of all releases whose signatures are valid, by serial, in the form that receipts
+// contain.
 func signedDigests(ctx context.Context, l *publish.Ledger) (map[uint64]string, error) {
 	digests := map[uint64]string{}
 	for r, err := range l.SignedReleases(ctx, time.Time{}) {
@@ -102,7 +104,8 @@ func signedDigests(ctx context.Context, l *publish.Ledger) (map[uint64]string, e
 	return digests, nil
 }
 
-// hear keeps a statement, unless its digest differs from the signed one.
+// hear adds a statement of the subscriber. If its digest is not the signed one, hear adds the serial to Differs
+// instead.
 func (s *SubscriberTimes) hear(st receipt.Statement, signed map[uint64]string) {
 	if digest := signed[st.Serial]; digest != st.Digest || digest == "" {
 		if !slices.Contains(s.Differs, st.Serial) {
@@ -113,8 +116,8 @@ func (s *SubscriberTimes) hear(st receipt.Statement, signed map[uint64]string) {
 	s.said = append(s.said, st)
 }
 
-// add finds out when a release was enforced: at the first receipt for the release, or for a later release if the
-// subscriber skipped the release. A release older than the kept receipts is not confirmed.
+// add adds the time when the subscriber enforced release r. This is the time in the first receipt for r, or for a later
+// release if the subscriber skipped r. Without a receipt for r or an earlier release, the time is not known.
 func (s *SubscriberTimes) add(r publish.ReleaseInfo, deadline time.Duration, now time.Time) {
 	first, older := time.Time{}, false
 	for _, st := range s.said {
@@ -147,30 +150,30 @@ func (s *SubscriberTimes) sum() {
 	}
 }
 
-// TimeChart is a chart of the times of subscribers, on a logarithmic scale.
+// TimeChart is a chart of the times in [SubscriberTimes], with a row for each subscriber, on a logarithmic scale.
 type TimeChart struct {
 	Width, Height, Left, Right, Bottom int
 	Ticks                              []TimeTick
-	Deadline                           float64 // x
+	Deadline                           float64 // x of the deadline
 	Rows                               []TimeRow
-	Hidden                             int // subscribers without a row
+	Hidden                             int // number of subscribers that have no row, because there are too many
 }
 
-// TimeTick is a mark of the scale.
+// TimeTick is a tick of the time scale.
 type TimeTick struct {
 	At   float64
 	Time time.Duration
 }
 
-// TimeRow is the line of one subscriber in a chart.
+// TimeRow is the row of one subscriber in a chart.
 type TimeRow struct {
 	Y      int
 	Name   string
-	Median float64 // x; 0: none
+	Median float64 // x of the median time; 0: no times
 	Dots   []Dot
 }
 
-// Dot is one release in a chart.
+// Dot is the time of one release in a chart.
 type Dot struct {
 	ReleaseTime
 	X    float64
@@ -219,7 +222,7 @@ func newTimeChart(e Enforcement) TimeChart {
 	return c
 }
 
-// clipped returns a text of at most the given number of characters.
+// clipped cuts a text to the given number of characters, and makes it safe to print.
 func clipped(text string, most int) string {
 	letters := []rune(show(text))
 	if len(letters) <= most {

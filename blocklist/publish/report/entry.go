@@ -12,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
-// entryPage is the history of one entry, and of the entries that cover it.
+// entryPage is the data of the page with the history of an entry, and of the entries that cover it.
 type entryPage struct {
 	head
 	Own, Covers []entryPart
@@ -20,13 +20,13 @@ type entryPage struct {
 	Enforced    Enforcement
 }
 
-// entryPart is the history of one target.
+// entryPart is the history of one target on an entry page.
 type entryPart struct {
 	*publish.EntryHistory
-	State string // in words
+	State string // the target's effect in words
 }
 
-// Entry writes the page with the history of a name, a URL or an address, given in any spelling.
+// Entry writes the page with the history of a name, a URL or an address, in any usual spelling.
 func Entry(ctx context.Context, w io.Writer, l *publish.Ledger, text string, o Options) error {
 	all, err := l.EntryHistory(ctx, text)
 	if err != nil {
@@ -61,7 +61,7 @@ func Entry(ctx context.Context, w io.Writer, l *publish.Ledger, text string, o O
 	return p.write(w, "entry.tmpl", p)
 }
 
-// titleOf returns the title of a page: the target, with a leading = only if the text has it as well.
+// titleOf returns the title of an entry page: the target, without a leading = unless the typed text has one.
 func titleOf(text, target string) string {
 	if strings.HasPrefix(strings.TrimSpace(text), "=") {
 		return target
@@ -69,7 +69,7 @@ func titleOf(text, target string) string {
 	return strings.TrimPrefix(target, "=")
 }
 
-// effectText says in words what subscribers make of a target.
+// effectText returns in words what subscribers do with a target.
 func effectText(e publish.Effect, w *words.Words) string {
 	since := " " + w.Second(e.Since.UTC())
 	switch {
@@ -89,10 +89,10 @@ func effectText(e publish.Effect, w *words.Words) string {
 	return w.Text("effect." + e.State)
 }
 
-// span is a time during which a target was listed.
+// span is a period in which a target was listed.
 type span struct{ from, to time.Time }
 
-// spans returns the times during which a target was listed: in the ledger, and in pushed releases.
+// spans returns the periods in which a target was listed: in the ledger, and in pushed releases.
 func spans(h *publish.EntryHistory, now time.Time) (ledger, published []span) {
 	for _, e := range h.Events {
 		ledger = addEvent(ledger, e, e.Operation.Time)
@@ -103,7 +103,7 @@ func spans(h *publish.EntryHistory, now time.Time) (ledger, published []span) {
 	return closed(ledger, now), closed(published, now)
 }
 
-// addEvent begins or ends a span.
+// addEvent adds an event at a time: the event begins a period, ends the last one, or changes nothing.
 func addEvent(all []span, e publish.EntryEvent, at time.Time) []span {
 	open := len(all) > 0 && all[len(all)-1].to.IsZero()
 	switch {
@@ -115,7 +115,7 @@ func addEvent(all []span, e publish.EntryEvent, at time.Time) []span {
 	return all
 }
 
-// closed ends the last span at the time now, if the span is open.
+// closed ends the last period now, if it has no end.
 func closed(all []span, now time.Time) []span {
 	if n := len(all); n > 0 && all[n-1].to.IsZero() {
 		all[n-1].to = now
@@ -123,15 +123,15 @@ func closed(all []span, now time.Time) []span {
 	return all
 }
 
-// timeline is a chart of the times during which targets were listed.
+// timeline is a chart of the periods in which targets were listed.
 type timeline struct {
 	Width, Height, Left, Right, Bottom int
 	Ticks                              []timelineTick
-	Close                              bool // the labels of ticks need the time of the day
+	Close                              bool // whether ticks are so close that their labels need the time of day
 	Rows                               []timelineRow
 }
 
-// timelineTick is a tick of the time axis, with its label placed inside the chart.
+// timelineTick is a tick of the time axis. Anchor is the SVG text-anchor that keeps its label inside the chart.
 type timelineTick struct {
 	At     float64
 	Time   time.Time
@@ -142,7 +142,7 @@ type timelineRow struct {
 	Y                 int
 	Name              string
 	Ledger, Published []box
-	Urgent            []float64 // x of urgent orders
+	Urgent            []float64 // x of each urgent order
 }
 
 type box struct{ X, Width float64 }

@@ -14,12 +14,12 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
-// monthPage is the page about one month.
+// monthPage is the data of the page about one month.
 type monthPage struct {
 	head
-	Before, After uint64 // number of entries before and after the month
+	Before, After uint64 // number of listed entries before and after the month
 	Total         tally
-	Days          []dayTally // those with changes
+	Days          []dayTally // days with changes
 	DayChart      dayChart
 	Categories    []categoryTally
 	CategoryMax   uint64
@@ -30,10 +30,10 @@ type monthPage struct {
 	Rules         publish.Rules
 }
 
-// Share returns a number as a share of the largest number of any category, in percent.
+// Share returns n in percent of CategoryMax, the largest number of any category.
 func (p monthPage) Share(n uint64) float64 { return 100 * float64(n) / float64(max(p.CategoryMax, 1)) }
 
-// tally counts changed entries.
+// tally counts entries that were listed, delisted or changed.
 type tally struct{ Listed, Delisted, Changed uint64 }
 
 func (t *tally) add(o tally) {
@@ -48,13 +48,13 @@ type dayTally struct {
 }
 
 type categoryTally struct {
-	Category string // empty: none
+	Category string // empty: entries without a category
 	tally
 }
 
-// Month writes the page about the month, in UTC, that contains a time: entries listed and delisted by day and category,
-// what was done with proposals, releases with their signers, how fast subscribers enforced the releases, and all
-// operations.
+// Month writes the page about the month that contains a time, in UTC. The page has the entries listed and delisted by
+// day and category, the activity with proposals, the releases with their signers, how fast subscribers enforced them,
+// and all operations.
 func Month(ctx context.Context, w io.Writer, l *publish.Ledger, month time.Time, o Options) error {
 	year, m, _ := month.Date()
 	from := time.Date(year, m, 1, 0, 0, 0, 0, time.UTC)
@@ -139,19 +139,19 @@ func (p *monthPage) fill(ctx context.Context, l *publish.Ledger, from, to time.T
 	return nil
 }
 
-// counter counts the changes of operations.
+// counter counts the changed entries of operations, in total, by day and by category.
 type counter struct {
 	total      tally
 	days       map[time.Time]*tally
 	categories map[string]*tally
-	known      map[string]string // categories by the attributes of a line
+	known      map[string]string // categories of entries, by the attributes of their lines
 }
 
 func newCounter() *counter {
 	return &counter{days: map[time.Time]*tally{}, categories: map[string]*tally{}, known: map[string]string{}}
 }
 
-// operation counts the changes of an operation. Lines about the same target follow one another.
+// operation counts the changed entries of an operation. It relies on lines about the same target following one another.
 func (c *counter) operation(ctx context.Context, l *publish.Ledger, o publish.Operation) error {
 	if o.Added+o.Removed == 0 {
 		return nil
@@ -197,7 +197,8 @@ func entryOf[K comparable](m map[K]*tally, key K) *tally {
 	return m[key]
 }
 
-// maxKnown limits how many different attributes a counter remembers. The lines of one order share their attributes.
+// maxKnown is the maximum number of attribute texts in counter.known. The lines of one import often share their
+// attributes.
 const maxKnown = 10_000
 
 func (c *counter) category(l publish.OperationLine) string {

@@ -1,6 +1,6 @@
 // Package report writes printable pages from the ledger of package publish: what happened in a month, and the history
-// of one entry. A page is one HTML file in a language of package words, without scripts and links. It loads nothing
-// from elsewhere.
+// of one entry. A page is one HTML file in a language of package words. It has no scripts and no links, and loads
+// nothing from elsewhere.
 package report
 
 import (
@@ -18,23 +18,23 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// Options has the data of a page that do not come from the ledger.
+// Options has the data of a page that does not come from the ledger.
 type Options struct {
 	Language string        // one of words.Languages; empty: English
-	Program  string        // which program writes the page, and its version
-	Deadline time.Duration // within which subscribers have to enforce a release
-	Receipts *Receipts     // nil: none were given, and the page says so
-	Unread   error         // why the receipts can't be read, which the page says; nil: nothing is wrong
+	Program  string        // name and version of the program that writes the page
+	Deadline time.Duration // time limit within which subscribers must enforce a release
+	Receipts *Receipts     // nil: there are none, and the page says so
+	Unread   error         // why the receipts can't be read; the page shows the error; nil: they can
 }
 
-// Receipts are the verified receipts of a list.
+// Receipts are the verified receipts for a list.
 type Receipts struct {
-	From        string // where they were read
+	From        string // where the receipts were read, for the page
 	Subscribers []string
 	Statements  []receipt.Statement
 }
 
-// head is the data at the top of each page.
+// head is the data that each page has at its top.
 type head struct {
 	words                 *words.Words
 	Language              string
@@ -42,13 +42,13 @@ type head struct {
 	Confidential          bool
 	Made                  time.Time
 	Program               string
-	Last                  publish.Operation // of the ledger
+	Last                  publish.Operation // last operation of the ledger
 }
 
 //go:embed *.tmpl *.css
 var files embed.FS
 
-// write writes the page of a template, with a head and more data.
+// write executes the page template with this name, with all functions of h and with the given data.
 func (h head) write(w io.Writer, name string, data any) error {
 	style, err := files.ReadFile("style.css")
 	if err != nil {
@@ -63,7 +63,7 @@ func (h head) write(w io.Writer, name string, data any) error {
 	return t.ExecuteTemplate(w, name, data)
 }
 
-// functions returns the functions of all templates. Times are in UTC.
+// functions returns the functions for all templates. They show times in UTC.
 func functions(w *words.Words) template.FuncMap {
 	return template.FuncMap{
 		"t": w.Text, "count": w.Count, "num": w.Number, "took": w.Took, "show": show, "join": joined, "reason": w.Reason, "reference": w.Reference,
@@ -80,8 +80,8 @@ func functions(w *words.Words) template.FuncMap {
 	}
 }
 
-// show makes outside text safe to print: no program turns a URL into a link, and invisible characters and characters
-// that change the writing direction are escaped.
+// show makes outside text safe to print. It changes http to hxxp, so that no program makes a link of a URL. It escapes
+// invisible characters and those that change the writing direction.
 func show(text string) string {
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "https://", "hxxps://"), "http://", "hxxp://")
 	hidden := func(r rune) bool { return r != ' ' && (!unicode.IsPrint(r) || r == unicode.ReplacementChar) }
@@ -101,7 +101,7 @@ func show(text string) string {
 
 func joined(texts []string) string { return show(strings.Join(texts, ", ")) }
 
-// WaitedText returns how long proposals have waited, in words; empty if none was decided on.
+// WaitedText returns in words how long proposals have waited. It is empty if no proposal was decided on.
 func WaitedText(waits proposal.Waits, w *words.Words) string {
 	if waits.Decided == 0 {
 		return ""

@@ -12,28 +12,29 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// Check is the result of a visit to a listed page: whether the platform has taken it down.
+// Check is the result of a visit to a listed page: whether the page is gone.
 type Check struct {
-	Page    blocklist.Entry // of scope url
-	Removed bool            // the page is gone
+	Page    blocklist.Entry // an entry of scope url
+	Removed bool            // whether the page is gone
 	Checked time.Time
 }
 
-// Result counts the outcome of recording checks.
+// Result counts what [Record] has done with checks.
 type Result struct {
 	Recorded  uint64   `json:"recorded"`
-	Unchanged uint64   `json:"unchanged"`          // already recorded with this result
-	NotListed uint64   `json:"not_listed"`         // pages left out because they are not on the list
-	Unlisted  []string `json:"unlisted,omitempty"` // the first pages that are not listed
+	Unchanged uint64   `json:"unchanged"`          // checks that were already recorded, with the same result
+	NotListed uint64   `json:"not_listed"`         // checks left out because their page is not listed
+	Unlisted  []string `json:"unlisted,omitempty"` // the first pages that are not listed, at most 10
 }
 
-// maxNamed is how many bad lines, or pages that are not listed, are named one by one.
+// maxNamed is the maximum number of errors that Record returns, and of pages in [Result].Unlisted.
 const maxNamed = 10
 
-// Record records checks as one operation of the ledger: all of them, or none. If two checks of a page have the same
-// time, the one recorded later counts; within one call they must agree. Pages that are not listed are left out and
-// counted. If no page is listed, Record fails with [publish.ErrNotListed]. An error among the checks, such as a line
-// that [ReadChecks] could not read, changes nothing. The first few errors are returned together.
+// Record records checks as one operation of the ledger: all of them, or none. Checks of pages that are not listed are
+// left out and counted; if no page is listed, Record fails with [publish.ErrNotListed]. If a check has the same page
+// and time as one that an earlier call has recorded, the new check counts. Within one call, two such checks must agree.
+// If checks yields an error, for example of a line that [ReadChecks] can't read, Record changes nothing, and returns
+// the first 10 errors together.
 func Record(ctx context.Context, l *publish.Ledger, checks iter.Seq2[Check, error], by publish.Audit) (r Result,
 	err error,
 ) {

@@ -11,19 +11,19 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Platforms maps domains to the platforms that pages are referred to. With the zero value, each site is its own
-// platform. A site is the registrable domain of the page's host, by the public suffix list with its private section, so
-// that user.github.io is a site. An IP address is its own platform.
+// Platforms maps domains to the names of platforms. In the zero value, the platform of a page is its site: the
+// registrable domain of the page's host, or its IP address. The public suffix list with its private section decides
+// what a registrable domain is, so user.github.io is one.
 type Platforms struct {
-	names map[string]string // of platforms, by domain in lower case
+	names map[string]string // names of platforms, by domain in lower case
 }
 
-// maxPlatform is the longest name of a platform, in bytes.
+// maxPlatform is the maximum length of a platform's name, in bytes.
 const maxPlatform = 64
 
 // ParsePlatforms reads a table of platforms. Each line has a domain and the name of its platform, such as
-// "facebook.example The Platform". A line covers the domain and all names below it, except those below a more specific
-// line. Comments begin with #. It fails with [*blocklist.EntryError].
+// "facebook.example The Platform". A line covers the domain and all names below it, except those that a more specific
+// line covers. Comments begin with #. For a malformed line, ParsePlatforms fails with a [*blocklist.EntryError].
 func ParsePlatforms(text string) (Platforms, error) {
 	p := Platforms{names: map[string]string{}}
 	number := 0
@@ -61,7 +61,7 @@ func (p Platforms) add(line string) (why string) {
 	return ""
 }
 
-// Of returns the platform of a url entry.
+// Of returns the name of the platform to which the page of a url entry is referred.
 func (p Platforms) Of(e blocklist.Entry) string {
 	host, _, _ := strings.Cut(strings.TrimPrefix(e.Key(), "*."), "/")
 	for name, more := host, len(p.names) > 0; more; _, name, more = strings.Cut(name, ".") {

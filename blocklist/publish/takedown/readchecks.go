@@ -17,12 +17,12 @@ import (
 // MaxChecks is the maximum length of a file of checks, in bytes.
 const MaxChecks = 64 << 20
 
-// ReadChecks reads checks from CSV or JSON. CSV has a header with the columns url, removed and checked. JSON is an
-// array of objects with these keys, or such objects one after another. Removed is yes or no, or true or false. Checked
-// is a day or a time, in UTC unless it has a time zone. Other columns and keys are ignored.
+// ReadChecks reads checks from CSV or JSON. CSV has a header with the columns url, removed and checked. JSON has
+// objects with these keys, in an array or one after another. Removed is yes or no, or true or false. Checked is a day
+// or a time, in UTC unless it has a time zone. Other columns and keys are ignored.
 //
-// An error about one line or value wraps [blocklist.ErrMalformed]; more checks may follow. Reading ends if the rest
-// can't be read, and with [blocklist.ErrTooLarge] beyond [MaxChecks].
+// An error about one line or value wraps [blocklist.ErrMalformed], and more checks may follow. Reading ends at an error
+// that makes the rest unreadable, and with [blocklist.ErrTooLarge] beyond [MaxChecks].
 func ReadChecks(r io.Reader) iter.Seq2[Check, error] {
 	return func(yield func(Check, error) bool) {
 		limited := &io.LimitedReader{R: r, N: MaxChecks + 1}
@@ -42,7 +42,7 @@ func ReadChecks(r io.Reader) iter.Seq2[Check, error] {
 	}
 }
 
-// errStopped ends reading if the caller wants no more checks.
+// errStopped ends reading after yield has returned false.
 var errStopped = errors.New("stopped")
 
 // firstByte skips white space and returns the next byte without consuming it.
@@ -55,7 +55,7 @@ func firstByte(in *bufio.Reader) (byte, error) {
 	}
 }
 
-// checkText has the fields of a check as text.
+// checkText has the fields of a check before they are parsed.
 type checkText struct {
 	url, removed, checked string
 }
@@ -95,7 +95,7 @@ func parseCheckTime(text string) (time.Time, error) {
 	return blocklist.ParseTime(text)
 }
 
-// give yields the parsed check, or an error that says where and why parsing failed.
+// give parses the check and yields it, or else an error. The error begins with where, the line or number of the check.
 func (t checkText) give(where string, yield func(Check, error) bool) error {
 	c, why := t.parse()
 	var err error
@@ -127,7 +127,8 @@ func readCheckTable(in *bufio.Reader, yield func(Check, error) bool) error {
 	})
 }
 
-// checkColumns returns the index of each column by its name in lower case.
+// checkColumns returns the index of each column, by its name in lower case. It fails with [blocklist.ErrMalformed] if a
+// required column is missing or there twice.
 func checkColumns(header []string) (map[string]int, error) {
 	columns := map[string]int{}
 	for i, name := range header {

@@ -11,31 +11,33 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// Referral is a listed page, as an agency refers it to the platform that can take it down.
+// Referral is a listed page with the data that an agency sends to the platform that can take the page down.
 type Referral struct {
-	Platform  string    `json:"platform"`
-	URL       string    `json:"url"`    // the target of the entry
-	Covers    string    `json:"covers"` // the pages that the target matches, in words
-	Category  string    `json:"category,omitempty"`
-	Reference string    `json:"reference,omitempty"` // of the entry, else of the operation
-	Reason    string    `json:"reason,omitempty"`    // of the operation that listed it
-	Listed    time.Time `json:"listed"`              // date in the entry, else time of the listing operation
-	Expires   time.Time `json:"expires,omitzero"`
-	State     string    `json:"state"` // open, removed or returned
-	Since     time.Time `json:"since"` // time of the listing, or of the first check with this result
+	Platform  string `json:"platform"`
+	URL       string `json:"url"`    // target of the entry
+	Covers    string `json:"covers"` // which pages the target matches, in words
+	Category  string `json:"category,omitempty"`
+	Reference string `json:"reference,omitempty"` // reference of the entry, or else of the operation that listed it
+	Reason    string `json:"reason,omitempty"`    // reason of the operation that listed the entry
+	// date in the entry, or else the time of the operation that listed it
+	Listed  time.Time `json:"listed"`
+	Expires time.Time `json:"expires,omitzero"`
+	State   string    `json:"state"` // StateOpen, StateRemoved or StateReturned
+	// when the state began: time of the listing, or of the first check with this result
+	Since     time.Time `json:"since"`
 	LastCheck time.Time `json:"last_check,omitzero"`
 }
 
 // States of a referred page, by the checks recorded since it was listed.
 const (
-	StateOpen     = "open"     // not checked, or still there
-	StateRemoved  = "removed"  // gone at the last check
-	StateReturned = "returned" // back after a check found it gone
+	StateOpen     = "open"     // the page was not checked since it was listed, or was never gone
+	StateRemoved  = "removed"  // the page was gone at the last check
+	StateReturned = "returned" // an earlier check found the page gone, the last one found it again
 )
 
-// Referrals yields the unexpired url entries of a ledger, in the order of their targets, each with its reason,
-// reference and state. It includes entries with status=monitor: a platform should take down such a page even though
-// resolvers don't block it. The last value may be an error.
+// Referrals yields a referral for each url entry that has not expired, in the order of targets. This includes entries
+// with status=monitor: a platform should take such a page down, even though resolvers don't block it. The last value
+// may be an error.
 func Referrals(ctx context.Context, l *publish.Ledger, p Platforms) iter.Seq2[Referral, error] {
 	return func(yield func(Referral, error) bool) {
 		err := l.History().Read(ctx, func(view ledger.View) error {
@@ -47,12 +49,12 @@ func Referrals(ctx context.Context, l *publish.Ledger, p Platforms) iter.Seq2[Re
 	}
 }
 
-// referrals reads pages and checks in parallel, both sorted by target, so that only one page is in memory.
+// referrals merges pages with their checks. It reads both in the order of targets, so that only one page is in memory.
 type referrals struct {
 	platforms Platforms
 	now       time.Time
 	checks    func() (ledger.Check, error, bool)
-	check     ledger.Check // the next one
+	check     ledger.Check // the next check that was not yet applied; its Target is empty at the end
 }
 
 func (r *referrals) each(ctx context.Context, view ledger.View, yield func(Referral, error) bool) error {
@@ -80,7 +82,7 @@ func (r *referrals) each(ctx context.Context, view ledger.View, yield func(Refer
 	return nil
 }
 
-// of returns the referral of a page.
+// of returns the referral of a page, with the checks of that page applied.
 func (r *referrals) of(page ledger.Page) (Referral, error) {
 	e := page.Entry
 	out := Referral{
@@ -114,7 +116,8 @@ func covers(e blocklist.Entry) string {
 	return text
 }
 
-// addChecks applies the checks of a page that are newer than the operation that listed it.
+// addChecks applies the checks of the page that were recorded after the operation that listed it. Came is the number of
+// that operation.
 func (r *referrals) addChecks(page *Referral, came int64) error {
 	for r.check.Target != "" && r.check.Target <= page.URL {
 		if r.check.Target == page.URL && r.check.Operation > came {
@@ -132,7 +135,7 @@ func (r *referrals) nextCheck() (err error) {
 	return err
 }
 
-// update applies one check. The checks of a page arrive in the order of their times.
+// update applies one check to the state of the page. The checks of a page must come in the order of their times.
 func (p *Referral) update(c ledger.Check) {
 	p.LastCheck = c.Checked
 	state := p.State

@@ -9,23 +9,23 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// PlatformStatus counts the pages referred to a platform by their state.
+// PlatformStatus counts the pages referred to one platform, by state.
 type PlatformStatus struct {
 	Platform  string    `json:"platform"`
-	Open      uint64    `json:"open"`      // not checked, or still there
-	Unchecked uint64    `json:"unchecked"` // open pages that were never checked
+	Open      uint64    `json:"open"`      // pages in [StateOpen]
+	Unchecked uint64    `json:"unchecked"` // open pages that were not checked since they were listed
 	Returned  uint64    `json:"returned"`
 	Removed   uint64    `json:"removed"`
-	UpDay     uint64    `json:"up_day"` // open or returned pages, in this state for at most a day
+	UpDay     uint64    `json:"up_day"` // pages that have been open or returned for at most a day
 	UpWeek    uint64    `json:"up_week"`
 	UpLonger  uint64    `json:"up_longer"`
-	Oldest    time.Time `json:"oldest,omitzero"` // the oldest Since of an open or returned page
+	Oldest    time.Time `json:"oldest,omitzero"` // earliest Since of an open or returned page; zero: none
 }
 
-// up returns how many pages are still there.
+// up returns the number of pages that are still online, as far as is known.
 func (s PlatformStatus) up() uint64 { return s.Open + s.Returned }
 
-// Summary counts [Referrals] by platform. Platforms with most pages still up come first.
+// Summary counts the pages in [Referrals] by platform. The platforms with the most open and returned pages come first.
 func Summary(ctx context.Context, l *publish.Ledger, p Platforms) ([]PlatformStatus, error) {
 	all := map[string]*PlatformStatus{}
 	now := time.Now()
@@ -53,7 +53,7 @@ func Summary(ctx context.Context, l *publish.Ledger, p Platforms) ([]PlatformSta
 	return out, nil
 }
 
-// Add returns the sum of two platforms, with the name of the first.
+// Add returns the sum of the counts of two platforms, with the name of the first.
 func (s PlatformStatus) Add(t PlatformStatus) PlatformStatus {
 	s.Open += t.Open
 	s.Unchecked += t.Unchecked

@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// Say returns a message in the language.
+// Say returns a message in the language of w.
 func (w *Words) Say(m publish.Message) string {
 	if m.Key == "" {
 		return m.String()
@@ -24,7 +24,7 @@ func (w *Words) Say(m publish.Message) string {
 	return fmt.Sprintf(text, values...)
 }
 
-// value returns the text of a value of a message.
+// value returns a value of a message as text in the language of w.
 func (w *Words) value(v any) string {
 	switch v := v.(type) {
 	case publish.Message:
@@ -46,7 +46,8 @@ func (w *Words) each(all publish.Messages) (texts []string) {
 	return texts
 }
 
-// Reason returns the reason of an operation. What the program itself has recorded is in the language of w.
+// Reason returns the reason of an operation. Messages that the program has recorded are in the language of w; the
+// author's text stays as it is.
 func (w *Words) Reason(o publish.Operation) string {
 	c := publish.CauseOf(o)
 	texts := w.each(c.Said)
@@ -59,8 +60,8 @@ func (w *Words) Reason(o publish.Operation) string {
 	return strings.Join(texts, "; ")
 }
 
-// Reference returns the reference of an operation. A text that the program itself has recorded is given in the
-// language.
+// Reference returns the reference of an operation. Messages that the program has recorded are in the language of w; the
+// author's text stays as it is.
 func (w *Words) Reference(o publish.Operation) string {
 	c := publish.CauseOf(o)
 	texts := w.each(c.Named)

@@ -1,5 +1,6 @@
-// Package words has the texts of the desk and of the pages to print, in all their languages: one catalogue, words.json.
-// It also writes numbers, times and durations as a language does.
+// Package words has the texts of the desk (the agency's web application) and of the printable pages, in all their
+// languages. They are in one catalogue, words.json. The package also formats numbers, times and durations for a
+// language.
 package words
 
 import (
@@ -16,17 +17,18 @@ import (
 //go:embed words.json
 var files embed.FS
 
-// Languages are those of the catalogue, in its order.
+// Languages returns the languages of the catalogue, in the order of its columns.
 func Languages() []string { return []string{"en", "it"} }
 
-// Words are the texts of one language.
+// Words has the texts of one language.
 type Words struct {
 	Language string // one of [Languages]
-	place    int    // index in [Languages]
+	place    int    // index of the language in [Languages]
 	texts    map[string][]string
 }
 
-// Read returns the words of a language. It fails with [blocklist.ErrMalformed] if the catalogue does not have it.
+// Read returns the texts of a language. It fails with [blocklist.ErrMalformed] if the catalogue does not have the
+// language.
 func Read(language string) (*Words, error) {
 	w := &Words{Language: language, place: slices.Index(Languages(), language)}
 	if w.place < 0 {
@@ -42,8 +44,8 @@ func Read(language string) (*Words, error) {
 	return w, nil
 }
 
-// Text returns the text with a key, or the key if there is no such text. If there are arguments, they are formatted
-// into the text, which has verbs of package fmt.
+// Text returns the text with this key, or the key itself if there is no such text. If there are arguments, the text is
+// a format of package fmt for them.
 func (w *Words) Text(key string, args ...any) string {
 	texts := w.texts[key]
 	if len(texts) <= w.place {
@@ -55,8 +57,8 @@ func (w *Words) Text(key string, args ...any) string {
 	return fmt.Sprintf(texts[w.place], args...)
 }
 
-// Count returns a number with the noun that belongs to it. The text with the key has the singular and the plural,
-// separated by a bar. A %s in it stands for the number.
+// Count returns a number with its noun, such as "3 entries". The text with this key has the singular and the plural,
+// separated by a bar. In each, %s stands for the number.
 func (w *Words) Count(key string, n uint64) string {
 	one, many, _ := strings.Cut(w.Text(key), "|")
 	if n == 1 {
@@ -65,7 +67,7 @@ func (w *Words) Count(key string, n uint64) string {
 	return strings.Replace(many, "%s", w.Number(n), 1)
 }
 
-// Number returns a number with the separators of the language.
+// Number returns a number with the thousands separators of the language.
 func (w *Words) Number(n uint64) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -74,22 +76,22 @@ func (w *Words) Number(n uint64) string {
 	return s
 }
 
-// Day returns the day of a time, in its zone.
+// Day returns the day of a time, in the time's zone.
 func (w *Words) Day(t time.Time) string { return t.Format(w.Text("form.day")) }
 
-// Minute returns a time without its seconds, in its zone.
+// Minute returns a time to the minute, in the time's zone.
 func (w *Words) Minute(t time.Time) string { return w.Day(t) + t.Format(" 15:04") }
 
-// Second returns a time, in its zone.
+// Second returns a time to the second, in the time's zone.
 func (w *Words) Second(t time.Time) string { return w.Day(t) + t.Format(" 15:04:05") }
 
-// Month returns the month of a time, in its zone, by its name.
+// Month returns the name of the month of a time, and the year, in the time's zone.
 func (w *Words) Month(t time.Time) string {
 	names := strings.Split(w.Text("form.months"), "|")
 	return names[min(int(t.Month()), len(names))-1] + t.Format(" 2006")
 }
 
-// Took returns a duration as text, in at most two units.
+// Took returns a duration as text in at most two units, such as "2 h 5 min".
 func (w *Words) Took(d time.Duration) string {
 	s := int64(d.Round(time.Second) / time.Second)
 	day := w.Text("form.d")
