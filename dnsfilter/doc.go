@@ -107,8 +107,10 @@
 //	QUIC handshakes                        5 seconds; 4000 at once, 50 of one client; beyond 500, and 500 in a second,
 //	                                       the address is verified first
 //	QUIC connection                        100 streams at once, 32 KiB not yet read
-//	DNS over QUIC                          10 seconds for a query; 1000 queries at once that have not arrived as a whole
+//	DNS over QUIC                          10 seconds for a query
 //	HTTP requests                          5 seconds and 8 KiB for the header, 10 seconds in all; 100 per connection
+//	... over QUIC, HTTP/2 and HTTP/3       1000 at once of a listener that wait for the rest of a query, or for room
+//	                                       for an answer; the oldest is cut off
 //
 // A client is an IPv4 address, or an IPv6 /56 network. When the limit on connections is reached, a new connection
 // replaces one of the client with the most connections. If several clients have equally many, the client that has sent

@@ -57,6 +57,8 @@ type http2Conn struct {
 	ended      <-chan struct{}
 	slots      chan struct{} // semaphore: one slot per waiting query
 	late       sync.WaitGroup
+	unfinished *unfinished
+	begun      []uint32 // streams whose request was not complete in the bytes that began it
 
 	mu      sync.Mutex    // guards the following fields, and writing to framer
 	framer  *http2.Framer // nil: the connection is idle
@@ -74,11 +76,12 @@ type http2Stream struct {
 	answers bool   // the request is complete
 	body    []byte // of the request; later the unsent part of the answer
 	window  int64
+	done    func() // ends the counting of the request as unfinished; nil: it is not counted
 }
 
-func newHTTP2(conn net.Conn, client *dnsfilter.Conn) *http2Conn {
+func newHTTP2(conn net.Conn, client *dnsfilter.Conn, unfinished *unfinished) *http2Conn {
 	c := &http2Conn{
-		conn: conn, client: client, progressed: time.Now(), slots: make(chan struct{}, maxStreams),
+		conn: conn, client: client, unfinished: unfinished, progressed: time.Now(), slots: make(chan struct{}, maxStreams),
 		streams: make(map[uint32]*http2Stream), window: firstWindow, initial: firstWindow,
 		decoder: hpack.NewDecoder(tableSize, nil),
 	}
@@ -116,13 +119,15 @@ func (c *http2Conn) rest(ctx context.Context, open *sync.WaitGroup) func() {
 	}
 }
 
-// beforeWait reads from the connection. Before each read, it sends the collected frames.
+// beforeWait reads from the connection. Before each read, it sends the collected frames, and counts the new requests
+// that are not complete.
 type beforeWait struct{ c *http2Conn }
 
 func (r beforeWait) Read(b []byte) (int, error) {
 	c := r.c
 	c.mu.Lock()
 	c.flush()
+	c.countUnfinished()
 	deadline := c.deadline()
 	c.mu.Unlock()
 	if err := c.setReadDeadline(deadline); err != nil {
@@ -190,6 +195,7 @@ func (c *http2Conn) run(ctx context.Context, open *sync.WaitGroup) {
 	c.mu.Unlock()
 	c.late.Wait()
 	_ = c.conn.Close() // it may be closed already; the error does not matter
+	c.endAll()
 	c.stop()
 	c.client.Release()
 }

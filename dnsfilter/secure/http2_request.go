@@ -68,6 +68,7 @@ func (c *http2Conn) onHeaders(f *http2.MetaHeadersFrame) error {
 	case f.StreamEnded():
 		return c.complete(id, stream)
 	}
+	c.begun = append(c.begun, id)
 	return nil
 }
 
@@ -127,7 +128,10 @@ func (c *http2Conn) onData(f *http2.DataFrame) error {
 
 // complete answers a request, at once or later in a goroutine.
 func (c *http2Conn) complete(id uint32, stream *http2Stream) error {
+	c.mu.Lock()
 	stream.answers = true
+	stream.release()
+	c.mu.Unlock()
 	if stream.request.length >= 0 && stream.request.length != int64(len(stream.body)) {
 		return http2.StreamError{StreamID: id, Code: badProtocol}
 	}

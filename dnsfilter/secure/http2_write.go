@@ -13,8 +13,20 @@ import (
 
 // end removes a stream that is done.
 func (c *http2Conn) end(id uint32) {
+	if stream := c.streams[id]; stream != nil {
+		stream.release()
+	}
 	delete(c.streams, id)
 	c.progressed = time.Now()
+}
+
+// endAll removes the streams of a connection that has ended.
+func (c *http2Conn) endAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id := range c.streams {
+		c.end(id)
+	}
 }
 
 // flush sends the collected frames.
@@ -78,6 +90,7 @@ func (c *http2Conn) answer(id uint32, m []byte) {
 	stream.body = m
 	if c.send(id, stream); c.streams[id] != nil {
 		stream.body = bytes.Clone(stream.body) // its memory is used again
+		c.hold(id, stream)
 	}
 }
 

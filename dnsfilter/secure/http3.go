@@ -3,8 +3,10 @@ package secure
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/quic-go/quic-go"
@@ -19,7 +21,7 @@ func serveHTTP3(ctx context.Context, engine *dnsfilter.Server, conn *net.UDPConn
 	config = http3.ConfigureTLSConfig(config)
 	return s.serve(ctx, conn, config, quicConfig(maxOneWay), func(conn *quic.Conn, c *dnsfilter.Conn) {
 		h := http3.Server{
-			Handler: http.HandlerFunc(serveRequest), MaxHeaderBytes: maxHeaderBytes, IdleTimeout: idleTimeout,
+			Handler: s.limitAnswers(serveRequest), MaxHeaderBytes: maxHeaderBytes, IdleTimeout: idleTimeout,
 			ConnContext: func(ctx context.Context, _ *quic.Conn) context.Context {
 				return context.WithValue(ctx, admittedKey{}, c)
 			},
@@ -30,10 +32,53 @@ func serveHTTP3(ctx context.Context, engine *dnsfilter.Server, conn *net.UDPConn
 		}
 		go serveOneWay(conn, server)
 		serveStreams(ctx, conn, quic.ApplicationErrorCode(http3.ErrCodeNoError), func(stream *quic.Stream) func() {
+			done := func() {}
+			if !isWhole(stream) {
+				done = s.unfinished.addStream(stream, quic.StreamErrorCode(http3.ErrCodeExcessiveLoad))
+			}
 			_ = stream.SetDeadline(time.Now().Add(requestTimeout)) // it can't fail
-			return func() { server.HandleRequestStream(stream) }
+			return func() {
+				defer done()
+				server.HandleRequestStream(stream)
+			}
 		})
 	})
+}
+
+// isWhole reports whether a request has come as a whole, as nearly all do. A request that is longer than the window of
+// its stream counts as one that has not.
+func isWhole(stream *quic.Stream) bool {
+	b, _ := pool.Get().(*buffers)
+	defer pool.Put(b)
+	_ = stream.SetReadDeadline(time.Now().Add(atOnce)) // it can't fail
+	_, err := stream.Peek(b.query[:quicWindow])
+	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// limitAnswers returns a handler whose long answers are counted as unfinished while they are written.
+func (s *quicServer) limitAnswers(serve http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { serve(longWriter{w, &s.unfinished}, r) }
+}
+
+// longWriter writes an answer over HTTP/3.
+type longWriter struct {
+	http.ResponseWriter
+
+	unfinished *unfinished
+}
+
+// buffered is the size of answers that quic-go keeps until the client has room for them, in bytes. Writing longer ones
+// waits.
+const buffered = 1 << 10
+
+func (w longWriter) Write(m []byte) (int, error) {
+	if len(m) <= buffered {
+		return w.ResponseWriter.Write(m)
+	}
+	stream := http.NewResponseController(w.ResponseWriter)
+	defer w.unfinished.add(func() { _ = stream.SetWriteDeadline(time.Now()) })() // it can't fail
+	n, err := w.ResponseWriter.Write(m)
+	return n, errors.Join(err, stream.Flush())
 }
 
 // serveOneWay reads the streams in one direction of a connection, until it ends.

@@ -95,12 +95,13 @@ func serveHTTPS(ctx context.Context, s *dnsfilter.Server, l net.Listener, config
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(version1) }()
 	var open sync.WaitGroup
+	var unfinished unfinished
 	err := s.Accept(ctx, l, dnsfilter.HTTPS, func(conn net.Conn, c *dnsfilter.Conn) {
 		open.Go(func() {
 			switch secured := c.Handshake(ctx, conn, config); {
 			case secured == nil:
 			case secured.ConnectionState().NegotiatedProtocol == http2.NextProtoTLS:
-				open.Go(func() { newHTTP2(secured, c).run(ctx, &open) })
+				open.Go(func() { newHTTP2(secured, c, &unfinished).run(ctx, &open) })
 			default:
 				version1.add(secured, c)
 			}
@@ -150,7 +151,9 @@ func serveRequest(w http.ResponseWriter, r *http.Request) {
 	h["Content-Type"] = []string{mediaType}
 	h["Cache-Control"] = []string{cacheControl(m)}
 	h["Content-Length"] = []string{strconv.Itoa(len(m))}
-	_, _ = w.Write(m) //nolint:gosec // it is no page; the client may be gone
+	if _, err := w.Write(m); err != nil { //nolint:gosec // it is no page
+		panic(http.ErrAbortHandler) // the client is gone, or does not read
+	}
 }
 
 // read reads the query of a request. It returns the HTTP status: 200, or that of the refusal.

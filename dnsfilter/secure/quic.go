@@ -34,8 +34,6 @@ const (
 const (
 	quicWindow     = 4 << 10  // unread bytes of a stream
 	quicConnWindow = 32 << 10 // unread bytes of a connection
-	maxPartial     = 1000     // streams whose query takes longer than atOnce
-	atOnce         = time.Millisecond
 )
 
 // quicConfig returns the limits of a connection. The argument is the number of unidirectional streams that the client
@@ -55,7 +53,7 @@ type quicServer struct {
 	how        dnsfilter.Transport
 	handshakes handshakes
 	open       sync.WaitGroup // connections
-	partial    chan struct{}  // semaphore: one slot per stream whose query is not complete
+	unfinished unfinished
 }
 
 // serve accepts the connections of a socket until ctx ends, and calls handle for each one that is admitted. When the
@@ -120,7 +118,7 @@ func (s *quicServer) admit(conn *quic.Conn) *dnsfilter.Conn {
 
 // serveQUIC answers DNS over QUIC on a socket until ctx ends. Then it closes the socket.
 func serveQUIC(ctx context.Context, engine *dnsfilter.Server, conn *net.UDPConn, config *tls.Config) error {
-	s := quicServer{engine: engine, how: dnsfilter.QUIC, partial: make(chan struct{}, maxPartial)}
+	s := quicServer{engine: engine, how: dnsfilter.QUIC}
 	return s.serve(ctx, conn, config, quicConfig(-1), func(conn *quic.Conn, c *dnsfilter.Conn) {
 		idle := time.AfterFunc(idleTimeout, func() { _ = conn.CloseWithError(errNone, "") })
 		defer idle.Stop()
@@ -160,8 +158,7 @@ type doqConn struct {
 
 // serve answers the query on a stream (RFC 9250, section 4.2). Nearly all queries come whole in the first packet of
 // their stream, and most can be answered at once. For the others, serve returns a function that answers in a goroutine
-// of its own; a goroutine for each stream would cost a fifth more. Only maxPartial streams may wait for the rest of
-// their query at a time, so that streams which never end take little memory.
+// of its own; a goroutine for each stream would cost a fifth more.
 func (d *doqConn) serve(stream *quic.Stream) func() {
 	b, _ := pool.Get().(*buffers)
 	b.query = b.query[:0]
@@ -171,16 +168,11 @@ func (d *doqConn) serve(stream *quic.Stream) func() {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return d.answer(stream, b, err)
 	}
-	select {
-	case d.server.partial <- struct{}{}:
-	default:
-		d.end(stream, b, errExcessiveLoad)
-		return nil
-	}
+	done := d.server.unfinished.addStream(stream, errExcessiveLoad)
 	return func() {
 		_ = stream.SetReadDeadline(time.Now().Add(requestTimeout))
 		err := b.readStream(stream)
-		<-d.server.partial
+		done()
 		if late := d.answer(stream, b, err); late != nil {
 			late()
 		}
@@ -222,8 +214,12 @@ func (d *doqConn) write(stream *quic.Stream, b *buffers, m []byte) {
 		d.end(stream, b, errUnspecified)
 		return
 	}
-	_ = stream.SetWriteDeadline(time.Now().Add(requestTimeout))
-	_, err := stream.Write(framed)
+	err := stream.TryWriteAll(framed)
+	if errors.Is(err, quic.ErrWouldBlock) {
+		defer d.server.unfinished.addStream(stream, errExcessiveLoad)()
+		_ = stream.SetWriteDeadline(time.Now().Add(requestTimeout))
+		_, err = stream.Write(framed)
+	}
 	d.finish(stream, b, err)
 }
 
@@ -252,8 +248,7 @@ func (d *doqConn) end(stream *quic.Stream, b *buffers, code quic.StreamErrorCode
 		_ = d.conn.CloseWithError(errProtocol, "")
 		return
 	}
-	stream.CancelRead(code)
-	stream.CancelWrite(code)
+	cancel(stream, code)
 }
 
 // readStream reads more of a query. At the end of the stream, it returns io.EOF.

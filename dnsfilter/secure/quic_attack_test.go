@@ -3,7 +3,6 @@ package secure_test
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -85,47 +84,6 @@ func TestHandshakesThatNeverComplete(t *testing.T) {
 	require.Eventually(t, func() bool { return forged.retries.Load() > 0 }, 4*timeLimit, time.Millisecond)
 	assert.Len(t, r.overQUIC(t, r.dialQUIC(t), dnstest.Question("example.org.", dns.TypeA)).Answer, 1)
 	assert.Equal(t, 1, r.engine.Stats().Encrypted.Open)
-}
-
-// TestStreamsThatNeverEnd are cut off when they are many, while whole queries are answered.
-func TestStreamsThatNeverEnd(t *testing.T) {
-	t.Parallel()
-	r := start(t, dnsfilter.Config{})
-	whole := query(t, "example.org.")
-	var refused, answered atomic.Int64
-	open := func(conn *quic.Conn) *quic.Stream {
-		stream, err := conn.OpenStreamSync(t.Context())
-		require.NoError(t, err)
-		_, err = stream.Write(whole[:20])
-		require.NoError(t, err)
-		go func() {
-			_, err := stream.Read(make([]byte, 1))
-			var reset *quic.StreamError
-			switch {
-			case err == nil:
-				answered.Add(1)
-			case errors.As(err, &reset) && reset.ErrorCode == 4:
-				refused.Add(1)
-			}
-		}()
-		return stream
-	}
-	first := open(r.dialQUIC(t))
-	for range 11 {
-		conn := r.dialQUIC(t)
-		for range 100 {
-			open(conn)
-		}
-	}
-	require.Eventually(t, func() bool { return refused.Load() == 101 }, 2*timeLimit, time.Millisecond, "there is room for 1000")
-	got, err := send(t, r.dialQUIC(t), whole)
-	require.NoError(t, err)
-	assert.Len(t, unpack(t, got[2:]).Answer, 1)
-	assert.Zero(t, answered.Load())
-	_, err = first.Write(whole[20:])
-	require.NoError(t, err)
-	require.NoError(t, first.Close())
-	require.Eventually(t, func() bool { return answered.Load() == 1 }, timeLimit, time.Millisecond, "its query is complete in time")
 }
 
 // TestNoEarlyData: a query that somebody sends once more is not answered, since no data comes before the handshake

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -42,6 +43,9 @@ slow.test.        A   192.0.2.3
 www.example.org.  TXT "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789"
 `
 
+// longText has an answer that quic-go does not keep whole for a client without room for it.
+var longText = "long.example.org. TXT" + strings.Repeat(` "`+strings.Repeat("x", 250)+`"`, 15) + "\n" //nolint:gochecknoglobals // a constant
+
 // newCertificate makes a certificate for resolver.example and 127.0.0.1, and the pool that trusts it.
 func newCertificate(t testing.TB) (*tls.Certificate, *x509.CertPool) {
 	t.Helper()
@@ -64,7 +68,7 @@ type resolver struct {
 // start runs a server that blocks nxdomain.test and drops drop.test, until the test ends.
 func start(t testing.TB, c dnsfilter.Config) *resolver {
 	t.Helper()
-	zone, err := upstream.NewZone(zoneText)
+	zone, err := upstream.NewZone(zoneText + longText)
 	require.NoError(t, err)
 	c.Upstream, c.Store = slowly{zone}, blocktest.NewStore(t)
 	for name, action := range map[string]dnsfilter.Action{"n": dnsfilter.NXDomain, "d": dnsfilter.Drop, "inside": dnsfilter.Refused} {

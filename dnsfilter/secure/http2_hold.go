@@ -1,0 +1,44 @@
+package secure
+
+import (
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// countUnfinished counts the requests that have begun and are still not complete.
+func (c *http2Conn) countUnfinished() {
+	for _, id := range c.begun {
+		if stream := c.streams[id]; stream != nil && !stream.answers {
+			c.hold(id, stream)
+		}
+	}
+	c.begun = c.begun[:0]
+}
+
+// hold counts a request that waits for its client as unfinished. One that waits too long is cut off, whatever else
+// comes on the connection.
+func (c *http2Conn) hold(id uint32, stream *http2Stream) {
+	cut := func() { go c.cut(id, stream) } // it may have to wait for the connection
+	timer, done := time.AfterFunc(requestTimeout, cut), c.unfinished.add(cut)
+	stream.done = func() { timer.Stop(); done() }
+}
+
+// release ends the counting.
+func (s *http2Stream) release() {
+	if s.done != nil {
+		s.done()
+		s.done = nil
+	}
+}
+
+// cut ends a request that waits for its client.
+func (c *http2Conn) cut(id uint32, stream *http2Stream) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.streams[id] == stream && stream.done != nil {
+		_ = c.framer.WriteRSTStream(id, http2.ErrCodeEnhanceYourCalm)
+		c.end(id)
+		c.flush()
+	}
+}
