@@ -21,24 +21,24 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// build makes the next snapshot of a zone from the current one and from the lists that have changed.
+// build makes the next snapshot of a zone from the current snapshot and the lists that have changed.
 type build struct {
 	config *Config
 	dir    string
-	old    *snapshot // nil: none
+	old    *snapshot // the current snapshot; nil: none
 	next   *snapshot
-	keep   []int // number of each old source in the next snapshot; -1: its entries are not kept
+	keep   []int // for each source of old, its index in next.Sources; -1: its entries are not taken over
 	read   []*sorter
-	// changes of sources whose entries are kept otherwise; an item with the verdict removal removes its entry
+	// changes of sources whose other entries are taken over; an item with the verdict removal removes its entry
 	changes []*sorter
-	errs    []error // why some sources are not up to date
-	stale   bool    // the next snapshot differs from the old one
+	errs    []error // reasons why some sources are not up to date
+	stale   bool    // the next snapshot differs from the current one
 
-	actions [MaxSources][dnsfilter.Divert + 1]uint8 // numbers of verdicts, by source and action
+	actions [MaxSources][dnsfilter.Divert + 1]uint8 // indexes in next.Verdicts, by source and action; 0: not added yet
 }
 
-// update brings the zone up to date with its lists. After an error, the zone stays as it was, except that some sources
-// may be up to date.
+// update brings the zone up to date with its lists. If a list can't be read, its earlier entries stay, and the error
+// says so. After any other error, the zone stays as it was.
 func (z *Zone) update(ctx context.Context) error {
 	c := z.config.Load()
 	b := &build{config: c, dir: z.dir, old: z.current.Load()}
@@ -66,7 +66,7 @@ func (b *build) close() {
 	}
 }
 
-// sources decides for each source whether its entries are kept or read.
+// sources decides for each source whether its entries are taken over, changed or read again.
 func (b *build) sources(ctx context.Context) error {
 	now := time.Now()
 	b.next = &snapshot{
@@ -94,7 +94,8 @@ func (b *build) sources(ctx context.Context) error {
 	return nil
 }
 
-// source reads the entries of a source. It keeps those of the old snapshot if they have not changed or can't be read.
+// source reads the entries of a source, or only its changes. If nothing has changed, or if the source can't be read, it
+// takes over the entries of the current snapshot.
 func (b *build) source(ctx context.Context, i int) error {
 	src := &b.config.Sources[i]
 	was := -1
@@ -128,14 +129,13 @@ func (b *build) source(ctx context.Context, i int) error {
 	return err
 }
 
-// version returns a text that changes when the entries of a source change, or what is done with them as source number
-// i.
+// version returns a text that identifies the entries of source number i, and what the policy does with them.
 func (src *Source) version(i int) (string, error) {
 	v, err := src.Version()
 	return v + src.policy(i), err
 }
 
-// policy returns a text that changes when something else is to be done with the entries of a source.
+// policy returns a text that identifies what the policy does with the entries of source number i.
 func (src *Source) policy(i int) string {
 	r := &src.Rule
 	text := fmt.Sprintf("; %d allow=%t %s %v %v %d", i, src.Allow, r.Action, r.Categories, r.Sinkhole, r.TTL)
@@ -145,16 +145,16 @@ func (src *Source) policy(i int) string {
 	return text
 }
 
-// before returns the version of the entries that an older result of version contains. It returns false if the entries
-// were treated in another way then.
+// before splits an earlier result of version, and returns its first part: the version of the entries. It returns false
+// if the policy for the source has changed since then.
 func (src *Source) before(i int, version string) (entries string, same bool) {
 	return strings.CutSuffix(version, src.policy(i))
 }
 
-// errChanging is returned for a source that has changed while it was read. It is read again at once.
+// errChanging is returned for a source that has changed while it was read. The caller reads it again at once.
 var errChanging = errors.New("it has changed while it was read")
 
-// unchanged returns an error if the source no longer has the given version.
+// unchanged returns errChanging if the source no longer has the given version.
 func (src *Source) unchanged(i int, version string) error {
 	if now, err := src.version(i); err != nil || now != version {
 		return errors.Join(errChanging, err)
@@ -162,12 +162,13 @@ func (src *Source) unchanged(i int, version string) error {
 	return nil
 }
 
-// keepSource keeps the entries of a source as they are in the old table.
+// keepSource takes over the entries of a source. The argument was is its index in old.Sources, i that in next.Sources.
 func (b *build) keepSource(i, was int) {
 	b.next.Sources[i], b.keep[was] = b.old.Sources[was], i
 }
 
-// number returns the number of a verdict.
+// number returns the index of a verdict in next.Verdicts, and adds it if it is missing. The error is
+// [blocklist.ErrTooLarge] if there are too many.
 func (b *build) number(v verdict) (uint8, error) {
 	same := func(other verdict) bool { return other.Source == v.Source && saysSame(&v, &other) }
 	if n := slices.IndexFunc(b.next.Verdicts[1:], same); n >= 0 {
@@ -180,15 +181,15 @@ func (b *build) number(v verdict) (uint8, error) {
 	return uint8(len(b.next.Verdicts) - 1), nil
 }
 
-// saysSame reports whether two verdicts have the same records.
+// saysSame reports whether two verdicts consist of the same records.
 func saysSame(v, other *verdict) bool {
 	return slices.EqualFunc(v.Records, other.Records, func(a, b data) bool { return bytes.Equal(a, b) })
 }
 
-// checkEvery is the number of entries between two looks at the context, which take a lock.
+// checkEvery is the number of entries between two checks of whether the context has ended, since a check takes a lock.
 const checkEvery = 1 << 12
 
-// readSource reads and sorts the entries of a source.
+// readSource reads and sorts all entries of a source.
 func (b *build) readSource(ctx context.Context, i int, version string) (info sourceInfo, err error) {
 	src := &b.config.Sources[i]
 	s := &sorter{dir: b.dir}
@@ -226,7 +227,7 @@ func (b *build) readSource(ctx context.Context, i int, version string) (info sou
 	return info, errors.Join(src.unchanged(i, version), s.settle())
 }
 
-// judge returns the number of the verdict on an entry, or the reason why a zone can't say it.
+// judge returns the index of the verdict on an entry, or the reason why a policy zone can't express the entry.
 func (b *build) judge(i int, e *blocklist.Entry) (n uint8, why string, err error) {
 	src := &b.config.Sources[i]
 	if e.Scope == blocklist.ScopeURL {
@@ -252,7 +253,7 @@ func (b *build) judge(i int, e *blocklist.Entry) (n uint8, why string, err error
 	return b.actions[i][action], "", err
 }
 
-// items returns all items of the next table in order.
+// items returns all items of the next table, in order.
 func (b *build) items() (itemReader, error) {
 	all := &runMerger{}
 	for _, s := range b.read {
@@ -282,7 +283,7 @@ func (b *build) items() (itemReader, error) {
 	return all, err
 }
 
-// write writes the next table, with the difference to the old one, and commits it.
+// write writes the table of the next snapshot and its difference from the current one, and commits the snapshot.
 func (b *build) write() error {
 	items, err := b.items()
 	if err != nil {
@@ -298,7 +299,8 @@ func (b *build) write() error {
 	return nil
 }
 
-// fill writes the next table to a new file, and leaves the file open.
+// fill writes the next table to the new file f, and commits the snapshot. It leaves f open, since the snapshot reads
+// it.
 func (b *build) fill(f *os.File, items itemReader) error {
 	r := &recorder{from: items, out: bufio.NewWriterSize(f, bufferSize), at: b.next.At}
 	diff, err := b.compare(r)
@@ -315,7 +317,8 @@ func (b *build) fill(f *os.File, items itemReader) error {
 	return b.next.save()
 }
 
-// succeed sets serial, digest and journal of the next snapshot.
+// succeed sets serial, digest and journal of the next snapshot. If its records are those of the current snapshot, it
+// keeps the serial.
 func (b *build) succeed(d *differ) error {
 	var before uint32
 	if b.old != nil {
@@ -337,5 +340,6 @@ func (b *build) succeed(d *differ) error {
 	return b.next.addDifference(b.old, d)
 }
 
-// digestChanges reports whether the zone gets a digest, or has had one.
+// digestChanges reports whether the setting ZONEMD differs from the current snapshot: the digest has to be added or
+// removed.
 func (b *build) digestChanges() bool { return b.old != nil && b.config.ZONEMD != (b.old.Digest != nil) }

@@ -11,8 +11,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// changer applies sorted changes to sorted items. A change whose verdict is removal removes the entry, any other adds
-// or replaces it.
+// changer applies sorted changes to sorted items. A change with the verdict removal removes the entry. Any other change
+// adds or replaces it.
 type changer struct {
 	items, changes itemReader
 	held, change   item
@@ -53,8 +53,8 @@ func (c *changer) next() (item, error) {
 	}
 }
 
-// order compares the targets of the next item and of the next change: below 0 if the item comes first, 0 if they are
-// equal.
+// order compares the targets of the next item and the next change. It returns a negative number if the item comes
+// first, and 0 if the targets are equal.
 func (c *changer) order() int {
 	switch {
 	case c.held == nil:
@@ -65,8 +65,8 @@ func (c *changer) order() int {
 	return bytes.Compare(c.held.target(), c.change.target())
 }
 
-// readChanges reads and sorts what has changed in a source since the old snapshot. It returns false if the source can't
-// say what has changed: then all its entries have to be read.
+// readChanges reads and sorts the changes of a source since the current snapshot. It returns false if the source does
+// not know them: then all its entries have to be read.
 func (b *build) readChanges(ctx context.Context, i int, old sourceInfo,
 	version string,
 ) (info sourceInfo, ok bool, err error) {
@@ -92,7 +92,8 @@ func (b *build) readChanges(ctx context.Context, i int, old sourceInfo,
 	return r.info, true, nil
 }
 
-// changeReader turns changes into items. The removal of an entry that is added again is left out.
+// changeReader converts the changes of a list to sorted items. If a list removes an entry and adds it again, only the
+// addition remains.
 type changeReader struct {
 	build  *build
 	source int
@@ -152,7 +153,7 @@ func (r *changeReader) flush() error {
 	return r.sorter.add(r.last)
 }
 
-// changed applies the changes of sources to the items that stay.
+// changed applies the changes of all sources to the items that are taken over.
 func (b *build) changed(kept itemReader) (itemReader, error) {
 	changes := &runMerger{}
 	for _, s := range b.changes {

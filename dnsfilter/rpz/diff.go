@@ -15,19 +15,19 @@ import (
 // Limits of the journal of a zone. A secondary gets the whole zone if its serial is not in the journal, or if a change
 // was larger.
 const (
-	maxDiff        = 4 << 20  // of one change, in bytes
-	maxJournal     = 16 << 20 // of all changes, in bytes
+	maxDiff        = 4 << 20  // bytes of one difference
+	maxJournal     = 16 << 20 // bytes of all differences
 	maxDifferences = 200
 )
 
-// differ collects the records that come and go from one snapshot to the next, packed as in a message.
+// differ collects the records that are removed and added from one snapshot to the next, in wire form.
 type differ struct {
 	removed, added []byte
 	changed        bool
 	tooLarge       bool
 }
 
-// compare walks through the old and the next snapshot, and counts the records of the next one.
+// compare returns the difference between the current and the next snapshot, and counts the records of the next one.
 func (b *build) compare(items itemReader) (*differ, error) {
 	d := &differ{}
 	next := newWalker(items, b.next.At, len(b.next.Sources))
@@ -75,10 +75,10 @@ func (b *build) count(w *walker) error {
 	}
 }
 
-// side is one side of a comparison: the next owner of a walker.
+// side is one of the two snapshots in a comparison.
 type side struct {
 	walker *walker
-	owner  *owner // nil: to be read, or the end
+	owner  *owner // the next owner; nil: it is not read yet, or there are no more
 	ended  bool
 }
 
@@ -95,7 +95,7 @@ func (s *side) fill() error {
 	return err
 }
 
-// order compares the next owners of two sides. A side that has ended comes last.
+// order compares the next owners of two sides. A side without further owners comes last.
 func (s *side) order(other *side) int {
 	switch {
 	case s.owner == nil:
@@ -106,7 +106,7 @@ func (s *side) order(other *side) int {
 	return s.owner.compare(other.owner)
 }
 
-// add appends the records of an owner, unless the difference is too large.
+// add appends the records of an owner to dst. If the difference becomes too large, it discards all records.
 func (d *differ) add(dst []byte, o *owner, verdicts []verdict) []byte {
 	d.changed = true
 	if d.tooLarge {
@@ -122,10 +122,11 @@ func (d *differ) add(dst []byte, o *owner, verdicts []verdict) []byte {
 	return dst
 }
 
-// toZone is a compression pointer to the name of the zone, which is that of the question in each message of a transfer.
+// toZone is a compression pointer to the name in the question of a message. In a transfer, that is the name of the
+// zone.
 const toZone = "\xc0\x0c"
 
-// appendRecord appends a record with its owner.
+// appendRecord appends a record and its owner name in wire form.
 func appendRecord(dst []byte, o *owner, d data) []byte {
 	if o.below {
 		dst = append(dst, 1, '*')
@@ -139,8 +140,8 @@ func appendRecord(dst []byte, o *owner, d data) []byte {
 	return append(append(dst, toZone...), d...)
 }
 
-// addDifference writes the difference to a file and adds it to the journal. If the difference is too large, it empties
-// the journal instead.
+// addDifference writes a difference to a file and adds it to the journal, which then loses its oldest differences if it
+// is too long. If the difference itself is too large, it empties the journal.
 func (s *snapshot) addDifference(old *snapshot, d *differ) error {
 	if d.tooLarge {
 		s.Journal = nil

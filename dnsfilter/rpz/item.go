@@ -8,19 +8,20 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// An item is one entry of a zone as bytes. Items are sorted as bytes. An item is its key, then a tail of tailSize
-// bytes:
+// An item is one entry of a zone as bytes. Items are sorted as bytes. An item consists of its key, and of a tail of
+// tailSize bytes:
 //
 //	0, source, scope, verdict, expiry (4 bytes, Unix seconds; 0: never)
 //
-// The key of a name has its labels from the top-level domain on, each with a zero byte at its end. Bytes 0 and 1 within
-// a label are escaped as 1 1 and 1 2. So a parent is a prefix of the names below it and sorts before them, and the
-// order is that of DNSSEC (RFC 4034, section 6.1). The key of a prefix begins with a zero byte, see ipKey.
+// The key of a name has its labels in reverse order, from the top-level domain on, each with a zero byte at its end.
+// The bytes 0 and 1 within a label are escaped as 1 1 and 1 2. So a parent is a prefix of the names below it and sorts
+// before them, and the order is the canonical order of DNSSEC (RFC 4034, section 6.1). The key of an address prefix
+// begins with a zero byte, see appendIPKey.
 type item []byte
 
 const tailSize = 8
 
-// Scopes within a tail. The more specific scope of one name is last.
+// Scopes in the tail of an item. Of one name, the item with the more specific scope comes last.
 const (
 	scopeDomain = 1
 	scopeHost   = 2
@@ -34,13 +35,13 @@ func (it item) verdict() uint8 { return it.tail()[3] }
 func (it item) expiry() int64  { return int64(binary.BigEndian.Uint32(it.tail()[4:])) }
 func (it item) isIP() bool     { return it[0] == 0 }
 
-// target is the part of an item that identifies the entry: its key, source and scope.
+// target returns the part of an item that identifies the entry: its key, source and scope.
 func (it item) target() []byte { return it[:len(it)-tailSize+3] }
 
-// expired reports whether the entry has expired at a time, in Unix seconds.
+// expired reports whether the entry has expired at a time in Unix seconds.
 func (it item) expired(at int64) bool { return it.expiry() != 0 && it.expiry() <= at }
 
-// outlasts reports whether the entry ends later than another one.
+// outlasts reports whether the entry expires later than another one, or never.
 func (it item) outlasts(other item) bool {
 	return other.expiry() != 0 && (it.expiry() == 0 || it.expiry() > other.expiry())
 }
@@ -85,7 +86,7 @@ func appendNameKey[T ~string | ~[]byte](dst []byte, wire T) []byte {
 	return dst
 }
 
-// appendOwner appends the labels of a name key in wire form, without the root.
+// appendOwner converts the key of a name to wire form, without the root label, and appends it.
 func appendOwner(dst, key []byte) []byte {
 	for end := len(key); end > 0; {
 		start := bytes.LastIndexByte(key[:end-1], 0) + 1
@@ -105,14 +106,15 @@ func appendOwner(dst, key []byte) []byte {
 	return dst
 }
 
-// appendIPKey appends the key of a prefix: 0, the length of the address, the address, the length of the prefix in bits.
+// appendIPKey appends the key of a prefix: a zero byte, the length of the address in bytes, the address, and the prefix
+// length in bits.
 func appendIPKey(dst []byte, p netip.Prefix) []byte {
 	a := p.Addr().AsSlice()
 	dst = append(dst, 0, byte(len(a)))
 	return append(append(dst, a...), byte(p.Bits()))
 }
 
-// prefixOf returns the prefix of an IP key.
+// prefixOf converts a key of appendIPKey back to its prefix.
 func prefixOf(key []byte) netip.Prefix {
 	if len(key) < 3 || len(key) != int(key[1])+3 {
 		return netip.Prefix{}

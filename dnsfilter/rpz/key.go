@@ -12,14 +12,14 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
-// Key is a TSIG key (RFC 8945).
+// Key is a TSIG key (RFC 8945): name, algorithm and secret. [ReadKeys] reads keys from a file.
 type Key struct {
 	name      blocklist.Name
-	algorithm string // as in miekg/dns, such as hmac-sha256.
-	secret    string // in base64
+	algorithm string // as in miekg/dns: hmac-sha256. with its dot, for example
+	secret    string // base64
 }
 
-// Name returns the name of the key, which is no secret.
+// Name returns the name of the key. The name is not secret.
 func (k Key) Name() string { return k.name.String() }
 
 // Limits on key files.
@@ -28,7 +28,7 @@ const (
 	maxKeys    = 16
 )
 
-// algorithms are the algorithms of keys: those of RFC 8945 without MD5.
+// algorithms returns the supported algorithms: those of RFC 8945 except MD5.
 func algorithms() []string {
 	return []string{dns.HmacSHA1, dns.HmacSHA224, dns.HmacSHA256, dns.HmacSHA384, dns.HmacSHA512}
 }
@@ -91,7 +91,7 @@ func (p *keyParser) malformed(why string) error {
 	return fmt.Errorf("line %d: %w: %s", p.line, blocklist.ErrMalformed, why)
 }
 
-// key parses a key after the word key.
+// key parses a key statement after its first word, which is key.
 func (p *keyParser) key() (k Key, err error) {
 	name, _ := p.word()
 	if k.name, err = blocklist.ParseName(name); err != nil || k.name.IsRoot() {
@@ -171,7 +171,7 @@ func (p *keyParser) word() (string, bool) {
 	return p.cut(end, 0), true
 }
 
-// cut removes n+more bytes from the text, and returns the first n.
+// cut removes n+more bytes from the start of the text, and returns the first n of them.
 func (p *keyParser) cut(n, more int) (word string) {
 	word, p.rest = p.rest[:n], p.rest[n+more:]
 	return word

@@ -11,13 +11,14 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Times of notifications: each waits longer for its answer than the one before.
+// Limits of the notifications of one secondary. Each attempt waits twice as long for its answer as the one before.
 const (
 	notifyTimeout  = time.Second
-	notifyAttempts = 6 // a minute together
+	notifyAttempts = 6 // about a minute in all
 )
 
-// notify tells the secondaries that the zone has changed (RFC 1996), until each has confirmed it or ctx ends.
+// notify sends a NOTIFY message (RFC 1996) to all secondaries, repeatedly, until each has confirmed it or has used up
+// its attempts, or until ctx ends.
 func (z *Zone) notify(ctx context.Context, s *snapshot) {
 	var all sync.WaitGroup
 	for _, to := range z.config.Load().Notify {
@@ -36,7 +37,7 @@ func (z *Zone) notify(ctx context.Context, s *snapshot) {
 	all.Wait()
 }
 
-// notifyOne notifies one secondary, several times if necessary.
+// notifyOne notifies one secondary. It tries notifyAttempts times at most, until the secondary confirms.
 func (z *Zone) notifyOne(ctx context.Context, s *snapshot, to netip.AddrPort) (err error) {
 	timeout := notifyTimeout
 	for range notifyAttempts {
@@ -48,7 +49,8 @@ func (z *Zone) notifyOne(ctx context.Context, s *snapshot, to netip.AddrPort) (e
 	return err
 }
 
-// sendNotify sends one notification. It returns after an answer, or when the timeout has passed.
+// sendNotify sends one NOTIFY message. It returns at once after a confirmation. After an error, which may be a refusal,
+// it returns when the timeout has passed.
 func (z *Zone) sendNotify(ctx context.Context, s *snapshot, to netip.AddrPort, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

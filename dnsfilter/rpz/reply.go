@@ -11,29 +11,29 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// reply writes the messages of a reply. Each message repeats the question. The owner names of all records end in a
-// compression pointer to the name in it.
+// reply writes the messages of an answer to a secondary. Each message repeats the question. The owner names of all
+// records end in a compression pointer to the name in the question.
 type reply struct {
-	head        []byte // header and question
+	head        []byte // header and question of each message
 	edns        bool
-	signer      *signer   // nil: not signed
-	unsigned    *dns.TSIG // the TSIG record of a request whose signature is wrong
+	signer      *signer   // nil: the answer is not signed
+	unsigned    *dns.TSIG // TSIG record of a request whose signature can't be verified; nil: none
 	tsigError   int
 	send        func([]byte) error
 	buf         []byte
 	records     int
-	last        []byte // key of the last owner
-	lastAt      int    // offset of its name in the message; 0: not in this message
+	last        []byte // key of the owner to which further owners may point
+	lastAt      int    // offset of the name of last in the message; 0: it is not in this message
 	inAuthority bool   // the records are in the authority section
-	sent        uint64 // bytes
+	sent        uint64 // number of bytes sent
 	err         error
 }
 
-// maxPointer is the maximum offset in a message that a compression pointer can have, plus one.
+// maxPointer is the first offset in a message that a compression pointer can't have.
 const maxPointer = 1 << 14
 
-// maxMessage is the length of a message of a transfer, in bytes, without OPT and TSIG records. Each message costs one
-// write and one signature.
+// maxMessage is the maximum length of a message in a transfer, in bytes, without OPT and TSIG records. Each message
+// costs one write and one signature.
 const maxMessage = maxPointer
 
 func newReply(head []byte, edns bool, send func([]byte) error) *reply {
@@ -49,14 +49,15 @@ func newReply(head []byte, edns bool, send func([]byte) error) *reply {
 
 func (r *reply) reset() { r.buf, r.records, r.lastAt = append(r.buf[:0], r.head...), 0, 0 }
 
-// add adds a record of the top of the zone.
+// add adds a record whose owner is the zone itself.
 func (r *reply) add(d data) {
 	start := len(r.buf)
 	r.buf = append(append(r.buf, toZone...), d...)
 	_ = r.added(start) // flush returns the error again
 }
 
-// addOwner adds a record of an owner. A wildcard and further records of the same name point to the name before.
+// addOwner adds a record of an owner. If the record before has the same name, or the record is one of its wildcard, the
+// owner name is a pointer to that name.
 func (r *reply) addOwner(o *owner, d data) error {
 	start := len(r.buf)
 	if r.lastAt > 0 && bytes.Equal(o.key, r.last) {
@@ -77,7 +78,8 @@ func (r *reply) addOwner(o *owner, d data) error {
 	return r.added(start)
 }
 
-// added counts the record at the end of the message. If the message is full, the record becomes the first of the next.
+// added counts the record that begins at offset start and was just appended. If the message is too long with it, added
+// sends the message without it, and begins the next message with this record.
 func (r *reply) added(start int) error {
 	if len(r.buf) <= maxMessage || r.records == 0 {
 		r.records++
@@ -95,7 +97,7 @@ func (r *reply) added(start int) error {
 	return err
 }
 
-// addPacked adds packed records.
+// addPacked adds records in wire form. The error is [blocklist.ErrDamaged] if the last one is incomplete.
 func (r *reply) addPacked(b []byte) error {
 	for len(b) > 0 {
 		n := recordLength(b)
@@ -112,7 +114,8 @@ func (r *reply) addPacked(b []byte) error {
 	return nil
 }
 
-// recordLength returns the length of the first packed record, or 0 if it is cut short. Its owner ends in toZone.
+// recordLength returns the length of the first record in b, or 0 if the record is incomplete. Its owner name has to end
+// in toZone.
 func recordLength(b []byte) int {
 	i := 0
 	for i < len(b) && b[i] < toZone[0] {
@@ -129,7 +132,7 @@ func recordLength(b []byte) int {
 	return n
 }
 
-// flush sends the message and begins the next one.
+// flush completes and sends the message, and begins the next one.
 func (r *reply) flush() error {
 	if r.err != nil {
 		return r.err

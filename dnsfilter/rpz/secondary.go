@@ -19,24 +19,24 @@ import (
 )
 
 // Secondary copies a zone from its primaries into a zone file (RFC 5936, RFC 1995). The file has one record in each
-// line, the SOA record first, names from the root, and a comment at its end. What has changed since it was written may
-// be in its journal, see [OpenJournal].
+// line. It begins with the SOA record and ends with a comment, and its names are absolute. Later changes may be in a
+// journal, see [OpenJournal].
 type Secondary struct {
 	Zone      blocklist.Name
-	Primaries []upstream.Endpoint // they are asked in this order, until one has the zone
-	Key       *Key                // signs requests, and has to sign all of the answers; nil: no signatures
-	File      string              // its folder must exist, and is for this file and its journal alone
-	// Review reads a whole new zone file before it replaces the old one, which stays after an error. Nil: no review.
+	Primaries []upstream.Endpoint // asked in this order, until one of them has the zone
+	Key       *Key                // signs requests, and has to sign the answers; nil: no signatures
+	File      string              // path of the zone file, in an existing folder for this file and its journal alone
+	// Review reads a new zone file before it replaces the old one. After an error the old file stays. Nil: no review.
 	Review func(file io.Reader) error
-	// Apply puts changes in force, which have the form of [dnsfilter.PolicyZone.Change], after it has called keep, which
-	// writes them into the journal. If it fails, which it may before it calls keep, the whole file is written. Nil: there
-	// is no journal.
+	// Apply puts changes in force, which have the form of [dnsfilter.PolicyZone.Change]. Before that, it calls keep, which
+	// writes the changes to the journal. If Apply fails, before or after this call, the changes are written to the zone
+	// file. Nil: there is no journal.
 	Apply func(changes io.Reader, keep func() error) error
 
 	limits transferLimits
 }
 
-// transferLimits are limits of one transfer; zero: those of the constants.
+// transferLimits are the limits of one transfer. The zero value stands for the constants below.
 type transferLimits struct {
 	records, bytes int
 	within, stall  time.Duration
@@ -47,33 +47,33 @@ const (
 	maxRecords     = 20_000_000
 	maxBytes       = 1 << 30
 	transferWithin = 30 * time.Minute
-	messageWithin  = 15 * time.Second // for connecting, and for each message
-	maxChanges     = 1_000_000        // records of an IXFR; what has changed more is transferred as a whole
+	messageWithin  = 15 * time.Second // time limit for connecting, and for each message
+	maxChanges     = 1_000_000        // records of an IXFR; if there are more, the whole zone is transferred
 )
 
 func defaultLimits() transferLimits {
 	return transferLimits{maxRecords, maxBytes, transferWithin, messageWithin}
 }
 
-// errTooLong is the cause of transfers that take too long.
+// errTooLong is the error for a transfer that takes longer than its limit.
 var errTooLong = errors.New("the transfer takes too long")
 
 // Update is the result of [Secondary.Update].
 type Update struct {
 	From        upstream.Endpoint // the primary that answered
 	Copy        Copy
-	Replaced    bool // the copy has changed: the file, or its journal
-	Incremental bool // by what has changed (IXFR)
-	Foreign     int  // records outside the zone, which were left out
+	Replaced    bool // the copy has changed: its file, or its journal
+	Incremental bool // the change came by IXFR, not as a whole zone
+	Foreign     int  // number of records outside the zone, which were left out
 }
 
-// Copy is what the SOA record of the file says. The zero value is a file that is not there.
+// Copy has the serial and the timers in the SOA record of a copied zone. The zero value means that there is no copy.
 type Copy struct {
 	Serial                 uint32
 	Refresh, Retry, Expire time.Duration
 }
 
-// Update brings the file up to date. After an error, the file is as before.
+// Update brings the copy up to date, from the first primary that has the zone. After an error, the copy is as before.
 func (s *Secondary) Update(ctx context.Context) (Update, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.limit().within, errTooLong)
 	defer cancel()
@@ -96,7 +96,7 @@ func (s *Secondary) Update(ctx context.Context) (Update, error) {
 	return Update{}, errors.Join(all...)
 }
 
-// Copy reads what the file has.
+// Copy returns what the copy's SOA record says, which is that of the journal if there is one.
 func (s *Secondary) Copy() Copy {
 	if soa := s.newest(); soa != nil {
 		return newCopy(soa)
@@ -116,7 +116,7 @@ func (s *Secondary) limit() transferLimits {
 	return s.limits
 }
 
-// updateFrom brings the file up to date from one primary.
+// updateFrom brings the copy up to date from one primary. The argument have is the SOA record of the copy; nil: none.
 func (s *Secondary) updateFrom(ctx context.Context, p upstream.Endpoint, have *dns.SOA) (Update, error) {
 	c, err := s.dial(ctx, p)
 	if err != nil {
@@ -147,7 +147,7 @@ func (s *Secondary) updateFrom(ctx context.Context, p upstream.Endpoint, have *d
 	return s.full(c)
 }
 
-// full copies the whole zone (AXFR).
+// full transfers the whole zone into the file (AXFR).
 func (s *Secondary) full(c *primaryConn) (Update, error) {
 	if err := c.ask(new(dns.Msg).SetAxfr(c.zone)); err != nil {
 		return Update{}, err
@@ -160,8 +160,8 @@ func (s *Secondary) full(c *primaryConn) (Update, error) {
 	return Update{Copy: newCopy(t.soa), Replaced: true, Foreign: t.foreign}, nil
 }
 
-// replace replaces the file by what fill writes, with which its journal ends. If it is a whole zone, the review has to
-// agree; changes, record by record, do not make something else of a zone.
+// replace replaces the file by what fill writes, and removes the journal. A whole zone is reviewed before; changes of
+// single records are not.
 func (s *Secondary) replace(t *transfer, fill func(io.Writer) error) error {
 	err := replaceFile(s.File, func(w io.Writer) error {
 		if err := fill(w); err != nil || s.Review == nil || t.changes != nil {
@@ -180,8 +180,8 @@ func (s *Secondary) replace(t *transfer, fill func(io.Writer) error) error {
 	return err
 }
 
-// incremental applies what has changed since the last transfer (IXFR), to the journal or to the file. A primary that
-// lacks these changes sends the whole zone.
+// incremental transfers the changes since the serial of the copy (IXFR), into the journal or the file. If the primary
+// does not have these changes, it sends the whole zone.
 func (s *Secondary) incremental(c *primaryConn, have *dns.SOA) (Update, error) {
 	if err := c.ask(new(dns.Msg).SetIxfr(c.zone, have.Serial, have.Ns, have.Mbox)); err != nil {
 		return Update{}, err
@@ -212,9 +212,9 @@ func (s *Secondary) incremental(c *primaryConn, have *dns.SOA) (Update, error) {
 	return Update{Copy: newCopy(t.soa), Replaced: true, Incremental: t.changes != nil, Foreign: t.foreign}, nil
 }
 
-// Notified answers a notification that the zone has changed (NOTIFY, RFC 1996). It reports whether a primary has sent
-// it: then the zone should be updated. For any other message it returns nil. It may change the message. A notification
-// without a signature is accepted, since it does no more than make the next update earlier.
+// Notified answers a NOTIFY message (RFC 1996) about the zone. It also reports whether a primary has sent it: then the
+// caller should update the zone. For any other message the answer is nil. Notified may change the packet. It accepts a
+// NOTIFY message without a signature, since all that such a message can do is make the next update earlier.
 func (s *Secondary) Notified(packet []byte, client netip.Addr) (answer []byte, fromPrimary bool) {
 	end := dnswire.QuestionEnd(packet)
 	var m dns.Msg

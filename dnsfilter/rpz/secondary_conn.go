@@ -27,12 +27,12 @@ type primaryConn struct {
 	key    *Key
 	limits transferLimits
 	id     uint16
-	verify *verifier // of the answer; nil: no signatures
+	verify *verifier // verifies the signatures of the current answer; nil: it has none
 	bytes  int
 	buf    []byte
 }
 
-// dial connects to a primary, over TCP or TLS 1.3 (RFC 9103).
+// dial connects to a primary over TCP or, if the endpoint has a name, over TLS 1.3 (RFC 9103).
 func (s *Secondary) dial(ctx context.Context, p upstream.Endpoint) (*primaryConn, error) {
 	dialer := &net.Dialer{Timeout: s.limit().stall}
 	var conn net.Conn
@@ -59,7 +59,7 @@ func (c *primaryConn) close() {
 	_ = c.Close() // nothing is left to be sent
 }
 
-// ask sends a query.
+// ask sends a query, signed if there is a key.
 func (c *primaryConn) ask(m *dns.Msg) error {
 	c.id = m.Id
 	c.verify = nil
@@ -84,7 +84,7 @@ func (c *primaryConn) ask(m *dns.Msg) error {
 	return err
 }
 
-// extend sets the deadline of the next message.
+// extend sets the deadline for the next message. It fails if the context of the update has ended.
 func (c *primaryConn) extend() error {
 	if err := context.Cause(c.ctx); err != nil {
 		return err
@@ -93,8 +93,8 @@ func (c *primaryConn) extend() error {
 	return errors.Join(err, context.Cause(c.ctx)) // ctx may have ended just before the deadline was set
 }
 
-// next reads a message of the answer, and verifies its signature. The message and its records are valid until the next
-// call.
+// next reads the next message of the answer, and verifies its signature. The message and its records are valid until
+// the next call.
 func (c *primaryConn) next() (*dns.Msg, error) {
 	if err := c.extend(); err != nil {
 		return nil, err
@@ -121,7 +121,7 @@ func (c *primaryConn) next() (*dns.Msg, error) {
 	return m, c.check(m, packet)
 }
 
-// ended returns the error of a connection from which no message could be read.
+// ended returns the error to report after a failed read. If the context of the update has ended, that is its cause.
 func (c *primaryConn) ended(err error) error {
 	switch {
 	case c.ctx.Err() != nil:
@@ -132,7 +132,7 @@ func (c *primaryConn) ended(err error) error {
 	return err
 }
 
-// check checks the header of a message of the answer, and its signature.
+// check validates the header and the signature of a message of the answer.
 func (c *primaryConn) check(m *dns.Msg, packet []byte) error {
 	if !m.Response || m.Opcode != dns.OpcodeQuery || m.Id != c.id || m.Truncated {
 		return fmt.Errorf("reading an answer: %w: it is not one to the query", blocklist.ErrMalformed)
@@ -151,7 +151,7 @@ func (c *primaryConn) check(m *dns.Msg, packet []byte) error {
 	return c.verify.message(packet, t)
 }
 
-// askSOA asks for the SOA record of the zone.
+// askSOA asks the primary for the SOA record of the zone. It fails if the answer is not authoritative.
 func (c *primaryConn) askSOA() (*dns.SOA, error) {
 	if err := c.ask(new(dns.Msg).SetQuestion(c.zone, dns.TypeSOA)); err != nil {
 		return nil, err
@@ -173,7 +173,7 @@ func (c *primaryConn) askSOA() (*dns.SOA, error) {
 	return nil, errors.New("the server does not have the zone: its answer is not authoritative, or has no SOA record")
 }
 
-// tsigStart returns the offset of the TSIG record at the end of a message.
+// tsigStart returns the offset of the last record of a message, which has to be the TSIG record.
 func tsigStart(packet []byte) int {
 	last := 0
 	for r := range dnswire.Records(packet) {

@@ -14,14 +14,14 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// changes are the records that an IXFR removes and adds, as the lines of a zone file. What one of its steps adds and a
-// later one removes is in neither.
+// changes are the records that an IXFR removes and adds, as lines of a zone file. A record that one step adds and a
+// later step removes is in neither set.
 type changes struct{ removed, added map[string]bool }
 
 func (c *changes) remove(line string) error { return move(&c.added, &c.removed, line) }
 func (c *changes) add(line string) error    { return move(&c.removed, &c.added, line) }
 
-// move removes a line from one set, or else adds it to another.
+// move removes a line from the first set if it is there. Otherwise it adds the line to the second set.
 func move(from, to *map[string]bool, line string) error {
 	if (*from)[line] {
 		delete(*from, line)
@@ -36,7 +36,8 @@ func move(from, to *map[string]bool, line string) error {
 	return nil
 }
 
-// applyTo writes the zone of a file with the changes applied. It fails if they do not fit.
+// applyTo reads the zone file at path, and writes it with the changes applied. It fails if the changes do not fit the
+// file.
 func (t *transfer) applyTo(to io.Writer, path string) error {
 	w := bufio.NewWriterSize(to, bufferSize)
 	f, err := os.Open(path)
@@ -75,14 +76,14 @@ func (t *transfer) applyTo(to io.Writer, path string) error {
 	return w.Flush()
 }
 
-// endOfZone is the last line of a zone file. A file without it was not written to its end.
+// endOfZone is the last line of a zone file or journal. Without this line, the file is incomplete.
 const endOfZone = "; end of the zone\n"
 
-// maxLine is the maximum length of a line of a zone file, in bytes. A record of 64 KiB is four times as long with
-// escapes.
+// maxLine is the maximum length of a line of a zone file, in bytes. Escaped, a record of 64 KiB has four times its
+// length.
 const maxLine = 1 << 19
 
-// readSOA returns the SOA record of a zone file, or nil if the file is not a complete file of this zone.
+// readSOA returns the SOA record of a zone file or journal, or nil if the file is incomplete, or not of this zone.
 func readSOA(path string, zone blocklist.Name) *dns.SOA {
 	f, err := os.Open(path)
 	if err != nil {
@@ -108,7 +109,7 @@ func readSOA(path string, zone blocklist.Name) *dns.SOA {
 	return soa
 }
 
-// removeTemps removes the temporary files that a crash left in a folder.
+// removeTemps removes the temporary files that are left in a folder after a crash.
 func removeTemps(dir string) error {
 	left, err := filepath.Glob(filepath.Join(dir, tempPrefix+"*"))
 	for _, path := range left {

@@ -20,13 +20,15 @@ import (
 // of a file if its first step begins with the SOA record of the file. A change replaces the whole journal, which is
 // short.
 
-// JournalOf returns the path of the journal of a zone file. No list has such a name.
+// JournalOf returns the path of the journal of a zone file. The name can't be that of the file of another list.
 func JournalOf(file string) string { return file + "+journal" }
 
-// longestJournal returns the maximum size of the journal of a zone file with a size: what is longer goes into the file.
+// longestJournal returns the maximum size of a journal, in bytes. The argument is the size of the zone file. If the
+// journal would become longer, its changes are written to the zone file.
 func longestJournal(file int64) int64 { return max(64<<10, file/16) }
 
-// OpenJournal opens the journal of a zone file. It fails with [fs.ErrNotExist] if there is none that is of the file.
+// OpenJournal opens the journal of a zone file. The error is [fs.ErrNotExist] if there is no journal, or if it belongs
+// to another version of the file.
 func OpenJournal(file string) (*os.File, error) {
 	head, err := firstLines(file, 1)
 	if err != nil {
@@ -42,7 +44,7 @@ func OpenJournal(file string) (*os.File, error) {
 	return os.Open(JournalOf(file))
 }
 
-// firstLines returns the first lines of a zone file, with their ends.
+// firstLines returns the first n lines of a file, including their line ends.
 func firstLines(path string, n int) ([]string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -59,8 +61,8 @@ func firstLines(path string, n int) ([]string, error) {
 	return lines, nil
 }
 
-// newest returns the SOA record of the copy: that of its journal, or else that of its file. It returns nil if there is
-// no whole copy.
+// newest returns the SOA record of the copy: that of the journal or, without a journal, that of the zone file. It
+// returns nil if there is no complete copy.
 func (s *Secondary) newest() *dns.SOA {
 	soa := readSOA(s.File, s.Zone)
 	if soa == nil {
@@ -75,10 +77,10 @@ func (s *Secondary) newest() *dns.SOA {
 	return soa
 }
 
-// errKept is returned for changes that are in the journal now.
+// errKept says that the changes are in the journal now, so the zone file need not be written.
 var errKept = errors.New("the changes are in the journal")
 
-// step returns the changes of an IXFR as a step of a journal.
+// step returns the changes of an IXFR as the text of one step of a journal.
 func (t *transfer) step() string {
 	var text strings.Builder
 	for i, lines := range []map[string]bool{t.changes.removed, t.changes.added} {
@@ -90,8 +92,8 @@ func (t *transfer) step() string {
 	return text.String()
 }
 
-// keep has the changes of an IXFR put in force, and keeps them in the journal. It returns errKept, or nil if they have
-// to go into the file.
+// keep writes the changes of an IXFR to the journal, and puts them in force by Apply. It returns errKept on success, or
+// nil if the changes have to be written to the zone file.
 func (s *Secondary) keep(t *transfer) error {
 	if s.Apply == nil {
 		return nil
@@ -110,7 +112,7 @@ func (s *Secondary) keep(t *transfer) error {
 	return errKept
 }
 
-// readJournal returns the steps of the journal. There are none if there is no journal of the file.
+// readJournal returns the text of all steps in the journal, which is empty if the zone file has no journal.
 func (s *Secondary) readJournal() (string, error) {
 	f, err := OpenJournal(s.File)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -125,7 +127,7 @@ func (s *Secondary) readJournal() (string, error) {
 	return steps, err
 }
 
-// addJournal puts the steps of the journal before the changes of this transfer.
+// addJournal merges the steps of the journal with the later changes of this transfer.
 func (t *transfer) addJournal(steps string) error {
 	all := &changes{}
 	take, next := all.add, all.remove

@@ -11,23 +11,22 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// transfer reads the records of a transfer, of a whole zone or of what has changed. Records of a whole zone are written
-// at once; changes are collected.
+// transfer reads the records of an AXFR or IXFR. It writes the records of a whole zone at once, and collects changes.
 type transfer struct {
-	zone   string // as a name with a dot at its end, in lower case
+	zone   string // absolute name of the zone, in lower case
 	have   *dns.SOA
 	limits transferLimits
 
-	soa     *dns.SOA // the first record: of the new zone
+	soa     *dns.SOA // first record of the transfer: the SOA record of the new zone
 	records int
 	foreign int
 	part    part
-	serial  uint32   // of an IXFR: the serial that the changes so far lead to
-	changes *changes // of an IXFR; nil: it is the whole zone
+	serial  uint32   // in an IXFR, the serial to which the changes so far lead
+	changes *changes // changes of an IXFR; nil: a whole zone is transferred
 	w       *bufio.Writer
 }
 
-// part is a part of a transfer.
+// part is the part of a transfer to which the next record belongs.
 type part int
 
 const (
@@ -39,10 +38,11 @@ const (
 	atEnd
 )
 
-// errCurrent is returned for an IXFR that says that nothing has changed.
+// errCurrent is returned after an IXFR whose answer is that the zone has not changed.
 var errCurrent = errors.New("the zone has not changed")
 
-// copyTo reads a transfer and writes the records of a whole zone.
+// copyTo reads a transfer from a primary. It writes the records of a whole zone to a file, and collects changes. The
+// error is errCurrent if the zone has not changed.
 func (t *transfer) copyTo(to io.Writer, c *primaryConn) error {
 	t.w = bufio.NewWriterSize(to, bufferSize)
 	for t.part != atEnd {
@@ -70,7 +70,7 @@ func (t *transfer) copyTo(to io.Writer, c *primaryConn) error {
 	return errors.Join(endOf(c), t.w.Flush())
 }
 
-// endOf checks the signature of the last message.
+// endOf returns an error if the last message should be signed and is not.
 func endOf(c *primaryConn) error {
 	if c.verify == nil {
 		return nil
@@ -78,7 +78,7 @@ func endOf(c *primaryConn) error {
 	return c.verify.end()
 }
 
-// add takes the next record.
+// add processes the next record of the transfer. It returns an error if the record is not allowed at this point.
 func (t *transfer) add(rr dns.RR) error {
 	if t.records++; t.records > t.limits.records {
 		return fmt.Errorf("%w: more than %d records", blocklist.ErrTooLarge, t.limits.records)
@@ -107,7 +107,7 @@ func (t *transfer) add(rr dns.RR) error {
 	return t.addRecord(rr)
 }
 
-// beginZone begins a whole zone.
+// beginZone begins a whole zone with its SOA record.
 func (t *transfer) beginZone() error {
 	t.part = inZone
 	return t.write(t.soa)
@@ -128,7 +128,7 @@ func (t *transfer) addRecord(rr dns.RR) error {
 	return t.changes.add(rr.String())
 }
 
-// addSOA takes the next SOA record, which ends a part.
+// addSOA processes the next SOA record, which ends the current part.
 func (t *transfer) addSOA(soa *dns.SOA) error {
 	switch t.part {
 	case atStart:
@@ -154,7 +154,8 @@ func (t *transfer) addSOA(soa *dns.SOA) error {
 	return nil
 }
 
-// secondSOA takes a SOA record behind the first: that of an IXFR, or the end of an empty zone.
+// secondSOA processes an SOA record that directly follows the first one. It begins the changes of an IXFR, or ends a
+// zone without other records.
 func (t *transfer) secondSOA(soa *dns.SOA) error {
 	switch {
 	case soa.Serial == t.soa.Serial:

@@ -14,22 +14,23 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// maxUnsigned is the maximum number of messages without a signature in a row (RFC 8945, section 5.3.1). The next
-// signature covers them, too.
+// maxUnsigned is the maximum number of consecutive messages without a signature (RFC 8945, section 5.3.1). The next
+// signature covers these messages, too.
 const maxUnsigned = 99
 
-// errSignature is wrapped by the errors about signatures of a primary.
+// errSignature is wrapped by the errors about a primary's signatures. Its text is the beginning of theirs.
 var errSignature = errors.New("the signature (TSIG) of the primary")
 
-// verifier verifies the messages of one answer (RFC 8945, sections 5.3 and 5.3.1).
+// verifier verifies the signatures of the messages of one answer (RFC 8945, sections 5.3 and 5.3.1).
 type verifier struct {
 	key      *Key
-	sum      hash.Hash // has the last MAC, and the messages without a signature after it
-	later    bool      // a signature was verified already
-	unsigned int       // messages since the last signature
+	sum      hash.Hash // hash of the last MAC and of the messages after it
+	later    bool      // an earlier message had a valid signature
+	unsigned int       // number of messages since the last signature
 }
 
-// newVerifier returns a verifier of the answer to a request with a MAC, in hexadecimal.
+// newVerifier creates a verifier for the answer to a signed request. The argument mac is the MAC of the request, in
+// hexadecimal.
 func newVerifier(k *Key, mac string) *verifier {
 	v := &verifier{key: k, sum: k.hash()}
 	b, _ := hex.DecodeString(mac) // miekg/dns has encoded it
@@ -37,14 +38,15 @@ func newVerifier(k *Key, mac string) *verifier {
 	return v
 }
 
-// begin starts the hash of the next messages with the MAC of the previous one.
+// begin starts a new hash, with the previous MAC as its first input.
 func (v *verifier) begin(mac []byte) {
 	v.sum.Reset()
 	v.sum.Write(binary.BigEndian.AppendUint16(nil, uint16(len(mac)))) // it never fails
 	v.sum.Write(mac)
 }
 
-// message takes the next message, with its TSIG record if it has one.
+// message verifies the next message, whose TSIG record is t. If t is nil, the message is only added to the hash; this
+// is an error for the first message, and after too many others.
 func (v *verifier) message(packet []byte, t *dns.TSIG) error {
 	if t == nil {
 		if v.unsigned++; !v.later || v.unsigned > maxUnsigned {
@@ -82,8 +84,8 @@ func signedPart(packet []byte, t *dns.TSIG) []byte {
 	return m
 }
 
-// variables returns what the MAC covers of a TSIG record: the TSIG variables (RFC 8945, section 4.3.3), but only the
-// timers if an earlier message had a signature (section 5.3.1).
+// variables returns the part of a TSIG record that the MAC covers: the TSIG variables (RFC 8945, section 4.3.3) for the
+// first signature of an answer, and only the timers for later ones (section 5.3.1).
 func (v *verifier) variables(t *dns.TSIG) []byte {
 	times := binary.BigEndian.AppendUint16(timeBytes(t.TimeSigned), t.Fudge)
 	if v.later {

@@ -19,41 +19,42 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// snapshot is the zone at one serial, as its state file has it. Writing that file commits a change: files that it does
-// not name are ignored. A snapshot is immutable.
+// snapshot is the zone at one serial, in the form of its state file. Writing that file commits a change: files that it
+// does not name are ignored. A snapshot does not change.
 type snapshot struct {
 	Zone     string       `json:"zone"`
 	Serial   uint32       `json:"serial"`
 	Created  time.Time    `json:"created"`
-	Table    string       `json:"table"` // file name of the items
-	Size     int64        `json:"size"`  // of the table, in bytes
-	At       int64        `json:"at"`    // entries that have expired by then have no records, in Unix seconds
+	Table    string       `json:"table"` // name of the file with the items
+	Size     int64        `json:"size"`  // size of the table, in bytes
+	At       int64        `json:"at"`    // Unix seconds; entries that have expired at this time are left out
 	Expiry   int64        `json:"expiry,omitempty"`
 	Sources  []sourceInfo `json:"sources"`
-	Verdicts []verdict    `json:"verdicts"`         // number 0 is none
-	Records  uint64       `json:"records"`          // without SOA and NS
-	Digest   []byte       `json:"zonemd,omitempty"` // see digest; nil: the zone has none
-	Journal  []difference `json:"journal"`          // oldest first; each begins where the one before ends
+	Verdicts []verdict    `json:"verdicts"`         // an item refers to its verdict by the index; index 0 is not used
+	Records  uint64       `json:"records"`          // number of records, without SOA, NS and ZONEMD
+	Digest   []byte       `json:"zonemd,omitempty"` // digest of ZONEMD, see digest; nil: none
+	// oldest first; each difference begins at the serial at which the one before ends
+	Journal []difference `json:"journal"`
 
 	dir  string
-	file *os.File // the table; open as long as the snapshot is in use, also when a newer one has replaced it
+	file *os.File // the table; open as long as the snapshot is in use, even if the file was removed
 }
 
-// sourceInfo says which entries of a source the zone has.
+// sourceInfo describes the entries of one source in the zone.
 type sourceInfo struct {
 	List    string            `json:"list"`
 	Version string            `json:"version"`
-	Entries uint64            `json:"entries"`          // that the zone has
-	Unsaid  map[string]uint64 `json:"unsaid,omitempty"` // that it does not have, by reason
+	Entries uint64            `json:"entries"`          // number of entries in the zone
+	Unsaid  map[string]uint64 `json:"unsaid,omitempty"` // number of entries that are not in the zone, by reason
 }
 
-// difference is the change from one serial to the next, in a file.
+// difference is a file with the changes from one serial to the next.
 type difference struct {
 	From uint32 `json:"from"`
 	To   uint32 `json:"to"`
 	File string `json:"file"`
-	Size int64  `json:"size"` // in bytes
-	// The digests of the zone at both serials; nil: it had none.
+	Size int64  `json:"size"` // size of the file, in bytes
+	// Digests of ZONEMD at both serials; nil: none.
 	FromDigest []byte `json:"from_zonemd,omitempty"`
 	ToDigest   []byte `json:"to_zonemd,omitempty"`
 }
@@ -65,7 +66,8 @@ const (
 	maxState    = 4 << 20
 )
 
-// loadSnapshot reads the state of a zone. It returns nil if there is none.
+// loadSnapshot reads the state file of a zone. It returns nil if there is none. The error is [blocklist.ErrDamaged] if
+// the state or its table is damaged.
 func loadSnapshot(dir string, zone blocklist.Name) (*snapshot, error) {
 	path := filepath.Join(dir, stateFile)
 	text, err := os.ReadFile(path)
@@ -88,12 +90,12 @@ func loadSnapshot(dir string, zone blocklist.Name) (*snapshot, error) {
 	return s, nil
 }
 
-// items reads the table.
+// items returns a reader of the table.
 func (s *snapshot) items() itemReader {
 	return &fileReader{in: bufio.NewReaderSize(io.NewSectionReader(s.file, 0, s.Size), bufferSize)}
 }
 
-// save commits the snapshot, and removes the files that it does not name.
+// save commits the snapshot by writing the state file, and removes the files that are no longer needed.
 func (s *snapshot) save() error {
 	text, err := json.MarshalIndent(s, "", " ")
 	if err != nil {
@@ -106,7 +108,7 @@ func (s *snapshot) save() error {
 	return nil
 }
 
-// sweep removes files that the state does not name. It ignores failures, since the next call tries again.
+// sweep removes the files that the snapshot does not name. It ignores errors, since the next call tries again.
 func (s *snapshot) sweep() {
 	files, _ := os.ReadDir(s.dir)
 	for _, f := range files {
@@ -129,7 +131,7 @@ func writeFile(path string, content []byte) error {
 	})
 }
 
-// replaceFile is writeFile for streamed content.
+// replaceFile is writeFile for content that fill writes.
 func replaceFile(path string, fill func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), tempPrefix+filepath.Base(path)+"-*")
 	if err != nil {
@@ -147,8 +149,8 @@ func replaceFile(path string, fill func(io.Writer) error) error {
 // walk returns the owners of the zone at this serial.
 func (s *snapshot) walk() *walker { return newWalker(s.items(), s.At, len(s.Sources)) }
 
-// The times in the SOA record, in seconds. A secondary that no notification reaches asks each minute. A secondary that
-// reaches no primary keeps the zone for four weeks: a zone that expires blocks nothing.
+// Timers of the SOA record, in seconds. A secondary that gets no notifications asks each minute. A secondary that
+// reaches no primary keeps the zone for four weeks, since an expired zone blocks nothing.
 const (
 	refresh = 60
 	retry   = 30
@@ -165,13 +167,13 @@ func soa(serial uint32) data {
 	return d
 }
 
-// nameServer is the data of the NS record, which a zone needs. No resolver asks this name server.
+// nameServer returns the data of the NS record, which each zone must have. No resolver uses it.
 func nameServer() data { return newData(dns.TypeNS, ttl, "\x09localhost\x00") }
 
-// top returns the records of the top of the zone, its SOA record first.
+// top returns the records of the zone itself, with the SOA record first.
 func (s *snapshot) top() []data { return append(serialRecords(s.Serial, s.Digest), nameServer()) }
 
-// serialRecords returns the records of the top of the zone that differ between serials.
+// serialRecords returns the records of the zone itself that change with the serial: SOA and, with a digest, ZONEMD.
 func serialRecords(serial uint32, digest []byte) []data {
 	if digest == nil {
 		return []data{soa(serial)}
@@ -179,11 +181,11 @@ func serialRecords(serial uint32, digest []byte) []data {
 	return []data{soa(serial), zonemd(serial, digest)}
 }
 
-// newer reports whether a serial is after another one (RFC 1982).
+// newer reports whether serial a is later than serial b (RFC 1982).
 func newer(a, b uint32) bool { return int32(a-b) > 0 }
 
-// nextSerial returns the serial that follows before: the Unix time, so that serials do not go back even if the state is
-// lost, or one more than before if the time is not later.
+// nextSerial returns the serial after the given one. It is the Unix time, so that serials never go back, even if the
+// state is lost. If the time is not later than the given serial, it is that serial plus one.
 func nextSerial(before uint32, now time.Time) uint32 {
 	if s := uint32(now.Unix()); before == 0 || newer(s, before) {
 		return s

@@ -14,20 +14,20 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// itemReader reads items in order. It returns io.EOF at the end. An item is valid until the next call.
+// itemReader reads items in sorted order. It returns io.EOF at the end. An item is valid until the next call.
 type itemReader interface {
 	next() (item, error)
 }
 
-// runSize is the size in bytes of the part of a list that is sorted in memory. Longer lists are merged from sorted
-// parts, which are in temporary files.
+// runSize is the maximum size of the part of a list that is sorted in memory, in bytes. Longer lists are sorted in
+// parts (runs), in temporary files, which are merged.
 const runSize = 4 << 20
 
-// sorter sorts items in bounded memory.
+// sorter sorts items. Its memory is limited, see runSize.
 type sorter struct {
 	dir  string
 	buf  []byte   // items of the current run, each after its length
-	at   []uint32 // where they begin in buf
+	at   []uint32 // offsets of the items in buf
 	runs []*os.File
 }
 
@@ -55,7 +55,7 @@ func (s *sorter) sort() {
 	slices.SortFunc(s.at, func(a, b uint32) int { return bytes.Compare(s.item(a), s.item(b)) })
 }
 
-// spill writes the current run, sorted, to a temporary file.
+// spill sorts the current run and writes it to a temporary file.
 func (s *sorter) spill() error {
 	f, err := os.CreateTemp(s.dir, tempPrefix+"run-*")
 	if err != nil {
@@ -73,7 +73,7 @@ func (s *sorter) spill() error {
 	return w.Flush()
 }
 
-// settle writes the items of a long list to a file, so that their memory is freed.
+// settle frees memory: if many items are left in memory, it writes them to a temporary file.
 func (s *sorter) settle() error {
 	if len(s.buf) <= 4*bufferSize {
 		return nil
@@ -83,7 +83,7 @@ func (s *sorter) settle() error {
 	return err
 }
 
-// sorted returns all items in order. An entry that was added several times has the latest expiry.
+// sorted returns all items in order. If an entry was added several times, the item with the latest expiry remains.
 func (s *sorter) sorted() (itemReader, error) {
 	s.sort()
 	m := &runMerger{runs: []itemReader{&memoryRun{s: s}}}
@@ -96,7 +96,7 @@ func (s *sorter) sorted() (itemReader, error) {
 	return &distinct{from: m}, nil
 }
 
-// close removes the temporary files. A snapshot that was saved has removed them already.
+// close removes the temporary files that still exist.
 func (s *sorter) close() error {
 	var err error
 	for _, f := range s.runs {
@@ -108,7 +108,7 @@ func (s *sorter) close() error {
 	return err
 }
 
-// memoryRun reads the sorted items in memory.
+// memoryRun reads the sorted items that a sorter has in memory.
 type memoryRun struct {
 	s *sorter
 	n int
@@ -122,7 +122,7 @@ func (r *memoryRun) next() (item, error) {
 	return r.s.item(r.s.at[r.n-1]), nil
 }
 
-// fileReader reads items from a file.
+// fileReader reads items from a file. The error is [blocklist.ErrDamaged] if the file is damaged.
 type fileReader struct {
 	in  *bufio.Reader
 	buf []byte
@@ -148,14 +148,15 @@ func (r *fileReader) next() (item, error) {
 	return r.buf, nil
 }
 
-// maxItem is the maximum length of an item in bytes: each byte of a name may be escaped, and a record may follow.
+// maxItem is the maximum length of an item, in bytes: a key in which each byte is escaped, a record (in the items of
+// appendRecordItem), and the tail.
 const maxItem = 2*blocklist.MaxName + fixedData + blocklist.MaxName + tailSize
 
-// runMerger merges sorted readers.
+// runMerger merges sorted readers into one.
 type runMerger struct {
 	runs  []itemReader
 	heads []item
-	last  int // the run whose head was returned last
+	last  int // index of the run whose item was returned last
 }
 
 func (m *runMerger) next() (item, error) {
@@ -189,7 +190,7 @@ func (m *runMerger) advance(i int) (err error) {
 	return err
 }
 
-// distinct returns the items of a sorted reader, each target once.
+// distinct returns one item for each target of a sorted reader: the one with the latest expiry.
 type distinct struct {
 	from    itemReader
 	current []byte

@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// Status is the state of a zone.
+// Status is the state of a zone, with counters since [Open].
 type Status struct {
 	Zone    string            `json:"zone"`
-	Serial  uint32            `json:"serial"`           // 0: there is no zone yet
-	Created time.Time         `json:"created,omitzero"` // of this serial
-	Records uint64            `json:"records"`          // without SOA and NS
-	Lists   map[string]uint64 `json:"lists"`            // entries by list
-	Unsaid  map[string]uint64 `json:"unsaid,omitempty"` // entries that a zone can't say, by reason
+	Serial  uint32            `json:"serial"`           // 0: the zone has no records yet
+	Created time.Time         `json:"created,omitzero"` // time at which this serial was made
+	Records uint64            `json:"records"`          // number of records, without SOA, NS and ZONEMD
+	Lists   map[string]uint64 `json:"lists"`            // number of entries in the zone, by list
+	Unsaid  map[string]uint64 `json:"unsaid,omitempty"` // number of entries that a zone can't express, by reason
 	Error   string            `json:"error,omitempty"`  // why the zone or one of its lists is not up to date
 
 	Full           uint64 `json:"full_transfers"`
 	Incremental    uint64 `json:"incremental_transfers"`
-	Failed         uint64 `json:"failed_transfers"` // ended by an error
-	Refused        uint64 `json:"refused"`          // requests
-	Bytes          uint64 `json:"bytes"`            // sent by transfers
-	Running        int    `json:"running"`          // transfers at this moment
+	Failed         uint64 `json:"failed_transfers"` // transfers that ended with an error
+	Refused        uint64 `json:"refused"`          // refused requests
+	Bytes          uint64 `json:"bytes"`            // bytes sent by transfers
+	Running        int    `json:"running"`          // transfers in progress
 	Notified       uint64 `json:"notified"`         // notifications that a secondary has confirmed
-	NotifyFailures uint64 `json:"notify_failures"`  // secondaries that have confirmed no notification of a serial
+	NotifyFailures uint64 `json:"notify_failures"`  // notifications that a secondary did not confirm, after all attempts
 }
 
 // counts are the counters of a zone.
@@ -61,8 +61,8 @@ func (z *Zone) Status() Status {
 	return out
 }
 
-// unsaid counts the entries that the zone does not have, by reason: url; name, for those that are reserved, or too long
-// with the name of the zone after them; monitor; an action that a zone can't say.
+// unsaid returns the number of entries that are not in the zone, by reason: url; name, for names that are reserved or,
+// together with the name of the zone, too long; monitor; or the name of an action that a zone can't express.
 func (s *snapshot) unsaid() map[string]uint64 {
 	all := map[string]uint64{}
 	for _, src := range s.Sources {

@@ -9,13 +9,13 @@ const (
 	tempPrefix = ".new-"
 )
 
-// recorder passes items on and writes them to a table.
+// recorder writes the items that it reads to a table, and returns them. It leaves out expired entries.
 type recorder struct {
 	from   itemReader
 	out    *bufio.Writer
 	buf    []byte
-	at     int64 // time of the table, in Unix seconds
-	expiry int64 // the first expiry after that; 0: none
+	at     int64 // Unix seconds; entries that have expired at this time are left out
+	expiry int64 // earliest expiry of the other entries; 0: none expires
 }
 
 func (r *recorder) next() (item, error) {
@@ -36,12 +36,12 @@ func (r *recorder) next() (item, error) {
 	}
 }
 
-// adopter reads those items of an old table whose sources have not changed. It gives them the numbers that their source
-// and verdict have now.
+// adopter reads the items of an old table that are taken over. It replaces the old indexes of their source and verdict
+// by the new ones.
 type adopter struct {
 	from     itemReader
-	sources  []int   // by old number; -1: the source's items do not stay
-	verdicts []uint8 // by old number
+	sources  []int   // new indexes, by old index; -1: the items of the source are left out
+	verdicts []uint8 // new indexes, by old index
 }
 
 func (a *adopter) next() (item, error) {

@@ -18,10 +18,10 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// maxTransfers is the maximum number of transfers of a zone at a time.
+// maxTransfers is the maximum number of concurrent transfers of a zone.
 const maxTransfers = 100
 
-// request is a message that asks for a zone.
+// request is a query for the zone itself from a secondary.
 type request struct {
 	msg    dns.Msg
 	raw    []byte
@@ -29,14 +29,14 @@ type request struct {
 	stream bool
 }
 
-// allows reports whether a client may ask for the zone.
+// allows reports whether a client may copy the zone.
 func (c *Config) allows(client netip.Addr) bool {
 	client = client.Unmap()
 	return slices.ContainsFunc(c.Allow, func(p netip.Prefix) bool { return p.Contains(client) })
 }
 
-// SOA returns the data of the zone's SOA record (type, class, TTL, length and data) for an unsigned query. It returns
-// an rcode instead if the client gets none.
+// SOA returns the zone's SOA record without its owner name (type, class, TTL, length and data), as the answer to an
+// unsigned query. If the client may not have it, or if there is no record yet, it returns nil and an rcode.
 func (z *Zone) SOA(client netip.Addr) (record []byte, rcode int) {
 	c, s := z.config.Load(), z.current.Load()
 	switch {
@@ -49,8 +49,8 @@ func (z *Zone) SOA(client netip.Addr) (record []byte, rcode int) {
 	return soa(s.Serial), dns.RcodeSuccess
 }
 
-// Transfer answers a transfer, or any query that is signed, by calls of send, with one message each. The messages are
-// valid until send returns. If send fails, the transfer ends.
+// Transfer answers a transfer request, or any signed query. It calls send with one message at a time, which is valid
+// until send returns. If send fails, the transfer ends.
 func (z *Zone) Transfer(packet []byte, client netip.Addr, stream bool, send func([]byte) error) {
 	q := &request{raw: packet, client: client, stream: stream}
 	end := dnswire.QuestionEnd(packet)
@@ -71,7 +71,7 @@ func (z *Zone) Transfer(packet []byte, client netip.Addr, stream bool, send func
 	}
 }
 
-// refuse sends a reply without records.
+// refuse sends a reply with an rcode and without records.
 func (z *Zone) refuse(q *request, r *reply, rcode int) {
 	z.count(func(n *counts) { n.Refused++ })
 	z.log().Debug("refused a request for the zone", slog.Any("client", q.client), slog.String("type", dns.TypeToString[q.msg.Question[0].Qtype]),
@@ -101,7 +101,7 @@ func (z *Zone) admit(q *request, r *reply) int {
 	return dns.RcodeSuccess
 }
 
-// answer answers a request. It returns an rcode if nothing was sent.
+// answer sends the answer to an admitted request. If it has sent nothing, it returns the rcode to refuse with.
 func (z *Zone) answer(q *request, s *snapshot, r *reply) int {
 	switch q.msg.Question[0].Qtype {
 	case dns.TypeAXFR:
@@ -125,9 +125,9 @@ func (z *Zone) answer(q *request, s *snapshot, r *reply) int {
 	return dns.RcodeSuccess
 }
 
-// answerIXFR sends the changes since the serial of a client, or the whole zone if the journal lacks them. If nothing
-// has changed, or over UDP, it sends the SOA record only. Over UDP, the client then asks again over TCP (RFC 1995,
-// section 2).
+// answerIXFR sends the changes since the client's serial, or the whole zone if the journal does not have these changes.
+// If nothing has changed, or over UDP, it sends the SOA record only. After that answer over UDP, the client asks again
+// over TCP (RFC 1995, section 2). If it has sent nothing, it returns the rcode to refuse with.
 func (z *Zone) answerIXFR(q *request, s *snapshot, r *reply) int {
 	var has *dns.SOA
 	for _, rr := range q.msg.Ns {
@@ -150,7 +150,8 @@ func (z *Zone) answerIXFR(q *request, s *snapshot, r *reply) int {
 	return z.transfer(r, "ixfr", func() error { return s.sendChanges(r, s.Journal[first:]) })
 }
 
-// transfer runs a transfer if there is room for it.
+// transfer runs a transfer and counts it. It returns REFUSED if there are too many transfers already, or SERVFAIL if
+// the journal no longer has the changes.
 func (z *Zone) transfer(r *reply, kind string, send func() error) int {
 	defer z.running.Add(-1)
 	if z.running.Add(1) > maxTransfers {
@@ -201,7 +202,7 @@ func (s *snapshot) sendAll(r *reply) error {
 	return r.flush()
 }
 
-// sendChanges sends differences (RFC 1995, section 4).
+// sendChanges sends differences as an incremental transfer (RFC 1995, section 4).
 func (s *snapshot) sendChanges(r *reply, changes []difference) error {
 	r.add(soa(s.Serial))
 	for _, d := range changes {
@@ -226,7 +227,7 @@ func (s *snapshot) sendChanges(r *reply, changes []difference) error {
 	return r.flush()
 }
 
-// readDifference reads a difference of the journal.
+// readDifference reads the file of a difference. It returns the removed and the added records in wire form.
 func (s *snapshot) readDifference(d difference) (removed, added []byte, err error) {
 	b, err := os.ReadFile(filepath.Join(s.dir, filepath.Base(d.File)))
 	if err != nil {

@@ -17,10 +17,10 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// fudge is the difference in time that a signature allows, in seconds.
+// fudge is the maximum difference between the time in a signature and the clock, in seconds.
 const fudge = 300
 
-// hash returns the HMAC of a key.
+// hash returns a new HMAC with the algorithm and secret of the key.
 func (k *Key) hash() hash.Hash {
 	secret, _ := base64.StdEncoding.DecodeString(k.secret) // the parser has checked it
 	by := sha256.New
@@ -40,14 +40,15 @@ func (k *Key) hash() hash.Hash {
 // signer signs the messages of one reply (RFC 8945, sections 5.3 and 5.3.1).
 type signer struct {
 	key   *Key
-	mac   []byte // of the request, then of the last message
-	later bool   // a message was signed already
+	mac   []byte // MAC of the request, then of the last message
+	later bool   // an earlier message was signed
 	id    uint16
-	asked uint64 // time of the request
+	asked uint64 // time in the request's signature, in Unix seconds
 	sum   hash.Hash
 }
 
-// verify verifies the signature of a request. It returns the signer of the reply, or the extended rcode of RFC 8945.
+// verify verifies the signature of a request. It returns NOERROR or the TSIG error (BADKEY, BADSIG or BADTIME), and the
+// signer of the reply, which is nil for BADKEY and BADSIG.
 func verify(keys []Key, packet []byte, t *dns.TSIG) (*signer, int) {
 	for i := range keys {
 		k := &keys[i]
@@ -105,7 +106,7 @@ func timeBytes(t uint64) []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(nil, uint16(t>>32)), uint32(t))
 }
 
-// appendTSIG appends a TSIG record and counts it.
+// appendTSIG appends a TSIG record to a message, and increments the count of additional records.
 func appendTSIG(m []byte, key, algorithm blocklist.Name, times, mac []byte, id uint16, tail []byte) []byte {
 	m = append(append(m, key...), 0, byte(dns.TypeTSIG), 0, dns.ClassANY, 0, 0, 0, 0)
 	m = binary.BigEndian.AppendUint16(m, uint16(len(algorithm)+len(times)+2+len(mac)+2+len(tail)))
@@ -116,7 +117,7 @@ func appendTSIG(m []byte, key, algorithm blocklist.Name, times, mac []byte, id u
 	return m
 }
 
-// appendUnsigned appends the TSIG record of an error for which there is no signature: BADKEY and BADSIG.
+// appendUnsigned appends a TSIG record without a MAC, which reports the error BADKEY or BADSIG.
 func appendUnsigned(m []byte, t *dns.TSIG, tsigError int) []byte {
 	key, err := blocklist.ParseName(t.Hdr.Name)
 	algorithm, err2 := blocklist.ParseName(t.Algorithm)

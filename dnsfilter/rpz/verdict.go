@@ -10,23 +10,23 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// verdict is what a source does with some of its entries: the records that say it.
+// verdict is the set of records by which the zone expresses an action, for some entries of one source.
 type verdict struct {
 	Source  int    `json:"source"`
 	Records []data `json:"records"`
 }
 
-// data is a record without its owner: type, class, TTL, length and data.
+// data is a record without its owner name: type, class, TTL, length and data, in wire form.
 type data []byte
 
-// fixedData is the length of data without the record's own data, in bytes.
+// fixedData is the length of the fields of [data] before the record's own data, in bytes.
 const fixedData = 10
 
-// ttl is the TTL of SOA and NS records in seconds, and that of other records if the rule of their list has no TTL. The
-// resolver's blocked answers have the same default.
+// ttl is the TTL of the SOA and NS records, in seconds, and the default TTL of all other records. It is also the
+// default TTL of the resolver's blocked answers.
 const ttl = 30
 
-// The targets of CNAME records in policy zones.
+// Targets of the CNAME records that express actions in a policy zone.
 const (
 	toNXDomain = "\x00"
 	toNoData   = "\x01*\x00"
@@ -45,7 +45,7 @@ func newData(rrtype uint16, ttl uint32, rdata string) data {
 	return append(d, rdata...)
 }
 
-// sayings returns the records of an action of a rule, or none if a zone can't say it.
+// sayings returns the records that express an action of a rule, or nil if a policy zone can't express it.
 func sayings(r *dnsfilter.Rule, a dnsfilter.Action) []data {
 	to := ""
 	switch a {
@@ -66,7 +66,7 @@ func sayings(r *dnsfilter.Rule, a dnsfilter.Action) []data {
 	return []data{newData(dns.TypeCNAME, cmp.Or(r.TTL, ttl), to)}
 }
 
-// addresses returns the records of a sinkhole.
+// addresses returns the A and AAAA records of a rule's sinkhole addresses.
 func addresses(r *dnsfilter.Rule) (all []data) {
 	for _, a := range r.Sinkhole {
 		rrtype := dns.TypeAAAA
@@ -78,7 +78,7 @@ func addresses(r *dnsfilter.Rule) (all []data) {
 	return all
 }
 
-// CanSay reports whether a policy zone can say an action: nxdomain, nodata, drop and sinkhole.
+// CanSay reports whether a policy zone can express an action: nxdomain, nodata, drop and sinkhole.
 func CanSay(a dnsfilter.Action) bool {
 	return sayings(&dnsfilter.Rule{Sinkhole: []netip.Addr{netip.IPv4Unspecified()}}, a) != nil
 }

@@ -7,14 +7,14 @@ import (
 	"slices"
 )
 
-// owner is a node of the zone that has records: a name, or the wildcard below it.
+// owner is an owner name of records in the zone: a name, or the wildcard below it.
 type owner struct {
 	key     []byte
-	below   bool // the wildcard below the name
+	below   bool // it is the wildcard below the name
 	verdict uint8
 }
 
-// compare orders owners as they are walked: a name, the wildcard below it, then the names below it.
+// compare compares owners in the order of a walk: a name, the wildcard below it, then the names below it.
 func (o *owner) compare(other *owner) int {
 	if c := bytes.Compare(o.key, other.key); c != 0 {
 		return c
@@ -28,40 +28,41 @@ func (o *owner) compare(other *owner) int {
 	return -1
 }
 
-// walker turns sorted items into the owners of a zone, with the verdict of the policy on each: the first source that
-// blocks decides, and within it the most specific entry.
+// walker converts sorted items to the owners of the zone's records, each with the verdict that applies to it. The first
+// source that has a verdict decides, and within a source the most specific entry.
 //
-// It leaves out a name if the wildcard above gives that name and all names below it the same verdict. Where a name
-// below a wildcard has a verdict of its own, it adds what keeps the wildcard whole: a wildcard does not cover names
-// below another owner of the zone, nor below an owner's parents (RFC 4592, section 2.2.1).
+// It leaves out a name if the wildcard above the name already gives the same verdict for the name and all names below
+// it. A wildcard does not cover names below another owner of the zone, nor below the parents of that owner (RFC 4592,
+// section 2.2.1). So where a name below a listed domain has records of its own, the walker adds its parents up to that
+// domain, with the verdict of the domain.
 type walker struct {
 	items   itemReader
-	at      int64 // entries that have expired by then are left out, in Unix seconds
+	at      int64 // Unix seconds; entries that have expired at this time are left out
 	sources int
 
 	ahead   item
 	err     error
 	queue   []owner
 	queued  int
-	key     []byte  // of the current group, which the queue refers to
-	listed  []level // the listed parents of the current name, from the top
+	key     []byte  // key of the current group of items; the owners in queue refer to this memory
+	listed  []level // listed domains or prefixes that contain the current key, largest first
 	path    []byte  // key of the last owner with a wildcard
-	emitted []int   // lengths of the parents of path, itself included, that are owners with a wildcard
+	emitted []int   // lengths of those prefixes of path that are keys of owners with a wildcard
 
-	none, self, below []uint8 // verdicts of each source: none, on the current name, on those below it
+	none, self, below []uint8 // verdicts by source: all zero; on the current name; on the names below it
 }
 
 func newWalker(items itemReader, at int64, sources int) *walker {
 	return &walker{items: items, at: at, sources: sources, none: make([]uint8, sources)}
 }
 
-// level is a listed domain, or a listed prefix.
+// level is a listed domain or address prefix that contains the current key.
 type level struct {
 	key   []byte
-	below []uint8 // verdict of each source on what is below; 0: none
+	below []uint8 // verdicts by source on what the level contains; 0: none
 }
 
-// decide returns the first verdict, by the order of the sources, or 0.
+// decide returns the verdict of the first source that has one, or 0.
 func decide(by []uint8) uint8 {
 	for _, v := range by {
 		if v != 0 {
@@ -83,7 +84,7 @@ func (w *walker) next() (*owner, error) {
 	return &w.queue[w.queued-1], nil
 }
 
-// group reads the items of one key, and queues the owners that they lead to.
+// group reads the items of the next key, and adds the owners that result from them to the queue.
 func (w *walker) group() error {
 	if w.ahead == nil && w.err == nil {
 		w.ahead, w.err = w.items.next()
@@ -110,7 +111,8 @@ func (w *walker) group() error {
 	return w.failure()
 }
 
-// readGroup reads the items of the current key. It reports whether there is one that has not expired.
+// readGroup reads the items of the current key into self and below. It reports whether any of the entries has not
+// expired.
 func (w *walker) readGroup(ip bool) (listed bool) {
 	for w.err == nil && bytes.Equal(w.ahead.key(), w.key) {
 		if it := w.ahead; !it.expired(w.at) && it.source() < w.sources {
@@ -125,7 +127,7 @@ func (w *walker) readGroup(ip bool) (listed bool) {
 	return listed
 }
 
-// push adds a level for the current key.
+// push adds the current key to listed, with the verdicts in below.
 func (w *walker) push() {
 	n := len(w.listed)
 	w.listed = slices.Grow(w.listed, 1)[:n+1]
@@ -133,7 +135,7 @@ func (w *walker) push() {
 	l.key, l.below = append(l.key[:0], w.key...), append(l.below[:0], w.below...)
 }
 
-// failure returns the error of the reader. It returns nil for io.EOF, which the next call of next returns.
+// failure returns the error of the item reader, or nil for io.EOF: next returns that later.
 func (w *walker) failure() error {
 	if errors.Is(w.err, io.EOF) {
 		return nil
@@ -141,14 +143,14 @@ func (w *walker) failure() error {
 	return w.err
 }
 
-// ascend drops the levels that are not above the current key.
+// ascend removes the levels from listed that do not contain the current key.
 func (w *walker) ascend(ip bool) {
 	for n := len(w.listed); n > 0 && !isAbove(w.listed[n-1].key, w.key, ip); n = len(w.listed) {
 		w.listed = w.listed[:n-1]
 	}
 }
 
-// isAbove reports whether a name or prefix is above another one.
+// isAbove reports whether a key is that of a name or prefix that contains the name or prefix of another key.
 func isAbove(parent, key []byte, ip bool) bool {
 	if !ip || parent[0] != 0 {
 		return bytes.HasPrefix(key, parent)
@@ -157,7 +159,7 @@ func isAbove(parent, key []byte, ip bool) bool {
 	return p.Bits() <= k.Bits() && p.Contains(k.Addr())
 }
 
-// top returns the verdicts of the nearest listed parent.
+// top returns the verdicts of the smallest level that contains the current key.
 func (w *walker) top() []uint8 {
 	if len(w.listed) == 0 {
 		return w.none
@@ -186,15 +188,15 @@ func (w *walker) addName(above, self, below uint8) {
 	}
 }
 
-// climb drops the owners that are not above the current name.
+// climb removes the owners from emitted that are not above the current name.
 func (w *walker) climb() {
 	for n := len(w.emitted); n > 0 && !bytes.HasPrefix(w.key, w.path[:w.emitted[n-1]]); n = len(w.emitted) {
 		w.emitted = w.emitted[:n-1]
 	}
 }
 
-// addBetween adds the parents of the current name that are below the nearest owner with a wildcard. They get the
-// verdict of that wildcard (above).
+// addBetween adds those parents of the current name that are below the nearest owner with a wildcard. They get the
+// verdict of that wildcard, which is the argument.
 func (w *walker) addBetween(above uint8) {
 	from := 0
 	if n := len(w.emitted); n > 0 {

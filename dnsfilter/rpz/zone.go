@@ -19,50 +19,52 @@ import (
 // MaxSources is the maximum number of sources of a zone.
 const MaxSources = 100
 
-// Source is a list of a zone.
+// Source is a list from which a zone is made.
 type Source struct {
-	Rule  dnsfilter.Rule // its name, and its action by category; the action has to be one that CanSay accepts
-	Allow bool           // an allow list: its names are never blocked, whatever else lists them
-	// Version identifies the current entries. It changes whenever they do. It fails if there are none.
+	Rule  dnsfilter.Rule // name and actions of the list; each action has to be one that CanSay accepts
+	Allow bool           // it is an allow list: its names are never blocked, even if other lists have them
+	// Version returns a text that identifies the current entries: it changes whenever they do. It fails if the list has no
+	// entries to read.
 	Version func() (string, error)
-	// Entries reads the current entries, in any order. If they change meanwhile, the last value has to be an error.
+	// Entries returns the current entries, in any order. If they change during the iteration, the last value is an error.
 	Entries func() iter.Seq2[blocklist.Entry, error]
-	// Changes reads what has changed since an earlier version, in the order of a delta. It returns false if the changes
-	// are not known. Nil: they never are.
+	// Changes returns the changes since an earlier version, in the order of a delta. It returns false if they are not
+	// known. Nil: they are never known.
 	Changes func(since string) (iter.Seq2[blocklist.Change, error], bool)
 }
 
-// Config is the configuration of a zone.
+// Config is the configuration of a [Zone].
 type Config struct {
 	Name    blocklist.Name
-	Sources []Source         // allow lists, then lists in the order of their precedence; at most MaxSources
-	Keys    []Key            // any of them signs requests, the first one notifications; none: requests are not signed
-	Allow   []netip.Prefix   // who may ask for the zone
-	Notify  []netip.AddrPort // who is notified of changes
-	File    string           // a zone file that is kept up to date; empty: none
-	ZONEMD  bool             // the zone has a digest of its records (RFC 8976)
+	Sources []Source         // allow lists first, then the other lists in order of precedence; at most MaxSources
+	Keys    []Key            // requests need a signature with one of them, the first signs notifications; none: no signatures
+	Allow   []netip.Prefix   // networks of the clients that may copy the zone
+	Notify  []netip.AddrPort // addresses of the secondaries to notify of changes
+	File    string           // path of a zone file to keep up to date; empty: none
+	ZONEMD  bool             // the zone has a ZONEMD record, a digest of its records (RFC 8976)
 	Log     *slog.Logger     // nil: no log
 }
 
-// Zone is a policy zone. Its methods may be called concurrently.
+// Zone is a policy zone that other resolvers can copy. Its methods may be called concurrently.
 type Zone struct {
 	dir  string
 	name blocklist.Name
 
 	config  atomic.Pointer[Config]
-	changed chan struct{} // has a value after Configure
+	changed chan struct{} // channel that has a value after Configure, for Run
 	current atomic.Pointer[snapshot]
 
-	running atomic.Int32 // transfers
+	running atomic.Int32 // number of transfers in progress
 
 	mu      sync.Mutex
-	err     error // why the last update failed, or a source is not up to date
+	err     error // why the last update failed, or why a source is not up to date
 	counts  counts
-	written string // what the zone file was written from last
+	written string // path and serial of the zone file written last
 }
 
-// Open returns the zone that dir has, with the serial of its last change; a zone without files has no records until
-// Run has made them. It creates the folder, and starts nothing. The caller must own the folder.
+// Open opens the zone in folder dir, with the serial of its last change, and creates the folder if it is missing. If
+// the folder has no files, or damaged ones, the zone has no records until Run has made them. Open starts nothing. The
+// folder must belong to the caller alone.
 func Open(dir string, c Config) (*Zone, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("opening zone %s: %w", c.Name, err)
@@ -77,7 +79,7 @@ func Open(dir string, c Config) (*Zone, error) {
 	return z, nil
 }
 
-// Configure replaces the configuration, except the name.
+// Configure replaces the configuration, except the name of the zone.
 func (z *Zone) Configure(c Config) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -92,11 +94,11 @@ func (z *Zone) Configure(c Config) {
 
 func (z *Zone) log() *slog.Logger { return z.config.Load().Log }
 
-// retryAfter is how long to wait until a failed update is tried again.
+// retryAfter is the time between a failed update and the next attempt.
 const retryAfter = 10 * time.Second
 
-// Run keeps the zone up to date and notifies its secondaries, until ctx ends. The channel that watch returns has to be
-// closed at the next change of a list.
+// Run keeps the zone up to date and notifies its secondaries, until ctx ends. It calls watch before each update. The
+// returned channel has to be closed when a list changes after that.
 func (z *Zone) Run(ctx context.Context, watch func() <-chan struct{}) {
 	var notices sync.WaitGroup
 	defer notices.Wait()
@@ -120,7 +122,8 @@ func (z *Zone) Run(ctx context.Context, watch func() <-chan struct{}) {
 	}
 }
 
-// wait returns when the zone may have to change.
+// wait waits for something that may change the zone: another state of the lists, a new configuration, an expiry, or the
+// time to retry after a failure. It also returns if ctx ends.
 func (z *Zone) wait(ctx context.Context, lists <-chan struct{}, failed bool) {
 	var due <-chan time.Time
 	after := time.Duration(-1)
@@ -143,7 +146,7 @@ func (z *Zone) wait(ctx context.Context, lists <-chan struct{}, failed bool) {
 	}
 }
 
-// setError sets the error of the zone. It reports whether the text has changed.
+// setError sets the error that Status shows. It reports whether the text of the error has changed.
 func (z *Zone) setError(err error) (changed bool) {
 	z.mu.Lock()
 	defer z.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// writeFile writes the zone file of the configuration, if it is not that of the current serial.
+// writeFile writes the zone file of the configuration, unless that file already has the current serial.
 func (z *Zone) writeFile() error {
 	c, s := z.config.Load(), z.current.Load()
 	if c.File == "" || s == nil {
@@ -32,7 +32,7 @@ func (z *Zone) writeFile() error {
 	return nil
 }
 
-// writeText writes the zone as a zone file (RFC 1035, section 5).
+// writeText writes the zone in the form of a zone file (RFC 1035, section 5).
 func (s *snapshot) writeText(to io.Writer) error {
 	walk := s.walk()
 	w := bufio.NewWriterSize(to, bufferSize)
@@ -65,7 +65,8 @@ func (s *snapshot) writeText(to io.Writer) error {
 	}
 }
 
-// appendOwnerText appends an owner in presentation form, relative to the zone. The star of a wildcard is not escaped.
+// appendOwnerText appends an owner name in presentation form, relative to the zone. The asterisk of a wildcard is not
+// escaped.
 func appendOwnerText(dst, wire []byte) []byte {
 	if wire[0] == 1 && wire[1] == '*' {
 		dst, wire = append(dst, "*."...), wire[2:]
@@ -73,7 +74,7 @@ func appendOwnerText(dst, wire []byte) []byte {
 	return append(blocklist.Name(wire).Append(dst), ' ')
 }
 
-// text returns a record as text, without its owner.
+// text returns a record in presentation form, without its owner name.
 func (d data) text() string {
 	text := ""
 	if own := binary.BigEndian.Uint32(d[4:]); own != ttl {
@@ -91,7 +92,7 @@ func (d data) text() string {
 	return text + "CNAME " + dns.Fqdn(blocklist.Name(rdata).String())
 }
 
-// ServeHTTP serves the zone as a zone file to the clients that may ask for the zone. Its ETag is the serial.
+// ServeHTTP serves the zone as a zone file to the clients that may copy the zone. The ETag is the serial.
 func (z *Zone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil || !z.config.Load().allows(from.Addr()) {

@@ -11,14 +11,14 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// zonemd returns the ZONEMD record of a serial (RFC 8976, section 2.2).
+// zonemd returns the data of the ZONEMD record of a serial (RFC 8976, section 2.2).
 func zonemd(serial uint32, digest []byte) data {
 	head := append(binary.BigEndian.AppendUint32(nil, serial), dns.ZoneMDSchemeSimple, dns.ZoneMDHashAlgSHA384)
 	return newData(dns.TypeZONEMD, ttl, string(head)+string(digest))
 }
 
-// digest sets the digest of the zone: the SHA-384 of its records in canonical form and order, without the ZONEMD record
-// (RFC 8976, section 3.3; RFC 4034, section 6).
+// digest computes the digest of the zone: the SHA-384 of its records in canonical form and order, without the ZONEMD
+// record (RFC 8976, section 3.3; RFC 4034, section 6).
 func (s *snapshot) digest() (err error) {
 	all := &sorter{dir: s.dir}
 	defer func() { err = errors.Join(err, all.close()) }()
@@ -46,8 +46,8 @@ func (s *snapshot) digest() (err error) {
 	}
 }
 
-// sortRecords adds the records of the zone to a sorter. The walk has almost the right order, but for addresses, and
-// wildcards beside rare names.
+// sortRecords adds all records of the zone to a sorter. The order of a walk differs from the canonical order only for
+// addresses, and for some names beside a wildcard.
 func (s *snapshot) sortRecords(all *sorter) error {
 	zone, err := blocklist.ParseName(s.Zone)
 	if err != nil {
@@ -79,8 +79,9 @@ func (s *snapshot) sortRecords(all *sorter) error {
 	}
 }
 
-// appendRecordItem appends a record as an item that sorts in canonical order: the key of its owner, the record, and a
-// tail with the length of the key. Records of one owner and type have data of the same length.
+// appendRecordItem appends a record as an item that sorts in canonical order. It consists of the key of its owner, the
+// record, and a tail with the length of the key. This needs all records of one owner and type to have data of one
+// length.
 func appendRecordItem(dst, owner []byte, d data) item {
 	dst = appendNameKey(dst, owner)
 	length := uint16(len(dst))
@@ -88,7 +89,7 @@ func appendRecordItem(dst, owner []byte, d data) item {
 	return binary.BigEndian.AppendUint16(append(dst, 0, 0), length)
 }
 
-// splitRecord returns the key and the record of an item of appendRecordItem.
+// splitRecord returns the owner's key and the record of an item made by appendRecordItem.
 func splitRecord(it item) (key []byte, record data) {
 	n := binary.BigEndian.Uint16(it[len(it)-2:])
 	return it[:n], data(it[n : len(it)-tailSize])
