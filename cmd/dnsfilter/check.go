@@ -81,11 +81,10 @@ func printCheck(w io.Writer, f service.FileCheck) {
 	}
 }
 
-// packagedSettings is the settings file of the packages.
+// packagedSettings is the path of the settings file that the packages install.
 const packagedSettings = "/etc/dnsfilter/dnsfilter.yaml"
 
-// addSettings adds the flag for the settings file. Without it, commands about a server read that of the package, if one
-// is installed.
+// addSettings adds the flag for the settings file. Its default is the packages' settings file, if that exists.
 func addSettings(cmd *cobra.Command, path *string, usage string) {
 	cmd.Flags().StringVarP(path, "config", "c", "", usage+" (without: "+packagedSettings+", where it exists)")
 	if _, err := os.Stat(packagedSettings); err == nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
-// controlFlags select the running server and the output format.
+// controlFlags has the flags of commands to the running server: which server, and the output format.
 type controlFlags struct {
 	settings string
 	asJSON   bool
@@ -30,8 +30,8 @@ func (f *controlFlags) add(cmd *cobra.Command) {
 	addSettings(cmd, &f.settings, "settings `file` of the running server; its state folder is what counts")
 }
 
-// state returns the state folder of the running server. Mistakes elsewhere in the settings are told as a warning: they
-// are what the command may be there to find out about.
+// state returns the state folder of the running server, from the settings file. Other mistakes in that file only cause
+// a warning, because the user may be looking for them with this command.
 func (f *controlFlags) state() (string, error) {
 	if f.settings == "" {
 		return config.Default().State, nil
@@ -44,7 +44,7 @@ func (f *controlFlags) state() (string, error) {
 	return state, err
 }
 
-// ask connects to the running server and runs do.
+// ask calls do with a connection to the running server.
 func (f *controlFlags) ask(do func(*service.Control) error) error {
 	state, err := f.state()
 	if err != nil {
@@ -57,7 +57,7 @@ func (f *controlFlags) ask(do func(*service.Control) error) error {
 	return err
 }
 
-// show reads the server's status and prints it, as JSON or by the function text.
+// show prints the server's status: as JSON if --json is given, and otherwise with the function text.
 func (f *controlFlags) show(cmd *cobra.Command, text func(io.Writer, service.Status) error) error {
 	return f.ask(func(c *service.Control) error {
 		s, err := c.Status(cmd.Context())
@@ -184,8 +184,8 @@ func printList(t io.Writer, l service.ListStatus) {
 	fmt.Fprintf(t, "%s\t%s, %d entries%s\n", l.List, l.Action, l.Entries, signedText(l))
 }
 
-// printCondition prints what a person has to know about a list: its last error, the expiry of its root, its receipts,
-// its file, and what is on hold.
+// printCondition prints what an operator must know about a list: its last error, the expiry of its root, its receipts,
+// its file, a proven equivocation, and what is on hold.
 func printCondition(t io.Writer, l service.ListStatus) {
 	if l.Error != "" {
 		fmt.Fprintf(t, "\tlast error: %s\n", l.Error)
@@ -205,7 +205,7 @@ func printCondition(t io.Writer, l service.ListStatus) {
 	}
 }
 
-// printStopPage prints how many pages were shown, by list.
+// printStopPage prints the number of connections to the stop page, and how often it was shown, by list and language.
 func printStopPage(w io.Writer, page *service.StopPageStatus) {
 	if page == nil {
 		return
@@ -224,8 +224,8 @@ func printStopPage(w io.Writer, page *service.StopPageStatus) {
 	}
 }
 
-// printFile prints the file and the skipped lines of a local list, and for any list how many url entries are not
-// enforced.
+// printFile prints the file, the last fetch and the skipped lines of a local list. For any list, it prints the number
+// of url entries that are not enforced.
 func printFile(w io.Writer, l service.ListStatus) {
 	if l.File != "" {
 		fmt.Fprintf(w, "\tfile: %s\n", l.File)
@@ -244,7 +244,7 @@ func printFile(w io.Writer, l service.ListStatus) {
 	}
 }
 
-// fetchText returns from where a list was fetched, and when.
+// fetchText returns a phrase that says from where and when a list was fetched.
 func fetchText(f *service.FetchStatus) string {
 	text := "never"
 	if !f.Checked.IsZero() {
@@ -259,7 +259,7 @@ func fetchText(f *service.FetchStatus) string {
 	return text
 }
 
-// triggersText returns the numbers of rules by trigger.
+// triggersText returns the number of rules for each trigger of a policy zone, as text; empty if there are none.
 func triggersText(triggers map[string]int) string {
 	var parts []string
 	for _, trigger := range slices.Sorted(maps.Keys(triggers)) {
@@ -283,7 +283,7 @@ func urlsText(n uint64) string {
 	return fmt.Sprintf("%d url entries are NOT enforced: the DNS knows no paths; divert leads their hosts to a proxy", n)
 }
 
-// heldText returns what is on hold: a serial or a file.
+// heldText returns a phrase that says what of a list is on hold: a serial or the file.
 func heldText(l service.ListStatus) string {
 	if l.Signed {
 		return fmt.Sprintf("serial %d", l.Hold.Serial)
@@ -312,7 +312,8 @@ func receiptText(r *service.ReceiptStatus) string {
 	return text
 }
 
-// signedText returns the state of a list: its serial, and whether it is stale or on hold.
+// signedText returns the state of a list, as the end of its line: the serial of a signed list, and whether it is stale,
+// not followed, or not in force.
 func signedText(l service.ListStatus) string {
 	switch {
 	case !l.Signed && l.Hold != nil && l.Entries == 0:

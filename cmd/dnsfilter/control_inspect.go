@@ -58,7 +58,7 @@ func printCached(w io.Writer, all []service.CachedAnswer) error {
 	return t.Flush()
 }
 
-// cachedKey returns the type of a cached answer, and the bits of the queries that it is for.
+// cachedKey returns the type of a cached answer, with the bits DO and CD of the queries that it answers.
 func cachedKey(a *service.CachedAnswer) string {
 	key := a.Type
 	if a.DO {
@@ -132,7 +132,8 @@ func secondsText(s float64) time.Duration {
 	return time.Duration(s * float64(time.Second)).Round(time.Microsecond)
 }
 
-// boundText returns the bound of a histogram; 0 stands for none.
+// boundText returns the upper bound of a bucket of a histogram as text. The argument is in seconds; 0 stands for the
+// last bucket, which has no bound.
 func boundText(bound float64) string {
 	if bound == 0 {
 		return "more than all bounds"

@@ -64,7 +64,8 @@ Exit codes: 0 what happens was told; 1 failed; 2 could not tell, since nothing i
 	return cmd
 }
 
-// warnDifferent says what the running server, if there is one, has not taken over of the files that lookup reads.
+// warnDifferent warns if a server is running that has not loaded the newest settings or list files, because lookup
+// reads these files.
 func warnDifferent(cmd *cobra.Command, state string) {
 	s, err := service.NewControl(state).Status(cmd.Context())
 	if err != nil {
@@ -92,7 +93,7 @@ func parseClient(text string) (netip.Addr, error) {
 	return a, nil
 }
 
-// unsure is the error of a lookup that could not decide.
+// unsure is the error of a lookup that can't decide, because a list has nothing in force.
 type unsure struct{}
 
 // Error implements error.
@@ -103,26 +104,26 @@ func (unsure) Error() string {
 // explanation is the JSON output of lookup.
 type explanation struct {
 	Name   string `json:"name"`
-	Action string `json:"action"`       // unknown: the lookup could not decide
-	By     string `json:"by,omitempty"` // the quorum, if one decided
+	Action string `json:"action"`       // the action, or "unknown" if the lookup can't decide
+	By     string `json:"by,omitempty"` // the quorum that decided, if one did
 	*entry
-	Trigger string  `json:"trigger,omitempty"` // of the policy zone that decided; the entry is the owner of its record
-	Waits   bool    `json:"waits,omitempty"`   // earlier policy zones have triggers on the answer, which take precedence
+	Trigger string  `json:"trigger,omitempty"` // of the policy zone that decided; entry has the owner of its record
+	Waits   bool    `json:"waits,omitempty"`   // earlier policy zones may decide otherwise by the answer
 	Divert  string  `json:"divert,omitempty"`  // list whose url entries divert the host to a proxy
-	Zone    string  `json:"zone,omitempty"`    // the zone of the name for which the general upstream is not asked
+	Zone    string  `json:"zone,omitempty"`    // own zone with the name, for which the general upstream is not asked
 	Held    []entry `json:"held,omitempty"`    // all lists that have the name, if there are several
 	URLs    []entry `json:"urls,omitempty"`    // all lists with an entry for the URL itself
 
-	Forwarded bool `json:"forwarded,omitempty"` // other resolvers answer the zone
+	Forwarded bool `json:"forwarded,omitempty"` // other resolvers answer for Zone
 
 	Unserved bool     `json:"unserved,omitempty"` // the client is not served
-	Missing  []string `json:"missing,omitempty"`  // lists without anything in force
+	Missing  []string `json:"missing,omitempty"`  // lists that have nothing in force
 }
 
-// entry is the JSON form of a list's entry.
+// entry is the JSON form of an entry with its list.
 type entry struct {
 	List      string     `json:"list"`
-	File      string     `json:"file,omitempty"` // of an allow list
+	File      string     `json:"file,omitempty"` // file of an allow list
 	Entry     string     `json:"entry"`
 	Category  string     `json:"category,omitempty"`
 	Reference string     `json:"reference,omitempty"`
@@ -178,7 +179,7 @@ func printExplanation(cmd *cobra.Command, name string, e *service.Explanation, a
 	return err
 }
 
-// text returns a line with the decision, and a line for each list that has the name if there are several.
+// text returns the explanation as text: a line with the decision, and, if several lists have the name, a line for each.
 func (e explanation) text() string {
 	why := []string{"on no list"}
 	switch {

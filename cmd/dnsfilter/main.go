@@ -27,7 +27,7 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
-	exitUnsure = 2 // a lookup could not decide, as with blocklist lookup
+	exitUnsure = 2 // a lookup could not decide; the same code as of blocklist lookup
 )
 
 // run runs the command and returns its exit code.
@@ -107,7 +107,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, or a lookup could not tell.`,
 	return cmd
 }
 
-// newLog returns a log of text or JSON lines to w. Messages below the level are left out.
+// newLog returns a logger that writes lines of text or JSON to w. It drops messages below the level.
 func newLog(w io.Writer, format string, level slog.Level) (*slog.Logger, error) {
 	o := &slog.HandlerOptions{Level: level}
 	switch format {

@@ -14,7 +14,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
-// serveFlags are the flags of serve. They override the settings file.
+// serveFlags has the flags of serve. They override the settings file.
 type serveFlags struct {
 	settings  string
 	listen    []string
@@ -84,7 +84,8 @@ func (f *serveFlags) serve(cmd *cobra.Command) error {
 	return service.Run(cmd.Context(), hangups(cmd.Context()))
 }
 
-// predecessor asks the running server to release its state folder. Before, it finds out what would make this one fail.
+// predecessor asks the running server to release its state folder for this process. It first checks the settings, so
+// that the old server does not stop for a new one that fails.
 func (f *serveFlags) predecessor(ctx context.Context) (*service.Predecessor, error) {
 	s, err := f.read()
 	if err != nil {
@@ -99,7 +100,7 @@ func (f *serveFlags) predecessor(ctx context.Context) (*service.Predecessor, err
 	return service.TakeOver(ctx, s.State)
 }
 
-// passedSockets returns the sockets that systemd has passed.
+// passedSockets returns the sockets that systemd has passed to this process.
 func passedSockets() (service.Sockets, error) {
 	files := activation.Files(true)
 	return service.Sockets{Files: files, Held: len(files) > 0}, nil

@@ -4,5 +4,5 @@ package main
 
 import "os"
 
-// notifyHangup does nothing: this system has no such signal. Changed files are found without it.
+// notifyHangup does nothing: this system has no SIGHUP. The server still notices changed files by itself.
 func notifyHangup(chan<- os.Signal) {}

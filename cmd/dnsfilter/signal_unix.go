@@ -8,5 +8,5 @@ import (
 	"syscall"
 )
 
-// notifyHangup sends each SIGHUP, which asks for a reload, to c.
+// notifyHangup sends each received SIGHUP to c. The signal asks for a reload.
 func notifyHangup(c chan<- os.Signal) { signal.Notify(c, syscall.SIGHUP) }

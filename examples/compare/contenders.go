@@ -34,7 +34,7 @@ func buildSet(dir string, n int) (lookup, int64, error) {
 	}, info.Size(), err
 }
 
-// parents calls in for host and each of its parents, until in returns true.
+// parents calls in for host and then for each of its parents. It returns true as soon as in does.
 func parents(host string, in func(string) bool) bool {
 	for {
 		if in(host) {

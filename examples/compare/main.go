@@ -1,5 +1,5 @@
-// Command compare looks names and URLs up in a compiled set and in other data structures that a program could use, and
-// prints a table: time, memory and wrong answers.
+// Command compare looks names and URLs up in a compiled set, and in other data structures that a program could use
+// instead. It prints a table: time, memory and wrong answers.
 //
 //	go run . -n 1000000 -vectors safe-browsing-vectors.tsv
 package main
@@ -31,20 +31,20 @@ func main() {
 	}
 }
 
-// listed returns the i-th name of the list. An entry covers its name and all names below it.
+// listed returns the i-th name of the list. An entry covers its name and all subdomains.
 func listed(i int) string { return fmt.Sprintf("host-%x.site-%d.example", i*2654435761%1_000_003, i) }
 
-// forms are the four forms in which each name is looked up. The list covers the first two.
+// forms are the formats of the four names that are looked up for each listed name. The list covers the first two.
 var forms = [4]string{"%s", "www.%s", "not%s", "%s.test"}
 
 // lookup reports whether a host is listed.
 type lookup func(host string) bool
 
-// contender is a way to look names up.
+// contender is a data structure in the comparison.
 type contender struct {
 	name  string
 	build func(dir string, n int) (_ lookup, fileSize int64, err error)
-	urls  func(dir string, listed []vector) (lookup, error) // nil: it can't list a page
+	urls  func(dir string, listed []vector) (lookup, error) // nil: the data structure can't list URLs
 }
 
 func contenders() []contender {
@@ -60,8 +60,8 @@ func contenders() []contender {
 // result is a row of the table.
 type result struct {
 	name         string
-	heap, file   float64 // bytes an entry
-	hit, miss    float64 // ns
+	heap, file   float64 // bytes per entry
+	hit, miss    float64 // time of a lookup of a listed and of another name, in ns
 	wrong, asked int
 	urls         string // result of the URL test vectors
 }
@@ -117,7 +117,8 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// wrong looks up at most 100,000 names in all forms. It returns the number of wrong answers, and of all lookups.
+// wrong looks up at most 100,000 listed names in all forms. It returns the number of wrong answers and the number of
+// lookups.
 func wrong(find lookup, n int) (wrong, asked int) {
 	for i := 0; i < n; i += max(n/100_000, 1) {
 		for j, form := range forms {
@@ -130,8 +131,8 @@ func wrong(find lookup, n int) (wrong, asked int) {
 	return wrong, asked
 }
 
-// measure returns the nanoseconds of a lookup, on average over many names. Names are measured in small groups, and the
-// best of several rounds counts for each group: other work of the machine only adds time.
+// measure returns the average time of a lookup over many names, in nanoseconds. It measures small groups of names in
+// several rounds, and takes the fastest round of each group, because other work of the machine only adds time.
 func measure(find lookup, n int, form string) float64 {
 	const names, few, rounds = 1 << 16, 512, 20
 	hosts := make([]string, names)

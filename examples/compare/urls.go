@@ -15,11 +15,11 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// vector is a URL as somebody writes it, and its canonical form, which is the same for all spellings.
+// vector is a URL as a person may write it, with its canonical form, which all spellings of the URL have in common.
 type vector struct{ raw, canonical string }
 
-// readVectors reads a table of URLs and their canonical forms, separated by a tab, with the escapes of Go strings, such
-// as the test vectors of the Safe Browsing specification.
+// readVectors reads a table: a URL and its canonical form on each line, separated by a tab, with the escapes of Go
+// strings. The test vectors of the Safe Browsing specification have this form.
 func readVectors(path string) (all []vector, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -41,14 +41,14 @@ func readVectors(path string) (all []vector, err error) {
 	return all, lines.Err()
 }
 
-// neighbours returns pages that differ from a listed one by a letter of the path, or of the host: none of them is
-// listed.
+// neighbours returns URLs that differ from the listed one in one part, the path or the host. They are not listed.
 func (v vector) neighbours() []string {
 	page, query, _ := strings.Cut(v.canonical, "?")
 	return []string{page + "x?" + query, strings.Replace(v.canonical, "://", "://not", 1)}
 }
 
-// judge counts the vectors that are not found by their raw spelling, and the neighbours that are found by mistake.
+// judge counts the listed URLs that are not found as they are written (missed), and the neighbours that are found
+// (mistaken).
 func judge(find lookup, vectors []vector) (missed, mistaken int) {
 	for _, v := range vectors {
 		if !find(v.raw) {
@@ -82,8 +82,8 @@ func setOfURLs(dir string, vectors []vector) (lookup, error) {
 	}, err
 }
 
-// plainKey returns the key of a URL that the standard library alone gives: without scheme and port, with the host in
-// lower case.
+// plainKey returns a lookup key for a URL, made with the standard library alone: without scheme and port, with the host
+// in lower case.
 func plainKey(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 
 const listName = "it.example/demo"
 
-// agency is the publishing side: a ledger with two officers, and the origin that serves its list.
+// agency is the publishing side of the demo: a ledger with two officers, and the origin that serves its list.
 type agency struct {
 	officers []crypto.Signer
 	ledger   *publish.Ledger

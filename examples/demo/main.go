@@ -31,7 +31,7 @@ func main() {
 	}
 }
 
-// demo runs all steps. Unless once is set, it then keeps the resolver running until ctx ends.
+// demo runs all steps of the demo. Unless once is set, the resolver then keeps running until ctx ends.
 func demo(ctx context.Context, out io.Writer, list, listen string, once bool) (err error) {
 	dir, err := os.MkdirTemp("", "argine-demo-")
 	if err != nil {
@@ -65,7 +65,7 @@ func demo(ctx context.Context, out io.Writer, list, listen string, once bool) (e
 	return nil
 }
 
-// steps prints what happened, and how long it took.
+// steps prints each completed step with the time that it took.
 type steps struct {
 	out io.Writer
 	n   int

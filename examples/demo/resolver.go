@@ -28,7 +28,7 @@ a.exact.example.org. A 192.0.2.3
 unblocked.example. A 192.0.2.4
 `
 
-// resolver is the enforcing side: a store, a subscription that updates it, and a server that uses it.
+// resolver is the enforcing side of the demo: a store, a subscription that updates it, and a server that uses it.
 type resolver struct {
 	store     *blocklist.Store
 	sub       *subscribe.Subscription
@@ -120,7 +120,7 @@ func (r *resolver) show(ctx context.Context, s *steps) error {
 	return nil
 }
 
-// ask queries the resolver over a socket, and describes the answer.
+// ask queries the resolver for a name over a socket, and returns the answer in words.
 func (r *resolver) ask(ctx context.Context, name string) (string, error) {
 	m := new(dns.Msg).SetQuestion(name, dns.TypeA).SetEdns0(1232, false)
 	reply, err := dns.ExchangeContext(ctx, m, r.addr.String())

@@ -1,4 +1,4 @@
-// Command reverseproxy stands in front of a web server and refuses the URLs that a list holds, to every client alike.
+// Command reverseproxy is an HTTP proxy in front of a web server. It refuses the listed URLs, for all clients.
 //
 //	go run ./examples/reverseproxy --to http://127.0.0.1:8080 --list list.txt
 package main
@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// run serves until ctx ends.
+// run serves the proxy until ctx ends.
 func run(ctx context.Context, listen, to, list string) error {
 	target, err := url.Parse(to)
 	if err != nil {
@@ -66,7 +66,8 @@ func handler(list httpfilter.List, target *url.URL) http.Handler {
 	return httpfilter.Filter{List: list}.Handler(proxy)
 }
 
-// compile compiles a file into a set. A program with a signed list opens a store instead: see package subscribe.
+// compile compiles the file with a list into a set. A program with a signed list opens a store instead: see package
+// subscribe.
 func compile(list string) (*blocklist.Set, error) {
 	f, err := os.Open(list)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package fast makes the tests of a package cheaper. Its Prepare is called at the beginning of TestMain.
+// Package fast makes the tests of a package faster. A TestMain calls [Prepare] at its beginning.
 package fast
 
 import (
@@ -7,9 +7,10 @@ import (
 	"runtime/debug"
 )
 
-// Prepare makes the temporary folders of this process and its children in memory, unless TMPDIR is set: syncing files
-// is a third of what tests of ledgers and stores cost. Garbage is collected less often, since a test ends soon. More
-// tests run at once than there are processors, since many wait; the flag -parallel says how many.
+// Prepare puts the temporary folders of this process and its children into memory, unless TMPDIR is set: syncing files
+// takes a third of the time of tests of ledgers and stores. It also makes garbage collection rarer, since a test
+// process ends soon, and lets more tests run at once than there are processors, since many of them wait; the flag
+// -parallel overrides that number.
 func Prepare() {
 	_ = flag.Set("test.parallel", "8") // before the flags are parsed
 	if _, set := os.LookupEnv("GOGC"); !set {

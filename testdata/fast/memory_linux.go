@@ -2,8 +2,8 @@ package fast
 
 import "syscall"
 
-// memory returns a folder in memory with a GB of room, where programs may be started; empty if there is none. In
-// containers such a folder is often small, and programs may not be started there.
+// memory returns a folder in memory with at least 1 GiB of free space, from which programs may be started. It returns
+// an empty string if there is none, as in many containers.
 func memory() string {
 	const (
 		dir    = "/dev/shm"

@@ -2,5 +2,5 @@
 
 package fast
 
-// memory returns an empty string: no folder in memory is known on this system.
+// memory returns an empty string: on this system, no folder in memory is known.
 func memory() string { return "" }

@@ -1,5 +1,4 @@
-// Package freeport finds ports for tests whose servers are told where to listen. Two tests never get the same port,
-// even in two processes.
+// Package freeport finds free ports for the servers of tests. Two tests never get the same port, even in two processes.
 package freeport
 
 import (
@@ -10,15 +9,17 @@ import (
 	"time"
 )
 
-// The ports are below those that systems give to outgoing connections (Linux: from 32768 on; RFC 6335: from 49152 on),
-// so that a free port stays free until the test's server listens.
+// The range of the ports, which are reserved in blocks. It ends below the ports that systems give to outgoing
+// connections (Linux: from 32768 on; RFC 6335: from 49152 on), so that a free port stays free until the test's server
+// listens.
 const (
 	firstPort = 10_000
 	lastPort  = 32_000
 	blockSize = 100
 )
 
-// A process has blocks of ports. It listens on the first port of each, which keeps other processes out of the block.
+// The blocks of ports of this process. It listens on the first port of each block, which keeps other processes out of
+// the block.
 var (
 	mu         sync.Mutex
 	reserved   []net.Listener
@@ -47,7 +48,7 @@ func At(t testing.TB, ip string) string {
 	}
 }
 
-// reserve takes the next block whose first port is free.
+// reserve takes the next block of ports whose first port is free.
 func reserve(t testing.TB) {
 	t.Helper()
 	for port := max(firstPort, last+1); port < lastPort; port += blockSize {
@@ -60,8 +61,8 @@ func reserve(t testing.TB) {
 	t.Fatalf("no block of ports from %d to %d is free", firstPort, lastPort)
 }
 
-// isFree reports whether nothing listens at an address. It opens no socket there: a child process that is just being
-// started would have a copy of the socket, and keep the port in use for some time after the socket is closed.
+// isFree reports whether no server listens at an address. It does not listen there itself: a child process that is just
+// being started would get a copy of the socket, and the port would stay in use after the socket is closed.
 func isFree(addr string) bool {
 	c, err := net.DialTimeout("tcp", addr, time.Second)
 	if err == nil {

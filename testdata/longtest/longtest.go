@@ -1,5 +1,5 @@
-// Package longtest divides the tests into short and long ones. Every run does a few rounds of each test. The long tests
-// run only with ARGINE_LONG=1 in the environment, as .ci/run sets it.
+// Package longtest separates quick tests from long ones. Long tests, and more rounds of others, run only with
+// ARGINE_LONG=1 in the environment, which .ci/run sets.
 package longtest
 
 import (
@@ -10,7 +10,7 @@ import (
 // Wanted reports whether the long tests run.
 func Wanted() bool { return os.Getenv("ARGINE_LONG") == "1" }
 
-// Rounds returns the number of rounds, or the size, of a test: many if the long tests run, otherwise few.
+// Rounds returns the number of rounds of a test, or its size: many if the long tests run, otherwise few.
 func Rounds(few, many int) int {
 	if Wanted() {
 		return many
@@ -18,7 +18,7 @@ func Rounds(few, many int) int {
 	return few
 }
 
-// Only skips a test unless the long tests run; why says what makes it long.
+// Only skips the test unless the long tests run. The text why says what makes it long.
 func Only(t testing.TB, why string) {
 	t.Helper()
 	if !Wanted() {

@@ -11,17 +11,18 @@ import (
 	"github.com/argine-dns/argine/testdata/freeport"
 )
 
-// Agency publishes a list with the real command, at an origin that serves it over HTTP.
+// Agency publishes a list with the command blocklist. Its origin serves the list over HTTP.
 type Agency struct {
 	Root string // path of the list's root
-	URL  string // of the origin
-	Dir  string // the agency's folder, beside anna.key, her officer's key
+	URL  string // URL of the origin
+	Dir  string // the agency's folder; the officer's key, anna.key, is beside it
 
 	t                         testing.TB
 	command, dir, origin, key string
 }
 
-// NewAgency makes an agency with one officer, and starts its origin. The command is that of [Build].
+// NewAgency makes an agency with one officer, and starts its origin. The argument blocklist is the path of the command,
+// from [Build].
 func NewAgency(t testing.TB, blocklist, list string) *Agency {
 	t.Helper()
 	dir := t.TempDir()
@@ -55,7 +56,7 @@ func (a *Agency) Publish(entries ...string) {
 	a.Do("push", a.URL)
 }
 
-// Do runs the command on the agency's folder, and returns what it has printed.
+// Do runs the command blocklist on the agency's folder, and returns its output.
 func (a *Agency) Do(args ...string) string {
 	a.t.Helper()
 	return a.run(append([]string{"-C", a.Dir}, args...)...)

@@ -1,5 +1,5 @@
-// Package peers runs programs for tests: our commands, built from the tree, and programs of other people. A test is
-// skipped if such a program is not installed. All programs answer on loopback, and end with the test.
+// Package peers runs programs for tests: our commands, built from the tree, and programs of other projects. If such a
+// program is not installed, the test is skipped. All programs listen on loopback, and end with the test.
 package peers
 
 import (
@@ -21,7 +21,7 @@ import (
 )
 
 // Need skips the test unless the long tests run and all the programs are installed. It is for tests with servers of
-// other people.
+// other projects.
 func Need(t testing.TB, programs ...string) {
 	t.Helper()
 	longtest.Only(t, "it starts other programs")
@@ -38,8 +38,8 @@ func Installed(t testing.TB, programs ...string) {
 	}
 }
 
-// Build builds one of our commands, and returns its path. Unlike go build, go run links nothing that it has linked
-// before: it caches the executable, so that all tests together link each command once.
+// Build builds one of our commands, and returns the path of the executable. It uses go run, which caches linked
+// executables, while go build links each time. So all test processes together link each command once.
 func Build(t testing.TB, command string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -49,7 +49,7 @@ func Build(t testing.TB, command string) string {
 	return filepath.Join(dir, command)
 }
 
-// AwaitTCP waits up to 20 seconds until a server takes connections.
+// AwaitTCP waits up to 20 seconds until a server accepts connections at an address.
 func AwaitTCP(t testing.TB, addr string) {
 	t.Helper()
 	require.True(t, Wait(t, 20*time.Second, func() bool {
@@ -61,8 +61,8 @@ func AwaitTCP(t testing.TB, addr string) {
 // Port returns the port of an address.
 func Port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
 
-// Exchanged returns the text of a file with words exchanged, in pairs. Each word must be in the file. So a test runs
-// the content of the file, with other addresses and paths.
+// Exchanged returns the text of a file in which words are replaced: pairs has each word and its replacement. Each word
+// must be in the file. So a test can run a documented example with other addresses and paths.
 func Exchanged(t testing.TB, path string, pairs ...string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -81,7 +81,7 @@ func Write(t testing.TB, dir, name, text string) string {
 	return path
 }
 
-// Process is a program that runs.
+// Process is a program that a test has started.
 type Process struct {
 	cmd     *exec.Cmd
 	test    string
@@ -92,11 +92,12 @@ type Process struct {
 	out bytes.Buffer
 }
 
-// started has the programs that run, or that have ended without [Process.Stop].
+// started has the processes of all tests that still run, except those that the test has stopped and forgotten at its
+// end.
 var started sync.Map
 
-// Wait waits until a condition is true, and reports whether it became true in time. It fails the test at once if a
-// program that the test has started has ended by itself.
+// Wait waits at most the duration within for the condition done, and reports whether it became true. It fails the test
+// at once if a program that the test started has ended without [Process.Stop].
 func Wait(t testing.TB, within time.Duration, done func() bool) bool {
 	t.Helper()
 	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
@@ -110,7 +111,7 @@ func Wait(t testing.TB, within time.Duration, done func() bool) bool {
 	return false
 }
 
-// checkRuns fails a test that needs the program, if it has ended unasked.
+// checkRuns fails the test t if the program belongs to t and has ended without [Process.Stop].
 func (p *Process) checkRuns(t testing.TB) {
 	t.Helper()
 	select {
@@ -122,8 +123,8 @@ func (p *Process) checkRuns(t testing.TB) {
 	}
 }
 
-// Start starts a program in a folder. The program ends with the test. If the test fails, it shows the output of the
-// program.
+// Start starts a program in the folder dir. At the end of the test, the program is stopped; if the test has failed, its
+// output is logged.
 func Start(t testing.TB, dir, program string, args ...string) *Process {
 	t.Helper()
 	p := &Process{cmd: exec.Command(program, args...), test: t.Name(), done: make(chan struct{})}
@@ -144,7 +145,7 @@ func Start(t testing.TB, dir, program string, args ...string) *Process {
 	return p
 }
 
-// Write implements io.Writer, for what the program prints.
+// Write implements io.Writer. It appends to the output of the program.
 func (p *Process) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

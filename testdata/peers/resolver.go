@@ -13,7 +13,7 @@ import (
 	"github.com/argine-dns/argine/testdata/freeport"
 )
 
-// Upstream starts a resolver that answers 192.0.2.1 for every name, and returns its address.
+// Upstream starts a DNS server that answers every name with 192.0.2.1, and returns its address.
 func Upstream(t testing.TB) string {
 	t.Helper()
 	return Server(t, func(w dns.ResponseWriter, query *dns.Msg) {
@@ -41,8 +41,8 @@ func Server(t testing.TB, handle dns.HandlerFunc) string {
 	return addr
 }
 
-// Resolver starts dnsfilter, which Build has built, with a settings file whose first address is addr, and waits until
-// it answers.
+// Resolver starts the command dnsfilter, from [Build], with a settings file in which the first address is addr, and
+// waits until it answers there.
 func Resolver(t testing.TB, dnsfilter, dir, settings, addr string) *Process {
 	t.Helper()
 	p := Start(t, dir, dnsfilter, "serve", "-c", Write(t, dir, "dnsfilter-"+Port(addr)+".yaml", settings))
@@ -50,8 +50,8 @@ func Resolver(t testing.TB, dnsfilter, dir, settings, addr string) *Process {
 	return p
 }
 
-// Ask queries the A record of a name over UDP. It returns the rcode with the addresses, or the error, as text. Client
-// is the address to send from; empty: any.
+// Ask queries the A record of a name over UDP. It returns the rcode and the addresses, or the error, as text. The
+// argument client is the source address; empty: any.
 func Ask(client, addr, name string) string {
 	c := dns.Client{Timeout: 2 * time.Second}
 	if client != "" {
@@ -78,7 +78,7 @@ func Await(t testing.TB, addr, name, want string) {
 	require.Equal(t, want, got, name)
 }
 
-// Eventually waits up to 20 seconds until a text contains part.
+// Eventually waits up to 20 seconds until the result of text contains part.
 func Eventually(t testing.TB, text func() string, part string) {
 	t.Helper()
 	got := ""

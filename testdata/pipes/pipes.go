@@ -1,5 +1,5 @@
-// Package pipes has a listener in memory, for servers in a bubble of testing/synctest, where hours of waiting take no
-// time.
+// Package pipes has a listener with connections in memory, for servers in a bubble of testing/synctest, where hours of
+// waiting take no time.
 package pipes
 
 import (
@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Listener is a [net.Listener] that accepts the connections that are sent to Conns, and those that Dial makes.
+// Listener is a [net.Listener] in memory. It accepts the connections that Dial makes, and those that are sent to Conns.
 type Listener struct {
 	Conns  chan net.Conn
 	closed chan struct{}
@@ -21,7 +21,8 @@ func Listen() *Listener {
 	return l
 }
 
-// Dial returns the client's end of a connection that Accept has returned. It fails with [net.ErrClosed].
+// Dial connects to the listener. It waits until Accept takes the connection, and returns the client's end. It fails
+// with [net.ErrClosed].
 func (l *Listener) Dial() (net.Conn, error) {
 	client, server := net.Pipe()
 	select {

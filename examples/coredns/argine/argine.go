@@ -26,7 +26,7 @@ import (
 
 const name = "argine"
 
-// Plugin is a link in the chain of a server block.
+// Plugin is the plugin in the chain of one server block.
 type Plugin struct {
 	Next   plugin.Handler
 	Filter *dnsfilter.Filter

@@ -22,7 +22,7 @@ func init() { plugin.Register(name, setup) } // the way that CoreDNS has
 type settings struct {
 	state  string
 	lists  []subscribe.Config
-	files  map[string]string // by list name
+	files  map[string]string // path of the file, by list name
 	order  []string          // list names in the order of their lines: the first list that blocks decides
 	rule   dnsfilter.Rule
 	policy dnsfilter.Policy
@@ -53,8 +53,8 @@ func setup(c *caddy.Controller) error {
 	return nil
 }
 
-// start reads the files. It starts the subscriptions when the server starts. Lists that are in the store already are
-// enforced at once.
+// start reads the operator's files, and has the subscriptions start when the server starts. Signed lists that are
+// already in the store are enforced at once.
 func (s *settings) start(ctx context.Context, store *blocklist.Store, c *caddy.Controller) error {
 	for list, path := range s.files {
 		if err := load(store, list, path); err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// stores are the open stores by folder. When CoreDNS reloads, the new chain of plugins starts before the old one ends.
-// A store can have only one owner, so both chains share it. No query finds an empty store.
+// stores has the open stores, by folder. When CoreDNS reloads, the new chain of plugins starts before the old one ends.
+// A store can have only one owner, so both chains share it, and no query finds an empty store.
 var stores = struct {
 	sync.Mutex
 	open map[string]*shared
