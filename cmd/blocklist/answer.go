@@ -12,8 +12,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// answerJSON is the answer to one line. If the lookup failed, the answer has no "listed": a failure must not be read as
-// false.
+// answerJSON is the answer to one line. If the lookup failed, it has no field "listed", so that no program takes the
+// failure for "not listed".
 type answerJSON struct {
 	Query  string `json:"query"`
 	Listed *bool  `json:"listed,omitempty"`
@@ -22,7 +22,7 @@ type answerJSON struct {
 	*entryJSON
 }
 
-// answerJSONLines answers each line of standard input until its end.
+// answerJSONLines answers each line of standard input with a line of JSON, until the input or ctx ends.
 func (a *app) answerJSONLines(ctx context.Context, in *input, path string) error {
 	s, err := a.openSource(ctx, in, path)
 	if err != nil {
@@ -35,8 +35,8 @@ func (a *app) answerJSONLines(ctx context.Context, in *input, path string) error
 	return untilEnd(ctx, func() error { return lineLookup{s}.run(a.stdin, a.stdout) })
 }
 
-// untilEnd runs a function that reads standard input. untilEnd returns when ctx ends, even if the function still
-// blocks.
+// untilEnd calls run, which reads standard input, and returns its error. If ctx ends first, untilEnd returns at once,
+// while run may still block.
 func untilEnd(ctx context.Context, run func() error) error {
 	end := make(chan error, 1)
 	go func() { end <- run() }()
@@ -48,10 +48,10 @@ func untilEnd(ctx context.Context, run func() error) error {
 	}
 }
 
-// lineLookup answers lines with lookups in lists that may change.
+// lineLookup looks up the text in each line. The lists may change meanwhile.
 type lineLookup struct{ lists lists }
 
-// run answers each line with a line of JSON.
+// run answers each line of in with a line of JSON on out.
 func (s lineLookup) run(in io.Reader, out io.Writer) error {
 	return answerLines(in, out, func(w io.Writer, line string, err error) error {
 		answer := answerJSON{}
@@ -67,8 +67,8 @@ func (s lineLookup) run(in io.Reader, out io.Writer) error {
 	})
 }
 
-// answerLines calls answer for each line, and flushes the answers when no further line is buffered. For a line that is
-// too long, answer gets its beginning and [blocklist.ErrTooLarge].
+// answerLines calls answer for each line of in. It flushes the output when no further line is buffered, so that no
+// answer waits for the next line. For a line that is too long, answer gets its beginning and [blocklist.ErrTooLarge].
 func answerLines(in io.Reader, out io.Writer, answer func(w io.Writer, line string, err error) error) error {
 	r, w := bufio.NewReaderSize(in, blocklist.MaxLine), bufio.NewWriter(out)
 	for {

@@ -13,10 +13,10 @@ import (
 // app has the state that all commands share.
 type app struct {
 	stdin  io.Reader
-	stdout io.Writer // only for data
+	stdout io.Writer // only for data; messages go to stderr
 	stderr io.Writer
 	dir    string        // the agency's folder, from -C
-	ending ending        // for --json
+	ending ending        // printed at the end, with --json
 	wait   time.Duration // from --wait
 
 	clockIsRight bool // from --clock-is-right
@@ -27,7 +27,7 @@ func (a *app) printf(format string, args ...any) {
 	fmt.Fprintln(a.stderr, visible(fmt.Sprintf(format, args...)))
 }
 
-// waiting says who has the lock that a command waits for.
+// waiting prints that the command waits for the process h, which has the lock.
 func (a *app) waiting(h publish.Holder) { a.printf("waiting up to %s for %s", a.wait, h) }
 
 // withLedger opens the agency's folder, runs do, and closes the folder.

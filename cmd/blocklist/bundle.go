@@ -37,7 +37,7 @@ A file can't prove that no newer release exists.`,
 	return cmd
 }
 
-// deliverToFile returns a transport that writes a bundle to a file.
+// deliverToFile returns a transport that writes the bundle of a release to a file, in place of a push.
 func deliverToFile(path string) publish.Transport {
 	return func(_ context.Context, _ string, bundle io.Reader) error {
 		return writeFile(path, func(w io.Writer) error {

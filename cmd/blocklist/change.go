@@ -75,8 +75,8 @@ func parseEntries(lines []string) ([]blocklist.Entry, error) {
 	return entries, nil
 }
 
-// withMeant adds to the error about a line the argument that was probably meant, quoted for a shell. The suggestion in
-// the error itself ends in a question mark, which would be copied as part of a URL.
+// withMeant adds a hint to the error about a line: the argument that the user probably meant, quoted for a shell. The
+// error itself also suggests it, but as a question: the question mark would be copied as part of a URL.
 func withMeant(err error, line string) error {
 	entry := (*blocklist.EntryError)(nil)
 	if !errors.As(err, &entry) || entry.Meant == "" {

@@ -11,13 +11,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/buildinfo"
 )
 
-// group is a part of the list of commands in the help.
+// group is a section of the list of commands in the help.
 type group struct {
 	title    string
 	commands []*cobra.Command
 }
 
-// groups are the commands, in the order in which an agency needs them.
+// groups returns all commands, in the order in which an agency needs them.
 func (a *app) groups() []group {
 	return []group{
 		{"Begin: keys, origin, list", []*cobra.Command{
@@ -104,7 +104,7 @@ Environment: BLOCKLIST_DIR is the agency's folder, and BLOCKLIST_AUTHOR the auth
 	return root
 }
 
-// ledgerFlags adds the flags of all commands that open the agency's folder.
+// ledgerFlags adds the flags that all commands with the agency's folder have.
 func (a *app) ledgerFlags(root *cobra.Command) {
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.dir, "directory", "C", cmp.Or(os.Getenv(dirVariable), "."), "the agency's `DIR`")

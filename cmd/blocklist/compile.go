@@ -43,7 +43,7 @@ per entry. It is not signed: ship it only as a part of the program that uses it.
 	return cmd
 }
 
-// compileTo writes a set to a file, and opens it once to check the result.
+// compileTo compiles a list into a set in a file, and opens the set once to check it.
 func (a *app) compileTo(path string, l namedEntries) error {
 	if err := blocklist.BuildSet(path, l.name, l.entries); err != nil {
 		return err

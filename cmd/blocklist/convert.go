@@ -90,7 +90,7 @@ of this file has a domain and the name of its platform, which counts for the dom
 	return cmd
 }
 
-// jsonFormat is the export format with one JSON entry a line.
+// jsonFormat is the name of the export format with one JSON entry per line.
 const jsonFormat = "json"
 
 // output has the options for writing a list in a format.
@@ -100,7 +100,7 @@ type output struct {
 	o        formats.WriteOptions
 }
 
-// flags adds the flags. The flag for the format has the given name, and alias as a second name.
+// flags adds the flags to a command. The flag for the format has the given name; alias is a second name for it.
 func (out *output) flags(cmd *cobra.Command, name, alias string, writable []formats.Format) {
 	out.writable = writable
 	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, given string) pflag.NormalizedName {
@@ -116,7 +116,7 @@ func (out *output) flags(cmd *cobra.Command, name, alias string, writable []form
 	cmd.Flags().BoolVar(&out.o.SkipExpiring, "skip-expiring", false, "leave out entries that will expire, if the format has no expiry")
 }
 
-// write writes entries to standard output.
+// write writes entries to standard output, in the format of the flags.
 func (out *output) write(a *app, entries iter.Seq2[blocklist.Entry, error]) error {
 	format := formats.Format(out.format)
 	if !slices.Contains(formats.Writable(), format) {
@@ -131,7 +131,7 @@ func (out *output) write(a *app, entries iter.Seq2[blocklist.Entry, error]) erro
 	})
 }
 
-// printWritten prints how many entries were written, and which entries or expiries were left out.
+// printWritten prints the number of written entries, and which entries or expiries were left out.
 func (a *app) printWritten(w formats.Written, skipExpiring bool) {
 	a.printf("written: %s", plural(uint64(w.Entries), "entry", "entries"))
 	if w.Covered > 0 {

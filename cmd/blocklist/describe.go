@@ -14,10 +14,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// maxShown is the maximum number of changed lines that are printed. The others are only counted.
+// maxShown is the maximum number of changed lines, findings or operations that are printed; further ones are only
+// counted.
 const maxShown = 20
 
-// describe prints the pending root or release in words.
+// describe prints a summary of the pending root, release or urgent orders.
 func (a *app) describe(p *publish.Pending) {
 	a.printf("%s", p.What())
 	if p.Number > 0 {
@@ -53,7 +54,7 @@ func (a *app) describe(p *publish.Pending) {
 	a.printf("  signatures   %s", signatures(p))
 }
 
-// describeOrders prints pending urgent orders in words.
+// describeOrders prints a summary of pending urgent orders.
 func (a *app) describeOrders(p *publish.Pending) {
 	left := strings.TrimSuffix(max(time.Until(p.Expires), 0).Round(time.Minute).String(), "0s")
 	a.printf("  end          %s, in %s", p.Expires.Format(time.RFC3339), left)
@@ -65,7 +66,8 @@ func (a *app) describeOrders(p *publish.Pending) {
 	a.printf("  signatures   %s", signatures(p))
 }
 
-// printOperations prints the author and reason of a release's operations, up to a limit.
+// printOperations prints author and reason of the operations in a release. The limit is the maximum number of printed
+// lines.
 func (a *app) printOperations(operations iter.Seq2[publish.Operation, error], limit int) error {
 	var shown []string
 	var n uint64
@@ -87,7 +89,8 @@ func (a *app) printOperations(operations iter.Seq2[publish.Operation, error], li
 	return nil
 }
 
-// printChanges counts changes and prints the first [maxShown]. All is the command that prints every change.
+// printChanges prints the number of changes and the first [maxShown] of them. The argument all is the command that
+// prints every change.
 func (a *app) printChanges(changes iter.Seq2[blocklist.Change, error], all string) error {
 	var added, removed uint64
 	var shown []string
@@ -120,7 +123,7 @@ func (a *app) printChanges(changes iter.Seq2[blocklist.Change, error], all strin
 	return nil
 }
 
-// signatures returns who has signed and how many must sign.
+// signatures returns the text about the signatures on pending metadata: who has signed, and how many must sign.
 func signatures(p *publish.Pending) string {
 	text := quorum(&p.Signatures)
 	if p.Before != nil {
@@ -149,7 +152,7 @@ func operationText(o publish.Operation) string {
 	return fmt.Sprintf("%-4d  %.12s  %s  %-11s  %-10s  %s", o.ID, o.Hash, o.Time.Format(time.RFC3339), o.Kind, lines, causeText(o))
 }
 
-// causeText returns the author, the reason and the reference of an operation.
+// causeText returns the author, the reason and the reference of an operation as one text.
 func causeText(o publish.Operation) string {
 	return whyText(o.Author, o.Reason, publish.StatedReference(o))
 }
@@ -173,10 +176,10 @@ const (
 	maxLine   = 4000 // of an entry with its attributes
 )
 
-// changeLine returns a change as a line for people.
+// changeLine returns a change as a shortened line, for output that people read.
 func changeLine(c blocklist.Change) string { return shortened(changeText(c), maxLine) }
 
-// shortened cuts a text after at most the given number of bytes. It adds the length of the rest.
+// shortened cuts a text after at most most bytes, and adds the length of the rest.
 func shortened(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -185,8 +188,8 @@ func shortened(text string, most int) string {
 	return fmt.Sprintf("%s... (%s more bytes)", shown, thousands(uint64(len(text)-len(shown))))
 }
 
-// showPending prints the whole pending root, release or urgent orders to standard output. Readers returns the
-// recipients of a confidential list.
+// showPending prints the whole pending root, release or urgent orders to standard output. The function readers returns
+// the recipients of a confidential list.
 func (a *app) showPending(p *publish.Pending, operations iter.Seq2[publish.Operation, error],
 	readers func() (publish.Recipients, error),
 	changes iter.Seq2[blocklist.Change, error], asJSON bool,
@@ -225,7 +228,7 @@ func (a *app) showPending(p *publish.Pending, operations iter.Seq2[publish.Opera
 	})
 }
 
-// printReaders prints who can read a release of a confidential list.
+// printReaders prints who can read a pending release, if the list is confidential.
 func (a *app) printReaders(p *publish.Pending, readers func() (publish.Recipients, error)) error {
 	if !p.Confidential {
 		return nil
@@ -237,7 +240,7 @@ func (a *app) printReaders(p *publish.Pending, readers func() (publish.Recipient
 	return err
 }
 
-// printFindings prints the findings of the guards, up to a limit.
+// printFindings prints the findings of the guards, at most limit of them, and the number of the others.
 func (a *app) printFindings(r guard.Report, limit int) {
 	shown := r.Findings[:min(len(r.Findings), limit)]
 	for _, f := range shown {
@@ -248,7 +251,8 @@ func (a *app) printFindings(r guard.Report, limit int) {
 	}
 }
 
-// printResult prints the counts of a change, and what happened to the orders of entries, see [app.printOrders].
+// printResult prints the counts of a change, and what changed about the orders of entries. The argument came is that of
+// [app.printOrders].
 func (a *app) printResult(r publish.ChangeResult, came bool) {
 	a.printOrders(r, came)
 	text := fmt.Sprintf("%s added, %s changed, %s removed, %s as before", thousands(r.Added), thousands(r.Changed), thousands(r.Removed), thousands(r.Unchanged))
@@ -268,7 +272,7 @@ func (a *app) printResult(r publish.ChangeResult, came bool) {
 	}
 }
 
-// printNext prints the next step if there are enough signatures.
+// printNext prints the next step after signing, if enough officers have signed.
 func (a *app) printNext(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
 	a.result(p)
 	switch {

@@ -80,7 +80,7 @@ func (a *app) serveDesk(ctx context.Context, f deskFlags) error {
 	return d.Serve(ctx, listener)
 }
 
-// deskOptions returns the options of the desk.
+// deskOptions returns the options of the desk that the flags stand for.
 func (a *app) deskOptions(f deskFlags) (o desk.Options, err error) {
 	version, _, _ := strings.Cut(buildinfo.Text(), "\n")
 	o = desk.Options{
@@ -103,7 +103,7 @@ func (a *app) deskOptions(f deskFlags) (o desk.Options, err error) {
 	return o, nil
 }
 
-// outside sets the options about the origin and the platforms.
+// outside sets those options of the desk that are about the origin, the receipts and the platforms.
 func (a *app) outside(f deskFlags, o *desk.Options) error {
 	if f.pushTo != "" {
 		if err := checkOrigin(f.pushTo); err != nil {
@@ -124,7 +124,8 @@ func (a *app) outside(f deskFlags, o *desk.Options) error {
 	return err
 }
 
-// prepareForDesk sets how changes of the desk wait for other commands.
+// prepareForDesk prepares a ledger that the desk has opened: how long its changes wait for the lock, and whether a
+// doubted clock counts as right. It warns if other accounts can read the list.
 func (a *app) prepareForDesk(l *publish.Ledger) {
 	l.SetWait(a.wait, nil)
 	if command := l.Exposed(); command != "" {
@@ -133,7 +134,8 @@ func (a *app) prepareForDesk(l *publish.Ledger) {
 	l.ConfirmClock(func(error) bool { return a.clockIsRight })
 }
 
-// checkPlace fails if the flags would make the desk trust people whom no flag names.
+// checkPlace fails if the flags would make the desk reachable without authentication: only a proxy with --user-header,
+// or a loopback address, is allowed.
 func (f deskFlags) checkPlace() error {
 	host, _, err := net.SplitHostPort(f.listen)
 	if err != nil {

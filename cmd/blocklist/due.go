@@ -13,12 +13,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// dueOrder is an order whose expiry or review date has passed or comes soon, or a count of waiting proposals.
+// dueOrder is an order whose expiry or review date is due, or, without an order, the number of proposals that wait for
+// a decision.
 type dueOrder struct {
-	Date      time.Time  `json:"date"` // expiry or review date; of proposals: when the oldest was received
-	What      string     `json:"what"` // review, expires or expired; of proposals check or confirm
+	Date      time.Time  `json:"date"` // expiry or review date; for proposals: when the oldest was received
+	What      string     `json:"what"` // review, expires or expired; for proposals: check or confirm
 	Order     *entryJSON `json:"order,omitempty"`
-	Proposals uint64     `json:"proposals,omitempty"` // how many wait for this decision
+	Proposals uint64     `json:"proposals,omitempty"` // number of proposals that wait for this decision
 }
 
 func (d dueOrder) String() string {
@@ -67,8 +68,8 @@ oldest was received. They do not change the exit code.`,
 	return cmd
 }
 
-// dueOrders returns the orders that are due up to a time, sorted by date and target. An order may appear twice: for its
-// expiry and for its review.
+// dueOrders returns the orders whose expiry or review date is at or before a time, sorted by date and target. An order
+// with both appears twice.
 func dueOrders(ctx context.Context, l *publish.Ledger, until time.Time) (due []dueOrder, err error) {
 	now := time.Now()
 	for o, err := range l.Due(ctx, until) {
@@ -92,7 +93,7 @@ func dueOrders(ctx context.Context, l *publish.Ledger, until time.Time) (due []d
 	return due, nil
 }
 
-// waitingProposals counts the proposals that wait for a first and for a second decision.
+// waitingProposals counts the proposals that wait to be checked, and those that wait to be confirmed.
 func waitingProposals(ctx context.Context, l *publish.Ledger) (all []dueOrder, err error) {
 	counts, err := proposal.Counts(ctx, l)
 	if err != nil {

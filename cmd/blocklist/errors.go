@@ -18,7 +18,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// Exit codes. outcomes says what each means.
+// Exit codes. Function outcomes says what each code means.
 const (
 	exitDone = iota
 	exitFailed
@@ -30,18 +30,18 @@ const (
 	exitBusy
 	exitUnavailable
 	exitRefused
-	exitInterrupted = 130 // as shells report an interrupt
+	exitInterrupted = 130 // the code with which shells report an interrupt
 )
 
-// outcome is an exit code, what it means, and the errors that lead to it.
+// outcome is an exit code, its meaning, and the errors that lead to it.
 type outcome struct {
 	code       int
 	name, text string
 	errs       []error
 }
 
-// outcomes is the table of exit codes. If an error fits several outcomes, the first one counts. A refusal comes before
-// an unreachable origin, because the error of several origins may have both.
+// outcomes returns the table of exit codes. If an error fits several outcomes, the first one counts. A refusal comes
+// before an unreachable origin, because an error about several origins may include both.
 func outcomes() []outcome {
 	return []outcome{
 		{exitDone, "done", "done; of lookup: listed", nil},
@@ -84,7 +84,7 @@ func outcomeOf(err error) outcome {
 	return with(exitFailed)
 }
 
-// exitCodes is the help topic with the table of exit codes.
+// exitCodes returns the help topic with the table of exit codes.
 func exitCodes() *cobra.Command {
 	all := outcomes()
 	slices.SortFunc(all, func(a, b outcome) int { return cmp.Compare(a.code, b.code) })
@@ -96,7 +96,7 @@ func exitCodes() *cobra.Command {
 	return &cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: text.String()}
 }
 
-// end reports how a command ended, and returns the exit code.
+// end prints the error of a command, and, with --json, its ending. It returns the exit code.
 func (a *app) end(cmd *cobra.Command, err error) int {
 	o := outcomeOf(err)
 	if e := (exitError{}); errors.As(err, &e) {
@@ -117,7 +117,7 @@ func (a *app) end(cmd *cobra.Command, err error) int {
 	return o.code
 }
 
-// exitError ends the program with an exit code. The wrapped error is printed unless it is nil.
+// exitError ends the program with an exit code. The wrapped error is printed; it may be nil.
 type exitError struct {
 	code int
 	err  error
@@ -126,7 +126,7 @@ type exitError struct {
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d: %v", e.code, e.err) }
 func (e exitError) Unwrap() error { return e.err }
 
-// hinted is an error with a hint on how to fix it.
+// hinted is an error with a hint on how to correct it.
 type hinted struct {
 	error
 	hint string
@@ -138,7 +138,7 @@ func withHint(err error, format string, args ...any) error {
 	return hinted{err, fmt.Sprintf(format, args...)}
 }
 
-// usageError is an error for a wrong command line. Its hint names the command, see [app.end].
+// usageError is an error for a wrong command line. [app.end] adds the hint with the name of the command.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
@@ -148,7 +148,7 @@ func usage(format string, args ...any) error {
 	return exitError{exitUsage, usageError{fmt.Errorf(format, args...)}}
 }
 
-// args wraps a check of arguments, so that its error counts as wrong usage.
+// args returns the check of arguments with an error that counts as wrong usage.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
@@ -158,7 +158,7 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// report prints an error, and how to fix it if that is known.
+// report prints an error, with the findings of the guards and a hint if it has them.
 func (a *app) report(err error) {
 	a.printf("blocklist: error: %v", err)
 	if held := (*guard.HeldError)(nil); errors.As(err, &held) {

@@ -32,7 +32,7 @@ func readAtMost(path string, limit int64) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// notURL fails if a URL is given instead of a file.
+// notURL fails if the user gave a URL where a path is needed.
 func notURL(path string) error {
 	if !strings.Contains(path, "://") {
 		return nil
@@ -41,7 +41,7 @@ func notURL(path string) error {
 		"fetch it first, then name the file: curl -fo FILE URL")
 }
 
-// writeFile replaces a file, and lets everyone read it.
+// writeFile replaces a file atomically, with a mode that lets all accounts read it.
 func writeFile(path string, write func(io.Writer) error) error {
 	return writeFileMode(path, 0o644, write)
 }
@@ -59,7 +59,8 @@ func writeFileMode(path string, mode os.FileMode, write func(io.Writer) error) e
 	return os.Rename(f.Name(), path)
 }
 
-// writeOut writes to a temporary file first, and copies it to standard output on success. A partial list would mislead.
+// writeOut calls write with a temporary file, and copies the file to standard output only if write succeeds: a partial
+// list would mislead.
 func (a *app) writeOut(write func(io.Writer) error) error {
 	f, err := os.CreateTemp("", "blocklist-*")
 	if err != nil {

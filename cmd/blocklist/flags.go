@@ -15,13 +15,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// Environment variables that stand in for flags.
+// Environment variables that set the defaults of flags.
 const (
 	dirVariable    = "BLOCKLIST_DIR"
 	authorVariable = "BLOCKLIST_AUTHOR"
 )
 
-// required makes flags mandatory. Missing ones are wrong usage.
+// required makes flags mandatory. If one is missing, the error counts as wrong usage.
 func required(cmd *cobra.Command, names ...string) {
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -42,8 +42,8 @@ func required(cmd *cobra.Command, names ...string) {
 	}
 }
 
-// withoutLedger makes a command refuse and hide the flags of the ledger. Such a command reads no ledger, or takes its
-// folder as an argument.
+// withoutLedger makes a command refuse the flags of the ledger, and hides them. Such a command needs no ledger, or
+// takes its folder as an argument.
 func withoutLedger(cmd *cobra.Command) *cobra.Command {
 	for name, short := range map[string]string{"directory": "C", "wait": "", "clock-is-right": ""} {
 		flag := cmd.PersistentFlags().VarPF(refusedFlag{}, name, short, "")
@@ -66,7 +66,7 @@ func (refusedFlag) String() string { return "" }
 // Type implements pflag.Value.
 func (refusedFlag) Type() string { return "" }
 
-// authorFlag adds --author. The default is from the environment, else the user name of the current account.
+// authorFlag adds --author. Its default is from the environment, or else the user name of the current account.
 func authorFlag(cmd *cobra.Command, author *string) {
 	name := os.Getenv(authorVariable)
 	if u, err := user.Current(); name == "" && err == nil {
@@ -82,7 +82,7 @@ func causeFlags(cmd *cobra.Command, c *publish.Audit) {
 	cmd.Flags().StringVar(&c.Reference, "ref", "", "the reference of the order or decision, a `TEXT` for the ledger and the entries")
 }
 
-// attributeFlags are attributes for the entries that lack them.
+// attributeFlags has attributes for entries that do not have them in their own line.
 type attributeFlags struct {
 	category        string
 	expires, review timeFlag
@@ -94,7 +94,7 @@ func (f *attributeFlags) add(cmd *cobra.Command) {
 	cmd.Flags().Var(&f.review, "review", "the `DATE` at which a person reviews the order, in the same form")
 }
 
-// fill sets the attributes that e lacks.
+// fill returns the entry e with the attributes that it lacks.
 func (f *attributeFlags) fill(e blocklist.Entry, reference string) blocklist.Entry {
 	e.Attributes = e.Or(blocklist.Attributes{
 		Category: f.category, Reference: reference, Expires: f.expires.Time, Review: f.review.Time,
@@ -102,7 +102,7 @@ func (f *attributeFlags) fill(e blocklist.Entry, reference string) blocklist.Ent
 	return e
 }
 
-// check fails if an entry with these attributes would not be readable as a line. It runs once for all entries.
+// check fails if these attributes are not valid in the line of an entry. One check is enough for all entries.
 func (f *attributeFlags) check(reference string) error {
 	var example blocklist.Entry
 	example, err := blocklist.ParseEntry("example.com")
@@ -115,7 +115,7 @@ func (f *attributeFlags) check(reference string) error {
 	return nil
 }
 
-// timeFlag is a flag for a day, a time, or a number of days from now.
+// timeFlag is a flag for a point in time: a day, a time, or a number of days from now.
 type timeFlag struct{ time.Time }
 
 // Set implements pflag.Value.
@@ -163,13 +163,13 @@ func readKeyFiles(paths []string) (keys []string, err error) {
 	return keys, nil
 }
 
-// urgentFlags adds the flags for the limits of urgent orders in a root.
+// urgentFlags adds the flags for a root's limits on urgent orders.
 func urgentFlags(cmd *cobra.Command, u *publish.UrgentLimits) {
 	cmd.Flags().IntVar(&u.Entries, "urgent-entries", 0, "up to `N` targets that one officer alone may list on top of a release (default: none)")
 	cmd.Flags().IntVar(&u.Hours, "urgent-hours", 0, "an urgent order lasts at most `N` hours, up to 24 (default: 24)")
 }
 
-// completeUrgent fills in the hours of urgent orders, if they are allowed without a limit of their own.
+// completeUrgent sets the default limit of 24 hours if urgent orders are allowed and --urgent-hours is not given.
 func completeUrgent(cmd *cobra.Command, u *publish.UrgentLimits) error {
 	switch {
 	case cmd.Flags().Changed("urgent-hours") && !cmd.Flags().Changed("urgent-entries"):
@@ -180,7 +180,7 @@ func completeUrgent(cmd *cobra.Command, u *publish.UrgentLimits) error {
 	return nil
 }
 
-// overrideFlag adds --override.
+// overrideFlag adds --override, the reason to override the guards.
 func overrideFlag(cmd *cobra.Command, why *string) {
 	cmd.Flags().StringVar(why, "override", "", "why the guards are overridden, a `TEXT` that is recorded")
 }

@@ -110,7 +110,7 @@ func (f *guardFlags) change(s *publish.GuardSettings) error {
 // guardJSON is the JSON output of guard.
 type guardJSON struct {
 	BuiltIn   bool          `json:"built_in"`
-	Protected int           `json:"protected"` // without the built-in names
+	Protected int           `json:"protected"` // number of protected names, without the built-in ones
 	Popular   int           `json:"popular"`
 	MaxGrowth float64       `json:"max_growth"`
 	MaxShrink float64       `json:"max_shrink"`

@@ -80,7 +80,7 @@ func (a *app) printHistory(all []*publish.EntryHistory) error {
 	return nil
 }
 
-// effectText says in words how subscribers treat an entry.
+// effectText returns the text that says how subscribers treat an entry.
 func effectText(e publish.Effect) string {
 	what := "in force"
 	if e.Monitor {
@@ -114,7 +114,7 @@ func effectText(e publish.Effect) string {
 	return text
 }
 
-// effectBy names the urgent order or the serial that has caused a state, or returns an empty string.
+// effectBy returns the text for the cause of a state: the urgent order or the serial. It may be empty.
 func effectBy(e publish.Effect) string {
 	switch {
 	case e.Urgent:
@@ -125,7 +125,7 @@ func effectBy(e publish.Effect) string {
 	return ""
 }
 
-// waitsText says in words which steps are missing until a decision takes effect.
+// waitsText returns the text for what a decision waits for before it takes effect.
 func waitsText(e publish.Effect) string {
 	switch {
 	case e.Waits == publish.WaitsRelease:
@@ -156,7 +156,7 @@ func printEvent(w io.Writer, e publish.EntryEvent) {
 	fmt.Fprintln(w)
 }
 
-// eventText returns what happened in words.
+// eventText returns the text for the change in an event.
 func eventText(e publish.EntryEvent) string {
 	switch e.Change {
 	case publish.ChangeOrders:
@@ -169,7 +169,7 @@ func eventText(e publish.EntryEvent) string {
 	return e.Change
 }
 
-// eventLines returns the lines that an event changed.
+// eventLines returns the changed lines of an event, for output: those of orders, and the published line.
 func eventLines(e publish.EntryEvent) (lines []string) {
 	for _, part := range []struct {
 		sign  string

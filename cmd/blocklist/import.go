@@ -25,7 +25,7 @@ type input struct {
 	flag                string // name of the flag for the format
 }
 
-// flags adds the flags. The flag for the format has the given name.
+// flags adds the flags to a command. The flag for the format has the given name.
 func (in *input) flags(cmd *cobra.Command, name string) {
 	in.flag = name
 	cmd.Flags().StringVar(&in.format, name, string(formats.Auto), "the `FORMAT`: "+list(formats.Readable()))
@@ -35,7 +35,7 @@ func (in *input) flags(cmd *cobra.Command, name string) {
 	cmd.Flags().StringArrayVar(&in.columns, "column", nil, "read a column of a table as another one, as `NAME=COLUMN`, such as Website=url; once for each")
 }
 
-// tableHelp says which names the columns of a table have.
+// tableHelp returns the help text about the names of columns in tables.
 func tableHelp() string {
 	return `A table (CSV) needs a header. What is listed is in a column with one of the names ` + strings.Join(formats.TargetColumns()[:7], ", ") + `,
 ` + strings.Join(formats.TargetColumns()[7:], ", ") + `. Others that are read: category, ref, status, added, expires, review, valid_from, removed, active. For a column
@@ -43,7 +43,7 @@ with another name, --column says which of these it is: --column Website=url --co
 --column Note=ignore, it says nothing about its row.`
 }
 
-// parseColumns parses the flags --column.
+// parseColumns parses the values of the flags --column.
 func parseColumns(texts []string) (map[string]string, error) {
 	columns := map[string]string{}
 	for _, text := range texts {
@@ -64,7 +64,7 @@ func list(all []formats.Format) string {
 	return strings.Join(words, ", ")
 }
 
-// open opens a list in a file, or on standard input for "-".
+// open opens a list in a file; "-" is standard input. Call the returned function when done.
 func (in *input) open(a *app, path string) (*formats.Reader, func(), error) {
 	o := formats.Options{Origin: in.zone, StopPage: in.stopPage, Name: path}
 	var err error
@@ -92,7 +92,7 @@ func (in *input) open(a *app, path string) (*formats.Reader, func(), error) {
 	return r, done, nil
 }
 
-// openInput opens a file, or standard input for "-".
+// openInput opens a file; "-" is standard input. Call done when done with the reader.
 func (a *app) openInput(path string) (r io.Reader, done func(), err error) {
 	if path == "-" {
 		return a.stdin, func() {}, nil
@@ -119,16 +119,16 @@ func parseScope(text string) (blocklist.Scope, error) {
 	return 0, usage("scope %q: it is domain or host", text)
 }
 
-// printReport prints the format, the counts, and the skipped lines of a list.
+// printReport prints how a list was read: its format, the counts, and the skipped lines.
 func (a *app) printReport(r formats.Report) {
 	a.printRead(r)
 	a.printSkipped(r.Skipped, false)
 }
 
-// fileResult is the JSON form of what a command did with the entries of a file.
+// fileResult is the JSON form of what a command changed by the entries of a file.
 type fileResult struct {
 	publish.ChangeResult
-	Missing uint64    `json:"missing,omitempty"` // entries to be removed that are not on the list
+	Missing uint64    `json:"missing,omitempty"` // entries to be removed that were not on the list
 	Read    *fileRead `json:"read,omitempty"`
 }
 
@@ -137,16 +137,16 @@ type fileRead struct {
 	Format  formats.Format `json:"format"`
 	Lines   int            `json:"lines"`
 	Entries int            `json:"entries"`
-	URLs    int            `json:"urls,omitempty"` // url entries among them, which DNS alone can't enforce
+	URLs    int            `json:"urls,omitempty"` // number of url entries, which DNS alone can't enforce
 	Skipped []skippedLines `json:"skipped,omitempty"`
 }
 
-// skippedLines are the lines that are not listed for one reason.
+// skippedLines are the lines that were skipped for one reason.
 type skippedLines struct {
 	Reason string `json:"reason"`
 	Count  int    `json:"count"`
-	Lines  []int  `json:"lines"`  // numbers of the first ones, at most 100
-	Missed bool   `json:"missed"` // whether they may be meant as entries
+	Lines  []int  `json:"lines"`  // line numbers of the first ones, at most 100
+	Missed bool   `json:"missed"` // the lines may be meant as entries
 	Hint   string `json:"hint,omitempty"`
 }
 
@@ -165,8 +165,8 @@ func (a *app) printRead(r formats.Report) {
 	}
 }
 
-// printSkipped prints the skipped lines by reason. For an order, it also prints the numbers of the lines that may be
-// meant as entries.
+// printSkipped prints the skipped lines by reason, with the first line numbers. If order is set, the file is an order,
+// and the numbers of all lines that may be meant as entries are printed.
 func (a *app) printSkipped(skipped []formats.Skip, order bool) {
 	for _, s := range skipped {
 		what, lines := "skipped", s.Lines[:min(len(s.Lines), 5)]
@@ -285,10 +285,11 @@ func (a *app) runImport(cmd *cobra.Command, l *publish.Ledger, r *formats.Reader
 	return nil
 }
 
-// errPartly is returned if part of an order is not listed.
+// errPartly is returned if part of an order could not be listed.
 var errPartly = errors.New("some of what the order names is NOT listed")
 
-// allRead yields entries and, at the end, an error if a skipped line may be meant as an entry.
+// allRead yields the entries that r reads. If r skipped a line that may be meant as an entry, it yields an error at the
+// end.
 func allRead(entries iter.Seq2[blocklist.Entry, error], r *formats.Reader) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		for e, err := range entries {

@@ -59,7 +59,7 @@ With --confidential the list is encrypted to its subscribers ("subscriber add"):
 	return cmd
 }
 
-// describeNew says what init has made, and who must sign it.
+// describeNew prints what init has made, and who must sign it.
 func (a *app) describeNew(l *publish.Ledger, o publish.InitOptions) error {
 	p, err := l.Pending()
 	if err != nil {

@@ -51,7 +51,7 @@ func changeToJSON(c blocklist.Change) changeJSON {
 	return changeJSON{"add", toJSON(c.Entry)}
 }
 
-// changeText returns a change as a line of text.
+// changeText returns a change as a line of a delta: the entry line with its sign.
 func changeText(c blocklist.Change) string {
 	if c.Removed {
 		return "-" + c.Entry.String()
@@ -62,29 +62,28 @@ func changeText(c blocklist.Change) string {
 // fields are the fields of a JSON object.
 type fields map[string]any
 
-// ending is the object that a command with --json prints at its end to standard output.
+// ending is the JSON object that a command with --json prints to standard output at its end.
 type ending struct {
 	Command string   `json:"command"`          // such as "add" or "urgent push"
 	Outcome string   `json:"outcome"`          // the name of the exit code
 	Code    int      `json:"code"`             // the exit code
 	Result  any      `json:"result,omitempty"` // what was done
-	Next    []string `json:"next,omitempty"`   // what is to be done next, and by whom
+	Next    []string `json:"next,omitempty"`   // the next steps, and who takes them
 	Error   string   `json:"error,omitempty"`
-	Hint    string   `json:"hint,omitempty"` // how to fix the error
+	Hint    string   `json:"hint,omitempty"` // how to correct the error
 }
 
-// result sets the result of a command, for --json.
+// result sets the result of the command in its ending.
 func (a *app) result(v any) { a.ending.Result = v }
 
-// next says what is to be done next.
+// next prints a next step, and adds it to the ending.
 func (a *app) next(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	a.ending.Next = append(a.ending.Next, text)
 	a.printf("next: %s", text)
 }
 
-// endJSON prints the ending of a command. A command that shows values has printed them already, so its ending is
-// printed only for an error.
+// endJSON prints the ending of a command. A command that only prints values has no ending unless it fails.
 func (a *app) endJSON(cmd *cobra.Command, o outcome, err error) error {
 	e := a.ending
 	if err == nil && e.Result == nil && e.Next == nil && cmd.Annotations[changes] == "" {
@@ -103,7 +102,7 @@ func wantsJSON(cmd *cobra.Command) bool {
 	return flag != nil && flag.Changed && flag.Value.String() == "true"
 }
 
-// changes is an annotation of commands that always change something, so that they always have an ending.
+// changes is the annotation of commands that always print an ending with --json, because they change something.
 const changes = "changes"
 
 // changing adds --json to a command that changes something.
@@ -117,7 +116,8 @@ func jsonFlag(cmd *cobra.Command, on *bool) {
 	cmd.Flags().BoolVar(on, "json", false, "write JSON, one value a line")
 }
 
-// printAll prints all values to standard output, one per line: the JSON of toJSON, or the text of text.
+// printAll prints all values to standard output, one per line: in JSON, by the function toJSON, or as text, by the
+// function text.
 func printAll[T, J any](a *app, asJSON bool, all iter.Seq2[T, error], toJSON func(T) J, text func(T) string) error {
 	w := bufio.NewWriterSize(a.stdout, 64<<10)
 	enc := json.NewEncoder(visibleJSON{w})
@@ -138,8 +138,8 @@ func printAll[T, J any](a *app, asJSON bool, all iter.Seq2[T, error], toJSON fun
 // printJSON prints one value as a line of JSON.
 func (a *app) printJSON(v any) error { return json.NewEncoder(visibleJSON{a.stdout}).Encode(v) }
 
-// visibleJSON writes JSON and escapes the same characters as [visible], so the values stay the same. Each Write must
-// have whole characters, as from a JSON encoder.
+// visibleJSON is a writer for JSON that escapes the same characters as [visible], but as JSON does, so that the values
+// stay the same. Each Write must have whole characters; a JSON encoder writes so.
 type visibleJSON struct{ io.Writer }
 
 // Write implements [io.Writer].
@@ -148,7 +148,7 @@ func (w visibleJSON) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// each yields the values of a slice.
+// each yields the values of a slice, with nil errors.
 func each[T any](all []T) func(yield func(T, error) bool) {
 	return func(yield func(T, error) bool) {
 		for _, v := range all {

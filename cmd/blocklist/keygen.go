@@ -106,7 +106,7 @@ func (a *app) madeKey(path, public string) error {
 	return nil
 }
 
-// checkNew fails if one of the files exists, before a passphrase is asked for.
+// checkNew fails if one of the files exists. It is called before the user is asked for a passphrase.
 func checkNew(paths ...string) error {
 	for _, path := range paths {
 		if _, err := os.Lstat(path); err == nil {
@@ -143,10 +143,10 @@ Both passphrases are typed at the terminal, or come from the environment: ` + pa
 	}
 }
 
-// keyUsage describes the name of a key in the ssh-agent.
+// keyUsage is the help text for the name of a key in the ssh-agent.
 const keyUsage = "a `KEY` in the ssh-agent: agent: and its comment or SHA256:... fingerprint"
 
-// keygenAgent writes the public half of a key in the ssh-agent.
+// keygenAgent writes the public key of a key pair in the ssh-agent to a file.
 func (a *app) keygenAgent(key, path, name string) error {
 	if !strings.HasPrefix(key, keys.AgentPrefix) {
 		return usage("--key %q: it needs %s and the comment or SHA256:... fingerprint of a key in the ssh-agent", key, keys.AgentPrefix)

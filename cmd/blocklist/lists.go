@@ -14,13 +14,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// lists are lists to search: a store, or one compiled list.
+// lists is what lookups search: the lists of a store, or one compiled list.
 type lists interface {
 	httpfilter.List
 	Version() string
 }
 
-// openLists opens the current lists of a file or a folder.
+// openLists opens the lists in a file or a folder for lookups, as they are now.
 func (a *app) openLists(ctx context.Context, in *input, path string) (lists, error) {
 	if err := notURL(path); err != nil {
 		return nil, err
@@ -53,11 +53,11 @@ func (a *app) openLists(ctx context.Context, in *input, path string) (lists, err
 type namedEntries struct {
 	name    string
 	entries iter.Seq2[blocklist.Entry, error]
-	done    func()                // to be called after the last entry
-	report  func() formats.Report // how a file was read; nil for a folder
+	done    func()                // must be called after the last entry
+	report  func() formats.Report // returns how the file was read; nil for a folder
 }
 
-// openEntries opens a file of any format, an agency's folder, or a folder of pull.
+// openEntries opens the list in a file of any format, an agency's folder, or a folder written by pull.
 func (a *app) openEntries(ctx context.Context, in *input, path string) (l namedEntries, err error) {
 	if isLedger(path) {
 		ledger, err := publish.Open(path)
@@ -107,7 +107,7 @@ func openStore(path string) (lists, error) {
 	return store, nil
 }
 
-// compile compiles entries into a set, as a resolver does.
+// compile compiles entries into a set in memory, as a resolver does.
 func compile(list string, entries iter.Seq2[blocklist.Entry, error]) (lists, error) {
 	dir, err := os.MkdirTemp("", "blocklist-*")
 	if err != nil {

@@ -58,7 +58,7 @@ digest (of the list afterwards), last_change, changes_hash, hash, changed (the f
 	return cmd
 }
 
-// newest is the default number of operations or releases that are shown.
+// newest is the default number of operations, or of releases, that a command shows.
 const newest = 20
 
 // anyChanged reports whether one of the flags was given.
@@ -108,7 +108,7 @@ func (a *app) printLog(cmd *cobra.Command, l *publish.Ledger, f publish.LogFilte
 	return err
 }
 
-// changedText returns the first targets of an operation as one line.
+// changedText returns the first changed targets of an operation, as one line of text.
 func changedText(o publish.LoggedOperation) string {
 	if len(o.Changed) == 0 {
 		return ""
@@ -124,10 +124,10 @@ func changedText(o publish.LoggedOperation) string {
 	return text
 }
 
-// oneLine escapes line ends and tabs in a text. Only an altered ledger has them.
+// oneLine escapes line ends and tabs in a text from the ledger. Only an altered ledger has them.
 func oneLine(text string) string { return strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(text) }
 
-// endFlag is a flag for the end of a period. A day is part of the period.
+// endFlag is a flag for the end of a period. If it is a day, the period includes that day.
 type endFlag struct{ timeFlag }
 
 // Set implements pflag.Value.
@@ -178,7 +178,7 @@ With --json: the operation with "before" (the hash before it) and "release" or "
 	return cmd
 }
 
-// printOperation prints everything about an operation except its lines.
+// printOperation prints an operation without its lines.
 func (a *app) printOperation(o publish.ShownOperation) {
 	for _, field := range [][2]string{
 		{"operation", fmt.Sprint(o.ID)},
@@ -200,7 +200,7 @@ func (a *app) printOperation(o publish.ShownOperation) {
 	}
 }
 
-// publicationText returns a release and its signers in words.
+// publicationText returns the text about the release that has an operation, and its signers.
 func publicationText(p publish.Publication) string {
 	switch r := p.Release; {
 	case r != nil && r.Problem != "":
@@ -218,10 +218,10 @@ func publicationText(p publish.Publication) string {
 type lineJSON struct {
 	Change string `json:"change"` // add, remove, order, withdraw or check
 	*entryJSON
-	Page    string     `json:"page,omitempty"` // of a check
+	Page    string     `json:"page,omitempty"` // page of a check
 	Checked *time.Time `json:"checked,omitempty"`
 	Gone    *bool      `json:"gone,omitempty"`
-	Line    string     `json:"line,omitempty"` // of a line that is not an entry
+	Line    string     `json:"line,omitempty"` // the line as text, if it is not an entry
 }
 
 func lineToJSON(l publish.OperationLine) lineJSON {

@@ -86,10 +86,10 @@ func matched(m blocklist.Match) (blocklist.Entry, error) {
 	return e, err
 }
 
-// search looks up one URL, name or address.
+// search is a lookup of one URL, name or address.
 type search func(lists) (blocklist.Match, bool)
 
-// searchFor returns the search for a text: a URL, an address, or else a name.
+// searchFor returns the lookup for a text: a URL, an address, or otherwise a name.
 func searchFor(text string) (search, error) {
 	if blocklist.IsURL(text) {
 		return func(l lists) (blocklist.Match, bool) { return l.LookupURL(text) }, blocklist.CheckURL(text)
@@ -98,8 +98,8 @@ func searchFor(text string) (search, error) {
 	return func(l lists) (blocklist.Match, bool) { return l.LookupHost(text) }, err
 }
 
-// findInLedger returns the entries in an agency's ledger for a name and its parents. It needs no compiled list, so it
-// is fast.
+// findInLedger returns the entries for a name and its parents in an agency's ledger. It is fast, because it compiles no
+// list.
 func findInLedger(ctx context.Context, dir string, name blocklist.Name) (found []blocklist.Entry, err error) {
 	l, err := publish.Open(dir)
 	if err != nil {

@@ -69,7 +69,7 @@ func (a *app) runMirror(ctx context.Context, f mirrorOptions) error {
 	}
 }
 
-// lists returns what to copy: a list for each root.
+// lists returns the configuration for each list to be copied: one for each root.
 func (f mirrorOptions) lists() (all []subscribe.Config, err error) {
 	for _, path := range f.roots {
 		c := subscribe.Config{Origins: f.origins}
@@ -84,8 +84,8 @@ func (f mirrorOptions) lists() (all []subscribe.Config, err error) {
 	return all, nil
 }
 
-// mirrorAll copies each list. A list that fails does not stop the others. Lists that have not changed are shown only if
-// unchanged is set.
+// mirrorAll copies each list, and prints the result. If one list fails, the others are still copied. Lists that have
+// not changed are printed only if unchanged is set.
 func (a *app) mirrorAll(ctx context.Context, all []subscribe.Config, dir string, unchanged bool) (err error) {
 	results := []fields{}
 	for _, c := range all {

@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// printNotes prints how typed entries are stored, if the stored form differs, and what about them may be a mistake.
+// printNotes prints notes about typed entries: how each is stored, if that differs, and possible mistakes.
 func (a *app) printNotes(ctx context.Context, l *publish.Ledger, typed []string, entries []blocklist.Entry) error {
 	for i, e := range entries {
 		for _, note := range notesOf(typed[i], e) {
@@ -25,7 +25,7 @@ func (a *app) printNotes(ctx context.Context, l *publish.Ledger, typed []string,
 	return nil
 }
 
-// Notes about entries.
+// Texts of notes about typed entries.
 var (
 	noteStored    = publish.Phrase{Key: "note.stored", Text: "%s is stored as %s"}
 	noteStoredFor = publish.Phrase{Key: "note.stored.for", Text: "%s is stored as %s, %s"}
@@ -37,12 +37,12 @@ var (
 	noteOnion     = publish.Phrase{Key: "note.onion", Text: "%s: names of Tor (.onion) are not looked up in the DNS, so a resolver never sees them"}
 )
 
-// notesOf returns how a typed entry is stored, if the stored form differs, and what about it may be a mistake.
+// notesOf returns the notes about a typed entry: how it is stored, if that differs, and possible mistakes.
 func notesOf(typed string, e blocklist.Entry) []publish.Message {
 	return append(storedNotes(typed, e), entryNotes(e)...)
 }
 
-// storedNotes returns how a target is stored, if the stored form differs from the typed text.
+// storedNotes returns a note on how a target is stored, if the stored form differs from the typed text.
 func storedNotes(typed string, e blocklist.Entry) []publish.Message {
 	target, _, _ := strings.Cut(strings.TrimSpace(typed), " ")
 	if target == e.Target() {
@@ -74,10 +74,10 @@ func storedNotes(typed string, e blocklist.Entry) []publish.Message {
 	return []publish.Message{noteStoredFor.With(target, e.Target(), why)}
 }
 
-// trackers are names of query parameters that say where a visitor came from, not which page is requested.
+// trackers are names of query parameters that identify where a visitor came from; they do not select a page.
 const trackers = "fbclid gclid msclkid igshid mc_eid yclid ttclid"
 
-// entryNotes returns what about an entry may be a mistake.
+// entryNotes returns notes on possible mistakes in an entry.
 func entryNotes(e blocklist.Entry) (notes []publish.Message) {
 	target := e.Target()
 	host := target

@@ -10,7 +10,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// orderName returns the reference of an order, for a sentence.
+// orderName returns the reference of an order as a phrase for a sentence.
 func orderName(o blocklist.Entry) string { return cmp.Or(o.Reference, "an order without reference") }
 
 func orderNames(orders []blocklist.Entry) string {
@@ -21,7 +21,7 @@ func orderNames(orders []blocklist.Entry) string {
 	return strings.Join(names, ", ")
 }
 
-// orderChangeText returns what happened to the orders of an entry that was listed before.
+// orderChangeText returns the text about a change of orders, for a target that was listed before.
 func orderChangeText(c publish.OrderChange) string {
 	came, went := missing(c.After, c.Before), missing(c.Before, c.After)
 	var parts []string
@@ -66,8 +66,8 @@ func attributesText(o blocklist.Entry) string {
 	return cmp.Or(strings.TrimSpace(o.String()[target:]), "no attributes")
 }
 
-// printOrders prints what happened to the orders of entries. If came is set, it includes entries that were not listed
-// before.
+// printOrders prints the changes of orders, one target per line. If came is set, it includes targets that were not
+// listed before.
 func (a *app) printOrders(r publish.ChangeResult, came bool) {
 	all, shown := r.Removed+r.Withdrawn+r.Joined+r.Changed, uint64(0)
 	if came {

@@ -145,13 +145,14 @@ proxy in front of the origin for it.`,
 	return cmd
 }
 
-// maxConnections limits an origin's open connections. It has room for all event listeners and some thousand requests.
+// maxConnections is the maximum number of an origin's open connections: enough for all event listeners and some
+// thousand requests.
 const maxConnections = 12_000
 
-// shutdownTime is how long open requests may take after the server begins to stop.
+// shutdownTime is the maximum time for open requests after the server begins to stop.
 const shutdownTime = 20 * time.Second
 
-// serve serves requests until ctx ends, and then completes the open ones.
+// serve serves requests until ctx ends, and then lets open requests complete within shutdownTime.
 func serve(ctx context.Context, o *origin.Origin, listener net.Listener, log *slog.Logger) error {
 	server := &http.Server{
 		Handler:           o.Handler(), // sets the deadlines of bodies and answers

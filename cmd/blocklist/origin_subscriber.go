@@ -9,7 +9,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// originSubscriber is the command that registers the subscribers whose receipts an origin accepts.
+// originSubscriber returns the command that registers the subscribers whose receipts an origin accepts.
 func (a *app) originSubscriber() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "subscriber",
@@ -27,7 +27,8 @@ receipts shows them.`,
 	return cmd
 }
 
-// withReceipts turns run into the action of a command: it opens the origin for receipts of one list.
+// withReceipts adds --list to a command about receipts, and makes it call run with the opened origin and the other
+// arguments.
 func withReceipts(cmd *cobra.Command, list *string, run func(*origin.Origin, []string) error) {
 	cmd.Flags().StringVar(list, "list", "", "the `NAME` of the list")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// paged runs write with standard output piped through a pager, if standard output is a terminal. The pager is $PAGER,
-// or else the program less, which then exits by itself if the text fits the screen. PAGER=cat turns paging off.
+// paged calls write. If standard output is a terminal, its output goes through a pager: $PAGER, or otherwise the
+// program less, which exits by itself if the text fits on the screen. PAGER=cat turns paging off.
 func (a *app) paged(write func() error) error {
 	f, ok := terminal(a.stdout)
 	words := strings.Fields(os.Getenv("PAGER"))
@@ -42,7 +42,7 @@ func (a *app) paged(write func() error) error {
 	return err
 }
 
-// pagerInput writes to a pager, and drops output after the user has left it.
+// pagerInput writes to a pager. After the user has left the pager, it drops the output without an error.
 type pagerInput struct{ w io.Writer }
 
 func (p pagerInput) Write(b []byte) (int, error) {

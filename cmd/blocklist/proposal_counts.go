@@ -13,7 +13,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
-// proposalsText returns in words how many proposals there are in each state; empty if there are none.
+// proposalsText returns the numbers of proposals in each state as text, with the persons that a decision needs; empty
+// if there are none.
 func proposalsText(s publish.Status) string {
 	var parts []string
 	for _, state := range proposal.States() {
@@ -27,7 +28,8 @@ func proposalsText(s publish.Status) string {
 	return strings.Join(parts, ", ") + "; " + s.Rules.Persons()
 }
 
-// printCounts prints how many of the selected proposals there are, or what was done with all proposals in a period.
+// printCounts prints the numbers of the proposals that the filter selects. If the filter has a period, it prints the
+// decisions in that period instead, see [app.printActivity].
 func (a *app) printCounts(ctx context.Context, l *publish.Ledger, f proposal.Filter, asJSON bool) error {
 	inTime := !f.Since.IsZero() || !f.Until.IsZero()
 	if f.Target != "" || inTime && (f.Source != "" || f.Category != "" || len(f.States) > 0) {
@@ -48,13 +50,13 @@ func (a *app) printCounts(ctx context.Context, l *publish.Ledger, f proposal.Fil
 	return a.printStates(counts)
 }
 
-// isCounted reports whether the filter selects the proposals of a count.
+// isCounted reports whether the filter selects the proposals that c counts.
 func isCounted(c proposal.Count, f proposal.Filter) bool {
 	return (f.Source == "" || c.Source == f.Source) && (f.Category == "" || c.Category == f.Category) &&
 		(len(f.States) == 0 || slices.Contains(f.States, c.State))
 }
 
-// printStates prints counts, and their sums by state.
+// printStates prints each count, and the sum for each state.
 func (a *app) printStates(counts []proposal.Count) error {
 	states := map[string]uint64{}
 	w := tabwriter.NewWriter(visibleWriter{a.stdout}, 0, 0, 2, ' ', 0)
@@ -70,7 +72,7 @@ func (a *app) printStates(counts []proposal.Count) error {
 	return w.Flush()
 }
 
-// printActivity prints what was done with proposals in a period.
+// printActivity prints how many proposals were received in a period, and what was decided.
 func (a *app) printActivity(ctx context.Context, l *publish.Ledger, f proposal.Filter, asJSON bool) error {
 	done, err := proposal.ReadActivity(ctx, l, f.Since, f.Until)
 	if err != nil {

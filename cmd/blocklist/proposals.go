@@ -17,14 +17,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// proposalFlags select proposals.
+// proposalFlags has the flags that select proposals.
 type proposalFlags struct {
 	proposal.Filter
 	since timeFlag
 	until endFlag
 }
 
-// add adds the flags. The flag for the category has the given name.
+// add adds the flags to a command. The flag for the category has the given name.
 func (f *proposalFlags) add(cmd *cobra.Command, category string) {
 	flags := cmd.Flags()
 	flags.StringSliceVar(&f.States, "state", nil, "only in this `STATE`, or several with commas: "+strings.Join(proposal.States(), ", "))
@@ -172,7 +172,7 @@ func (a *app) printProposal(p proposal.Proposal, steps []proposal.DetailedStep, 
 	return nil
 }
 
-// deciding has the options of a decision.
+// deciding has the flags of a command that decides on proposals.
 type deciding struct {
 	proposalFlags
 	attributes attributeFlags
@@ -180,7 +180,7 @@ type deciding struct {
 	yes        bool
 }
 
-// decisionTexts describe the decisions.
+// decisionTexts returns the help texts of the command for a decision.
 func decisionTexts(verb proposal.Verb) (short, long string) {
 	switch verb {
 	case proposal.Check:
@@ -238,10 +238,10 @@ where there is no terminal.`,
 	return cmd
 }
 
-// maxRange is the maximum length of a range of IDs.
+// maxRange is the maximum number of IDs in a range.
 const maxRange = proposal.MaxDecided
 
-// parseIDs parses IDs and ranges of them.
+// parseIDs parses IDs of proposals, and ranges such as 3-9.
 func parseIDs(texts []string) (ids []int64, err error) {
 	for _, text := range texts {
 		from, to, isRange := strings.Cut(text, "-")
@@ -260,7 +260,7 @@ func parseIDs(texts []string) (ids []int64, err error) {
 	return ids, nil
 }
 
-// waitingStates returns the states in which proposals wait for a decision.
+// waitingStates returns the states of the proposals for which the decision verb is possible.
 func waitingStates(verb proposal.Verb) []string {
 	switch verb {
 	case proposal.Check:
@@ -302,7 +302,8 @@ func (a *app) runDecision(cmd *cobra.Command, l *publish.Ledger, verb proposal.V
 	return a.printDecided(verb, results)
 }
 
-// selectProposals shows the proposals that the flags select, and asks. It returns their IDs with the last step of each.
+// selectProposals shows the proposals that the flags select, and asks the user to confirm. It returns the ID of the
+// last step of each proposal, by the proposal's ID.
 func (a *app) selectProposals(ctx context.Context, l *publish.Ledger, verb proposal.Verb,
 	o *deciding,
 ) (map[int64]int64, error) {
@@ -353,7 +354,7 @@ func (a *app) askToDecide(verb proposal.Verb, n uint64) error {
 	return err
 }
 
-// printDecided prints the result of a decision for each proposal. It fails if nothing was decided.
+// printDecided prints the result of a decision for each proposal. It fails if the decision applied to none of them.
 func (a *app) printDecided(verb proposal.Verb, results []proposal.Decided) error {
 	var failed []error
 	done := uint64(0)

@@ -17,10 +17,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// proposing has the options of propose.
+// proposing has the flags of propose.
 type proposing struct {
 	input
-	same            proposal.Proposal // values for the fields that a proposal leaves empty
+	same            proposal.Proposal // values for fields that are empty in a proposal
 	evidence        string
 	received        timeFlag
 	file, csv, text string
@@ -90,7 +90,7 @@ func (o *proposing) add(cmd *cobra.Command) {
 	o.flags(cmd, "format")
 }
 
-// proposalsGiven returns the proposals of the arguments and files, and how many could not be read.
+// proposalsGiven returns the proposals in the arguments and files, and the number of those that could not be read.
 func (a *app) proposalsGiven(args []string, o *proposing) (all []proposal.Proposal, bad uint64, err error) {
 	if o.same.Evidence, err = evidenceSum(o.evidence); err != nil {
 		return nil, 0, err
@@ -133,7 +133,7 @@ func (a *app) proposalsGiven(args []string, o *proposing) (all []proposal.Propos
 	return all, bad, nil
 }
 
-// completed returns a proposal whose empty fields have the values of same.
+// completed returns the proposal p with the values of same in its empty fields.
 func completed(p, same proposal.Proposal) proposal.Proposal {
 	for _, f := range []struct{ own, same *string }{
 		{&p.Source, &same.Source},
@@ -157,7 +157,7 @@ func completed(p, same proposal.Proposal) proposal.Proposal {
 
 var isSHA256 = regexp.MustCompile(`^[0-9A-Fa-f]{64}$`)
 
-// evidenceSum returns the SHA-256 of a file, or the argument itself if it is a SHA-256.
+// evidenceSum returns the SHA-256 of the given file, or the argument itself if it is a SHA-256 in hexadecimal.
 func evidenceSum(given string) (string, error) {
 	if given == "" || isSHA256.MatchString(given) {
 		return given, nil
@@ -308,7 +308,7 @@ func (a *app) printProposed(r proposal.Result) {
 	}
 }
 
-// findingLines returns the findings about a proposal, in words.
+// findingLines returns the findings about a proposal, as lines of text.
 func findingLines(f proposal.Findings) (lines []string) {
 	if f.Listed != "" {
 		lines = append(lines, "listed already: "+f.Listed)

@@ -16,11 +16,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
-// Names of files in a folder of pull.
+// Names of files in a folder that pull writes.
 const (
 	pulledFile  = "entries.txt"
-	urgentFile  = "urgent.txt" // entries of urgent orders, each with its end
-	pulledStore = "store"      // the verified state, which protects against rollback
+	urgentFile  = "urgent.txt" // entries of urgent orders, each with its expiry
+	pulledStore = "store"      // verified metadata, for protection against rollback
 )
 
 func (a *app) pull() *cobra.Command {

@@ -48,7 +48,7 @@ any part. Without a pending release, the newest release is pushed again, for exa
 	return cmd
 }
 
-// nextAfterPush says what is to be done if the list has changed since the release that was pushed.
+// nextAfterPush prints a next step if the list has changed since the pushed release was made.
 func (a *app) nextAfterPush(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
 	head, err := l.History().Head(ctx)
 	if err == nil && head.Digest != p.Digest {
@@ -57,7 +57,7 @@ func (a *app) nextAfterPush(ctx context.Context, l *publish.Ledger, p *publish.P
 	return err
 }
 
-// deliverTo returns the transport to an origin: a base URL or a folder.
+// deliverTo returns the transport to an origin, which is given by its base URL or its folder.
 func deliverTo(where string) publish.Transport {
 	if isURL(where) {
 		return publish.ToHTTP(http.DefaultClient, where)
@@ -72,7 +72,7 @@ func deliverTo(where string) publish.Transport {
 	}
 }
 
-// checkOrigin fails for the name of a server without a scheme.
+// checkOrigin fails if where is neither a URL nor an existing folder, such as the name of a server without a scheme.
 func checkOrigin(where string) error {
 	if isURL(where) {
 		return nil
@@ -101,7 +101,8 @@ func (a *app) compare(ctx context.Context, l *publish.Ledger, from string) (c pu
 	return l.Compare(ctx, bundle)
 }
 
-// explainPush returns the error of a push. It explains the error if the origin has a release that the ledger lacks.
+// explainPush adds an explanation to the error of a push: too few signatures, or a release at the origin that the
+// ledger lacks.
 func (a *app) explainPush(ctx context.Context, l *publish.Ledger, to string, pushed error) error {
 	if errors.Is(pushed, blocklist.ErrBusy) || errors.Is(pushed, publish.ErrNothingPending) {
 		return pushed
@@ -116,7 +117,7 @@ func (a *app) explainPush(ctx context.Context, l *publish.Ledger, to string, pus
 	return withHint(behindError{c, pushed}, "%s", a.recoverWith(to))
 }
 
-// recoverWith returns the command that recovers the ledger from an origin.
+// recoverWith returns the hint with the command that recovers the ledger from an origin.
 func (a *app) recoverWith(from string) string {
 	return fmt.Sprintf("blocklist recover %s %s --root ROOT.json brings it up to date; what was ordered here meanwhile comes back and is pending", from, a.dir)
 }

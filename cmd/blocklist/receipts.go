@@ -24,7 +24,7 @@ import (
 
 // Limits on reading an origin's receipts.
 const (
-	maxReceipts     = receipt.MaxKeys * 64 * receipt.MaxReceipt // bytes
+	maxReceipts     = receipt.MaxKeys * 64 * receipt.MaxReceipt // size of all receipts, in bytes
 	receiptsTimeout = 5 * time.Minute
 )
 
@@ -32,7 +32,7 @@ const (
 type receiptsFlags struct {
 	list, root, keys, token string
 
-	pin      []byte // the root
+	pin      []byte // content of the root file, the beginning of trust
 	deadline time.Duration
 	asJSON   bool
 }
@@ -78,15 +78,15 @@ The exit code is 3 if a subscriber is late, or has another state than the signed
 	return cmd
 }
 
-// sourceFlags adds the flags for reading receipts.
+// sourceFlags adds the flags that reading receipts needs.
 func (f *receiptsFlags) sourceFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.keys, "keys", "", "the `FILE` with the subscribers' public keys, one a line")
 	cmd.Flags().StringVar(&f.token, "token", "", "the `FILE` with the token, from receipts/LIST/_/token in the origin's folder")
 	cmd.Flags().DurationVar(&f.deadline, "deadline", 6*time.Hour, "the `DURATION` after its release within which a serial must be enforced")
 }
 
-// readStandings reads the signed releases and the receipts of a list, verifies them, and returns the newest release and
-// each subscriber's standing.
+// readStandings reads and verifies the signed releases and the receipts of a list. It returns the newest release and
+// each subscriber's standing: which serial it enforces, and whether in time.
 func (a *app) readStandings(ctx context.Context, from string, f receiptsFlags) (newest receipt.Release,
 	all []receipt.Standing, err error,
 ) {
@@ -108,7 +108,8 @@ func (a *app) readStandings(ctx context.Context, from string, f receiptsFlags) (
 	return newest, receipt.Judge(releases, slices.Collect(maps.Keys(keys)), said, f.deadline, time.Now()), nil
 }
 
-// readStatements reads the receipts of a list, and verifies them with the keys of its subscribers.
+// readStatements reads the receipts of a list, verifies them with the subscribers' keys, and returns both. Receipts
+// that do not verify are left out and counted in a message.
 func (a *app) readStatements(ctx context.Context, from string, f receiptsFlags) (receipt.Keys, []receipt.Statement,
 	error,
 ) {
@@ -136,7 +137,7 @@ func (a *app) readStatements(ctx context.Context, from string, f receiptsFlags) 
 	return keys, said, nil
 }
 
-// openReceipts returns the subscribers' keys and a stream of the receipts at an origin, or in a file.
+// openReceipts returns the subscribers' keys, and a stream of receipts from an origin or a file.
 func openReceipts(ctx context.Context, from string, f receiptsFlags) (receipt.Keys, io.ReadCloser, error) {
 	text, body, err := openReceiptStream(ctx, from, f)
 	if err != nil {
@@ -156,7 +157,7 @@ func openReceipts(ctx context.Context, from string, f receiptsFlags) (receipt.Ke
 	return keys, body, err
 }
 
-// checkSource fails if flags are missing that reading receipts from there needs.
+// checkSource fails if a flag is missing that reading receipts from this origin or file needs.
 func (f receiptsFlags) checkSource(from string) error {
 	switch {
 	case strings.Contains(from, "://") && (f.keys == "" || f.token == ""):
@@ -167,7 +168,8 @@ func (f receiptsFlags) checkSource(from string) error {
 	return nil
 }
 
-// openReceiptStream returns a stream of receipts, and the text of the keys that an origin's folder has.
+// openReceiptStream returns a stream of receipts from an origin or a file. If from is an origin's folder, it also
+// returns the text of the keys that are registered there.
 func openReceiptStream(ctx context.Context, from string, f receiptsFlags) (keys string, body io.ReadCloser, err error) {
 	if err := f.checkSource(from); err != nil {
 		return "", nil, err
@@ -218,13 +220,13 @@ func fetchReceipts(ctx context.Context, base string, f receiptsFlags) (io.ReadCl
 	return nil, errors.Join(err, resp.Body.Close())
 }
 
-// standingJSON is the JSON form of a subscriber's standing.
+// standingJSON is the JSON form of a [receipt.Standing].
 type standingJSON struct {
 	Subscriber string    `json:"subscriber"`
 	State      string    `json:"state"` // enforces, behind, never, late or differs
 	Serial     uint64    `json:"serial,omitempty"`
 	Enforced   time.Time `json:"enforced,omitzero"`
-	Seconds    *float64  `json:"seconds,omitempty"` // from the release to that time
+	Seconds    *float64  `json:"seconds,omitempty"` // time from the release to Enforced
 }
 
 func standingToJSON(s receipt.Standing) standingJSON {
@@ -236,7 +238,7 @@ func standingToJSON(s receipt.Standing) standingJSON {
 	return out
 }
 
-// showStandings prints the standings. It fails if a subscriber is late or differs.
+// showStandings prints the standings. It fails if a subscriber is late, or has another state than the signed one.
 func (a *app) showStandings(newest receipt.Release, all []receipt.Standing, f receiptsFlags) error {
 	wrong := 0
 	for _, s := range all {

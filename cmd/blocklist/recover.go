@@ -69,7 +69,7 @@ func (a *app) runRecover(ctx context.Context, from, dir string, o publish.Recove
 	return publish.Recover(ctx, dir, bundle, o)
 }
 
-// openSigned opens a bundle: the given file, or the copy of an origin that read makes.
+// openSigned opens a bundle: the file from, or, if from is an origin, what the function read copies from there.
 func openSigned(ctx context.Context, from string, root []byte,
 	read func(context.Context, subscribe.Config, io.Writer) error,
 ) (io.ReadCloser, error) {

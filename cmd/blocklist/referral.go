@@ -25,10 +25,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/takedown"
 )
 
-// referral is the export format for the platforms that can take pages down.
+// referral is the name of the export format for platforms that can take pages down.
 const referral = "referral"
 
-// maxPlatforms is the maximum length of a table of platforms, in bytes.
+// maxPlatforms is the maximum size of a table of platforms, in bytes.
 const maxPlatforms = 1 << 20
 
 // platformsFlag adds --platforms.
@@ -51,7 +51,7 @@ func readPlatforms(path string) (p takedown.Platforms, err error) {
 	return p, err
 }
 
-// referralOutput has the flags of export for referrals.
+// referralOutput has those flags of export that are for referrals.
 type referralOutput struct {
 	platforms, dir string
 	asJSON         bool
@@ -63,7 +63,7 @@ func (out *referralOutput) flags(cmd *cobra.Command) {
 	jsonFlag(cmd, &out.asJSON)
 }
 
-// check fails if these flags are used with another format.
+// check fails if one of these flags is given for another format.
 func (out *referralOutput) check(format string) error {
 	if *out != (referralOutput{}) && format != referral {
 		return usage("--platforms, --output and --json are for --format %s", referral)
@@ -90,7 +90,7 @@ func (out *referralOutput) write(cmd *cobra.Command, a *app, l *publish.Ledger) 
 	return a.writeOut(func(w io.Writer) error { return writeReferralCSV(w, pages) })
 }
 
-// writeReferralCSV writes pages as CSV. A spreadsheet does not read any cell as a formula.
+// writeReferralCSV writes pages as CSV, so that a spreadsheet reads no cell as a formula.
 func writeReferralCSV(w io.Writer, pages iter.Seq2[takedown.Referral, error]) error {
 	out := csv.NewWriter(w)
 	err := out.Write([]string{"platform", "url", "covers", "category", "reference", "reason", "listed", "expires", "state", "since", "last_check"})
@@ -161,8 +161,8 @@ func (out *referralOutput) writeFiles(a *app, list string, pages iter.Seq2[taked
 	return out.printOthers(a, names)
 }
 
-// printOthers prints the names of the CSV and JSON files in the folder that this export did not write. They may be left
-// from an export with another table of platforms.
+// printOthers prints the names of CSV and JSON files in the folder that this export did not write. An earlier export
+// with another table of platforms may have left them.
 func (out *referralOutput) printOthers(a *app, names map[string]string) error {
 	files, err := os.ReadDir(out.dir)
 	if err != nil {
@@ -195,7 +195,8 @@ func (f *referralFile) write(path string) error {
 	})
 }
 
-// referralNames returns a safe file name for each platform, because names of platforms may have any characters.
+// referralNames returns a safe file name for each platform, by platform: the platforms themselves may contain any
+// characters.
 func referralNames(platforms []string) (map[string]string, error) {
 	names, taken := map[string]string{}, map[string]string{}
 	for _, platform := range platforms {

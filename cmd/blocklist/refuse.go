@@ -78,7 +78,7 @@ func (a *app) runRefuse(cmd *cobra.Command, l *publish.Ledger, r refuseFlags) er
 	return a.printRefused(cmd.Context(), l, p.What())
 }
 
-// printRefused says what was refused, and which serials are not used again.
+// printRefused prints what was refused, and which serials are not used again.
 func (a *app) printRefused(ctx context.Context, l *publish.Ledger, what string) error {
 	a.printf("refused: %s; nothing of it is in force", what)
 	return a.printUsedUp(ctx, l, "the next release has the serial after it")

@@ -63,8 +63,8 @@ still hold the release until each subscriber accepts it.`,
 	return cmd
 }
 
-// printUsedUp prints the serials that are not used again since the last pushed release. After the last one it prints
-// the argument so, which says what follows from them.
+// printUsedUp prints the serials above the last pushed one that are not used again. The text so ends the last line: it
+// says what follows.
 func (a *app) printUsedUp(ctx context.Context, l *publish.Ledger, so string) error {
 	skipped, err := l.Skipped(ctx)
 	for i, s := range skipped {
@@ -77,7 +77,8 @@ func (a *app) printUsedUp(ctx context.Context, l *publish.Ledger, so string) err
 	return err
 }
 
-// printRelease prints the changes of a release, with authors and reasons.
+// printRelease prints a pending release: its operations with authors and reasons, its readers, urgent orders that end,
+// and the first changes.
 func (a *app) printRelease(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
 	if err := a.printOperations(l.PendingOperations(ctx, p), maxShown); err != nil {
 		return err

@@ -94,7 +94,8 @@ func removeOrders(ctx context.Context, l *publish.Ledger, entries []blocklist.En
 	return l.Remove(ctx, entries, c)
 }
 
-// listedIn returns the entries of a file that rest on the withdrawn order. It counts the other entries in result.
+// listedIn returns the entries of a file that are listed, or, with --ref, have the order to be withdrawn. It prints the
+// other entries, and counts them in result.Missing.
 func (a *app) listedIn(ctx context.Context, l *publish.Ledger, o *removal, result *fileResult) (
 	listed []blocklist.Entry, err error,
 ) {

@@ -52,7 +52,7 @@ The request of a confidential list is encrypted with age. --recipient names a fi
 	return cmd
 }
 
-// requestFlags are the flags for writing a request.
+// requestFlags has the flags for writing a signing request.
 type requestFlags struct {
 	out        string
 	recipients []string
@@ -109,7 +109,7 @@ The request of a list's first root needs no --root: compare the fingerprint of t
 	return cmd
 }
 
-// openFlags are the flags for opening a request.
+// openFlags has the flags for opening a signing request.
 type openFlags struct{ root, identity string }
 
 func (o *openFlags) add(cmd *cobra.Command) {
@@ -121,7 +121,7 @@ func rootFileFlag(cmd *cobra.Command, root *string) {
 	cmd.Flags().StringVar(root, "root", "", "the `FILE` with a root of the list that you trust")
 }
 
-// withRequest opens a signing request, runs do, and closes the request.
+// withRequest opens a signing request, calls do with it, and closes it.
 func (a *app) withRequest(path string, o openFlags, do func(*publish.Request) error) (err error) {
 	var root, identity []byte
 	if o.root != "" {
@@ -163,7 +163,8 @@ func (a *app) signToFile(ctx context.Context, path string, s signFlags) error {
 	})
 }
 
-// signRequest signs a request. It calls deliver with the signature, and with a text that names the signed metadata.
+// signRequest signs a request. Then it calls deliver with the signature, and with a phrase that names the signed
+// metadata.
 func (a *app) signRequest(ctx context.Context, path string, s signFlags,
 	deliver func(signature []byte, what string) error,
 ) error {
@@ -265,7 +266,7 @@ func (a *app) addSignatures(cmd *cobra.Command, l *publish.Ledger, files []strin
 	return a.printNext(cmd.Context(), l, p)
 }
 
-// printSigner prints a note if an officer had signed before.
+// printSigner prints a note if the officer had already signed.
 func (a *app) printSigner(p *publish.Pending) {
 	if p.Again {
 		a.printf("already signed by %s", p.Signer)
@@ -293,7 +294,7 @@ func (a *app) addRefusals(cmd *cobra.Command, l *publish.Ledger, files []string)
 	return nil
 }
 
-// seenPath returns the file with the last signed release and root of a list, on this machine.
+// seenPath returns the path of the file on this machine with the last signed release and root of a list.
 func seenPath(list string) (string, error) {
 	state := os.Getenv("XDG_STATE_HOME")
 	if !filepath.IsAbs(state) {
@@ -306,7 +307,7 @@ func seenPath(list string) (string, error) {
 	return filepath.Join(state, "argine", "blocklist", "signed", filepath.FromSlash(list)+".json"), nil
 }
 
-// readSeen reads the last signed states of lists with this name. Without a file it returns nothing.
+// readSeen reads the last signed states of the lists with this name. If there is no file, it returns none.
 func readSeen(list string) (all []publish.Seen, err error) {
 	path, err := seenPath(list)
 	if err != nil {
@@ -328,17 +329,19 @@ func readSeen(list string) (all []publish.Seen, err error) {
 	return all, err
 }
 
-// maxMemory limits the length of the file with signed states, in bytes. Real files are shorter.
+// maxMemory is the maximum size of the file with signed states, in bytes. Real files are smaller.
 const maxMemory = 8 << 20
 
-// memory compares pending metadata with the states that were signed before. A ledger and a request implement it.
+// memory compares pending metadata with the states that an officer signed before. Ledgers and signing requests
+// implement it.
 type memory interface {
 	CheckSeen(ctx context.Context, p *publish.Pending, all []publish.Seen) error
 	Remember(p *publish.Pending, all []publish.Seen) ([]publish.Seen, error)
 }
 
-// checkSeen compares what is pending with the states that were signed on this machine. It returns a function that
-// stores the pending state as signed. The caller calls it before the signature leaves the machine.
+// checkSeen compares pending metadata with the states that were signed on this machine. It returns a function that
+// records the pending state as signed; call it before the signature leaves the machine. If again is set, a difference
+// is only a warning.
 func (a *app) checkSeen(ctx context.Context, m memory, p *publish.Pending,
 	again bool,
 ) (remember func() error, err error) {
@@ -364,7 +367,7 @@ func (a *app) checkSeen(ctx context.Context, m memory, p *publish.Pending,
 	}, nil
 }
 
-// writeSeen stores the last signed states of lists with this name.
+// writeSeen stores the last signed states of the lists with this name.
 func writeSeen(list string, all []publish.Seen) error {
 	path, err := seenPath(list)
 	if err == nil {

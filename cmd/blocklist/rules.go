@@ -69,7 +69,7 @@ Orders of a category that --two-persons names come from confirmed proposals only
 	return cmd
 }
 
-// changeRules sets the rules whose flags were given. It returns all rules, and whether any flag was given.
+// changeRules sets those rules whose flags were given. It returns all rules, and whether any flag was given.
 func changeRules(cmd *cobra.Command, l *publish.Ledger, given publish.Rules, c publish.Audit) (
 	rules publish.Rules, changed bool, err error,
 ) {
@@ -105,7 +105,7 @@ func changeRules(cmd *cobra.Command, l *publish.Ledger, given publish.Rules, c p
 
 const noRules = "none"
 
-// rulesText returns the rules in words.
+// rulesText returns the rules as text.
 func rulesText(r publish.Rules) string {
 	var parts []string
 	if r.NeedReference {

@@ -135,7 +135,7 @@ func (a *app) printStatus(s publish.Status) error {
 	return w.Flush()
 }
 
-// printUrgent prints the urgent orders in force, and those that wait for a signature.
+// printUrgent prints the urgent orders in force, and the pending ones, by calls of line.
 func printUrgent(s publish.Status, line func(key, format string, args ...any)) {
 	if s.Urgent != nil {
 		pushed := map[bool]string{true: "pushed", false: "not pushed yet"}[s.Urgent.Pushed]
@@ -211,8 +211,8 @@ func (a *app) entries() *cobra.Command {
 	return cmd
 }
 
-// unsignedText returns how much of a history only its hash chain protects. A person with write access to the ledger
-// could shorten this part.
+// unsignedText returns the text that says which operations no signature covers, only the hash chain. A person who can
+// write to the ledger could remove the last of them unnoticed.
 func unsignedText(v publish.Verified) string {
 	if v.Releases == 0 {
 		return "not covered by a signature: all of it, as there is no release"

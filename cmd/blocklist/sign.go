@@ -114,10 +114,10 @@ func (a *app) runSign(cmd *cobra.Command, l *publish.Ledger, s signFlags) error 
 	return a.printNext(cmd.Context(), l, signed)
 }
 
-// endsSoon is the remaining lifetime of a root or a release below which a signer is warned.
+// endsSoon is the remaining lifetime of a root or release below which the signing officer is warned.
 const endsSoon = 7 * 24 * time.Hour
 
-// askToSign asks for consent, and loads the key.
+// askToSign asks the officer for consent, and returns the loaded key.
 func (a *app) askToSign(p *publish.Pending, s signFlags) (crypto.Signer, error) {
 	if left := time.Until(p.Expires); p.Number == 0 && left < endsSoon {
 		a.printf("warning: it is valid for %s more; make it again for a longer time", max(left, 0).Round(time.Minute))

@@ -18,11 +18,12 @@ import (
 
 // Limits on what an officer's terminal fetches from a desk.
 const (
-	maxRequest  = 4 << 30 // bytes; a request with a snapshot is as long as the list
+	maxRequest  = 4 << 30 // in bytes; a request with a snapshot is as long as the list
 	deskTimeout = 10 * time.Minute
 )
 
-// signAtDesk fetches the request for which a desk has made a one-time code, signs it, and brings the signature back.
+// signAtDesk signs what is pending at a desk: it fetches the signing request with a one-time code from the desk, signs
+// it, and sends the signature to the desk.
 func (a *app) signAtDesk(ctx context.Context, base string, s signFlags) error {
 	if s.code == "" {
 		return usage("--code is missing: the page of the desk makes one")
@@ -54,7 +55,7 @@ func (a *app) signAtDesk(ctx context.Context, base string, s signFlags) error {
 	})
 }
 
-// deskOf returns the address of a desk, given the address of any of its pages.
+// deskOf returns the base URL of a desk, given the URL of any of its pages.
 func deskOf(page string) string {
 	u, err := url.Parse(page)
 	if err != nil {
@@ -63,10 +64,10 @@ func deskOf(page string) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
 }
 
-// deskClient sends requests to a desk, from an officer's terminal.
+// deskClient sends HTTP requests from an officer's terminal to a desk.
 type deskClient struct{ base, code string }
 
-// fetch saves the request to a file.
+// fetch saves the signing request to a file.
 func (d deskClient) fetch(ctx context.Context, path string) error {
 	body, err := d.send(ctx, http.MethodGet, "/terminal/request", nil)
 	if err != nil {
@@ -82,7 +83,7 @@ func (d deskClient) fetch(ctx context.Context, path string) error {
 	})
 }
 
-// send asks the desk, and returns the body of its answer.
+// send sends an HTTP request to the desk, and returns the body of the response.
 func (d deskClient) send(ctx context.Context, method, path string, body []byte) (io.ReadCloser, error) {
 	r, err := http.NewRequestWithContext(ctx, method, d.base+path, bytes.NewReader(body))
 	if err != nil {

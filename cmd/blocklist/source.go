@@ -17,14 +17,14 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// source has the lists that a long-running program searches. When the file or folder changes, it is read again in the
-// background. If that fails, the last good lists stay in use.
+// source has the lists that a long-running program searches. When the file or folder changes, they are read again in
+// the background. If that fails, the lists read before stay in use.
 type source struct {
 	path   string
 	open   func() (lists, error)
 	report func(error)
-	held   atomic.Pointer[heldLists] // nil until lists were read
-	end    func()                    // stops looking for changes
+	held   atomic.Pointer[heldLists] // nil until the lists were read
+	end    func()                    // stops the watching for changes
 }
 
 type heldLists struct {
@@ -32,16 +32,18 @@ type heldLists struct {
 	state string // state of the files that were read, see [stateOf]
 }
 
-// Intervals of watch: between two checks of the files, and the longest one after a failure to read the files.
+// Intervals of [source.watch]: between two checks of the files, and the longest one after repeated failures to read the
+// files.
 const (
 	watchEvery   = 500 * time.Millisecond
 	watchSlowest = 30 * time.Second
 )
 
-// errNotYet is returned while a folder is still empty, because another program is about to fill it.
+// errNotYet is returned by [source.ready] while a folder has no lists yet; another program may fill it later.
 var errNotYet = errors.New("there is nothing to look in yet")
 
-// openSource opens the lists at path, and watches path for changes until end is called. A folder may be empty at first.
+// openSource opens the lists at path, and watches path for changes until the function end is called. A folder may be
+// empty at first.
 func (a *app) openSource(ctx context.Context, in *input, path string) (*source, error) {
 	if path == "-" {
 		return nil, usage("name a file or folder: it is looked in for as long as this runs")
@@ -61,7 +63,7 @@ func (a *app) openSource(ctx context.Context, in *input, path string) (*source, 
 	return s, nil
 }
 
-// read opens the lists and puts them in use.
+// read opens the lists, and puts them in use. The argument is the state of the files, see [stateOf].
 func (s *source) read(state string) error {
 	l, err := s.open()
 	if err != nil {
@@ -74,8 +76,8 @@ func (s *source) read(state string) error {
 	return nil
 }
 
-// watch reads changed files again. It waits until two checks find a file the same, so that it does not read a
-// half-written file. Files in a folder are replaced atomically and need no wait.
+// watch reads changed files again until ctx ends. It waits until two checks find the same state of a file, so that it
+// does not read a half-written file. Files in a folder are replaced atomically, so it reads them at once.
 func (s *source) watch(ctx context.Context) {
 	var seen, failed string
 	var wait time.Duration
@@ -116,17 +118,17 @@ func (s *source) ready() error {
 	return nil
 }
 
-// LookupHost implements httpfilter.List. It may be called once ready returns nil.
+// LookupHost implements httpfilter.List. It must not be called before ready returns nil.
 func (s *source) LookupHost(host string) (blocklist.Match, bool) {
 	return s.held.Load().LookupHost(host)
 }
 
-// LookupAddr implements httpfilter.List. It may be called once ready returns nil.
+// LookupAddr implements httpfilter.List. It must not be called before ready returns nil.
 func (s *source) LookupAddr(a netip.Addr) (blocklist.Match, bool) {
 	return s.held.Load().LookupAddr(a)
 }
 
-// LookupURL implements httpfilter.List. It may be called once ready returns nil.
+// LookupURL implements httpfilter.List. It must not be called before ready returns nil.
 func (s *source) LookupURL(url string) (blocklist.Match, bool) {
 	return s.held.Load().LookupURL(url)
 }
@@ -139,8 +141,8 @@ func (s *source) Version() string {
 	return ""
 }
 
-// stateOf returns the sizes and times of a file, or of the main files in a folder. The state changes when a file
-// changes.
+// stateOf returns a text that changes when the file at path, or one of the main files in the folder at path, changes:
+// their sizes and modification times.
 func stateOf(path string) string {
 	var b strings.Builder
 	_ = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error { // unreadable files are left out

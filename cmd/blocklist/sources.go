@@ -18,7 +18,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
-// sourcesStore is the folder in the agency's folder that has the verified states of followed lists.
+// sourcesStore is the subfolder of the agency's folder with the verified states of followed lists.
 const sourcesStore = "sources"
 
 func (a *app) sources() *cobra.Command {

@@ -63,13 +63,13 @@ port are known; URL entries need http, or https that Squid decrypts (ssl_bump).`
 	return cmd
 }
 
-// squidHelper answers the requests of Squid.
+// squidHelper answers requests of Squid, as its external_acl_type or url_rewrite_program.
 type squidHelper struct {
 	source   *source
-	redirect *url.URL // nil for external_acl_type
+	redirect *url.URL // URL of the block page for url_rewrite_program; nil for external_acl_type
 }
 
-// run answers each line with one line.
+// run answers each line of in with one line on out.
 func (h squidHelper) run(in io.Reader, out io.Writer) error {
 	return answerLines(in, out, func(w io.Writer, line string, err error) error {
 		channel, rest := cutChannel(line)
@@ -82,7 +82,8 @@ func (h squidHelper) run(in io.Reader, out io.Writer) error {
 	})
 }
 
-// cutChannel splits off the channel number. Squid puts it first if concurrency is on. No URL is only a number.
+// cutChannel splits off the channel number, with which a line begins if concurrency is on in Squid. No URL is only a
+// number.
 func cutChannel(line string) (channel, rest string) {
 	n := len(line) - len(strings.TrimLeft(line, "0123456789"))
 	if n == 0 || n > 20 || n == len(line) || line[n] != ' ' {
@@ -91,7 +92,7 @@ func cutChannel(line string) (channel, rest string) {
 	return line[:n+1], line[n+1:]
 }
 
-// answer answers a line that begins with a URL, or with host:port for CONNECT.
+// answer returns the answer to a line that begins with a URL, or, for CONNECT, with host:port.
 func (h squidHelper) answer(line string) string {
 	target, _, _ := strings.Cut(line, " ")
 	target = strings.TrimPrefix(target, "://") // Squid 4 writes "://" before the host and port of CONNECT
@@ -121,8 +122,8 @@ func (h squidHelper) answer(line string) string {
 	return "OK" + squidReason(m)
 }
 
-// unreadable returns the answer to an invalid line. A rewriter redirects instead of answering BH, because Squid
-// lets a request pass after BH.
+// unreadable returns the answer to an invalid line: BH, Squid's word for a failure. A rewriter answers with a redirect
+// instead, because Squid lets a request pass after BH.
 func (h squidHelper) unreadable(why string) string {
 	if h.redirect != nil {
 		return "OK status=302" + squidValue("url", explained(h.redirect, blocklist.Match{}))
@@ -130,7 +131,7 @@ func (h squidHelper) unreadable(why string) string {
 	return squidFailed(why)
 }
 
-// explained returns the URL of the block page with list, category and reference of a match.
+// explained returns the URL of the block page, with list, category and reference of a match in its query.
 func explained(page *url.URL, m blocklist.Match) string {
 	u, query := *page, page.Query()
 	for key, value := range map[string]string{"list": m.List, "category": m.Category, "ref": m.Reference} {

@@ -73,7 +73,7 @@ fetch a new snapshot. The removed subscriber can still read earlier releases, an
 	})
 }
 
-// subscriberChange completes a command that adds or removes a subscriber.
+// subscriberChange makes do the action of a command that adds or removes a subscriber, and adds its flags.
 func (a *app) subscriberChange(cmd *cobra.Command,
 	do func(context.Context, *publish.Ledger, []string, publish.Audit) error,
 ) *cobra.Command {

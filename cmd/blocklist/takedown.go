@@ -60,10 +60,10 @@ func (a *app) recordChecks(cmd *cobra.Command, l *publish.Ledger, path string, c
 	return nil
 }
 
-// maxPlatformLines is the maximum number of platforms that status prints one by one.
+// maxPlatformLines is the maximum number of platforms for which status prints a line.
 const maxPlatformLines = 20
 
-// printTakedowns prints the counts of each platform. Platforms with most pages still up come first.
+// printTakedowns prints the counts of each platform, those with the most open pages first, and their sum.
 func (a *app) printTakedowns(all []takedown.PlatformStatus) error {
 	if len(all) == 0 {
 		return nil

@@ -20,16 +20,16 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/keys"
 )
 
-// passphraseVariable is the environment variable with a key's passphrase, for use without a terminal.
+// passphraseVariable is the environment variable with the passphrase of a key, for use without a terminal.
 const passphraseVariable = "BLOCKLIST_PASSPHRASE"
 
-// terminal returns s as a file, and false if it is not a terminal.
+// terminal returns s as a file. It returns false if s is not a terminal.
 func terminal(s any) (*os.File, bool) {
 	f, ok := s.(*os.File)
 	return f, ok && term.IsTerminal(int(f.Fd()))
 }
 
-// passphrase returns the passphrase from the environment, or asks for it.
+// passphrase returns the passphrase from the environment variable, or asks for it at the terminal.
 func (a *app) passphrase(variable, prompt string) (string, error) {
 	if phrase, ok := os.LookupEnv(variable); ok {
 		return phrase, nil
@@ -45,12 +45,13 @@ func (a *app) passphrase(variable, prompt string) (string, error) {
 	return string(phrase), err
 }
 
-// minPassphrase is the minimum length of a passphrase, in characters. A thief of the key file can try passphrases on
-// other machines. Each try costs a second of one processor, because of scrypt. With 12 characters there are too many
-// passphrases to try, unless the passphrase is made of common words.
+// minPassphrase is the minimum length of a passphrase, in characters. A thief of the key file can try passphrases
+// offline; because of scrypt, each try costs a second of one processor. So 12 random characters are safe, but not 12
+// characters of common words.
 const minPassphrase = 12
 
-// newPassphrase asks for a passphrase twice.
+// newPassphrase asks twice for a new passphrase, unless the environment variable has it. It fails if the passphrase is
+// too short or the two differ.
 func (a *app) newPassphrase(variable string) (string, error) {
 	phrase, err := a.passphrase(variable, "new passphrase: ")
 	if err != nil {
@@ -69,7 +70,7 @@ func (a *app) newPassphrase(variable string) (string, error) {
 	return phrase, err
 }
 
-// confirm asks a question. It fails unless the answer is y or yes.
+// confirm asks a question at the terminal. It fails unless the answer is y or yes.
 func (a *app) confirm(question string) error {
 	if _, ok := terminal(a.stdin); !ok {
 		return withHint(errors.New("there is no terminal to ask for your consent"), "--yes gives it, once you have seen what it is about")
@@ -91,8 +92,8 @@ func (a *app) ask(question string) (yes bool, err error) {
 	return answer == "y" || answer == "yes", nil
 }
 
-// confirmClock returns the function that decides whether the clock is right. With --clock-is-right, the function always
-// says so. Otherwise the person at the terminal is asked; without a terminal, the result is nil.
+// confirmClock returns the function that decides whether a doubted clock is right. With --clock-is-right, it always
+// returns true. Otherwise it asks the person at the terminal; without a terminal, confirmClock returns nil.
 func (a *app) confirmClock() func(doubt error) bool {
 	_, ok := terminal(a.stdin)
 	switch {
@@ -108,8 +109,8 @@ func (a *app) confirmClock() func(doubt error) bool {
 	}
 }
 
-// progress returns two functions: show prints a text with a count on a terminal, at most a few times a second, and done
-// clears it.
+// progress returns two functions: show prints the text with a count on the terminal, at most five times a second, and
+// done clears it. Without a terminal, show is nil.
 func (a *app) progress(text string) (show func(uint64), done func()) {
 	if _, ok := terminal(a.stderr); !ok {
 		return nil, func() {}
@@ -124,8 +125,8 @@ func (a *app) progress(text string) (show func(uint64), done func()) {
 	return show, func() { fmt.Fprint(a.stderr, "\r\033[K") }
 }
 
-// during shows on a terminal a text with the seconds that have passed, until done is called. Use it for long work that
-// has no counts and prints nothing.
+// during shows a text with the elapsed seconds on the terminal, until done is called. Use it for long work that has no
+// counts and prints nothing.
 func (a *app) during(text string) (done func()) {
 	show, clear := a.progress(text + ": %s s")
 	if show == nil {
@@ -152,14 +153,13 @@ func (a *app) during(text string) (done func()) {
 	}
 }
 
-// visible escapes control characters and characters that change the writing direction. A terminal then shows these
-// characters and does not obey them. Line ends and tabs stay. All output of commands passes through visible or
-// [visibleJSON].
+// visible escapes control characters and characters that change the writing direction, so that a terminal shows them
+// instead of obeying them. Line ends and tabs stay. All output of commands passes through visible or [visibleJSON].
 func visible(text string) string {
 	return escaped(text, func(r rune) string { return strings.Trim(strconv.QuoteRuneToASCII(r), "'") })
 }
 
-// escaped replaces the characters that a terminal obeys.
+// escaped returns the text in which escape replaces each character that a terminal obeys.
 func escaped(text string, escape func(rune) string) string {
 	text = strings.ToValidUTF8(text, "\ufffd") // some terminals read octets from 0x80 on as control characters, too
 	if !strings.ContainsFunc(text, obeyed) {
@@ -182,7 +182,7 @@ func obeyed(r rune) bool {
 		(unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp, unicode.Cf))
 }
 
-// visibleWriter writes text after [visible] has escaped it.
+// visibleWriter writes text in the form that [visible] returns.
 type visibleWriter struct{ io.Writer }
 
 func (w visibleWriter) Write(p []byte) (int, error) {
@@ -190,7 +190,7 @@ func (w visibleWriter) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// thousands returns a number with commas.
+// thousands returns a number with commas between groups of three digits.
 func thousands(n uint64) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -199,7 +199,7 @@ func thousands(n uint64) string {
 	return s
 }
 
-// plural returns a count with its noun.
+// plural returns a count with its noun, in the singular or the plural.
 func plural(n uint64, one, more string) string {
 	if n == 1 {
 		return "1 " + one
@@ -207,10 +207,10 @@ func plural(n uint64, one, more string) string {
 	return thousands(n) + " " + more
 }
 
-// maxTries is the maximum number of times that a terminal is asked for a passphrase.
+// maxTries is the maximum number of times that the user is asked for the passphrase of a key.
 const maxTries = 3
 
-// loadKey loads an officer's key, and asks for its passphrase if it has one.
+// loadKey loads an officer's key, and asks for its passphrase if the key has one.
 func (a *app) loadKey(key string) (crypto.Signer, error) {
 	_, given := os.LookupEnv(passphraseVariable)
 	for try := 1; ; try++ {

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hideInput stops a terminal from showing what is typed, until the result is called.
+// hideInput turns off the echo of a terminal until show is called.
 func hideInput(f *os.File) (show func()) {
 	fd := int(f.Fd())
 	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)

@@ -4,6 +4,6 @@ package main
 
 import "os"
 
-// hideInput does nothing: it is for Linux. On other systems, only reading a passphrase hides the input, a moment after
-// the prompt.
+// hideInput does nothing on this system: the echo is off only while a passphrase is read, from a moment after the
+// prompt.
 func hideInput(*os.File) (show func()) { return func() {} }

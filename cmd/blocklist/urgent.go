@@ -133,7 +133,7 @@ func (a *app) order(cmd *cobra.Command, o order) error {
 	})
 }
 
-// signOrder asks for consent, and signs urgent orders.
+// signOrder asks the officer for consent, and signs urgent orders.
 func (a *app) signOrder(ctx context.Context, l *publish.Ledger, o order) error {
 	if !o.yes {
 		if err := a.confirm("order this alone?"); err != nil {
@@ -153,7 +153,7 @@ func (a *app) signOrder(ctx context.Context, l *publish.Ledger, o order) error {
 	return nil
 }
 
-// printOrder prints the ordered and the withdrawn entries, and the orders that end earlier than requested.
+// printOrder prints the entries that are ordered and withdrawn, and which orders will end earlier than requested.
 func (a *app) printOrder(change publish.UrgentChange, before publish.UrgentList) {
 	limit := time.Duration(before.Hours) * time.Hour
 	for _, e := range change.Add {
@@ -185,7 +185,7 @@ func (a *app) printUrgent(o publish.UrgentList) {
 	}
 }
 
-// urgentFields returns the JSON form of urgent orders.
+// urgentFields returns the fields of urgent orders for JSON.
 func urgentFields(o publish.UrgentList) fields {
 	entries := []entryJSON{}
 	for _, e := range o.Entries {

@@ -99,7 +99,8 @@ func (a *app) urgentCancel() *cobra.Command {
 	return cmd
 }
 
-// printUrgentEnd prints the urgent orders that end with a release, and those that it lists permanently.
+// printUrgentEnd prints what a release does to each urgent order in force: whether the order ends with it, or stays
+// blocked by an entry of the release.
 func (a *app) printUrgentEnd(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
 	o, err := l.Urgent(ctx)
 	if err != nil {
