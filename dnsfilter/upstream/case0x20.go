@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	maxStrikes = 3         // strikes after which 0x20, or EDNS, is turned off for a resolver
-	disableFor = time.Hour // how long it stays off
+	maxStrikes = 3         // failed attempts (strikes) after which 0x20, or EDNS, is turned off for a resolver
+	disableFor = time.Hour // how long 0x20, or EDNS, stays off
 )
 
-// caseMask is a mask for 0x20 randomization (draft-vixie-dnsext-dns0x20). Bit i modulo 64 says whether the letter at
-// offset i of a message is sent in the other case. A forged reply has to match the mask as well as the ID and the port.
-// Zero changes nothing.
+// caseMask is a mask for 0x20 randomization (draft-vixie-dnsext-dns0x20). If bit i modulo 64 is set, the case of the
+// letter at offset i of a message is inverted. A forged reply has to match the mask as well as the ID and the port. The
+// zero value changes nothing.
 type caseMask uint64
 
-// flip returns the byte to send for byte c at offset i.
+// flip returns byte c, the byte at offset i, with its case inverted if the mask says so.
 func (m caseMask) flip(c byte, i int) byte {
 	if (c|0x20)-'a' < 26 {
 		c ^= byte(m>>(i%64)&1) << 5
@@ -26,11 +26,11 @@ func (m caseMask) flip(c byte, i int) byte {
 	return c
 }
 
-// changes reports whether the mask changes a query. If it does not, the reply does not show whether the resolver
+// changes reports whether the mask changes a query. The reply to an unchanged query does not show whether the resolver
 // supports 0x20.
 func (m caseMask) changes(query []byte) bool { return !m.matches(query, query) }
 
-// apply changes the letter case of the name in a query.
+// apply inverts the case of the letters in the name of a query, according to the mask.
 func (m caseMask) apply(query []byte) {
 	if m == 0 {
 		return
@@ -41,7 +41,8 @@ func (m caseMask) apply(query []byte) {
 	}
 }
 
-// matches reports whether the name in reply has the letter case that was sent. The reply answers query.
+// matches reports whether the name in a reply has the letter case that the mask gives the name of the query. The reply
+// must have the question of the query.
 func (m caseMask) matches(reply, query []byte) bool {
 	end := dnswire.QuestionEnd(query) - 4
 	for i := dnswire.HeaderSize; i < end; i++ {
@@ -52,22 +53,22 @@ func (m caseMask) matches(reply, query []byte) bool {
 	return true
 }
 
-// caseSupport is the state of 0x20 for one resolver. A strike is an attempt with a mask that failed although the same
-// attempt without a mask was answered. After maxStrikes strikes without a matching reply in between, 0x20 is off for a
-// while.
+// caseSupport is the state of 0x20 for one resolver. A strike is an attempt with a mask that failed, while the repeated
+// attempt without a mask was answered. After maxStrikes strikes, with no matching reply in between, 0x20 is off for
+// disableFor.
 type caseSupport struct {
-	proven     atomic.Bool // a reply that was no failure has matched its mask
+	proven     atomic.Bool // a reply that was no failure has matched its mask, so the resolver supports 0x20
 	strikes    atomic.Int32
-	offUntil   atomic.Int64 // ns; 0: never off
+	offUntil   atomic.Int64 // end of the time without 0x20, in Unix nanoseconds; 0: never off
 	mismatches atomic.Uint64
 }
 
 // isOff reports whether 0x20 is currently off for the resolver.
 func (s *caseSupport) isOff(now time.Time) bool { return now.UnixNano() < s.offUntil.Load() }
 
-// accepts reports whether a reply to an attempt with a mask is accepted. It returns false if the name does not match
-// the mask, or if the reply is a failure of a resolver that has not proved its support of 0x20, so that the mask may be
-// the cause. Then the attempt is repeated without a mask.
+// accepts reports whether a reply to an attempt with a mask is accepted. A reply whose name does not match the mask is
+// not. A failure is accepted only from a resolver that has proved its support of 0x20, since otherwise the mask may be
+// the cause. The caller repeats a rejected attempt without a mask.
 func (s *caseSupport) accepts(matches, failed bool) bool {
 	switch {
 	case !matches:
@@ -84,8 +85,8 @@ func (s *caseSupport) accepts(matches, failed bool) bool {
 	return !failed || s.proven.Load()
 }
 
-// strike counts an attempt with a mask that failed although an attempt without a mask was answered. With noReply, the
-// failure was a missing reply, which may also be a packet loss; otherwise the reply was rejected.
+// strike counts an attempt with a mask that failed, while the repeated attempt without a mask was answered. If noReply
+// is true, the masked attempt got no reply, which may also be a packet loss; otherwise its reply was rejected.
 func (s *caseSupport) strike(noReply bool, now time.Time) {
 	if noReply && s.proven.Load() || s.strikes.Add(1) < maxStrikes {
 		return
@@ -95,8 +96,8 @@ func (s *caseSupport) strike(noReply bool, now time.Time) {
 	s.strikes.Store(maxStrikes - 1)
 }
 
-// chooseCase sets a random mask for an attempt. It sets none if 0x20 is off for the resolver, or if an earlier attempt
-// at the same resolver was not answered.
+// chooseCase sets a random mask for an attempt. It sets no mask if 0x20 is off for the resolver, or if this resolver
+// left an earlier attempt at the query unanswered.
 func (p *pool) chooseCase(q *pendingQuery, a *attempt, now time.Time) {
 	for i := range q.n - 1 {
 		if before := &q.attempts[i]; before.resolver == a.resolver {
@@ -113,8 +114,8 @@ func (p *pool) chooseCase(q *pendingQuery, a *attempt, now time.Time) {
 	}
 }
 
-// checkCase reports whether the letter case of a reply is accepted. If so, it restores the name of the query in the
-// reply. If not, it repeats the attempt without a mask.
+// checkCase reports whether the letter case of a reply is accepted. If it is, checkCase restores the original name in
+// the reply. If not, it repeats the attempt without a mask.
 func (p *pool) checkCase(q *pendingQuery, a *attempt, reply []byte, now time.Time) bool {
 	support, failed := &p.f.resolvers[a.resolver].casing, isFailure(reply)
 	switch {

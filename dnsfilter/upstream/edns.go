@@ -6,11 +6,11 @@ import (
 )
 
 // ednsSupport is the state of EDNS for one resolver. A strike is a query that was answered only without an OPT record.
-// After maxStrikes strikes in a row, EDNS is off for a while (RFC 6891, section 6.2.2). Queries with the DO bit keep
-// their OPT record, since they make no sense without it.
+// After maxStrikes strikes in a row, EDNS is off for disableFor (RFC 6891, section 6.2.2). Queries with the DO bit keep
+// their OPT record, since without it they would lose the bit.
 type ednsSupport struct {
 	strikes  atomic.Int32
-	offUntil atomic.Int64 // ns; 0: never off
+	offUntil atomic.Int64 // end of the time without EDNS, in Unix nanoseconds; 0: never off
 }
 
 // isOff reports whether EDNS is currently off for the resolver.
@@ -23,7 +23,7 @@ func (s *ednsSupport) succeeded() {
 	}
 }
 
-// strike counts a query that was answered only without an OPT record. It returns true if EDNS is off from now on.
+// strike counts a query that was answered only without an OPT record. It reports whether EDNS is off from now on.
 func (s *ednsSupport) strike(now time.Time) bool {
 	if s.strikes.Add(1) < maxStrikes {
 		return false
@@ -33,8 +33,8 @@ func (s *ednsSupport) strike(now time.Time) bool {
 	return true
 }
 
-// retryWithoutEDNS repeats an attempt without EDNS if the reply is a failure that EDNS may have caused, and returns
-// true. Otherwise it updates the state of EDNS for the resolver.
+// retryWithoutEDNS repeats an attempt without an OPT record if the reply is a failure that the record may have caused.
+// It reports whether it did. Otherwise it updates the state of EDNS for the resolver.
 func (p *pool) retryWithoutEDNS(q *pendingQuery, a *attempt, reply []byte, now time.Time) bool {
 	r := &p.f.resolvers[a.resolver]
 	switch {

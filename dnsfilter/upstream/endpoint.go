@@ -10,15 +10,16 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Endpoint is the address of a resolver, and its TLS settings.
+// Endpoint is the address of a resolver and how it is reached: over UDP and TCP, or over TLS.
 type Endpoint struct {
 	Addr  netip.AddrPort
-	Name  string         // name on its certificate, for TLS (RFC 7858); empty: UDP and TCP
-	Roots *x509.CertPool // trusted root certificates; nil: the system's
+	Name  string         // name on the resolver's certificate, for TLS (RFC 7858); empty: UDP and TCP
+	Roots *x509.CertPool // trusted root certificates; nil: those of the system
 }
 
-// ParseEndpoint parses the address of a resolver. For UDP and TCP, that is an IP address, with a port unless it is 53.
-// For TLS, it is tls://, an IP address, a port unless it is 853, and # with the name on the certificate.
+// ParseEndpoint parses the address of a resolver. For UDP and TCP, the text is an IP address, with a port unless it is
+// 53. For TLS, it is like tls://192.0.2.53#dns.example: an IP address, with a port unless it is 853, and the name on
+// the certificate.
 func ParseEndpoint(text string) (Endpoint, error) {
 	rest, encrypted := strings.CutPrefix(text, "tls://")
 	if !encrypted {
@@ -33,7 +34,8 @@ func ParseEndpoint(text string) (Endpoint, error) {
 	return Endpoint{Addr: at, Name: name}, err
 }
 
-// parseAddr parses an IP address with an optional port.
+// parseAddr parses the text where, an IP address with an optional port. Without a port, it takes the argument port. The
+// argument text is for errors.
 func parseAddr(text, where string, port uint16) (netip.AddrPort, error) {
 	if a, err := netip.ParseAddr(strings.Trim(where, "[]")); err == nil {
 		return netip.AddrPortFrom(a, port), nil
@@ -53,8 +55,7 @@ func (e Endpoint) String() string {
 	return "tls://" + e.Addr.String() + "#" + e.Name
 }
 
-// tlsConfig returns the TLS configuration for the resolver, or nil if it is asked over UDP and TCP. TLS sessions are
-// resumed.
+// tlsConfig returns the TLS configuration for the resolver, or nil for UDP and TCP. TLS sessions are resumed.
 func (e Endpoint) tlsConfig() *tls.Config {
 	if e.Name == "" {
 		return nil

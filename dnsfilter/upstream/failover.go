@@ -8,8 +8,8 @@ import (
 
 // Fail-over: choosing the next resolver when one fails, is silent, or sends an unusable reply, and giving up.
 
-// next returns the resolver to ask next, or -1 if there is none. Resolvers that were not asked yet come first. Then
-// each is asked a second time, unless one of them has returned a failure.
+// next returns the index of the resolver for the next attempt, or -1 if there is none. Resolvers without an attempt
+// come first. Then each gets a second attempt, unless a resolver has returned a failure.
 func (f *Forwarder) next(q *pendingQuery) int {
 	if q.n == maxAttempts {
 		return -1
@@ -31,8 +31,9 @@ func (f *Forwarder) next(q *pendingQuery) int {
 	return -1
 }
 
-// failOver asks the next resolver. If none is left and no reply can be expected, it ends the query. The cause is nil
-// for a failure reply, and [context.DeadlineExceeded] for a silent resolver.
+// failOver sends a query to the next resolver. If there is none, and no reply is expected any more, it ends the query
+// and returns the result and true. The cause is nil after a failure reply, and [context.DeadlineExceeded] after a
+// timeout.
 func (p *pool) failOver(q *pendingQuery, now time.Time, cause error) (result, bool) {
 	silent := errors.Is(cause, context.DeadlineExceeded)
 	if cause != nil && !silent {
@@ -55,7 +56,7 @@ func (p *pool) failOver(q *pendingQuery, now time.Time, cause error) (result, bo
 	return p.giveUp(q), true
 }
 
-// failOverAll calls failOver for all pending queries of a transport.
+// failOverAll calls failOver for all pending queries of a transport. It returns the results of the queries that ended.
 func (p *pool) failOverAll(pending map[uint16]*pendingQuery, now time.Time, cause error) (results []result) {
 	waiting := make(map[*pendingQuery]bool, len(pending)) // removes duplicates: a query may wait for two replies
 	for _, q := range pending {
@@ -69,8 +70,8 @@ func (p *pool) failOverAll(pending map[uint16]*pendingQuery, now time.Time, caus
 	return results
 }
 
-// waitForRest sets the end of a query that has no resolver left to ask. The remaining time is short if one of the
-// resolvers has returned a failure.
+// waitForRest sets the time until which a query waits for replies, after all attempts were made. The wait is short if a
+// resolver has returned a failure or an attempt has failed.
 func (q *pendingQuery) waitForRest(now time.Time) {
 	timeout := timeLimit
 	if q.failure != nil || q.cause != nil {
@@ -83,7 +84,7 @@ func (q *pendingQuery) waitForRest(now time.Time) {
 	q.exhausted = true
 }
 
-// giveUp ends a query with the last failure reply, or else with an error.
+// giveUp ends a query with the last failure reply, or with an error if there is none.
 func (p *pool) giveUp(q *pendingQuery) result {
 	switch {
 	case q.failure != nil && q.to.Accept(q.failure):

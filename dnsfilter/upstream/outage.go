@@ -15,44 +15,46 @@ import (
 )
 
 const (
-	probeTimeout = 500 * time.Millisecond // timeout of the first of two attempts; a probe fails after three times that
-	probeEvery   = 2 * time.Second        // minimum interval of probes to one resolver
+	probeTimeout = 500 * time.Millisecond // timeout of the first attempt of a probe; the second has twice that
+	probeEvery   = 2 * time.Second        // minimum time between two probes to one resolver
 )
 
-// outage is the state of a resolver that does not answer probes. Any reply ends it.
+// outage is the state of a resolver that is down: when that began, and the error of the probe. Any reply ends the
+// outage.
 type outage struct {
 	since time.Time
 	cause error
 }
 
-// isDown reports whether the resolver is known to be down: it does not answer probes.
+// isDown reports whether the resolver is known to be down: a probe has failed, and no reply came since.
 func (r *resolver) isDown() bool { return r.outage.Load() != nil }
 
-// Watch sets the log for changes of a resolver's state. Each change is one warning, with the reason.
+// Watch sets the log for changes between up and down. Each change of a resolver is one warning; a resolver that goes
+// down is logged with the reason.
 func (f *Forwarder) Watch(log *slog.Logger) { f.log.Store(log) }
 
-// warn logs in the background, since the pool is locked.
+// warn logs a warning about a resolver. It logs from another goroutine, since the pool is locked.
 func (f *Forwarder) warn(r *resolver, message string, more ...any) {
 	if log := f.log.Load(); log != nil {
 		go log.Warn(message, append([]any{slog.String("upstream", r.at.String())}, more...)...)
 	}
 }
 
-// markDown records that a resolver can't be reached.
+// markDown records that a resolver is down, and logs it with the reason.
 func (f *Forwarder) markDown(r *resolver, cause error, now time.Time) {
 	if r.outage.CompareAndSwap(nil, &outage{now, cause}) {
 		f.warn(r, "upstream down", slog.String("reason", reason(cause)))
 	}
 }
 
-// markUp records that a resolver has replied.
+// markUp records that a resolver has replied. It logs the end of an outage.
 func (f *Forwarder) markUp(r *resolver, now time.Time) {
 	if o := r.outage.Load(); o != nil && r.outage.CompareAndSwap(o, nil) {
 		f.warn(r, "upstream up again", slog.Duration("after", now.Sub(o.since).Round(time.Millisecond)))
 	}
 }
 
-// Down reports whether all resolvers are down, and since when.
+// Down reports whether all resolvers are down, and since when that is so.
 func (f *Forwarder) Down() (since time.Time, down bool) {
 	for i := range f.resolvers {
 		o := f.resolvers[i].outage.Load()
@@ -66,8 +68,8 @@ func (f *Forwarder) Down() (since time.Time, down bool) {
 	return since, true
 }
 
-// Probe sends a probe to each resolver that is down or has never answered. It does not wait; [Forwarder.Status] reports
-// the outcome later.
+// Probe sends a probe to each resolver that is down or has never answered. It does not wait for the replies: call
+// [Forwarder.Status] later.
 func (f *Forwarder) Probe() {
 	f.shared.mu.Lock()
 	defer f.shared.mu.Unlock()
@@ -80,8 +82,8 @@ func (f *Forwarder) Probe() {
 	f.shared.flush()
 }
 
-// probe sends a query for the root name servers to a resolver, since every resolver can answer it. It does nothing if
-// the last probe was less than probeEvery ago.
+// probe sends a probe to a resolver: a query for the name servers of the root, which every resolver can answer. It does
+// nothing if the last probe was less than probeEvery ago.
 func (p *pool) probe(resolver int, now time.Time) {
 	r := &p.f.resolvers[resolver]
 	if last := r.probed.Load(); now.UnixNano()-last < int64(probeEvery) || !r.probed.CompareAndSwap(last, now.UnixNano()) {
@@ -103,23 +105,23 @@ func rootQuery() []byte {
 	return append(m, 0, 0, byte(dns.TypeNS), 0, byte(dns.ClassINET))
 }
 
-// probe is the [Receiver] of a probe.
+// probe is the [Receiver] of the reply to a probe.
 type probe struct {
 	f *Forwarder
 	r *resolver
 }
 
-// Accept implements [Receiver].
+// Accept implements [Receiver]. It accepts any reply.
 func (p *probe) Accept([]byte) bool { return true }
 
-// Answer implements [Receiver].
+// Answer implements [Receiver]. After an error, it marks the resolver as down.
 func (p *probe) Answer(_ []byte, err error) {
 	if err != nil {
 		p.f.markDown(p.r, err, p.f.now())
 	}
 }
 
-// reason returns the text for an error of a resolver, with advice.
+// reason returns the text for an error of a resolver, with advice on what to do.
 func reason(cause error) string {
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError

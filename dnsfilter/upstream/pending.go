@@ -8,49 +8,49 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// errUnusable is the error of a query that only got unusable replies.
+// errUnusable is the error of a query that got no other than unusable replies.
 var errUnusable = errors.New("the resolver's answer is malformed or cut")
 
-// pendingQuery is a query that waits for a reply. The pool's lock guards it.
+// pendingQuery is a query that waits for a reply. The lock of the pool guards it.
 type pendingQuery struct {
 	to        Receiver
 	query     []byte
 	buf       [maxQuery]byte
-	noEDNS    [maxQuery]byte // the query without its OPT record
+	noEDNS    [maxQuery]byte // buffer for the query without its OPT record
 	at        int            // index in pool.active
 	only      *resolver      // the only resolver to ask; nil: any
 	attempts  [maxAttempts]attempt
 	n         int // number of attempts so far
 	begun     time.Time
-	next      time.Time     // when the next resolver is asked, or the query ends
+	next      time.Time     // time for the next attempt, or for giving up
 	timeout   time.Duration // timeout of the last attempt
-	failure   []byte        // last failure reply; it is the answer if no resolver gives a better one
-	cause     error         // last error, of sending or for an unusable reply; nil: none
-	exhausted bool          // all resolvers have been asked
+	failure   []byte        // last failure reply; it becomes the answer if no resolver gives a better one
+	cause     error         // last error from sending, or errUnusable; nil: none
+	exhausted bool          // all attempts were made
 }
 
-// attempt is one transmission of a query to a resolver.
+// attempt is one transmission of a query to a resolver. A repetition in another form updates the same attempt.
 type attempt struct {
 	resolver   int
-	via        transport // nil if none could be opened
+	via        transport // transport that the query was sent over; nil if none could be opened
 	id         uint16
 	sent       time.Time
-	mask       caseMask // 0x20 mask, over UDP
-	caseRetry  bool     // an earlier transmission to the same resolver had a mask
-	noReply    bool     // ... and got no reply
+	mask       caseMask // 0x20 mask; used over UDP only
+	caseRetry  bool     // an earlier transmission of the query to this resolver had a mask
+	noReply    bool     // that earlier transmission got no reply
 	noEDNS     bool     // sent without an OPT record
-	ednsFailed bool     // ... since the resolver returned a failure with one
+	ednsFailed bool     // the resolver returned a failure to the transmission with an OPT record
 }
 
-// isOpen reports whether the attempt still waits for a reply.
+// isOpen reports whether the attempt still waits for a reply to query q.
 func (a *attempt) isOpen(q *pendingQuery) bool { return a.via != nil && a.via.waiting()[a.id] == q }
 
-// isOpen reports whether any attempt still waits for a reply.
+// isOpen reports whether any attempt at the query still waits for a reply.
 func (q *pendingQuery) isOpen() bool {
 	return slices.ContainsFunc(q.attempts[:q.n], func(a attempt) bool { return a.isOpen(q) })
 }
 
-// attemptOf returns the attempt that was sent over this transport with this message ID, or nil.
+// attemptOf returns the attempt that was sent over a transport with a message ID, or nil.
 func (q *pendingQuery) attemptOf(via transport, id uint16) *attempt {
 	for i := range q.attempts[:q.n] {
 		if a := &q.attempts[i]; a.via == via && a.id == id {
@@ -60,7 +60,7 @@ func (q *pendingQuery) attemptOf(via transport, id uint16) *attempt {
 	return nil
 }
 
-// packet returns the packed query as an attempt sends it: with or without its OPT record.
+// packet returns the packed query for an attempt, with or without its OPT record.
 func (q *pendingQuery) packet(a *attempt) []byte {
 	if a.noEDNS {
 		return dropEDNS(q.noEDNS[:0], q.query)
@@ -68,7 +68,8 @@ func (q *pendingQuery) packet(a *attempt) []byte {
 	return q.query
 }
 
-// ask sends a query to a resolver. A sending error has the same effect as a packet loss.
+// ask makes an attempt: it sends a query to a resolver. If sending fails, the attempt times out like after a packet
+// loss.
 func (p *pool) ask(q *pendingQuery, resolver int, now time.Time) {
 	if q.n == maxAttempts {
 		return
@@ -87,7 +88,8 @@ func (p *pool) ask(q *pendingQuery, resolver int, now time.Time) {
 	}
 }
 
-// repeat sends an attempt again in a changed form, over a transport of the same kind.
+// repeat sends the query of an attempt again, after the attempt was changed: over the stream if it was sent over one,
+// else over UDP.
 func (p *pool) repeat(q *pendingQuery, a *attempt, now time.Time) {
 	if _, ok := a.via.(*stream); ok {
 		p.sendOverStream(q, a, now)
@@ -100,7 +102,7 @@ func (p *pool) repeat(q *pendingQuery, a *attempt, now time.Time) {
 	}
 }
 
-// send sends an attempt over a transport, with a new random ID.
+// send sends the query of an attempt over a transport, with a new random ID.
 func (p *pool) send(q *pendingQuery, a *attempt, via transport) {
 	for a.id = p.id(); via.waiting()[a.id] != nil; {
 		a.id = p.id()
@@ -122,7 +124,7 @@ func (p *pool) match(via transport, reply []byte) *pendingQuery {
 	return nil
 }
 
-// onReply processes the reply to a query. It returns true and the result if the query has ended.
+// onReply processes the reply to a query. If the query has ended, it returns the result and true.
 func (p *pool) onReply(q *pendingQuery, via transport, reply []byte, now time.Time) (result, bool) {
 	id := id(reply)
 	a := q.attemptOf(via, id)
@@ -141,8 +143,8 @@ func (p *pool) onReply(q *pendingQuery, via transport, reply []byte, now time.Ti
 	return p.accept(q, a, reply, now)
 }
 
-// accept ends a query with a reply. If the reply is truncated, it asks again over TCP. If it is a failure or unusable,
-// it fails over.
+// accept processes a reply whose form is right. It ends the query if the receiver accepts the reply. If the reply is
+// truncated, it sends the query again over TCP. If the reply is a failure or unusable, it fails over.
 func (p *pool) accept(q *pendingQuery, a *attempt, reply []byte, now time.Time) (result, bool) {
 	_, datagram := a.via.(*socket)
 	switch {
@@ -160,7 +162,7 @@ func (p *pool) accept(q *pendingQuery, a *attempt, reply []byte, now time.Time) 
 	return result{to: p.remove(q), reply: reply}, true
 }
 
-// deadline returns the end of a timeout that begins now, but not later than the query's time limit.
+// deadline returns the end of a timeout that begins now, or the time limit of the query if that is earlier.
 func (q *pendingQuery) deadline(now time.Time, timeout time.Duration) time.Time {
 	next, limit := now.Add(timeout), q.begun.Add(timeLimit)
 	if next.After(limit) {
@@ -169,7 +171,8 @@ func (q *pendingQuery) deadline(now time.Time, timeout time.Duration) time.Time 
 	return next
 }
 
-// mayBeAnswered reports whether a reply may still arrive from a resolver that is not known to be down.
+// mayBeAnswered reports whether an attempt still waits for the reply of a resolver that is not known to be down. It
+// returns false for a probe.
 func (p *pool) mayBeAnswered(q *pendingQuery) bool {
 	if q.only != nil {
 		return false
@@ -182,7 +185,7 @@ func (p *pool) mayBeAnswered(q *pendingQuery) bool {
 	return false
 }
 
-// remove removes an ended query from the pool and returns its receiver. Late replies match no query.
+// remove removes an ended query from the pool, and returns its receiver. Later replies match no query.
 func (p *pool) remove(q *pendingQuery) Receiver {
 	for i := range q.attempts[:q.n] {
 		if a := &q.attempts[i]; a.isOpen(q) {
@@ -200,7 +203,7 @@ func (p *pool) remove(q *pendingQuery) Receiver {
 	return to
 }
 
-// result is the outcome of a query. It is delivered after the pool is unlocked.
+// result is the reply or error of an ended query. It goes to the receiver after the pool is unlocked.
 type result struct {
 	to    Receiver
 	reply []byte

@@ -13,59 +13,62 @@ import (
 )
 
 const (
-	maxAttempts      = 8                       // of one query
-	timeLimit        = 4800 * time.Millisecond // of a query: stub resolvers give up after 5 seconds
+	maxAttempts = 8 // maximum number of attempts at one query
+	// for one query; it is below the 5 seconds after which stub resolvers give up
+	timeLimit        = 4800 * time.Millisecond
 	maxQuery         = dnswire.HeaderSize + dnswire.MaxName + 4 + dnswire.OPTSize + 6
-	portsPerResolver = 8               // sockets of a pool to one resolver
-	secondaryEvery   = 5 * time.Second // interval at which a slower resolver is asked in parallel with the fastest
+	portsPerResolver = 8 // maximum number of sockets of a pool to one resolver
+	// how often a slower resolver gets a query in parallel with the fastest, to measure it
+	secondaryEvery = 5 * time.Second
 )
 
-// Session sends queries without waiting for replies. It passes each reply to a [Receiver].
+// Session sends queries to resolvers without waiting for replies. It passes each reply to a [Receiver].
 type Session interface {
-	// Ask sends a packed query at the latest with the next Flush. The query has one question, and an OPT record or
-	// none. Ask copies the query and sets a new ID.
+	// Ask sends a packed query with a new ID, at the latest when Flush is called next. The query has one question, and
+	// an OPT record or none. Ask copies the query.
 	Ask(query []byte, to Receiver)
 	// Flush sends the queries that Ask has collected.
 	Flush()
 }
 
-// Receiver receives the reply to a query.
+// Receiver receives the reply to one query.
 type Receiver interface {
-	// Accept reports whether a reply is usable; if not, another resolver is asked. After Accept returns true, Answer is
-	// called next, with the same reply. The receiver may use the reply until Answer returns. The session is locked
-	// during Accept: Accept must be quick and must not call the session.
+	// Accept reports whether a reply is usable. If not, another resolver is asked. After Accept has returned true,
+	// Answer is called next, with the same reply; the receiver may use the reply until Answer returns. The session is
+	// locked during Accept: Accept must be quick and must not call the session.
 	Accept(reply []byte) bool
-	// Answer is called once, in another goroutine than Ask. The error is [context.DeadlineExceeded] if no reply arrived
-	// in time.
+	// Answer is called once, in another goroutine than Ask, with the reply or an error. The error is
+	// [context.DeadlineExceeded] if no reply arrived in time.
 	Answer(reply []byte, err error)
 }
 
 // Loop reads the sockets of a server and of its sessions in one goroutine.
 type Loop = batch.Loop
 
-// pool is a [Session] with its own sockets to the resolvers of a [Forwarder]. Many queries share a socket. A reply is
-// matched by the resolver's address, the random port and ID, and the question with its random letter case (see
+// pool is a [Session] with its own sockets to the resolvers of a [Forwarder]. Many queries share a socket. A reply must
+// match its query in the resolver's address, the random port and ID, and the question with its random letter case (see
 // [caseMask]). Sockets are opened on demand and closed after some seconds, so that ports change.
 type pool struct {
 	f    *Forwarder
-	loop *batch.Loop // reads the sockets
+	loop *batch.Loop // reads the UDP sockets
 
 	mu          sync.Mutex // guards the following fields
 	idleFuncs   []func()
-	streams     []*stream // by resolver; nil if there is none
+	streams     []*stream // connection by resolver; nil: none is open
 	active      []*pendingQuery
 	free        []*pendingQuery
-	sockets     []*socket  // of resolver r: from r*portsPerResolver on
+	sockets     []*socket  // those of resolver r begin at index r*portsPerResolver; nil: not open
 	unsent      []*socket  // sockets with unsent queries
-	port        int        // index of the socket per resolver to use until the next Flush
-	entropy     [1024]byte // random bytes
+	port        int        // which socket of each resolver is used until the next Flush
+	entropy     [1024]byte // random bytes, of which entropyUsed are used
 	entropyUsed int
 	ticking     bool
 }
 
-// NewSession returns a session for one goroutine of a server. The given loop reads its sockets. If loop is nil, or if a
-// resolver is asked over TLS, all such callers share one session, to keep connections few. The function idle may be
-// nil. It is called after each batch of replies that another goroutine than the loop's has delivered.
+// NewSession returns a session for one goroutine of a server. The loop reads the sockets of the session. If loop is
+// nil, or if any resolver of the forwarder uses TLS, NewSession returns a session that all such callers share, to keep
+// connections few. The function idle is called after each batch of replies that another goroutine than that of the loop
+// has delivered. It may be nil.
 func (f *Forwarder) NewSession(loop *Loop, idle func()) Session {
 	p := f.shared
 	if loop != nil && !f.encrypted {
@@ -89,7 +92,7 @@ func (f *Forwarder) newPool(loop *batch.Loop) *pool {
 	return p
 }
 
-// onIdle runs after the last reply of a batch.
+// onIdle calls the idle functions of the session, after a batch of replies.
 func (p *pool) onIdle() {
 	p.mu.Lock()
 	idleFuncs := p.idleFuncs
@@ -160,10 +163,11 @@ func (p *pool) random(n int) []byte {
 	return p.entropy[p.entropyUsed-n : p.entropyUsed]
 }
 
-// id returns a random ID.
+// id returns a random message ID.
 func (p *pool) id() uint16 { return binary.BigEndian.Uint16(p.random(2)) }
 
-// tick calls failOver for queries whose timeout has expired, and closes expired sockets.
+// tick calls failOver for each query whose timeout has ended, and closes expired sockets. It runs again while there are
+// queries or sockets.
 func (p *pool) tick() {
 	p.mu.Lock()
 	now := p.f.now()
@@ -190,8 +194,8 @@ func (p *pool) tick() {
 	}
 }
 
-// onTimeout records the timeout of a query. If the resolver has sent nothing at all since the query, the resolver is
-// probed and a TCP connection to it is retired.
+// onTimeout records that the last attempt at a query has timed out. If the resolver has sent nothing since that
+// attempt, onTimeout probes it. It retires TCP connections that have received nothing since their attempt.
 func (p *pool) onTimeout(q *pendingQuery, now time.Time) {
 	last := &q.attempts[q.n-1]
 	if p.f.resolvers[last.resolver].timedOut(q.timeout, last.sent) && q.only == nil {

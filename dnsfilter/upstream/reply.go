@@ -29,20 +29,19 @@ func isReplyTo(reply, query []byte) bool {
 	return sameName && string(reply[end-4:end]) == string(query[end-4:end])
 }
 
-// isHeaderOnlyFailure reports whether reply is a failure without a question. Resolvers send it if they can't parse a
-// query or refuse it.
+// isHeaderOnlyFailure reports whether reply is a failure without a question. Resolvers send such replies if they can't
+// parse a query or refuse it.
 func isHeaderOnlyFailure(reply, query []byte) bool {
 	return hasKind(reply, query) && dnswire.Count(reply, dnswire.Question) == 0 && dnswire.Rcode(reply) != 0
 }
 
-// isFailure reports whether a reply gives no information about the name: neither records nor that the name does not
-// exist.
+// isFailure reports whether a reply says nothing about the name: neither NOERROR nor NXDOMAIN, or an extended rcode.
 func isFailure(reply []byte) bool {
 	return dnswire.IsFailure(reply) || dnswire.Rcode(reply) == dns.RcodeSuccess && extendedRcode(reply) != 0
 }
 
-// extendedRcode returns the upper bits of the rcode (RFC 6891, section 6.1.3) of a reply whose only record is an OPT
-// record, or 0.
+// extendedRcode returns the upper bits of the rcode (RFC 6891, section 6.1.3). It returns 0 unless the OPT record is
+// the only record of the reply.
 func extendedRcode(reply []byte) int {
 	records := dnswire.Count(reply, dnswire.Answer) + dnswire.Count(reply, dnswire.Authority)
 	opt, ok := optOf(reply)
@@ -52,7 +51,8 @@ func extendedRcode(reply []byte) int {
 	return opt.Rcode()
 }
 
-// optOf returns the OPT record of a message if it is the only record.
+// optOf returns the OPT record of a message. It returns false unless that is the only record of the additional section
+// and follows the question.
 func optOf(m []byte) (dnswire.OPT, bool) {
 	end := dnswire.QuestionEnd(m)
 	if end == 0 || dnswire.Count(m, dnswire.Additional) != 1 {
@@ -61,7 +61,8 @@ func optOf(m []byte) (dnswire.OPT, bool) {
 	return dnswire.AsOPT(m[end:])
 }
 
-// mayRefuseEDNS reports whether a reply may be a failure caused by the OPT record of the query (RFC 6891, section 7).
+// mayRefuseEDNS reports whether a reply is a failure that the OPT record of the query may have caused (RFC 6891,
+// section 7).
 func mayRefuseEDNS(reply []byte) bool {
 	switch dnswire.Rcode(reply) {
 	case dns.RcodeFormatError, dns.RcodeNotImplemented:
@@ -72,13 +73,13 @@ func mayRefuseEDNS(reply []byte) bool {
 	return false
 }
 
-// canDropEDNS reports whether a query of this package has an OPT record that can be left out: one without the DO bit.
+// canDropEDNS reports whether a query has an OPT record that can be left out, since it has no DO bit.
 func canDropEDNS(query []byte) bool {
 	opt, ok := optOf(query)
 	return ok && !opt.DO()
 }
 
-// dropEDNS appends a query of this package without its OPT record.
+// dropEDNS appends a query to dst, without the OPT record, which is its last record.
 func dropEDNS(dst, query []byte) []byte {
 	dst = append(dst, query[:dnswire.QuestionEnd(query)]...)
 	dnswire.SetCount(dst, dnswire.Additional, 0)

@@ -7,27 +7,28 @@ import (
 )
 
 const (
-	firstTimeout = time.Second            // for a resolver that has never answered
-	minTimeout   = 250 * time.Millisecond // a resolver needs time for a name that it has not cached
+	firstTimeout = time.Second            // timeout for a resolver that has never answered
+	minTimeout   = 250 * time.Millisecond // minimum timeout: a resolver needs time for a name that is not in its cache
 	maxTimeout   = 2 * time.Second
-	lastTimeout  = time.Second // for the remaining replies, after all were asked and one has failed
+	lastTimeout  = time.Second // timeout for the remaining replies, after all attempts were made and one has failed
 )
 
-// resolver is a resolver and its state.
+// resolver is an upstream resolver and its state.
 type resolver struct {
 	at     Endpoint
-	tls    *tls.Config // nil: over UDP
+	tls    *tls.Config // nil: reached over UDP and TCP
 	record record
 	casing caseSupport
 	edns   ednsSupport
-	outage atomic.Pointer[outage] // nil: not known to be down
-	probed atomic.Int64           // time of the last probe, ns
-	delay  atomic.Int64           // smoothed round-trip time, ns; 0: never answered
-	last   atomic.Int64           // time of the last query, ns
-	heard  atomic.Int64           // time of the last reply, ns
+	outage atomic.Pointer[outage] // nil: the resolver is not known to be down
+	probed atomic.Int64           // time of the last probe, in Unix nanoseconds
+	delay  atomic.Int64           // smoothed round-trip time, in nanoseconds; 0: never answered
+	last   atomic.Int64           // time of the last query, in Unix nanoseconds
+	heard  atomic.Int64           // time of the last reply, in Unix nanoseconds
 }
 
-// answered records the reply to an attempt. Failures do not change the smoothed round-trip time.
+// answered records the reply to an attempt, and its response time. If failed is true, the reply does not change the
+// smoothed round-trip time.
 func (f *Forwarder) answered(a *attempt, failed bool, now time.Time) {
 	r, took := &f.resolvers[a.resolver], now.Sub(a.sent)
 	r.heard.Store(now.UnixNano())
@@ -43,8 +44,8 @@ func (f *Forwarder) answered(a *attempt, failed bool, now time.Time) {
 	r.delay.Store(max(old+(int64(took)-old)/8, 1))
 }
 
-// timedOut records a timeout. It returns true if the resolver has sent no reply at all since the given time. Otherwise
-// the name is slow, not the resolver.
+// timedOut records that an attempt has timed out, after waiting for the given time. It reports whether the resolver has
+// sent no reply at all since the attempt. If it has, not the resolver is slow, but the name.
 func (r *resolver) timedOut(waited time.Duration, since time.Time) (silent bool) {
 	r.record.late.Add(1)
 	if r.heard.Load() > since.UnixNano() {
@@ -54,7 +55,7 @@ func (r *resolver) timedOut(waited time.Duration, since time.Time) (silent bool)
 	return true
 }
 
-// timeout returns how long to wait for the resolver before another one is asked as well.
+// timeout returns how long to wait for the resolver before a query goes to another resolver, too.
 func (r *resolver) timeout() time.Duration {
 	d := time.Duration(r.delay.Load())
 	switch {
@@ -66,8 +67,8 @@ func (r *resolver) timeout() time.Duration {
 	return min(max(4*d, minTimeout), maxTimeout)
 }
 
-// fastest returns the resolver with the shortest delay. Resolvers without a measured delay count as firstTimeout/2; of
-// equal ones, the first wins.
+// fastest returns the index of the resolver with the shortest delay, the first of equals. A resolver without a measured
+// delay counts as firstTimeout/2.
 func (f *Forwarder) fastest() int {
 	best, least := 0, time.Duration(0)
 	for i := range f.resolvers {
@@ -82,7 +83,8 @@ func (f *Forwarder) fastest() int {
 	return best
 }
 
-// secondary returns a resolver to ask in parallel with the fastest, since its last query was long ago, or -1.
+// secondary returns the index of a resolver whose last query is more than secondaryEvery ago, or -1. It gets the next
+// query in parallel with the fastest resolver (first).
 func (f *Forwarder) secondary(first int, now time.Time) int {
 	for i := range f.resolvers {
 		last := f.resolvers[i].last.Load()

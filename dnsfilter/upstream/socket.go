@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	socketBuffer  = 1 << 20         // bytes, each way
-	socketLife    = 5 * time.Second // age at which a socket is replaced by one with another port
-	maxUnexpected = 64              // replies without a query, after which a spoofing attack is assumed
+	socketBuffer  = 1 << 20         // size of the receive and send buffer, in bytes
+	socketLife    = 5 * time.Second // age after which a socket with another port replaces it
+	maxUnexpected = 64              // number of replies without a query after which a spoofing attack is assumed
 )
 
-// socket is a UDP socket to one resolver. The pool's lock guards it.
+// socket is a UDP socket to one resolver. The lock of the pool guards it.
 type socket struct {
 	pool      *pool
 	resolver  int
@@ -27,11 +27,11 @@ type socket struct {
 	pending   map[uint16]*pendingQuery
 	retired   bool
 	expires   time.Time
-	matched   int // replies that matched a query
-	unmatched int // replies that matched none: late or forged
+	matched   int // number of replies that matched a query
+	unmatched int // number of replies that matched no query: late or forged
 }
 
-// socket returns the socket for the next query to a resolver. It opens one if needed.
+// socket returns the socket for the next query to a resolver. If there is none, it opens one.
 func (p *pool) socket(resolver int, now time.Time) (*socket, error) {
 	at := &p.sockets[resolver*portsPerResolver+p.port]
 	if *at != nil {
@@ -70,7 +70,7 @@ func (p *pool) newSocket(resolver int, c net.Conn, now time.Time) (*socket, erro
 
 func (s *socket) waiting() map[uint16]*pendingQuery { return s.pending }
 
-// add adds a query to the batch for the next flush.
+// add adds a query with this ID and mask to the batch that the next flush sends.
 func (s *socket) add(query []byte, id uint16, mask caseMask) {
 	if s.out.Full() {
 		s.flush()
@@ -91,7 +91,7 @@ func (s *socket) flush() {
 	s.queued = 0
 }
 
-// closeExpired retires expired sockets, and reports whether there are any sockets.
+// closeExpired retires the expired sockets of the pool. It reports whether there were any sockets before.
 func (p *pool) closeExpired(now time.Time) (left bool) {
 	for i, s := range p.sockets {
 		if s == nil {
@@ -105,15 +105,16 @@ func (p *pool) closeExpired(now time.Time) (left bool) {
 	return left
 }
 
-// retire stops the use of a socket for new queries. It stays open for pending replies.
+// retire removes the socket at index at from the pool, so that no new queries use it. It stays open for pending
+// replies.
 func (s *socket) retire(at int) {
 	s.retired = true
 	s.pool.sockets[at] = nil
 	s.closeUnused()
 }
 
-// distrust retires a socket that receives forged replies. It sends its queries again over TCP, where replies can't be
-// forged by guessing.
+// distrust retires a socket that receives forged replies. It sends the pending queries of the socket again over TCP,
+// where guessing does not suffice to forge a reply.
 func (s *socket) distrust(now time.Time) {
 	if at := slices.Index(s.pool.sockets, s); at >= 0 {
 		s.retire(at)
@@ -125,7 +126,7 @@ func (s *socket) distrust(now time.Time) {
 	s.matched, s.unmatched = 0, 0
 }
 
-// closeUnused closes a retired socket without pending queries.
+// closeUnused closes the socket if it is retired and has no pending queries.
 func (s *socket) closeUnused() {
 	if s.retired && len(s.pending) == 0 {
 		s.conn.Close()
@@ -142,7 +143,7 @@ func (s *socket) onDatagrams(in *batch.Datagrams, err error) {
 	deliver(s.onReplies(in, done[:0]))
 }
 
-// onReplies matches replies to queries, and appends the results of the queries that have ended.
+// onReplies matches replies to queries. It appends the results of the queries that have ended to results.
 func (s *socket) onReplies(in *batch.Datagrams, results []result) []result {
 	p := s.pool
 	p.mu.Lock()
@@ -168,8 +169,8 @@ func (s *socket) onReplies(in *batch.Datagrams, results []result) []result {
 	return results
 }
 
-// onError fails over after the system has reported the resolver as unreachable. An attacker may have caused the report
-// by forged ICMP messages. So the queries still wait for a reply, but not for long.
+// onError fails over all pending queries after the system has reported that the resolver is unreachable. Since an
+// attacker may have caused that by forged ICMP messages, the queries go on waiting for a reply, but not for long.
 func (s *socket) onError(cause error) {
 	p := s.pool
 	p.mu.Lock()

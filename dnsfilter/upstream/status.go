@@ -5,30 +5,31 @@ import (
 	"time"
 )
 
-// Buckets returns the upper bounds of the response time histogram, in seconds.
+// Buckets returns the upper bounds of the buckets of a [Histogram], in seconds.
 func Buckets() []float64 { return buckets[:] }
 
 var buckets = [...]float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5} //nolint:gochecknoglobals // a constant table
 
-// Status is the state of a resolver and its counters since the forwarder was created.
+// Status is the state of a resolver, with counters since the forwarder was created.
 type Status struct {
-	Resolver string        `json:"resolver"`       // in the form of ParseEndpoint
-	Zone     string        `json:"zone,omitempty"` // the forward zone that it answers; empty: all other names
-	Delay    time.Duration `json:"delay"`          // smoothed round-trip time; 0: it has never answered
+	Resolver string        `json:"resolver"`       // address in the form of ParseEndpoint
+	Zone     string        `json:"zone,omitempty"` // forward zone that the resolver is used for; empty: all other names
+	Delay    time.Duration `json:"delay"`          // smoothed round-trip time; 0: the resolver has never answered
 	Asked    uint64        `json:"asked"`
-	Answered uint64        `json:"answered"` // Times.Count
-	Late     uint64        `json:"late"`     // queries for which another resolver was asked, since this one was slow or unreachable
+	Answered uint64        `json:"answered"` // number of replies, as in Times.Count
+	// number of attempts that timed out, since the resolver was slow or unreachable
+	Late uint64 `json:"late"`
 
-	Up     bool   `json:"up"`               // false: known to be down
-	Reason string `json:"reason,omitempty"` // reason for being down
+	Up     bool   `json:"up"`               // false: the resolver is known to be down
+	Reason string `json:"reason,omitempty"` // why the resolver is down; empty: it is up
 
-	CaseMismatches uint64 `json:"case_mismatches"` // replies whose name did not have the random case (0x20)
-	CaseDisabled   bool   `json:"case_disabled"`   // 0x20 is off for now, since the resolver does not support it
+	CaseMismatches uint64 `json:"case_mismatches"` // number of replies without the random case of the query (0x20)
+	CaseDisabled   bool   `json:"case_disabled"`   // 0x20 is off for this resolver now, since it does not support 0x20
 
-	Times Times `json:"-"` // of its answers
+	Times Times `json:"-"` // response times of the replies
 }
 
-// Name returns the resolver, and its zone if it has one.
+// Name returns the address of the resolver, and its forward zone if it has one.
 func (s *Status) Name() string {
 	if s.Zone == "" {
 		return s.Resolver
@@ -45,26 +46,27 @@ func (f *Forwarder) Status() []Status {
 	return out
 }
 
-// record has the counters of a resolver.
+// record has the counters of a resolver: queries sent to it, timeouts and response times.
 type record struct {
 	asked, late atomic.Uint64
-	times       Histogram // of its answers
+	times       Histogram // response times of the replies
 }
 
-// Times are the response times of answers, as cumulative buckets.
+// Times has response times as cumulative buckets.
 type Times struct {
-	Count uint64               // number of answers
-	Took  [len(buckets)]uint64 // answers within each bound of Buckets
+	Count uint64               // number of response times
+	Took  [len(buckets)]uint64 // number of response times within each bound of Buckets
 	Sum   time.Duration        // sum of all response times
 }
 
-// Histogram counts answers by response time. Its zero value is empty. It is safe for concurrent use.
+// Histogram counts response times. Its zero value is empty. It is safe for concurrent use.
 type Histogram struct {
-	took [len(buckets) + 1]atomic.Uint64 // by the smallest bound that is not below the response time
+	// number per bucket: the bucket of a response time has the smallest bound that is not below it
+	took [len(buckets) + 1]atomic.Uint64
 	sum  atomic.Int64
 }
 
-// Observe counts answers that had the same response time.
+// Observe adds the response time took for a number of answers.
 func (h *Histogram) Observe(took time.Duration, answers int) {
 	i := 0
 	for i < len(buckets) && took.Seconds() > buckets[i] {
@@ -74,7 +76,7 @@ func (h *Histogram) Observe(took time.Duration, answers int) {
 	h.sum.Add(int64(took) * int64(answers))
 }
 
-// Times returns the current counts.
+// Times returns the counts so far, as cumulative buckets.
 func (h *Histogram) Times() Times {
 	t := Times{Sum: time.Duration(h.sum.Load())}
 	for i := range h.took {
@@ -86,7 +88,7 @@ func (h *Histogram) Times() Times {
 	return t
 }
 
-// Add adds other times.
+// Add adds the counts of other to t.
 func (t *Times) Add(other Times) {
 	t.Count += other.Count
 	t.Sum += other.Sum

@@ -18,7 +18,7 @@ const (
 	dialWithin  = 2 * time.Second
 	writeWithin = 2 * time.Second
 	streamIdle  = 10 * time.Second // idle time after which a connection is closed
-	maxQueued   = 1 << 20          // limit of unwritten bytes per connection; further queries are dropped
+	maxQueued   = 1 << 20          // maximum number of unwritten bytes of a connection; further queries are dropped
 	maxReply    = 4096             // initial size of the reply buffer, in bytes
 	padTo       = 128              // queries over TLS are padded to a multiple of this (RFC 8467)
 )
@@ -26,13 +26,13 @@ const (
 // errClosed is the error of a connection that the resolver has closed.
 var errClosed = errors.New("the resolver closed the connection")
 
-// transport is a UDP socket or a TCP connection of a pool to a resolver. The pool's lock guards it.
+// transport is a UDP socket or a stream of a pool to one resolver. The lock of the pool guards it.
 type transport interface {
 	// waiting returns the pending queries by ID.
 	waiting() map[uint16]*pendingQuery
-	// add sends a query with the next flush at the latest.
+	// add adds a query with this ID and mask to the queries that the next flush sends. It may send them earlier.
 	add(query []byte, id uint16, mask caseMask)
-	// closeUnused closes a retired transport without pending queries.
+	// closeUnused closes the transport if it is retired and has no pending queries.
 	closeUnused()
 }
 
@@ -42,20 +42,20 @@ var (
 	_ transport = (*stream)(nil)
 )
 
-// stream is a TCP or TLS connection to a resolver. It stays open and is shared by all queries of the pool. Replies may
-// arrive in any order (RFC 7766). One goroutine reads it, another one writes.
+// stream is a TCP or TLS connection to a resolver. All queries of the pool to that resolver share it, and it stays
+// open. Replies may arrive in any order (RFC 7766). One goroutine reads, another one writes.
 type stream struct {
 	pool     *pool
 	resolver int
 	pending  map[uint16]*pendingQuery
-	out      []byte        // unwritten bytes
-	wake     chan struct{} // signals that out has data
-	served   bool          // a reply was received
-	heard    time.Time     // time of the last reply or of connecting; zero: not connected yet
-	retired  bool          // no longer used for new queries
+	out      []byte        // bytes that are not written yet
+	wake     chan struct{} // a value wakes the writer; capacity 1
+	served   bool          // a reply was received over the connection
+	heard    time.Time     // time of the last reply, or at first of connecting; zero: not connected yet
+	retired  bool          // new queries do not use the connection
 }
 
-// stream returns the connection to a resolver. It opens one if needed.
+// stream returns the connection to a resolver. If there is none, it opens one.
 func (p *pool) stream(resolver int) *stream {
 	if s := p.streams[resolver]; s != nil {
 		return s
@@ -68,11 +68,12 @@ func (p *pool) stream(resolver int) *stream {
 
 func (s *stream) waiting() map[uint16]*pendingQuery { return s.pending }
 
-// silentSince reports whether the connection has received nothing from the resolver since a query was sent.
+// silentSince reports whether the connection has received nothing since a query was sent at the given time.
 func (s *stream) silentSince(sent time.Time) bool { return !s.heard.IsZero() && s.heard.Before(sent) }
 
-// retire stops the use of a connection for new queries. It stays open for pending replies. The connection may be dead,
-// for instance because a firewall has forgotten it, so the next query opens a new one (RFC 7766, section 6.2.4).
+// retire removes the connection from the pool, so that no new queries use it. It stays open for pending replies. The
+// connection may be dead, for instance because a firewall has forgotten it, so the next query opens a new one (RFC
+// 7766, section 6.2.4).
 func (s *stream) retire() {
 	if s.pool.streams[s.resolver] == s {
 		s.pool.streams[s.resolver] = nil
@@ -81,7 +82,8 @@ func (s *stream) retire() {
 	s.closeUnused()
 }
 
-// closeUnused closes a retired connection without pending queries. Other connections close when they are idle.
+// closeUnused closes the connection if it is retired and has no pending queries. Other connections close after
+// streamIdle.
 func (s *stream) closeUnused() {
 	if s.retired && len(s.pending) == 0 {
 		s.signal()
@@ -96,7 +98,8 @@ func (s *stream) signal() {
 	}
 }
 
-// add adds a query to the unwritten bytes. It applies no case mask, since replies can't be forged here.
+// add adds a query with this ID to the unwritten bytes. It applies no case mask, since guessing does not suffice to
+// forge a reply over TCP.
 func (s *stream) add(query []byte, id uint16, _ caseMask) {
 	if len(s.out) > maxQueued {
 		return
@@ -112,8 +115,8 @@ func (s *stream) add(query []byte, id uint16, _ caseMask) {
 	s.signal()
 }
 
-// pad pads the query that begins at offset from, so that its length reveals little about the name (RFC 7830). It needs
-// an OPT record without options at the end, as the queries of this package have; other queries stay unchanged.
+// pad pads the query that begins at offset from, so that the length reveals little about the name (RFC 7830). It
+// changes only a query that ends with an OPT record without options.
 func pad(m []byte, from int) []byte {
 	const option = 4
 	query := m[from:]
@@ -127,7 +130,7 @@ func pad(m []byte, from int) []byte {
 	return append(m, make([]byte, n)...)
 }
 
-// run opens the connection and serves it until it closes.
+// run opens the connection, and reads and writes until it closes.
 func (s *stream) run() {
 	conn, err := s.dial()
 	if err == nil {
@@ -157,7 +160,7 @@ func (s *stream) dial() (net.Conn, error) {
 	return secured, nil
 }
 
-// write writes queries until the reader ends or writing fails.
+// write writes queries until reading or writing fails, or the connection is retired and unused. It returns the error.
 func (s *stream) write(conn net.Conn, read <-chan error) error {
 	var spare []byte
 	for {
@@ -183,7 +186,7 @@ func (s *stream) write(conn net.Conn, read <-chan error) error {
 	}
 }
 
-// read processes replies until the connection closes.
+// read processes replies until reading fails. It returns the error.
 func (s *stream) read(conn net.Conn) error {
 	in, buf := bufio.NewReader(conn), make([]byte, maxReply)
 	for {
@@ -207,7 +210,7 @@ func (s *stream) read(conn net.Conn) error {
 	}
 }
 
-// closeError returns errClosed if the resolver has closed the connection, and otherwise the error itself.
+// closeError returns errClosed if the resolver has closed the connection, and otherwise the error of asDeadline.
 func closeError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errClosed
@@ -215,7 +218,7 @@ func closeError(err error) error {
 	return asDeadline(err)
 }
 
-// onReply matches a reply to its query, and returns the result if the query has ended.
+// onReply matches a reply to its query. It returns the result if the query has ended.
 func (s *stream) onReply(reply []byte) (results []result) {
 	p := s.pool
 	p.mu.Lock()
@@ -232,8 +235,8 @@ func (s *stream) onReply(reply []byte) (results []result) {
 	return results
 }
 
-// onClose sends the pending queries of a closed connection again. If the connection has served a reply, it uses a new
-// connection, since resolvers may close connections at any time. Otherwise it fails over to the next resolver.
+// onClose handles the pending queries of a closed connection. If the connection has received a reply, onClose sends
+// them over a new connection, since resolvers may close connections at any time. Otherwise it fails over.
 func (s *stream) onClose(cause error) {
 	p := s.pool
 	p.mu.Lock()
@@ -256,7 +259,7 @@ func (s *stream) onClose(cause error) {
 	p.onIdle()
 }
 
-// onFailure fails over from a connection that has never served a reply.
+// onFailure fails over the pending queries of a closed connection that has never received a reply.
 func (s *stream) onFailure(cause error, now time.Time) []result {
 	p, r := s.pool, &s.pool.f.resolvers[s.resolver]
 	if len(s.pending) > 0 {
@@ -270,13 +273,13 @@ func (s *stream) onFailure(cause error, now time.Time) []result {
 	return p.failOverAll(pending, now, cause)
 }
 
-// sendOverStream sends an attempt over the TCP or TLS connection.
+// sendOverStream sends the query of an attempt over the TCP or TLS connection to its resolver.
 func (p *pool) sendOverStream(q *pendingQuery, a *attempt, now time.Time) {
 	a.sent, a.mask = now, 0
 	p.send(q, a, p.stream(a.resolver))
 }
 
-// asDeadline returns [context.DeadlineExceeded] for network timeouts, and other errors unchanged.
+// asDeadline returns [context.DeadlineExceeded] for a network timeout, and any other error unchanged.
 func asDeadline(err error) error {
 	var n net.Error
 	if errors.As(err, &n) && n.Timeout() {

@@ -6,8 +6,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// System returns the resolvers of this machine, from /etc/resolv.conf. On systems other than Unix there is no such
-// file, and the caller has to name resolvers.
+// System returns the resolvers that /etc/resolv.conf names. It returns an error on systems without that file, such as
+// Windows.
 func System() ([]Endpoint, error) {
 	const file = "/etc/resolv.conf"
 	c, err := dns.ClientConfigFromFile(file)

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// Message is a query to a resolver, or its reply.
+// Message is a query to a resolver, or a reply from it.
 type Message struct {
 	Resolver  netip.AddrPort
-	Stream    bool      // over TCP or TLS
-	Encrypted bool      // over TLS
+	Stream    bool      // sent over TCP or TLS
+	Encrypted bool      // sent over TLS
 	Asked     time.Time // when the query was sent
-	Answered  time.Time // when the reply came; zero: this is the query
-	Packet    []byte    // in wire form, as sent or received
+	Answered  time.Time // when the reply arrived; zero: the message is a query
+	Packet    []byte    // the message in wire form
 }
 
-// Tap sets a function that sees each query to a resolver, and each reply that matches one; nil: none. The function is
-// called with a lock held, by several goroutines at once. It must return at once, must not call the forwarder, and must
-// not keep the packet.
+// Tap sets the function that is called for each query to a resolver, and for each reply that matches a query. With nil,
+// none is called. Several goroutines call the function, and hold locks meanwhile. The function must return at once,
+// must not call the forwarder, and must not keep the packet.
 func (f *Forwarder) Tap(see func(Message)) {
 	if see == nil {
 		f.tap.Store(nil)
@@ -26,14 +26,14 @@ func (f *Forwarder) Tap(see func(Message)) {
 	f.tap.Store(&see)
 }
 
-// tapQuery shows a query to the tap, if there is one.
+// tapQuery passes a query to the tap, if there is one.
 func (f *Forwarder) tapQuery(resolver int, stream bool, packet []byte) {
 	if see := f.tap.Load(); see != nil {
 		(*see)(f.message(resolver, stream, f.now(), packet))
 	}
 }
 
-// tapReply shows a reply to the tap, if there is one.
+// tapReply passes a reply to the tap, if there is one.
 func (f *Forwarder) tapReply(a *attempt, now time.Time, packet []byte) {
 	if see := f.tap.Load(); see != nil {
 		_, datagram := a.via.(*socket)

@@ -1,6 +1,7 @@
-// Package upstream forwards queries to other resolvers. It uses UDP with random IDs, 0x20, and several sockets with
-// random, changing ports; TCP for answers that do not fit; or TLS (RFC 7858). Many queries share one connection. No
-// goroutine waits for a reply: the goroutines that read the sockets and connections deliver the replies.
+// Package upstream forwards queries to other resolvers. Over UDP, it uses random IDs, 0x20, and several sockets whose
+// random ports change; truncated answers are fetched again over TCP. It also speaks DNS over TLS (RFC 7858). Many
+// queries share one connection. No goroutine waits for a reply: the goroutines that read the sockets and connections
+// deliver the replies.
 package upstream
 
 import (
@@ -19,20 +20,20 @@ import (
 // rounds is the maximum number of attempts per resolver.
 const rounds = 2
 
-// Forwarder forwards queries to several resolvers. It asks the fastest one first, fails over to the next if that is
-// unusually slow or fails, and accepts the first good answer. [Forwarder.Exchange] waits for the answer;
-// [Forwarder.NewSession] does not.
+// Forwarder forwards queries to several resolvers. It sends a query to the fastest resolver first. If that resolver is
+// slow or fails, it sends the query to the next one, too. It accepts the first good answer. [Forwarder.Exchange] waits
+// for the answer; the sessions of [Forwarder.NewSession] do not.
 type Forwarder struct {
 	resolvers []resolver
-	encrypted bool                        // at least one resolver is asked over TLS
-	log       atomic.Pointer[slog.Logger] // for changes of the resolvers' state; nil: none
+	encrypted bool                        // at least one resolver uses TLS
+	log       atomic.Pointer[slog.Logger] // log of outages; nil: none
 	tap       atomic.Pointer[func(Message)]
-	shared    *pool // pool with its own loop; the only pool if encrypted
+	shared    *pool // pool with its own loop; if encrypted is true, the only pool
 	now       func() time.Time
-	tick      time.Duration // interval of checking the timeouts of pending queries
+	tick      time.Duration // interval for checking timeouts
 }
 
-// New creates a forwarder to one or more resolvers. It sends nothing. It fails without a resolver.
+// New creates a forwarder to one or more resolvers. It returns an error if there are none. It sends nothing.
 func New(resolvers ...Endpoint) (*Forwarder, error) {
 	if len(resolvers) == 0 {
 		return nil, errors.New("making a forwarder: the address of a resolver is needed")
@@ -46,9 +47,9 @@ func New(resolvers ...Endpoint) (*Forwarder, error) {
 	return f, nil
 }
 
-// Exchange sends query to one resolver after another until one answers with NOERROR or NXDOMAIN. It gives up when ctx
-// ends, after 4.8 seconds, or after two attempts per resolver. Then it returns the last failure reply, or else the last
-// error.
+// Exchange sends a query to one resolver after another until one answers with NOERROR or NXDOMAIN. It gives up after 4.8
+// seconds, after two attempts per resolver, or after eight attempts. Then it returns the last failure reply, or an error
+// if there is none. If ctx ends before that, it returns the error of ctx.
 func (f *Forwarder) Exchange(ctx context.Context, query *dns.Msg) (*dns.Msg, error) {
 	packed, err := query.Pack()
 	if err != nil {

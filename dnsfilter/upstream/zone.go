@@ -10,8 +10,8 @@ import (
 )
 
 // Zone is an upstream that answers from records in memory, for demonstrations, tests and machines without a network. It
-// follows no CNAME records and has no delegations. A wildcard (*.example.org) covers each name below its parent that
-// has no records itself.
+// does not follow CNAME records and has no delegations. A wildcard (*.example.org) covers all names below its parent
+// (example.org) that have no records themselves.
 type Zone struct {
 	names map[string][]dns.RR
 }
@@ -30,7 +30,7 @@ func NewZone(text string) (*Zone, error) {
 	return z, nil
 }
 
-// Exchange answers with the records of the query name and type. For a name without records it returns NXDOMAIN.
+// Exchange answers a query with the records of its name and type. For a name without records it answers NXDOMAIN.
 func (z *Zone) Exchange(_ context.Context, query *dns.Msg) (*dns.Msg, error) {
 	reply := new(dns.Msg).SetReply(query)
 	q := query.Question[0]
@@ -53,7 +53,8 @@ func (z *Zone) Exchange(_ context.Context, query *dns.Msg) (*dns.Msg, error) {
 	return reply, nil
 }
 
-// find returns the records of a name, or of the wildcard that covers it.
+// find returns the records of a name, or those of the wildcard that covers the name. It returns false if the name does
+// not exist.
 func (z *Zone) find(name string) ([]dns.RR, bool) {
 	if records, ok := z.names[name]; ok {
 		return records, true
@@ -69,7 +70,7 @@ func (z *Zone) find(name string) ([]dns.RR, bool) {
 	return nil, false
 }
 
-// authority returns the SOA record of the zone that contains name.
+// authority returns the SOA record of the zone that contains a name, or nil.
 func (z *Zone) authority(name string) []dns.RR {
 	for _, at := range append([]string{name}, parents(name)...) {
 		i := slices.IndexFunc(z.names[at], func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeSOA })
