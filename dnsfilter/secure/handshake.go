@@ -14,24 +14,25 @@ import (
 // Limits of QUIC handshakes. They apply before a client is admitted.
 const (
 	handshakeTimeout = 5 * time.Second
-	maxUnverified    = 500  // from addresses that may be forged: begun in a second, and also open at once
-	maxHandshakes    = 4000 // of all clients, open at once
-	maxOfClient      = 50   // of one client (an IPv4 address or an IPv6 /56 network), open at once
+	// handshakes that may begin in a second, or be open at once, before client addresses must be verified
+	maxUnverified = 500
+	maxHandshakes = 4000 // open at once, for all clients together
+	maxOfClient   = 50   // open at once, for one client (an IPv4 address or an IPv6 /56 network)
 )
 
 var errHandshakes = errors.New("too many handshakes are under way")
 
-// handshakes limits the handshakes that are under way on a socket.
+// handshakes counts and limits the handshakes that are open on a socket.
 type handshakes struct {
 	mu     sync.Mutex
 	second int64
-	begun  int // in this second
+	begun  int // number begun in that second
 	open   int
-	of     map[netip.Prefix]int // open ones of verified clients
+	of     map[netip.Prefix]int // number of open handshakes by client, for verified addresses
 }
 
-// mustVerify reports whether the address of a client has to be verified before its handshake begins (RFC 9000, section
-// 8.1.2), since many handshakes are open or have just begun.
+// mustVerify counts a new handshake. It reports whether the address of its client must be verified first (RFC 9000,
+// section 8.1.2), since many handshakes are open or have just begun.
 func (h *handshakes) mustVerify(net.Addr) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -42,10 +43,11 @@ func (h *handshakes) mustVerify(net.Addr) bool {
 	return h.begun > maxUnverified || h.open >= maxUnverified
 }
 
-// handshakeKey is the context key of the function that ends the handshake of a connection.
+// handshakeKey is the context key of a function that counts the handshake of a connection as ended.
 type handshakeKey struct{}
 
-// begin counts a handshake that begins. It fails if there is no room.
+// begin counts a handshake as open. It returns errHandshakes if a limit is reached. The handshake ends with ctx, or
+// when complete is called.
 func (h *handshakes) begin(ctx context.Context, info *quic.ClientInfo) (context.Context, error) {
 	var client netip.Prefix
 	if info.AddrVerified {
@@ -75,7 +77,7 @@ func (h *handshakes) end(client netip.Prefix) {
 	}
 }
 
-// complete ends the handshake of a connection.
+// complete counts the handshake of a connection as ended.
 func (h *handshakes) complete(conn *quic.Conn) {
 	if end, ok := conn.Context().Value(handshakeKey{}).(func()); ok {
 		end()

@@ -21,38 +21,40 @@ import (
 
 // Limits of HTTP/2, besides those of HTTP.
 const (
-	readSize     = 1 << 10               // bytes read at once
-	maxFrame     = 16 << 10              // bytes; RFC 9113 allows no lower limit
-	firstWindow  = 1<<16 - 1             // bytes that may be sent before the first WINDOW_UPDATE
-	updateWindow = firstWindow / 2       // bytes received before the client may send more
-	endTimeout   = 50 * time.Millisecond // for requests that are underway when the server ends
-	writeTimeout = 2 * time.Second       // for a write
-	restAfter    = time.Second           // idle time after which a connection goes on in a new goroutine, with a small stack
-	tableSize    = 4 << 10               // bytes of the HPACK table (RFC 7541)
+	readSize     = 1 << 10               // size of the read buffer, in bytes
+	maxFrame     = 16 << 10              // maximum size of a frame, in bytes; RFC 9113 allows no lower limit
+	firstWindow  = 1<<16 - 1             // flow control window before the first WINDOW_UPDATE, in bytes
+	updateWindow = firstWindow / 2       // received bytes after which the window is opened again by WINDOW_UPDATE
+	endTimeout   = 50 * time.Millisecond // time for requests that are incomplete when the server ends
+	writeTimeout = 2 * time.Second       // time for one write
+	// idle time after which a new goroutine waits for the connection, with a small stack
+	restAfter    = time.Second
+	tableSize    = 4 << 10 // size of the HPACK table (RFC 7541), in bytes
 	flowError    = http2.ErrCodeFlowControl
 	badProtocol  = http2.ErrCodeProtocol
 	closedError  = http2.ErrCodeStreamClosed
 	abortedError = http2.ErrCodeInternal
 )
 
-// errIdle is the reason for going on in a new goroutine.
+// errIdle is the error after which run ends, and a new goroutine waits for the connection.
 var errIdle = errors.New("the connection is idle")
 
-// http2Conn is one HTTP/2 connection (RFC 9113), for the few things that DNS needs: short requests, and answers without
-// trailers. One goroutine reads the frames and answers what can be answered at once; it sends the collected frames
-// before it has to wait for the next one. Requests that wait for the upstream have a goroutine each. The server of
-// net/http needs several times the processor time, with two goroutines a connection and one a request.
+// http2Conn is one HTTP/2 connection (RFC 9113), with only what DNS needs: short requests, and answers without
+// trailers. One goroutine reads the frames. It answers requests at once if no upstream is needed, and sends the
+// collected frames before it waits for the next frame. Each request that waits for the upstream has a goroutine of its
+// own. The server of net/http needs several times the processor time, with two goroutines per connection and one per
+// request.
 type http2Conn struct {
 	conn       net.Conn
 	client     *dnsfilter.Conn
 	in         *bufio.Reader
 	decoder    *hpack.Decoder
-	last       uint32    // the highest stream so far
-	received   uint32    // bytes of requests since the last update of the window
-	progressed time.Time // when a stream last ended, or last began while there was no other
-	reading    bool      // a frame has begun
-	rested     bool      // the goroutine is new
-	until      time.Time // end of the idle timeout of a new goroutine
+	last       uint32    // highest stream ID so far
+	received   uint32    // bytes received since the last WINDOW_UPDATE
+	progressed time.Time // when a stream last ended, or began while there was no other stream
+	reading    bool      // a frame is being read
+	rested     bool      // the goroutine is a new one, which waits for an idle connection
+	until      time.Time // end of the idle timeout, if rested is true
 	stop       func() bool
 	ended      <-chan struct{}
 	slots      chan struct{} // semaphore: one slot per waiting query
@@ -61,20 +63,20 @@ type http2Conn struct {
 	begun      []uint32 // streams whose request was not complete in the bytes that began it
 
 	mu      sync.Mutex    // guards the following fields, and writing to framer
-	framer  *http2.Framer // nil: the connection is idle
+	framer  *http2.Framer // nil: the buffers are freed, since the connection is idle
 	out     bytes.Buffer
 	block   bytes.Buffer
 	encoder *hpack.Encoder
-	streams map[uint32]*http2Stream // streams that are not done
-	window  int64                   // bytes that may be sent on the connection
-	initial int64                   // bytes that may be sent on a new stream
+	streams map[uint32]*http2Stream // open streams by ID
+	window  int64                   // send window of the connection, in bytes
+	initial int64                   // initial send window of a new stream, in bytes
 }
 
-// http2Stream is a request that is not complete, or whose answer is not sent.
+// http2Stream is an open stream: its request is incomplete, or its answer is not completely sent.
 type http2Stream struct {
 	request request
 	answers bool   // the request is complete
-	body    []byte // of the request; later the unsent part of the answer
+	body    []byte // body of the request; later the unsent part of the answer
 	window  int64
 	done    func() // ends the counting of the request as unfinished; nil: it is not counted
 }
@@ -89,7 +91,7 @@ func newHTTP2(conn net.Conn, client *dnsfilter.Conn, unfinished *unfinished) *ht
 	return c
 }
 
-// wake allocates again what rest has freed. The caller holds the lock.
+// wake allocates the buffers that rest has freed. The caller holds the lock.
 func (c *http2Conn) wake() {
 	if c.framer != nil {
 		return
@@ -103,8 +105,8 @@ func (c *http2Conn) wake() {
 	c.encoder.SetMaxDynamicTableSize(0)
 }
 
-// rest frees what an idle connection does not need. The table of header fields stays: the client relies on it. Rest
-// returns a function that waits for the next frame and goes on.
+// rest frees the buffers of an idle connection. It keeps the HPACK table, which the client relies on. It returns a
+// function that waits for the next frame and then calls run.
 func (c *http2Conn) rest(ctx context.Context, open *sync.WaitGroup) func() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,7 +138,8 @@ func (r beforeWait) Read(b []byte) (int, error) {
 	return c.conn.Read(b)
 }
 
-// setReadDeadline sets the read deadline. When the server ends, the deadline is endTimeout from now.
+// setReadDeadline sets the read deadline of the connection. If the server is ending, the deadline is endTimeout from
+// now.
 func (c *http2Conn) setReadDeadline(at time.Time) error {
 	err := c.conn.SetReadDeadline(at)
 	select {
@@ -147,8 +150,8 @@ func (c *http2Conn) setReadDeadline(at time.Time) error {
 	}
 }
 
-// deadline returns the time until which to wait for the next bytes. An idle connection waits for restAfter, and then,
-// in a new goroutine, for the rest of the idle timeout.
+// deadline returns the time until which to wait for the next bytes. An idle connection first waits for restAfter, and
+// then in a new goroutine until the end of the idle timeout.
 func (c *http2Conn) deadline() time.Time {
 	switch {
 	case c.reading:
@@ -161,7 +164,8 @@ func (c *http2Conn) deadline() time.Time {
 	return time.Now().Add(restAfter)
 }
 
-// goAway tells the client that no more requests are taken. Pending requests are still answered within the grace period.
+// goAway tells the client by GOAWAY that no new requests are accepted. Pending requests are still answered within the
+// grace period.
 func (c *http2Conn) goAway() {
 	c.mu.Lock()
 	c.wake()
@@ -172,7 +176,8 @@ func (c *http2Conn) goAway() {
 	time.AfterFunc(dnsfilter.GracePeriod, func() { _ = c.conn.Close() })
 }
 
-// run answers requests until the connection or ctx ends.
+// run answers requests until the connection or ctx ends, or until the connection is idle. An idle connection goes on in
+// a new goroutine of open.
 func (c *http2Conn) run(ctx context.Context, open *sync.WaitGroup) {
 	err := error(nil)
 	if c.stop == nil {
@@ -200,7 +205,7 @@ func (c *http2Conn) run(ctx context.Context, open *sync.WaitGroup) {
 	c.client.Release()
 }
 
-// begin reads the client's connection preface, and sends the settings.
+// begin reads the connection preface of the client, and writes the SETTINGS of the server.
 func (c *http2Conn) begin() error {
 	c.beginRest() // there is nothing to rest from
 	preface := make([]byte, len(http2.ClientPreface))
@@ -216,7 +221,8 @@ func (c *http2Conn) begin() error {
 		http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: maxHeaderBytes})
 }
 
-// await waits for the next frame. If none comes for restAfter, it fails with errIdle; the next call goes on waiting.
+// await waits for the next frame. If the connection is idle for restAfter, it returns errIdle. The next call waits
+// until the end of the idle timeout.
 func (c *http2Conn) await() error {
 	_, err := c.in.Peek(1)
 	if err != nil && !c.rested && c.isIdle() && errors.Is(err, os.ErrDeadlineExceeded) {
@@ -227,10 +233,10 @@ func (c *http2Conn) await() error {
 	return err
 }
 
-// beginRest begins the last part of the idle timeout.
+// beginRest sets the end of the idle timeout for the next call of await.
 func (c *http2Conn) beginRest() { c.rested, c.until = true, time.Now().Add(idleTimeout-restAfter) }
 
-// isIdle reports whether no request is underway. It returns false when the server ends.
+// isIdle reports whether no stream is open. It returns false if the server is ending.
 func (c *http2Conn) isIdle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -242,7 +248,7 @@ func (c *http2Conn) isIdle() bool {
 	}
 }
 
-// next reads and handles one frame.
+// next reads and handles one frame. An error means that the connection ends, or is idle.
 func (c *http2Conn) next() error {
 	if err := c.await(); err != nil {
 		return err
@@ -268,14 +274,14 @@ func (c *http2Conn) next() error {
 	return err
 }
 
-// fail sends a GOAWAY frame with the reason for which the connection ends.
+// fail sends GOAWAY with the error code for which the connection ends.
 func (c *http2Conn) fail(code http2.ErrCode) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_ = c.framer.WriteGoAway(c.last, code, nil)
 }
 
-// handle handles a frame. Frames of types that DNS does not need are ignored.
+// handle handles a frame. It ignores frames of types that DNS does not need.
 func (c *http2Conn) handle(frame http2.Frame) error {
 	id := frame.Header().StreamID
 	switch f := frame.(type) {

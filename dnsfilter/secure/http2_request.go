@@ -9,13 +9,14 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// request has the fields of a request's header that are used.
+// request has the header fields of an HTTP request that matter for DNS.
 type request struct {
 	method, path, media string
-	length              int64 // from content-length; negative: not given
+	length              int64 // value of content-length; negative: none
 }
 
-// newRequest reads the header of a request. It returns false if the header is malformed or lacks a required field.
+// newRequest returns the header fields of a request. It returns false if the header is malformed or lacks a required
+// field.
 func newRequest(f *http2.MetaHeadersFrame) (r request, ok bool) {
 	r = request{method: f.PseudoValue("method"), path: f.PseudoValue("path"), length: -1}
 	for _, field := range f.RegularFields() {
@@ -34,7 +35,7 @@ func newRequest(f *http2.MetaHeadersFrame) (r request, ok bool) {
 	return r, r.method != "" && r.path != "" && f.PseudoValue("scheme") != ""
 }
 
-// onHeaders begins a request, or ends one with trailers.
+// onHeaders handles a HEADERS frame. It begins a request, or ends one if the frame has its trailers.
 func (c *http2Conn) onHeaders(f *http2.MetaHeadersFrame) error {
 	id := f.StreamID
 	if id <= c.last {
@@ -72,13 +73,13 @@ func (c *http2Conn) onHeaders(f *http2.MetaHeadersFrame) error {
 	return nil
 }
 
-// status returns the HTTP status with which the request is refused because of its header, or 200.
+// status returns 200, or the HTTP status of the refusal if the header is not acceptable.
 func (r *request) status() int {
 	path, _, _ := strings.Cut(r.path, "?")
 	return headerStatus(r.method, path, r.media, r.length)
 }
 
-// onTrailers ends a request. The trailers are ignored.
+// onTrailers ends a request whose trailers have arrived. It ignores their fields.
 func (c *http2Conn) onTrailers(f *http2.MetaHeadersFrame) error {
 	stream := c.incomplete(f.StreamID)
 	switch {
@@ -90,7 +91,7 @@ func (c *http2Conn) onTrailers(f *http2.MetaHeadersFrame) error {
 	return c.complete(f.StreamID, stream)
 }
 
-// incomplete returns the stream with an ID if its request is not complete, or else nil.
+// incomplete returns the stream with this ID if its request is incomplete, or else nil.
 func (c *http2Conn) incomplete(id uint32) *http2Stream {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -126,7 +127,7 @@ func (c *http2Conn) onData(f *http2.DataFrame) error {
 	return nil
 }
 
-// complete answers a request, at once or later in a goroutine.
+// complete answers a complete request. If the answer needs the upstream, another goroutine sends it later.
 func (c *http2Conn) complete(id uint32, stream *http2Stream) error {
 	c.mu.Lock()
 	stream.answers = true
@@ -160,7 +161,7 @@ func (c *http2Conn) complete(id uint32, stream *http2Stream) error {
 	return nil
 }
 
-// waitFor sends the result of a function that waits, from a goroutine of its own.
+// waitFor starts a goroutine that calls wait and sends its result as the answer. It first waits for a free slot.
 func (c *http2Conn) waitFor(id uint32, wait func() []byte) {
 	if len(c.slots) == cap(c.slots) {
 		c.mu.Lock()

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// end removes a stream that is done.
+// end removes a stream whose answer was sent, or that was reset. The caller holds the lock.
 func (c *http2Conn) end(id uint32) {
 	if stream := c.streams[id]; stream != nil {
 		stream.release()
@@ -43,7 +43,7 @@ func (c *http2Conn) flush() {
 	}
 }
 
-// reset ends a stream with an error.
+// reset ends a stream by RST_STREAM with an error code.
 func (c *http2Conn) reset(id uint32, code http2.ErrCode) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,8 +51,8 @@ func (c *http2Conn) reset(id uint32, code http2.ErrCode) {
 	c.end(id)
 }
 
-// refuse answers with a status alone. If open is true, the request is still incomplete: then the client is told that
-// the rest is not needed.
+// refuse answers a request with an HTTP status and no body. If open is true, the request is incomplete, and RST_STREAM
+// tells the client not to send the rest.
 func (c *http2Conn) refuse(id uint32, status int, open bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,7 +70,8 @@ func (c *http2Conn) refuse(id uint32, status int, open bool) {
 	c.end(id)
 }
 
-// answer sends answer m, as far as the flow control windows of the client allow. If m is empty, it resets the stream.
+// answer sends the DNS message m as the answer, as far as the flow control windows of the client allow. If m is empty,
+// it resets the stream.
 func (c *http2Conn) answer(id uint32, m []byte) {
 	if len(m) == 0 {
 		c.reset(id, abortedError) // the policy says so, or there is no room
@@ -98,7 +99,7 @@ func (c *http2Conn) field(name, value string) {
 	_ = c.encoder.WriteField(hpack.HeaderField{Name: name, Value: value}) // writing to memory does not fail
 }
 
-// writeHeader writes the header of an answer from the collected fields. If all is true, the header ends the stream.
+// writeHeader writes a HEADERS frame with the collected header fields. If all is true, it ends the stream.
 func (c *http2Conn) writeHeader(id uint32, all bool) {
 	_ = c.framer.WriteHeaders(http2.HeadersFrameParam{
 		StreamID: id, BlockFragment: c.block.Bytes(), EndHeaders: true,
@@ -125,7 +126,7 @@ func (c *http2Conn) send(id uint32, stream *http2Stream) {
 	}
 }
 
-// sendMore sends the parts of answers that the windows have held back.
+// sendMore sends the unsent parts of all answers, as far as the windows allow.
 func (c *http2Conn) sendMore() {
 	for id, stream := range c.streams {
 		if stream.answers {
@@ -134,7 +135,7 @@ func (c *http2Conn) sendMore() {
 	}
 }
 
-// onWindow enlarges the window of a stream, or with ID 0 that of the connection.
+// onWindow enlarges the send window of a stream, or of the connection if id is 0.
 func (c *http2Conn) onWindow(id uint32, more int64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,7 +157,7 @@ func (c *http2Conn) onWindow(id uint32, more int64) error {
 	return nil
 }
 
-// onSettings applies the settings of the client.
+// onSettings applies and acknowledges the SETTINGS of the client.
 func (c *http2Conn) onSettings(f *http2.SettingsFrame) error {
 	if f.IsAck() {
 		return nil

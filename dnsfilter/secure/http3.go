@@ -92,6 +92,6 @@ func serveOneWay(conn *quic.Conn, server *http3.RawServerConn) {
 	}
 }
 
-// maxOneWay is the number of streams in one direction that a client of HTTP/3 may open: the control stream, the tables
-// of QPACK (RFC 9114, section 6.2), and some of unknown types, which are ignored.
+// maxOneWay is the number of unidirectional streams that a client of HTTP/3 may open: the control stream, two for QPACK
+// (RFC 9114, section 6.2), and some of unknown types, which are ignored.
 const maxOneWay = 8

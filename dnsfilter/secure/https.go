@@ -24,20 +24,20 @@ import (
 // mediaType is the media type of DNS messages (RFC 8484, section 6).
 const mediaType = "application/dns-message"
 
-// Limits of HTTP. The documentation of package dnsfilter has them, too, with the limits of connections.
+// Limits of HTTP. They are documented in package dnsfilter, with the limits of connections.
 const (
 	maxHeaderBytes = 8 << 10
-	maxQuery       = 4 << 10 // bytes
-	maxStreams     = 100     // of a connection, at once
+	maxQuery       = 4 << 10 // size of a query, in bytes
+	maxStreams     = 100     // open at once, per connection
 	headerTimeout  = 5 * time.Second
 	requestTimeout = 10 * time.Second
 	idleTimeout    = 30 * time.Second
 )
 
-// admittedKey is the context key of the admitted connection of a request.
+// admittedKey is the context key of the admitted connection ([dnsfilter.Conn]) that a request came over.
 type admittedKey struct{}
 
-// httpConn is a connection that is released when it is closed.
+// httpConn is an admitted connection, which is released when it is closed.
 type httpConn struct {
 	net.Conn
 
@@ -50,7 +50,7 @@ func (c *httpConn) Close() error {
 	return c.Conn.Close()
 }
 
-// httpListener is a listener whose Accept returns admitted connections, for an HTTP server.
+// httpListener is a listener for an HTTP server. Its Accept returns connections that are already admitted.
 type httpListener struct {
 	net.Listener
 
@@ -67,7 +67,7 @@ func (l httpListener) Accept() (net.Conn, error) {
 	}
 }
 
-// add gives a connection to the HTTP server.
+// add passes an admitted connection to the HTTP server.
 func (l httpListener) add(conn net.Conn, c *dnsfilter.Conn) {
 	admitted := &httpConn{Conn: conn, admitted: c}
 	select {
@@ -116,7 +116,8 @@ func serveHTTPS(ctx context.Context, s *dnsfilter.Server, l net.Listener, config
 	return err
 }
 
-// endHTTP ends a server: idle connections at once, the others after their requests, within the grace period.
+// endHTTP ends an HTTP server. It closes idle connections at once, and the others after their requests or the grace
+// period.
 func endHTTP(h *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), dnsfilter.GracePeriod)
 	defer cancel()
@@ -125,12 +126,12 @@ func endHTTP(h *http.Server) {
 	}
 }
 
-// buffers are the buffers of a request.
+// buffers has the buffers for the query and the answer of one request.
 type buffers struct{ query, answer []byte }
 
 var pool = sync.Pool{New: func() any { return &buffers{make([]byte, 0, maxQuery+1), make([]byte, 0, maxQuery)} }} //nolint:gochecknoglobals // a pool
 
-// serveRequest answers a request by GET or POST (RFC 8484, section 4.1).
+// serveRequest answers a DNS query in a GET or POST request (RFC 8484, section 4.1).
 func serveRequest(w http.ResponseWriter, r *http.Request) {
 	c, _ := r.Context().Value(admittedKey{}).(*dnsfilter.Conn)
 	if c == nil {
@@ -156,7 +157,7 @@ func serveRequest(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// read reads the query of a request. It returns the HTTP status: 200, or that of the refusal.
+// read reads the query of a request into b. It returns 200, or the HTTP status of the refusal.
 func (b *buffers) read(w http.ResponseWriter, r *http.Request) (status int) {
 	b.query = b.query[:0]
 	switch status = headerStatus(r.Method, r.URL.Path, r.Header.Get("Content-Type"), r.ContentLength); {
@@ -179,7 +180,7 @@ func (b *buffers) read(w http.ResponseWriter, r *http.Request) (status int) {
 	return http.StatusOK
 }
 
-// headerStatus returns the HTTP status with which a request is refused because of its header, or 200.
+// headerStatus returns 200, or the HTTP status of the refusal if a request with these header fields is not acceptable.
 func headerStatus(method, path, media string, length int64) int {
 	switch {
 	case path != dnsfilter.HTTPSPath:
@@ -196,10 +197,11 @@ func headerStatus(method, path, media string, length int64) int {
 	return http.StatusOK
 }
 
-// minQuery is the size of the header of a message, in bytes.
+// minQuery is the minimum size of a query in bytes: that of the message header.
 const minQuery = 12
 
-// readParameter reads the query in the URL parameter dns. It returns the HTTP status.
+// readParameter reads the query from the parameter dns of a raw URL query into b. It returns 200, or the HTTP status of
+// the refusal.
 func (b *buffers) readParameter(raw string) (status int) {
 	for parameter := range strings.SplitSeq(raw, "&") {
 		text, ok := strings.CutPrefix(parameter, "dns=")

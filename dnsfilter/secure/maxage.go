@@ -9,8 +9,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// cacheControl returns the value of Cache-Control: how long clients may keep an answer (RFC 8484, section 5.1). Shared
-// caches may not, since clients may get different answers.
+// cacheControl returns the value of Cache-Control for an answer: how long the client may cache it (RFC 8484, section
+// 5.1). Shared caches may not cache it, since clients may get different answers.
 func cacheControl(m []byte) string {
 	age := maxAge(m)
 	if age == 0 {
@@ -19,7 +19,7 @@ func cacheControl(m []byte) string {
 	return "private, max-age=" + strconv.FormatUint(uint64(age), 10)
 }
 
-// maxAge returns the lowest TTL of the records in an answer, in seconds. For a denial, it returns the TTL of the SOA
+// maxAge returns the lowest TTL in the answer section, in seconds. For a denial, it returns the negative TTL of the SOA
 // record (RFC 2308, section 5), and for a failure 0.
 func maxAge(m []byte) uint32 {
 	if rcode := dnswire.Rcode(m); rcode != dns.RcodeSuccess && rcode != dns.RcodeNameError {

@@ -36,8 +36,8 @@ const (
 	quicConnWindow = 32 << 10 // unread bytes of a connection
 )
 
-// quicConfig returns the limits of a connection. The argument is the number of unidirectional streams that the client
-// may open: HTTP/3 needs a few.
+// quicConfig returns the limits of a QUIC connection. The argument oneWay is the number of unidirectional streams that
+// the client may open, or -1 for none.
 func quicConfig(oneWay int64) *quic.Config {
 	return &quic.Config{
 		HandshakeIdleTimeout: handshakeTimeout, MaxIdleTimeout: idleTimeout,
@@ -56,8 +56,8 @@ type quicServer struct {
 	unfinished unfinished
 }
 
-// serve accepts the connections of a socket until ctx ends, and calls handle for each one that is admitted. When the
-// connections have ended, it closes the socket.
+// serve accepts the connections of a socket until ctx ends. It admits them, and calls handle for each admitted one in a
+// goroutine. After they have ended, or the grace period has passed, it closes the socket.
 func (s *quicServer) serve(ctx context.Context, conn *net.UDPConn, config *tls.Config, limits *quic.Config,
 	handle func(*quic.Conn, *dnsfilter.Conn),
 ) error {
@@ -80,11 +80,11 @@ func (s *quicServer) serve(ctx context.Context, conn *net.UDPConn, config *tls.C
 	return nil
 }
 
-// acceptors is how many goroutines accept the connections of a socket. quic-go refuses connections when 32 wait to be
-// accepted, and a storm of clients brings more before one goroutine gets its turn.
+// acceptors is the number of goroutines that accept the connections of a socket. quic-go refuses connections if 32 wait
+// to be accepted. A burst of clients would exceed that before a single goroutine runs again.
 const acceptors = 256
 
-// accept accepts connections until ctx ends or the listener fails. It returns the reason.
+// accept accepts connections until ctx ends or the listener fails. It returns the error.
 func (s *quicServer) accept(ctx context.Context, l *quic.Listener, handle func(*quic.Conn, *dnsfilter.Conn)) error {
 	for {
 		conn, err := l.Accept(ctx)
@@ -98,13 +98,13 @@ func (s *quicServer) accept(ctx context.Context, l *quic.Listener, handle func(*
 	}
 }
 
-// quicConn is a QUIC connection that can be closed to make room.
+// quicConn is a QUIC connection that the server can close to make room for another client.
 type quicConn struct{ *quic.Conn }
 
 func (c quicConn) Close() error { return c.CloseWithError(errExcessiveLoad, "") }
 
-// admit admits a connection, and releases it when it ends. It returns nil, and closes the connection, if there is no
-// room.
+// admit admits a connection, and releases it when it ends. If the server does not admit it, admit closes it and returns
+// nil.
 func (s *quicServer) admit(conn *quic.Conn) *dnsfilter.Conn {
 	at, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
 	c := s.engine.Admit(quicConn{conn}, at.Addr(), s.how)
@@ -126,9 +126,9 @@ func serveQUIC(ctx context.Context, engine *dnsfilter.Server, conn *net.UDPConn,
 	})
 }
 
-// serveStreams serves the streams of a connection. The function serve answers a stream, or returns a function that
-// answers it in a goroutine of its own. When ctx ends, serveStreams closes the connection after the queries that wait,
-// within the grace period.
+// serveStreams serves the streams of a connection. The function serve answers a stream and returns nil, or returns a
+// function that answers it in another goroutine. After ctx has ended, serveStreams waits for pending queries within the
+// grace period, and closes the connection with the error code.
 func serveStreams(ctx context.Context, conn *quic.Conn, code quic.ApplicationErrorCode,
 	serve func(*quic.Stream) func(),
 ) {
@@ -153,7 +153,7 @@ type doqConn struct {
 	server *quicServer
 	conn   *quic.Conn
 	client *dnsfilter.Conn
-	idle   *time.Timer // closes the connection: to MaxIdleTimeout, packets that only keep it open count, too
+	idle   *time.Timer // closes an idle connection; packets without a query do not count, unlike for MaxIdleTimeout
 }
 
 // serve answers the query on a stream (RFC 9250, section 4.2). Nearly all queries come whole in the first packet of
@@ -179,8 +179,9 @@ func (d *doqConn) serve(stream *quic.Stream) func() {
 	}
 }
 
-// answer answers the query that was read, or ends the stream if reading has failed. If the upstream has to be asked, it
-// returns a function that waits and answers.
+// answer answers the query in b. The argument err is the error of reading it, io.EOF if the query is complete;
+// otherwise answer ends the stream with an error. If the upstream is needed, answer returns a function that waits and
+// answers.
 func (d *doqConn) answer(stream *quic.Stream, b *buffers, err error) func() {
 	if !errors.Is(err, io.EOF) {
 		d.end(stream, b, errUnspecified) // it was cut off, took too long, or is too long
@@ -207,7 +208,8 @@ func (d *doqConn) answer(stream *quic.Stream, b *buffers, err error) func() {
 	return nil
 }
 
-// write writes an answer, if there is one. If the flow control windows of the client are full, it waits.
+// write writes answer m to a stream. It waits while the flow control windows of the client are full. If m is empty, it
+// ends the stream with an error.
 func (d *doqConn) write(stream *quic.Stream, b *buffers, m []byte) {
 	framed, ok := b.frame(m)
 	if !ok {
@@ -223,8 +225,8 @@ func (d *doqConn) write(stream *quic.Stream, b *buffers, m []byte) {
 	d.finish(stream, b, err)
 }
 
-// frame puts the length before an answer, which usually is in the buffer already. It returns false if there is no
-// answer: the action is drop, or there was no room.
+// frame returns an answer with its length in front, in the buffer of b. It returns false if there is no answer: the
+// action is drop, or the server is full.
 func (b *buffers) frame(m []byte) ([]byte, bool) {
 	if len(m) == 0 {
 		return nil, false
@@ -232,7 +234,8 @@ func (b *buffers) frame(m []byte) ([]byte, bool) {
 	return append(binary.BigEndian.AppendUint16(b.answer[:0], uint16(len(m))), m...), true
 }
 
-// finish ends a stream after its answer was written, or after writing has failed.
+// finish closes a stream after its answer was written. If writing or closing has failed, it ends the stream with an
+// error.
 func (d *doqConn) finish(stream *quic.Stream, b *buffers, err error) {
 	if err != nil || stream.Close() != nil {
 		d.end(stream, b, errUnspecified)
@@ -241,7 +244,7 @@ func (d *doqConn) finish(stream *quic.Stream, b *buffers, err error) {
 	pool.Put(b)
 }
 
-// end ends a stream with an error code. A protocol error ends the whole connection (RFC 9250, section 4.3.3).
+// end ends a stream with an error code. A protocol error closes the whole connection (RFC 9250, section 4.3.3).
 func (d *doqConn) end(stream *quic.Stream, b *buffers, code quic.StreamErrorCode) {
 	pool.Put(b)
 	if code == errProtocol {
@@ -251,7 +254,8 @@ func (d *doqConn) end(stream *quic.Stream, b *buffers, code quic.StreamErrorCode
 	cancel(stream, code)
 }
 
-// readStream reads more of a query. At the end of the stream, it returns io.EOF.
+// readStream reads more of the query into b. It returns io.EOF at the end of the stream, and io.ErrShortBuffer if the
+// query is too long.
 func (b *buffers) readStream(stream io.Reader) error {
 	for len(b.query) < cap(b.query) {
 		n, err := stream.Read(b.query[len(b.query):cap(b.query)])
@@ -263,8 +267,8 @@ func (b *buffers) readStream(stream io.Reader) error {
 	return io.ErrShortBuffer
 }
 
-// parseStream returns the query on a stream. It returns false if more bytes follow the query, if its ID is not 0, or if
-// it has the option edns-tcp-keepalive (RFC 9250, sections 4.3.3 and 5.5.2).
+// parseStream returns the query on a stream, without its length. It returns false for protocol errors: more bytes
+// follow the query, its ID is not 0, or it has the option edns-tcp-keepalive (RFC 9250, sections 4.3.3 and 5.5.2).
 func parseStream(sent []byte) (query []byte, ok bool) {
 	if len(sent) < 2+minQuery || int(binary.BigEndian.Uint16(sent)) != len(sent)-2 {
 		return nil, false

@@ -12,11 +12,11 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// Certificate returns the certificate for new connections. The certificate may be another one at each call.
+// Certificate returns the present certificate, for a new connection. Each call may return another one.
 type Certificate func() *tls.Certificate
 
-// Serve answers queries on the sockets of the encrypted transports until ctx ends, and closes them. It returns early,
-// with an error, if a socket fails. The sockets for plain UDP and TCP in l are left to [dnsfilter.Server.Serve].
+// Serve answers queries on the sockets of the encrypted transports in l until ctx ends, and closes these sockets. It
+// returns an error as soon as a socket fails. For the UDP and TCP sockets in l, call [dnsfilter.Server.Serve].
 func Serve(ctx context.Context, s *dnsfilter.Server, l *dnsfilter.Listeners, certificate Certificate) error {
 	g, ctx := errgroup.WithContext(ctx)
 	dot := certificate.config("dot")
@@ -37,8 +37,8 @@ func Serve(ctx context.Context, s *dnsfilter.Server, l *dnsfilter.Listeners, cer
 	return g.Wait()
 }
 
-// config returns the TLS configuration for application protocols (ALPN). Sessions can be resumed; the keys of their
-// tickets are made at random and replaced every day.
+// config returns the TLS configuration for application protocols (ALPN). TLS sessions can be resumed; the random keys
+// of their tickets are replaced every day.
 func (c Certificate) config(protocols ...string) *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,

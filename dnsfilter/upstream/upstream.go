@@ -47,9 +47,9 @@ func New(resolvers ...Endpoint) (*Forwarder, error) {
 	return f, nil
 }
 
-// Exchange sends a query to one resolver after another until one answers with NOERROR or NXDOMAIN. It gives up after 4.8
-// seconds, after two attempts per resolver, or after eight attempts. Then it returns the last failure reply, or an error
-// if there is none. If ctx ends before that, it returns the error of ctx.
+// Exchange sends a query to one resolver after another until one answers with NOERROR or NXDOMAIN. It gives up after
+// 4.8 seconds, after two attempts per resolver, or after eight attempts. Then it returns the last failure reply, or an
+// error if there is none. If ctx ends before that, it returns the error of ctx.
 func (f *Forwarder) Exchange(ctx context.Context, query *dns.Msg) (*dns.Msg, error) {
 	packed, err := query.Pack()
 	if err != nil {
