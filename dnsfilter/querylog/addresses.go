@@ -14,22 +14,22 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Addresses says how the address of a client is written to the log.
+// Addresses is the form in which the log has the addresses of clients.
 type Addresses uint8
 
 // The ways to write an address.
 const (
-	None      Addresses = iota // nothing
-	Truncated                  // the network: a /24 of IPv4, a /48 of IPv6
-	// Hashed: 64 bits of an HMAC with SHA-256. Its key is random, changes at each start and each day (UTC), and is in
-	// memory only. So lines of the same client can be linked for a day at most, and no one can find out later which
-	// client it was.
+	None      Addresses = iota // no address
+	Truncated                  // only the network: an IPv4 /24 or an IPv6 /48
+	// Hashed is 64 bits of an HMAC-SHA-256 of the address. The key is random, changes at each start and at midnight
+	// UTC, and is in memory only. So lines of the same client can be linked for a day at most, and the client can't be
+	// identified later.
 	Hashed
 )
 
 var addressWords = [...]string{"none", "truncated", "hashed"} //nolint:gochecknoglobals // a constant table
 
-// ParseAddresses parses none, truncated or hashed. The error is [blocklist.ErrMalformed].
+// ParseAddresses parses "none", "truncated" or "hashed". For other texts, the error wraps [blocklist.ErrMalformed].
 func ParseAddresses(text string) (Addresses, error) {
 	if i := slices.Index(addressWords[:], text); i >= 0 {
 		return Addresses(i), nil
@@ -37,7 +37,8 @@ func ParseAddresses(text string) (Addresses, error) {
 	return None, fmt.Errorf("addresses %.100q: %w: they are none, truncated or hashed", text, blocklist.ErrMalformed)
 }
 
-// of returns the text that is written for the address of a client.
+// of returns the text for the address of a client in a line of the log. The time is that of the query; h has the key
+// for Hashed.
 func (a Addresses) of(client netip.Addr, at time.Time, h *hasher) string {
 	client = client.Unmap()
 	switch {
@@ -54,7 +55,7 @@ func (a Addresses) of(client netip.Addr, at time.Time, h *hasher) string {
 	return network.String()
 }
 
-// hasher has the key of the day.
+// hasher hashes client addresses with a random key, which it replaces each day.
 type hasher struct {
 	mu  sync.Mutex
 	day int64

@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
-// file is the file of a log. It is opened when there is something to write, and again after it was renamed.
+// file is the file of a log. It is opened at the first write, and again at the first write after it was renamed.
 type file struct {
 	path   string
 	log    *slog.Logger
@@ -17,7 +17,7 @@ type file struct {
 	torn   bool     // the last line was only partly written
 }
 
-// write writes lines. It returns how many bytes it has written; an error is logged when the first of several occurs.
+// write writes lines, and returns how many bytes of them it has written. It logs the first error after a success.
 func (f *file) write(lines []byte) (n int) {
 	if len(lines) == 0 {
 		return 0

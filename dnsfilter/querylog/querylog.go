@@ -1,5 +1,6 @@
-// Package querylog writes queries into a file: those that a list blocks, or a sample of all. Queries are personal data.
-// So the log is off unless the operator turns it on, and has no client addresses unless the operator asks for them.
+// Package querylog writes queries into a file: the queries that a list blocks, or a sample of all queries. Queries are
+// personal data. So there is no log unless the operator turns it on, and it has no client addresses unless the operator
+// chooses a form for them.
 package querylog
 
 import (
@@ -21,21 +22,22 @@ import (
 )
 
 const (
-	backlogSize = 4 << 20                // bytes of lines that wait for the disk
-	flushEvery  = 200 * time.Millisecond // lines that come within this time are written together
+	// maximum size of the lines that wait for the disk, in bytes; further lines are dropped
+	backlogSize = 4 << 20
+	flushEvery  = 200 * time.Millisecond // the lines of this interval are written together
 )
 
 // Config is the configuration of a log.
 type Config struct {
 	File      string       // path of the file, which is created with mode 0600
-	Sample    int          // 1 in so many queries is written, at random; 0: all queries that a list blocks, and no others
-	Addresses Addresses    // how the address of a client is written
-	Log       *slog.Logger // for errors of writing; nil: none
+	Sample    int          // N: one in N queries is logged, at random; 0: only the queries that a list blocks
+	Addresses Addresses    // form in which client addresses are logged
+	Log       *slog.Logger // log of write errors; nil: none
 }
 
-// Log is a [dnsfilter.Tap] that writes a line of JSON for each selected query (see [Config]), once the query is
-// answered. No answer waits for the disk: lines that the disk does not take in time are dropped and counted. After the
-// file was renamed, the log goes on in a new one.
+// Log is a [dnsfilter.Tap] that writes a line of JSON for each selected query (see [Config]) after it was answered.
+// Answers never wait for the disk: lines that can't be written in time are dropped and counted. If the file is renamed,
+// the log creates a new one.
 type Log struct {
 	config  Config
 	hasher  hasher
@@ -43,16 +45,16 @@ type Log struct {
 	written atomic.Uint64
 }
 
-// Stats are the counters of a log since it was created.
+// Stats has the counters of a log since it was created.
 type Stats struct {
-	Written uint64 // lines
-	Dropped uint64 // lines that were not written: the disk was full or too slow
+	Written uint64 // number of lines written
+	Dropped uint64 // number of lines dropped, since the disk was full or too slow
 }
 
-// type check.
+// Compile-time check.
 var _ dnsfilter.Tap = (*Log)(nil)
 
-// New creates a log, and starts nothing.
+// New creates a log. It starts nothing: call [Log.Run].
 func New(c Config) *Log {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -60,23 +62,23 @@ func New(c Config) *Log {
 	return &Log{config: c, backlog: backlog.New(backlogSize)}
 }
 
-// Stats returns the counters.
+// Stats returns the counters of the log.
 func (l *Log) Stats() Stats { return Stats{l.written.Load(), l.backlog.Dropped()} }
 
 // Line is one line of the log.
 type Line struct {
-	Time      time.Time `json:"time"`             // when the query came, to a millisecond
-	Client    string    `json:"client,omitempty"` // as [Addresses] says
+	Time      time.Time `json:"time"`             // when the query arrived, in milliseconds
+	Client    string    `json:"client,omitempty"` // address of the client, in the form of [Addresses]
 	Transport string    `json:"transport"`
-	Name      string    `json:"name"` // in lower case
+	Name      string    `json:"name"` // name in lower case, without the dot at its end
 	Type      string    `json:"type"`
 	Rcode     string    `json:"rcode,omitempty"`  // empty: no answer was sent
-	List      string    `json:"list,omitempty"`   // the list or quorum that decided
-	Entry     string    `json:"entry,omitempty"`  // its entry
-	Action    string    `json:"action,omitempty"` // what the list did
+	List      string    `json:"list,omitempty"`   // list or quorum that decided; empty: none
+	Entry     string    `json:"entry,omitempty"`  // entry that decided
+	Action    string    `json:"action,omitempty"` // action of the decision
 }
 
-// Client implements [dnsfilter.Tap].
+// Client implements [dnsfilter.Tap]. It adds a line for a selected query to the backlog.
 func (l *Log) Client(m dnsfilter.ClientMessage) {
 	if m.Answered.IsZero() || !l.wants(&m) {
 		return
@@ -102,10 +104,10 @@ func (l *Log) Client(m dnsfilter.ClientMessage) {
 	}
 }
 
-// Upstream implements [dnsfilter.Tap]. Nothing of it is written.
+// Upstream implements [dnsfilter.Tap]. It ignores the message.
 func (l *Log) Upstream(upstream.Message) {}
 
-// wants reports whether an answer is written.
+// wants reports whether an answered query is logged.
 func (l *Log) wants(m *dnsfilter.ClientMessage) bool {
 	if n := l.config.Sample; n > 0 {
 		return rand.IntN(n) == 0 //nolint:gosec // a sample is no secret
@@ -121,7 +123,7 @@ func lower(name string) string {
 	return strings.ToLower(strings.TrimSuffix(name, "."))
 }
 
-// Run writes lines until ctx ends, and then the lines that are left.
+// Run writes the lines of the backlog until ctx ends, and then the remaining lines.
 func (l *Log) Run(ctx context.Context) {
 	out := file{path: l.config.File, log: l.config.Log}
 	defer out.close()
@@ -141,7 +143,7 @@ func (l *Log) Run(ctx context.Context) {
 	}
 }
 
-// flush writes the lines of the backlog.
+// flush writes the lines of the backlog to the file, and counts the lines written and dropped.
 func (l *Log) flush(out *file) {
 	lines := l.backlog.Take()
 	all := countLines(lines)
