@@ -11,19 +11,19 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// maxPages is how many rendered pages are kept.
+// maxPages is the maximum number of rendered pages in memory. When it is reached, all are dropped.
 const maxPages = 1000
 
-// pageKey has all that the content of a page depends on, except the host.
+// pageKey identifies a rendered page. It has all that the content depends on, except the host.
 type pageKey struct {
-	notice    *dnsfilter.Notice // of the policy in force; nil: the neutral page
+	notice    *dnsfilter.Notice // notice of the list or quorum; nil: the neutral page
 	list      string
 	legal     bool
 	reference string
 	language  int
 }
 
-// pages are rendered pages, each made once.
+// pages has the rendered pages for one configuration of the server.
 type pages struct {
 	templates *Templates
 	operator  string
@@ -32,17 +32,17 @@ type pages struct {
 	made map[pageKey]*page
 }
 
-// page is a rendered page, split where the host is inserted.
+// page is a rendered page, split at the positions of the host.
 type page struct {
-	header   http.Header // shared by all responses, so it must not be changed
+	header   http.Header // HTTP header, shared by all responses: it must not be changed
 	parts    []string
 	requests *atomic.Uint64
 }
 
-// policy is the Content-Security-Policy of each page: no scripts, nothing that is loaded from elsewhere.
+// policy is the Content-Security-Policy of each page. It allows neither scripts nor anything from other servers.
 const policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
-// header returns the header of a page.
+// header returns the HTTP header of a page.
 func (p *pages) header(key pageKey) http.Header {
 	h := http.Header{}
 	h.Set("Content-Type", "text/html; charset=utf-8")
@@ -57,7 +57,7 @@ func (p *pages) header(key pageKey) http.Header {
 	return h
 }
 
-// get returns a page. It renders the page when it is first needed.
+// get returns the page with this key. It renders the page if it is not in memory.
 func (p *pages) get(key pageKey, counters *counters) (*page, error) {
 	p.mu.RLock()
 	found := p.made[key]
@@ -82,8 +82,8 @@ func (p *pages) get(key pageKey, counters *counters) (*page, error) {
 	return found, nil
 }
 
-// content returns what the template of a page shows. As in extended errors, there is no reference without the name of
-// an authority.
+// content returns the data for the template of a page. There is no reference if the notice has no authority, as in
+// extended errors.
 func (p *pages) content(key pageKey) Page {
 	out := Page{Operator: p.operator, List: key.list, Legal: key.legal, Blocked: key.notice != nil}
 	if !out.Blocked || key.notice.Authority == "" {
@@ -96,7 +96,7 @@ func (p *pages) content(key pageKey) Page {
 	return out
 }
 
-// counters count requests by list and language.
+// counters counts requests by list and language.
 type counters struct {
 	mu sync.Mutex
 	by map[Shown]*atomic.Uint64
@@ -115,13 +115,13 @@ func (c *counters) of(list, language string) *atomic.Uint64 {
 	return c.by[what]
 }
 
-// Shown is a kind of page that was shown.
+// Shown is a list and a language, by which shown pages are counted.
 type Shown struct {
-	List     string // the list that decided; empty: the neutral page
+	List     string // list or quorum that decided; empty: the neutral page
 	Language string
 }
 
-// all returns the counters.
+// all returns the numbers of requests.
 func (c *counters) all() map[Shown]uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

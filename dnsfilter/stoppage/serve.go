@@ -15,14 +15,14 @@ import (
 // Limits of a connection, and of all connections together. While more than half of maxConns are open, each connection
 // is closed after its answer.
 const (
-	maxConns     = 5000 // of a listener
+	maxConns     = 5000 // per listener
 	maxHeader    = 8 << 10
 	headerWithin = 5 * time.Second
 	answerWithin = 10 * time.Second
 	idleWithin   = 5 * time.Second
 )
 
-// ServeHTTPOn answers HTTP requests on a listener until ctx ends, and closes it.
+// ServeHTTPOn answers HTTP requests on a listener until ctx ends. Then it closes the listener.
 func (s *Server) ServeHTTPOn(ctx context.Context, l net.Listener) error {
 	h := http.Server{
 		Handler: s, MaxHeaderBytes: maxHeader, ReadHeaderTimeout: headerWithin, ReadTimeout: headerWithin,
@@ -46,14 +46,14 @@ func (s *Server) ServeHTTPOn(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// unrecognizedName is the fatal alert of TLS by which a server says that it has no certificate for a name (RFC 6066,
-// section 3), as a record.
+// unrecognizedName is a TLS record with the fatal alert unrecognized_name: the server has no certificate for the name
+// (RFC 6066, section 3).
 const unrecognizedName = "\x15\x03\x03\x00\x02\x02\x70"
 
-// helloWithin is how long a client has for the first bytes of its handshake.
+// helloWithin is how long a client has to send the first bytes of the TLS handshake.
 const helloWithin = 2 * time.Second
 
-// RefuseTLSOn refuses TLS connections on a listener until ctx ends, and closes it.
+// RefuseTLSOn refuses each TLS connection on a listener until ctx ends. Then it closes the listener.
 func (s *Server) RefuseTLSOn(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
@@ -72,8 +72,8 @@ func (s *Server) RefuseTLSOn(ctx context.Context, l net.Listener) error {
 	}
 }
 
-// refuse sends the alert and closes the connection. Before that, it waits for the beginning of the handshake, so that
-// the client reads the alert.
+// refuse sends the alert unrecognized_name and closes the connection. It first waits for the beginning of the
+// handshake, so that the client reads the alert.
 func (s *Server) refuse(conn net.Conn) {
 	defer conn.Close() //nolint:errcheck // nothing more is sent
 	s.refused.Add(1)

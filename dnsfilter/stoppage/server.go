@@ -14,18 +14,19 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// Decide returns the decision on a name in lower-case wire form for a client, as [dnsfilter.Server.Decide] does.
+// Decide returns the decision on a name for a client, like [dnsfilter.Server.Decide]. The name is in lower-case wire
+// form.
 type Decide func(name []byte, client netip.Addr) dnsfilter.Decision
 
-// Config is what can change while a server runs.
+// Config is the configuration of a server. [Server.Reconfigure] replaces it while the server runs.
 type Config struct {
 	Templates *Templates // required
-	// BlockedBy is the URL of the operator, for the Link header of RFC 7725 and for the page; it is not the authority
-	// behind a list. Empty: none.
+	// BlockedBy is the URL of the operator, for the page and for the header Link (RFC 7725). The operator is not the
+	// authority behind a list. Empty: none.
 	BlockedBy string
 }
 
-// Server shows the stop page.
+// Server is an HTTP handler that shows the stop page.
 type Server struct {
 	decide  Decide
 	current atomic.Pointer[pages]
@@ -34,31 +35,31 @@ type Server struct {
 	open    atomic.Int64
 }
 
-// New creates a server and starts nothing.
+// New creates a server. It starts nothing: call [Server.ServeHTTPOn] and [Server.RefuseTLSOn].
 func New(decide Decide, c Config) *Server {
 	s := &Server{decide: decide}
 	s.Reconfigure(c)
 	return s
 }
 
-// Reconfigure replaces the configuration.
+// Reconfigure replaces the configuration. It may be called while the server runs.
 func (s *Server) Reconfigure(c Config) {
 	s.current.Store(&pages{templates: c.Templates, operator: c.BlockedBy})
 }
 
-// Stats are the counters of a server.
+// Stats has the counters of a server since it was created.
 type Stats struct {
-	Shown   map[Shown]uint64 // requests by list and language
-	Refused uint64           // connections over TLS
-	Open    int              // connections over HTTP
+	Shown   map[Shown]uint64 // number of pages shown, by list and language
+	Refused uint64           // number of TLS connections refused
+	Open    int              // number of open HTTP connections
 }
 
-// Stats returns the counters.
+// Stats returns the counters of the server.
 func (s *Server) Stats() Stats {
 	return Stats{Shown: s.shown.all(), Refused: s.refused.Load(), Open: int(s.open.Load())}
 }
 
-// ServeHTTP implements [http.Handler].
+// ServeHTTP implements [http.Handler]. It shows the page for the host of the request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store") // a name that is not blocked any more is reachable at once
@@ -86,7 +87,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.write(w, host, status)
 }
 
-// write writes a page as the response, with the host inserted.
+// write writes a page with the host inserted and this HTTP status as the response.
 func (p *page) write(w http.ResponseWriter, host string, status int) {
 	h := w.Header()
 	maps.Copy(h, p.header)
@@ -96,7 +97,8 @@ func (p *page) write(w http.ResponseWriter, host string, status int) {
 	_, _ = io.WriteString(w, body) //nolint:gosec // the host has no characters of HTML; an error means that the client is gone
 }
 
-// judge returns what page a request gets, the host to show, and the HTTP status. The key lacks the language.
+// judge returns the key of the page for a request, the host to insert, and the HTTP status. The key has no language
+// yet.
 func (s *Server) judge(r *http.Request) (key pageKey, host string, status int) {
 	name, addr, err := blocklist.ParseHost(r.Host)
 	switch {
@@ -118,8 +120,8 @@ func (s *Server) judge(r *http.Request) (key pageKey, host string, status int) {
 	return key, host, http.StatusForbidden
 }
 
-// shownHost percent-encodes what has a meaning in HTML, URLs or scripts: all but letters, digits, hyphens, underscores
-// and dots.
+// shownHost percent-encodes all characters of a name except letters, digits, hyphens, underscores and dots, so that
+// nothing has a meaning in HTML, URLs or scripts.
 func shownHost(name string) string {
 	var b strings.Builder
 	for _, c := range []byte(name) {

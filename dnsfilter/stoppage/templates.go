@@ -21,47 +21,49 @@ import (
 //go:embed templates/*.html
 var builtIn embed.FS
 
-// Limits of a folder with templates: a file, a rendered page, and the number of languages.
+// maxTemplate is the maximum size of a template file in bytes, maxPage that of a rendered page. maxLanguages is the
+// maximum number of languages.
 const (
 	maxTemplate  = 64 << 10
 	maxPage      = 64 << 10
 	maxLanguages = 50
 )
 
-// layout is the name of the template that all languages share.
+// layout is the file of the template that the pages in all languages share.
 const layout = "page.html"
 
-// Page is what a template can show.
+// Page is the data that a template can show.
 type Page struct {
-	Language string // of the page, a tag of BCP 47
-	Blocked  bool   // false: the neutral page, which has Host and Operator only
-	Legal    bool   // blocked by order of an authority
-	// the name in the request, in ASCII; it is filled in after the template is executed, so conditions can't use it
+	Language string // language of the page, a BCP 47 tag
+	Blocked  bool   // the name is blocked; false: the neutral page, which has Host and Operator only
+	Legal    bool   // the name is blocked by order of an authority
+	// name in the request, in ASCII; conditions can't use it, since it is inserted after the template was executed
 	Host              string
-	List              string // the list or quorum that decided
-	Authority         string // the authority behind the list; empty: the list has no notice
+	List              string // list or quorum that decided
+	Authority         string // authority behind the list; empty: the list has no notice
 	AuthorityLanguage string // language of Authority and Reference; empty: unknown
-	Reference         string // the reference of the entry; empty if there is none, or if the list has no notice
+	Reference         string // reference of the entry; empty: it has none, or the list has no notice
 	Contacts          []Contact
-	Operator          string // URL of the operator's own page about blocking
+	Operator          string // URL of the operator's page about blocking; empty: none
 }
 
-// Contact is a URI under which to complain: mailto: or tel:.
+// Contact is a mailto: or tel: URI for complaints about a block.
 type Contact struct {
 	URL  template.URL
-	Text string // without the scheme
+	Text string // the URI without its scheme
 }
 
-// Templates are the templates of the stop page, one for each language.
+// Templates has the templates of the stop page, one for each language.
 type Templates struct {
-	languages []string // sorted, but the fallback is the first
+	languages []string // names of the languages: first fallback, then the others, sorted
 	pages     []*template.Template
 	matcher   language.Matcher
 }
 
-// LoadTemplates reads the templates in a folder: page.html, the layout, and for each language a file like it.html with
-// the parts title, blocked and unknown. Files that the folder lacks are built in, so an empty path means the built-in
-// templates alone. Other files are ignored. It fails if a template can't be parsed or executed.
+// LoadTemplates reads the HTML templates in a folder. The file page.html is the layout. For each language, there is a
+// file like it.html with the parts title, blocked and unknown. For files that the folder lacks, it uses the built-in
+// ones; an empty path means the built-in templates alone. It ignores files of other types. It returns an error if a
+// template can't be parsed or executed.
 func LoadTemplates(folder string) (*Templates, error) {
 	inside, err := fs.Sub(builtIn, "templates")
 	if err != nil {
@@ -84,7 +86,7 @@ func LoadTemplates(folder string) (*Templates, error) {
 	return t, nil
 }
 
-// readTemplates adds the text of each HTML file in a folder.
+// readTemplates reads the HTML files in a folder, and adds their texts to texts, by file name.
 func readTemplates(source fs.FS, texts map[string]string) error {
 	files, err := fs.ReadDir(source, ".")
 	if err != nil {
@@ -126,7 +128,8 @@ func readTemplate(source fs.FS, name string) (string, error) {
 	return string(text), err
 }
 
-// fallback is the language of the page if there is none in a language of the visitor, nor in that of the list.
+// fallback is the language of the page if there are templates neither for a language of the visitor nor for that of the
+// notice.
 const fallback = "en"
 
 func parseTemplates(texts map[string]string) (*Templates, error) {
@@ -155,7 +158,7 @@ func parseTemplates(texts map[string]string) (*Templates, error) {
 	return t, t.check()
 }
 
-// check executes each template with a full page and with empty ones, to find templates that fail.
+// check executes the templates of all languages with complete and with empty pages. It returns the first error.
 func (t *Templates) check() error {
 	full := Page{
 		Blocked: true, List: "it.example/list", Authority: strings.Repeat("Authority ", 10), AuthorityLanguage: "en",
@@ -174,10 +177,11 @@ func (t *Templates) check() error {
 	return nil
 }
 
-// hostMark stands for the host in a page that was rendered. It consists of letters, which no context escapes.
+// hostMark is the placeholder for the host in a rendered page. It consists of letters, which html/template never
+// escapes.
 const hostMark = "ARGINESTOPPAGEHOST"
 
-// render executes a template.
+// render executes the template of language i.
 func (t *Templates) render(i int, p Page) (string, error) {
 	p.Language, p.Host = t.languages[i], hostMark
 	var out limitedBuilder
@@ -192,7 +196,7 @@ var errLongPage = errors.New("the page is longer than 64 KiB")
 // limitedBuilder is a strings.Builder that takes at most maxPage bytes.
 type limitedBuilder struct{ strings.Builder }
 
-// Write implements [io.Writer].
+// Write implements [io.Writer]. It returns errLongPage if the page would be too long.
 func (b *limitedBuilder) Write(p []byte) (int, error) {
 	if b.Len()+len(p) > maxPage {
 		return 0, errLongPage
@@ -200,8 +204,8 @@ func (b *limitedBuilder) Write(p []byte) (int, error) {
 	return b.Builder.Write(p)
 }
 
-// match returns the index of the language for a visitor: a language that the browser asks for (the header
-// Accept-Language), else that of the authority.
+// match returns the index of the language for a page: the best for accept, the header Accept-Language of the visitor,
+// or else the best for authority, the language of the notice.
 func (t *Templates) match(accept, authority string) int {
 	for _, wanted := range []string{accept, authority} {
 		tags, _, err := language.ParseAcceptLanguage(wanted)
