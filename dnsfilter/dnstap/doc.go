@@ -1,6 +1,7 @@
-// Package dnstap sends the messages of a server in the format of dnstap (https://dnstap.info) to a collector or into a
-// file. Exchanges with clients are CLIENT_QUERY and CLIENT_RESPONSE. Those with the upstream are FORWARDER_QUERY and
-// FORWARDER_RESPONSE. If a list has decided on an answer, its message has the fields of the schema's Policy.
+// Package dnstap sends the messages of a server to a collector or into a file, in the dnstap format
+// (https://dnstap.info). Messages from and to clients have the types CLIENT_QUERY and CLIENT_RESPONSE. Messages to and
+// from the upstream have the types FORWARDER_QUERY and FORWARDER_RESPONSE. If a list has decided on an answer, its
+// message has a Policy.
 //
-// No answer waits for the collector. Messages that it does not take in time are dropped and counted.
+// Answers never wait for the collector. Messages that can't be sent in time are dropped and counted.
 package dnstap

@@ -14,7 +14,7 @@ import (
 // The messages are written field by field, since the goroutines that answer do it, and the types that protoc generates
 // take an allocation for each field. The numbers are those of dnstap.proto.
 
-// Fields of Dnstap.
+// Field numbers of the message Dnstap.
 const (
 	fieldIdentity = 1
 	fieldVersion  = 2
@@ -22,7 +22,7 @@ const (
 	fieldType     = 15
 )
 
-// Fields of Message.
+// Field numbers of the message Message.
 const (
 	messageType       = 1
 	messageFamily     = 2
@@ -40,7 +40,7 @@ const (
 	messagePolicy     = 15
 )
 
-// Fields of Policy.
+// Field numbers of the message Policy.
 const (
 	policyType   = 1
 	policyRule   = 2
@@ -49,7 +49,7 @@ const (
 	policyValue  = 5
 )
 
-// Types of messages.
+// Values of Message.Type.
 const (
 	clientQuery     = 5
 	clientAnswer    = 6
@@ -57,7 +57,7 @@ const (
 	forwarderAnswer = 8
 )
 
-// Values of SocketFamily and SocketProtocol.
+// Values of Message.SocketFamily (inet, inet6) and Message.SocketProtocol.
 const (
 	inet, inet6 = 1, 2
 	udp         = 1
@@ -68,27 +68,27 @@ const (
 // protocols are the values of SocketProtocol by transport.
 var protocols = [...]uint64{dnsfilter.UDP: udp, dnsfilter.TCP: tcp, dnsfilter.TLS: dot, dnsfilter.HTTPS: 4, dnsfilter.QUIC: 7} //nolint:gochecknoglobals // a constant table
 
-// actions are the values of Policy.Action. The schema has none for refused.
+// actions has the values of Policy.Action. The schema has no value for refused.
 var actions = map[dnsfilter.Action]uint64{ //nolint:gochecknoglobals // a constant table
 	dnsfilter.Pass: 3, dnsfilter.Monitor: 3, dnsfilter.NXDomain: 1, dnsfilter.NoData: 2, dnsfilter.Drop: 4,
 	dnsfilter.Sinkhole: 6, dnsfilter.Divert: 6, dnsfilter.LocalData: 6, dnsfilter.TCPOnly: 5,
 }
 
-// matches are the values of Policy.Match.
+// matches has the values of Policy.Match by trigger.
 var matches = [...]uint64{ //nolint:gochecknoglobals // a constant table
 	dnsfilter.ClientIP: 2, dnsfilter.QName: 1, dnsfilter.AnswerIP: 3, dnsfilter.NSDName: 4, dnsfilter.NSIP: 5,
 }
 
-// exchange has the fields that the messages of clients and of the upstream share.
+// exchange has the fields that dnstap messages about clients and about the upstream have in common.
 type exchange struct {
-	kind           uint64 // message type of the query; the type of its answer is one more
+	kind           uint64 // Message.Type of the query; that of the answer is one more
 	protocol       uint64
 	asker, asked   netip.AddrPort
-	at, answeredAt time.Time // answeredAt: zero for a query
+	at, answeredAt time.Time // times of the query and of its answer; answeredAt is zero in a query
 	packet         []byte
 }
 
-// appendClient appends the Message of a client.
+// appendClient appends the dnstap Message for a message from or to a client.
 func appendClient(b []byte, m *dnsfilter.ClientMessage) []byte {
 	b = (&exchange{clientQuery, protocols[m.Transport], m.Client, m.Server, m.Asked, m.Answered, m.Packet}).append(b)
 	if m.Decided.By != "" {
@@ -97,7 +97,7 @@ func appendClient(b []byte, m *dnsfilter.ClientMessage) []byte {
 	return b
 }
 
-// appendUpstream appends the Message of a resolver.
+// appendUpstream appends the dnstap Message for a message to or from an upstream resolver.
 func appendUpstream(b []byte, m *upstream.Message) []byte {
 	protocol := uint64(udp)
 	switch {
@@ -109,7 +109,7 @@ func appendUpstream(b []byte, m *upstream.Message) []byte {
 	return (&exchange{forwarderQuery, protocol, netip.AddrPort{}, m.Resolver, m.Asked, m.Answered, m.Packet}).append(b)
 }
 
-// append appends the fields of the exchange.
+// append appends the fields of the exchange to b.
 func (e *exchange) append(b []byte) []byte {
 	kind, field := e.kind, protowire.Number(messageQuery)
 	if !e.answeredAt.IsZero() {
@@ -134,7 +134,7 @@ func (e *exchange) append(b []byte) []byte {
 	return b
 }
 
-// known returns one of the two addresses that is known. It determines the address family.
+// known returns an address of the exchange that is known, from which the address family follows.
 func (e *exchange) known() netip.Addr {
 	if e.asker.Addr().IsValid() {
 		return e.asker.Addr()
@@ -142,8 +142,8 @@ func (e *exchange) known() netip.Addr {
 	return e.asked.Addr()
 }
 
-// appendPolicy appends the Policy of a decision. For a policy zone, the field rule is the owner name in wire form; for
-// another list, it is the name of the list and the entry.
+// appendPolicy appends the Policy for a decision. For a policy zone, its field rule is the owner name in wire form. For
+// another list, the field is the name of the list and the entry.
 func appendPolicy(b []byte, d *dnsfilter.Decided) []byte {
 	kind, rule := "blocklist", d.By
 	if d.Zone {
@@ -176,7 +176,7 @@ func appendPolicy(b []byte, d *dnsfilter.Decided) []byte {
 	return b
 }
 
-// appendEnd appends an address and a port, as far as they are known.
+// appendEnd appends the address and the port of at to b, with these field numbers. It leaves out what is not known.
 func appendEnd(b []byte, at netip.AddrPort, address, port protowire.Number) []byte {
 	if a := at.Addr(); a.IsValid() && !a.IsUnspecified() {
 		packed := a.As16()

@@ -15,42 +15,43 @@ import (
 )
 
 const (
-	backlogSize = 4 << 20                // bytes of messages that wait for the collector
-	flushEvery  = 200 * time.Millisecond // messages that come within this time are sent together
-	firstPause  = time.Second            // before the collector is tried again
-	longPause   = 30 * time.Second       // the longest pause before the collector is tried again
-	endWithin   = time.Second            // for the last messages, at the end
+	// maximum size of the messages that wait for the collector, in bytes; further messages are dropped
+	backlogSize = 4 << 20
+	flushEvery  = 200 * time.Millisecond // the messages of this interval are sent together
+	firstPause  = time.Second            // first pause before connecting again
+	longPause   = 30 * time.Second       // longest pause before connecting again
+	endWithin   = time.Second            // time for sending the last messages, after Run was told to end
 )
 
 // Config is the configuration of a sink.
 type Config struct {
 	Target   Target
-	Identity string       // of the server, as in answers to NSID; empty: left out
-	Version  string       // empty: left out
-	Log      *slog.Logger // nil: no log
+	Identity string       // name of the server, as in answers with NSID; empty: none
+	Version  string       // version of the server; empty: none
+	Log      *slog.Logger // log of connections and errors; nil: none
 }
 
-// Sink is a [dnsfilter.Tap] that sends the messages to a collector, or writes them to a file.
+// Sink is a [dnsfilter.Tap] that sends messages to a collector, or writes them to a file.
 type Sink struct {
 	config  Config
-	head    []byte // fields of each message
+	head    []byte // fields that each frame begins with
 	backlog *backlog.Backlog
 
 	sent      atomic.Uint64
 	connected atomic.Bool
 }
 
-// Stats are the state of a sink, and its counters since it was created.
+// Stats has the state of a sink, and its counters since it was created.
 type Stats struct {
-	Sent      uint64 // messages handed to the collector, or written
-	Dropped   uint64 // messages dropped, since there was no collector, or it was too slow
-	Connected bool   // the collector takes messages
+	Sent      uint64 // number of messages sent to the collector, or written
+	Dropped   uint64 // number of messages dropped, since there was no collector or it was too slow
+	Connected bool   // the sink is connected to the collector, or the file is open
 }
 
-// type check.
+// Compile-time check.
 var _ dnsfilter.Tap = (*Sink)(nil)
 
-// New creates a sink, and starts nothing.
+// New creates a sink. It starts nothing: call [Sink.Run].
 func New(c Config) *Sink {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -66,30 +67,30 @@ func New(c Config) *Sink {
 	return s
 }
 
-// Stats returns the state and the counters.
+// Stats returns the state and the counters of the sink.
 func (s *Sink) Stats() Stats {
 	return Stats{Sent: s.sent.Load(), Dropped: s.backlog.Dropped(), Connected: s.connected.Load()}
 }
 
-// Sizes of messages that take no allocation, in bytes.
+// usualMessage and usualFrame are the sizes, in bytes, of messages and frames that need no allocation.
 const (
 	usualMessage = 2048
 	usualFrame   = usualMessage + 512
 )
 
-// Client implements [dnsfilter.Tap].
+// Client implements [dnsfilter.Tap]. It adds the message to the backlog.
 func (s *Sink) Client(m dnsfilter.ClientMessage) {
 	var buf [usualMessage]byte
 	s.add(appendClient(buf[:0], &m))
 }
 
-// Upstream implements [dnsfilter.Tap].
+// Upstream implements [dnsfilter.Tap]. It adds the message to the backlog.
 func (s *Sink) Upstream(m upstream.Message) {
 	var buf [usualMessage]byte
 	s.add(appendUpstream(buf[:0], &m))
 }
 
-// add adds a frame with a Message to the backlog. The length of the frame precedes it.
+// add adds a frame with a dnstap Message to the backlog, after the length of the frame.
 func (s *Sink) add(message []byte) {
 	var buf [usualFrame]byte
 	frame := append(append(buf[:0], 0, 0, 0, 0), s.head...)
@@ -98,7 +99,7 @@ func (s *Sink) add(message []byte) {
 	s.backlog.Add(frame)
 }
 
-// Run sends messages until ctx ends, and then the messages that are left. It reconnects when the connection is lost.
+// Run sends the messages of the backlog until ctx ends, and then the remaining messages. It reconnects after errors.
 func (s *Sink) Run(ctx context.Context) {
 	pause := firstPause
 	for {
@@ -131,7 +132,7 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// send sends messages until ctx ends, or until it fails.
+// send sends messages until ctx ends, sending fails, or the file was renamed.
 func (s *Sink) send(ctx context.Context, w *writer) error {
 	for {
 		select {
@@ -149,7 +150,7 @@ func (s *Sink) send(ctx context.Context, w *writer) error {
 	}
 }
 
-// sendBacklog sends the messages of the backlog.
+// sendBacklog sends the messages of the backlog, and counts them. After an error, it counts all of them as dropped.
 func (s *Sink) sendBacklog(w *writer) error {
 	var err error
 	n := 0

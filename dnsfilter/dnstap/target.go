@@ -10,14 +10,14 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Target is where messages go.
+// Target is where dnstap messages go. The zero value is no target.
 type Target struct {
-	Network string // unix, tcp or file
-	Address string // a path, or host and port
+	Network string // "unix", "tcp" or "file"
+	Address string // path, or host and port for tcp
 }
 
 // ParseTarget parses a target: unix:///run/dnstap.sock, tcp://127.0.0.1:6000 or file:///var/log/dnstap.fstrm. The error
-// is [blocklist.ErrMalformed].
+// wraps [blocklist.ErrMalformed].
 func ParseTarget(text string) (Target, error) {
 	network, address, _ := strings.Cut(text, "://")
 	t := Target{network, address}
@@ -36,5 +36,5 @@ func ParseTarget(text string) (Target, error) {
 	return t, nil
 }
 
-// String returns the form that ParseTarget reads.
+// String returns the target in the form that ParseTarget parses.
 func (t Target) String() string { return t.Network + "://" + t.Address }

@@ -20,12 +20,12 @@ const contentType = "protobuf:dnstap.Dnstap"
 // within is the time limit for connecting, and for each write.
 const within = 5 * time.Second
 
-// writer is a connection to a collector, or a file.
+// writer is a connection to a collector, or an open file.
 type writer struct {
 	*framestream.Writer
 
 	to   io.Closer
-	file *os.File // nil: a connection
+	file *os.File // nil: the writer is a connection
 	path string
 }
 
@@ -49,8 +49,8 @@ func (s *Sink) open(ctx context.Context) (*writer, error) {
 	return &writer{Writer: w, to: conn}, nil
 }
 
-// openFile creates a file. A file that is there is moved aside, since a file holds one stream, with a beginning and an
-// end.
+// openFile creates a file. If there is an old one, openFile renames it, since a file has a single stream with a
+// beginning and an end.
 func openFile(path string) (*writer, error) {
 	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
 		if err := os.Rename(path, path+"."+info.ModTime().UTC().Format("20060102T150405.000")); err != nil {
@@ -68,17 +68,18 @@ func openFile(path string) (*writer, error) {
 	return &writer{Writer: w, to: f, file: f, path: path}, nil
 }
 
-// isMoved reports whether the file was renamed or removed, so that its path no longer leads to it.
+// isMoved reports whether the file was renamed or removed. It returns false for a connection.
 func (w *writer) isMoved() bool { return w.file != nil && files.IsMoved(w.file, w.path) }
 
-// abort closes a connection at once, also while it is written to.
+// abort closes a connection at once, even during a write. It does nothing for a file.
 func (w *writer) abort() {
 	if w.file == nil {
 		_ = w.to.Close() // it may be closed already
 	}
 }
 
-// close ends the stream. Errors are ignored: every message was flushed, or counted as dropped.
+// close ends the stream and closes the connection or file. It ignores errors, since all messages were flushed or
+// counted as dropped.
 func (w *writer) close() {
 	_ = w.Close()
 	_ = w.to.Close()
