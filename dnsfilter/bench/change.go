@@ -20,7 +20,7 @@ const (
 	agencyList = "it.example/bench"
 )
 
-// changes measures the effect of changing a list of each kind on concurrent queries, and prints it.
+// changes measures how a change of a list affects concurrent queries, for a local and a signed list, and prints it.
 func (b *bench) changes(ctx context.Context) error {
 	fmt.Fprintf(b.out, "\nA changed list (one name comes, one goes) under %d queries a second; of %d changes the median, and the sum of what was lost or wrong\n\n", probeRate, b.runs)
 	fmt.Fprintf(b.out, "| | in effect after | longest answer | lost | wrong |\n|---|---|---|---|---|\n")
@@ -36,7 +36,7 @@ func (b *bench) changes(ctx context.Context) error {
 	return nil
 }
 
-// changedFile measures replacing the file of a local list.
+// changedFile measures a change of the file of a local list.
 func (b *bench) changedFile(ctx context.Context) error {
 	command, err := b.dnsfilter()
 	if err != nil {
@@ -55,8 +55,8 @@ func (b *bench) changedFile(ctx context.Context) error {
 	})
 }
 
-// underLoad starts a server and changes its list several times. The function change prepares a change. It returns a
-// function that makes the change and returns its time.
+// underLoad starts a server, and changes its list several times under load. The function change prepares a change. It
+// returns a function that makes the change and returns the time at which it was made.
 func (b *bench) underLoad(ctx context.Context, command []string, what string,
 	change func(i int, add, remove string) (func() (time.Time, error), error),
 ) error {
@@ -111,7 +111,8 @@ func median(all []changed) changed {
 	return m
 }
 
-// changedRelease measures pushing deltas of a signed list to an origin that dnsfilter polls.
+// changedRelease measures a delta of a signed list that is pushed to an origin. A running dnsfilter subscribes to the
+// list.
 func (b *bench) changedRelease(ctx context.Context) error {
 	origin := fmt.Sprintf("http://%s:%d", host, originPort)
 	if err := b.foundList(ctx); err != nil {
@@ -150,7 +151,7 @@ func (b *bench) changedRelease(ctx context.Context) error {
 		})
 }
 
-// foundList creates an agency with one officer, an origin that trusts it, and a first release.
+// foundList creates an agency with one officer, an origin that trusts the agency, and a first release.
 func (b *bench) foundList(ctx context.Context) error {
 	for _, args := range [][]string{
 		{"keygen", "-o", b.path("anna.key"), "--no-passphrase"},
@@ -178,7 +179,8 @@ func (b *bench) foundList(ctx context.Context) error {
 		[]string{"push", b.path("origin")})
 }
 
-// atAgency runs commands of the agency. What its officers saw last is remembered beside the agency's folder.
+// atAgency runs commands of the program blocklist for the agency. Their other state is stored beside the agency's
+// folder.
 func (b *bench) atAgency(ctx context.Context, commands ...[]string) error {
 	for _, args := range commands {
 		cmd := exec.CommandContext(ctx, b.agency, args...) //nolint:gosec // our own words

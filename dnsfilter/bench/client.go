@@ -19,19 +19,20 @@ import (
 	"github.com/quic-go/quic-go/http3"
 )
 
-// protocol is a transport, with the tool that sends a file of queries over it for some seconds.
+// protocol is a transport, with the tool that measures it and a function that connects.
 type protocol struct {
 	name string
 	port int
-	idle int // connections of each client that stay open
+	idle int // number of idle connections of each client
 	tool func(b *bench, by protocol, file string, secs float64) (command []string)
 	dial func(ctx context.Context, from *quic.Transport, port int) (exchange, error)
 }
 
-// exchange sends a query on a connection that stays open, and waits for the answer. The answer uses the memory of buf.
+// exchange sends a query on an open connection, and waits for the answer, which it reads into buf. It returns an error
+// unless the answer has rcode NOERROR.
 type exchange func(ctx context.Context, query, buf []byte) error
 
-// encrypted returns the encrypted transports.
+// encrypted returns the protocols of the encrypted transports.
 func encrypted() []protocol {
 	return []protocol{
 		{"DoT", tlsPort, 100, dnsperf("dot"), dialTLS},
@@ -52,20 +53,21 @@ func dnsperf(mode string) func(*bench, protocol, string, float64) []string {
 	}
 }
 
-// h2load sends requests by GET: dnsperf does not take the answers of dnsdist, whose ID is 0.
+// h2load returns the command that sends GET requests over HTTP/2. dnsperf can't be used, since it does not accept the
+// answers of dnsdist, whose ID is 0.
 func h2load(_ *bench, _ protocol, file string, secs float64) []string {
 	duration := fmt.Sprintf("%.0fms", 1000*secs) // no fractions of a second
 	return []string{"h2load", "-c", strconv.Itoa(keptConns), "-m", strconv.Itoa(outstanding / keptConns), "-D", duration, "-i", file + ".urls"}
 }
 
-// self returns the command that runs this program as the tool, since no packaged program sends queries over QUIC.
+// self returns the command that sends queries by this program itself, since no packaged program does so over QUIC.
 func self(b *bench, by protocol, file string, secs float64) []string {
 	return []string{b.self, "-send", by.name, "-secs", fmt.Sprint(secs), file}
 }
 
 const exchangeTimeout = 5 * time.Second
 
-// socket opens a UDP socket at a local address, for QUIC connections from that address.
+// socket opens a UDP socket at the local address from, for QUIC connections.
 func socket(from net.IP) (*quic.Transport, error) {
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: from})
 	if err != nil {
@@ -79,14 +81,14 @@ func clientTLS(protocol string) *tls.Config {
 	return &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol}} //nolint:gosec // it is our own server
 }
 
-// dialStream connects over TCP and TLS, from the address of a socket.
+// dialStream opens a TCP connection with TLS, from the local address of a socket.
 func dialStream(ctx context.Context, from *quic.Transport, port int, protocol string) (net.Conn, error) {
 	at, _ := from.Conn.LocalAddr().(*net.UDPAddr)
 	d := tls.Dialer{NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: at.IP}}, Config: clientTLS(protocol)}
 	return d.DialContext(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 }
 
-// dialTLS connects for DNS over TLS, with one query at a time.
+// dialTLS opens a connection for DNS over TLS. Only one query at a time can be sent on it.
 func dialTLS(ctx context.Context, from *quic.Transport, port int) (exchange, error) {
 	conn, err := dialStream(ctx, from, port, "dot")
 	if err != nil {
@@ -132,7 +134,7 @@ func dialUDP(ctx context.Context, from *quic.Transport, port int, protocol strin
 		&quic.Config{KeepAlivePeriod: 10 * time.Second})
 }
 
-// dialQUIC connects for DNS over QUIC. Each query has a stream (RFC 9250, section 4.2).
+// dialQUIC opens a connection for DNS over QUIC, with one stream per query (RFC 9250, section 4.2).
 func dialQUIC(ctx context.Context, from *quic.Transport, port int) (exchange, error) {
 	conn, err := dialUDP(ctx, from, port, "doq")
 	if err != nil {
@@ -156,7 +158,7 @@ func dialQUIC(ctx context.Context, from *quic.Transport, port int) (exchange, er
 	}, nil
 }
 
-// overHTTP sends queries by POST (RFC 8484).
+// overHTTP returns an exchange that sends queries by POST (RFC 8484) over c.
 func overHTTP(c http.RoundTripper, port int) exchange {
 	url := fmt.Sprintf("https://%s/dns-query", net.JoinHostPort(host, strconv.Itoa(port)))
 	return func(ctx context.Context, query, buf []byte) error {
@@ -180,10 +182,10 @@ func overHTTP(c http.RoundTripper, port int) exchange {
 	}
 }
 
-// framed returns a message with its length before it.
+// framed returns a message with its length in front.
 func framed(m []byte) []byte { return append(binary.BigEndian.AppendUint16(nil, uint16(len(m))), m...) }
 
-// check checks that a message is an answer without an error.
+// check returns an error unless the message is an answer with rcode NOERROR.
 func check(m []byte) error {
 	if len(m) < 12 || m[2]&0x80 == 0 || m[3]&15 != 0 {
 		return errors.New("it is no answer")

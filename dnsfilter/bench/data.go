@@ -11,21 +11,21 @@ import (
 	"strings"
 )
 
-// Numbers of queried names in the workloads.
+// lines is the number of queries in a workload. cached and mixed are the numbers of different names in W1 and in W2.
 const (
 	lines  = 400_000
-	cached = 10_000  // W1
-	mixed  = 100_000 // W2
+	cached = 10_000  // names in W1
+	mixed  = 100_000 // names in W2
 )
 
-// blockedName returns the i-th name of the list. Consecutive names are not similar.
+// blockedName returns the i-th name of the list. Names with consecutive numbers begin differently.
 func blockedName(i int) string {
 	return fmt.Sprintf("%x-%d.%s.example", uint32(i)*2654435761, i, []string{"shop", "news", "web", "media"}[i%4])
 }
 
 func allowedName(i int) string { return fmt.Sprintf("www.site-%d.example", i) }
 
-// writeData writes the list, and the queries of each workload.
+// writeData writes the file of the list, and a file with the queries of each workload.
 func (b *bench) writeData() error {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same queries each time
 	popular := rand.NewZipf(random, 1.0001, 1, cached-1)
@@ -58,7 +58,7 @@ func (b *bench) writeData() error {
 	return nil
 }
 
-// write writes a file with a number of lines.
+// write writes a file with a number of lines. It calls line for each of them.
 func (b *bench) write(name string, lines int, line func() string) error {
 	f, err := os.Create(filepath.Join(b.dir, name))
 	if err != nil {

@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	idleClients = 100 // addresses that connections come from
+	idleClients = 100 // number of client addresses
 	keepEvery   = 5 * time.Second
 )
 
-// idle prints the memory of dnsfilter with many idle connections.
+// idle measures the memory of dnsfilter with many idle connections, and prints it.
 func (b *bench) idle(ctx context.Context) error {
 	fmt.Fprintf(b.out, "\nIdle connections\n\n| | number | MB before | with them | KB of each |\n|---|---|---|---|---|\n")
 	for _, by := range encrypted() {
@@ -60,14 +60,14 @@ func (b *bench) idleOver(ctx context.Context, by protocol) error {
 	return nil
 }
 
-// idleClient has the connections from one address.
+// idleClient has the open connections of one client address.
 type idleClient struct {
 	conns []exchange
-	asked time.Time // when a query was last sent on all of them
+	asked time.Time // when a query was last sent on each connection
 }
 
-// open opens connections. If that takes long, it sends queries on the connections that are open already, so that they
-// stay open.
+// open opens the connections. If that takes long, it sends queries on those that are open already, so that the server
+// does not close them.
 func (c *idleClient) open(ctx context.Context, from net.IP, by protocol) error {
 	at, err := socket(from)
 	if err != nil {
@@ -89,7 +89,7 @@ func (c *idleClient) open(ctx context.Context, from net.IP, by protocol) error {
 	return c.ask(ctx)
 }
 
-// keep keeps the connections open until all clients have opened theirs.
+// keep sends queries on the connections, so that the server does not close them, until all clients have opened theirs.
 func (c *idleClient) keep(ctx context.Context, opening *sync.WaitGroup) error {
 	done := make(chan struct{})
 	go func() { opening.Wait(); close(done) }()

@@ -18,17 +18,17 @@ import (
 	"time"
 )
 
-// The load on kept connections.
+// keptConns is the number of connections that stay open while queries are sent.
 const (
 	keptConns   = 8
-	outstanding = 96 // queries at once on all of them
+	outstanding = 96 // number of queries without an answer at any time, on all connections together
 )
 
-// keptPeers returns the resolvers that have encrypted transports, with the number of transports of each: the versions
-// in Debian 12 have neither HTTP/3 nor DNS over QUIC.
+// keptPeers returns the programs that have encrypted transports, with the number of their transports. The versions of
+// dnsdist and unbound in Debian 12 have neither HTTP/3 nor DNS over QUIC.
 func keptPeers() map[string]int { return map[string]int{"dnsfilter": 4, "dnsdist": 2, "unbound": 2} }
 
-// kept prints one row per program and encrypted transport.
+// kept measures each program over its encrypted transports, on connections that stay open, and prints the table.
 func (b *bench) kept(ctx context.Context, names []string, yardstick *process) error {
 	if err := b.writeURLs(); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (b *bench) keptPeer(ctx context.Context, name string, yardstick *process) e
 	return nil
 }
 
-// writeURLs writes the queries of a workload as URLs of DNS over HTTPS.
+// writeURLs writes queries of workload W1 as URLs of DNS over HTTPS.
 func (b *bench) writeURLs() error {
 	queries, err := readQueries(b.path("w1"))
 	if err != nil {
@@ -83,7 +83,8 @@ func (b *bench) writeURLs() error {
 	})
 }
 
-// send sends the queries of a file over a protocol for some seconds, and prints how many were answered, and how fast.
+// send sends the queries of a file over the protocol with this name for some seconds. It prints the number of answers,
+// and how long they took.
 func (b *bench) send(ctx context.Context, name, file string) error {
 	queries, err := readQueries(file)
 	if err != nil {
@@ -116,8 +117,8 @@ func (b *bench) send(ctx context.Context, name, file string) error {
 	return nil
 }
 
-// sendAll keeps a constant number of queries outstanding. It returns how long each answer took, sorted, and how many
-// queries failed.
+// sendAll sends queries for some seconds, with a constant number of them unanswered. It returns how long each answer
+// took, sorted, and the number of failed queries.
 func (b *bench) sendAll(ctx context.Context, by []exchange, queries [][]byte) (took []time.Duration, lost int64) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -143,7 +144,7 @@ func (b *bench) sendAll(ctx context.Context, by []exchange, queries [][]byte) (t
 	return took, failed.Load()
 }
 
-// readQueries reads a query file of dnsperf, with one name a line, and packs an A query for each name.
+// readQueries reads a query file of dnsperf, with one name per line, and packs an A query for each name.
 func readQueries(file string) (queries [][]byte, err error) {
 	f, err := os.Open(file)
 	if err != nil {

@@ -1,6 +1,6 @@
 //go:build linux
 
-// Bench compares the CPU time per query of dnsfilter and of other installed resolvers. It is not a test: see README.md.
+// Bench compares the CPU time per query of dnsfilter and of other installed resolvers. It is no test; see README.md.
 package main
 
 import (
@@ -20,25 +20,25 @@ import (
 	"time"
 )
 
-// Addresses of the servers.
+// Address and ports of the servers.
 const (
 	host         = "127.0.0.1"
 	port         = 5571
 	upstreamPort = 5572
 	echoPort     = 5573
-	tlsPort      = 5575 // and QUIC
+	tlsPort      = 5575 // for TLS and QUIC
 	httpsPort    = 5576
 )
 
-// bench is one comparison.
+// bench has the parameters of a comparison.
 type bench struct {
 	dir    string
 	names  int
 	runs   int
 	secs   float64
 	binary string
-	agency string // the program blocklist
-	self   string // this program
+	agency string // path of the program blocklist; empty: signed lists are not measured
+	self   string // path of this program
 	out    io.Writer
 }
 
@@ -81,7 +81,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// echo is the baseline server: it turns each query into an answer and sends that back, one datagram at a time.
+// echo is the yardstick, with which all programs are compared: a server that returns each query as its answer, one
+// datagram at a time.
 func echo() error {
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(host), Port: echoPort})
 	if err != nil {
@@ -151,7 +152,7 @@ func (b *bench) measure(ctx context.Context, part string, names []string, yardst
 	return fmt.Errorf("there is no part %q", part)
 }
 
-// compareAll measures each program, and prints one row of the table for each.
+// compareAll measures each program over UDP, and prints one row of the table for each.
 func (b *bench) compareAll(ctx context.Context, names []string, yardstick *process) error {
 	fmt.Fprintf(b.out, "CPU time of a query, as a multiple of the yardstick's at the same moment (lost queries in brackets)\n\n")
 	fmt.Fprintf(b.out, "| | W1 cached | W2 mixed | W3 blocked | W4 not cached | W1 again | MB before | after |\n|---|---|---|---|---|---|---|---|\n")
@@ -163,7 +164,7 @@ func (b *bench) compareAll(ctx context.Context, names []string, yardstick *proce
 	return ctx.Err()
 }
 
-// startPeer starts a program on some processors, and waits until it blocks names.
+// startPeer starts a program on the given CPUs, and waits until it blocks a listed name.
 func (b *bench) startPeer(ctx context.Context, name, cpus string) (*process, error) {
 	configure := peers()[name]
 	if configure == nil {
@@ -187,7 +188,7 @@ func (b *bench) startPeer(ctx context.Context, name, cpus string) (*process, err
 	return p, nil
 }
 
-// comparePeer measures a resolver in each workload, and prints its row of the table.
+// comparePeer measures a program in each workload, and prints its row of the table.
 func (b *bench) comparePeer(ctx context.Context, name string, yardstick *process) error {
 	p, err := b.startPeer(ctx, name, "0")
 	if err != nil {
@@ -207,7 +208,8 @@ func (b *bench) comparePeer(ctx context.Context, name string, yardstick *process
 	return nil
 }
 
-// ratio measures a workload over UDP, and returns the cell of the table.
+// ratio measures a workload over UDP, and returns a cell of the table: the CPU time per query as a multiple of the
+// yardstick's, and the lost queries.
 func (b *bench) ratio(ctx context.Context, workload string, p, yardstick *process) (string, error) {
 	file := func(run int) string {
 		if workload == "w4" {
@@ -228,8 +230,8 @@ func (b *bench) ratio(ctx context.Context, workload string, p, yardstick *proces
 	return cell, err
 }
 
-// median measures a load several times, with the yardstick before and after each. It returns the run with the median
-// ratio, with the losses of all runs.
+// median measures a workload several times, with the yardstick before and after each run. It returns the run with the
+// median ratio, and in it the lost queries of all runs.
 func (b *bench) median(ctx context.Context, by protocol, file func(run int) string, p, yardstick *process,
 ) (result, error) {
 	var runs []result
@@ -251,7 +253,7 @@ func (b *bench) median(ctx context.Context, by protocol, file func(run int) stri
 	return middle, nil
 }
 
-// waitBlocked waits until a listed name is blocked.
+// waitBlocked waits until the program answers a query for a listed name with NXDOMAIN, at most two minutes.
 func (b *bench) waitBlocked(p *process) error {
 	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if p.ended() {

@@ -13,8 +13,8 @@ import (
 	"slices"
 )
 
-// peers returns a function for each compared resolver, by the resolver's name. The function writes the configuration
-// and returns the command that starts the resolver. Each resolver has one worker and the list in its native form, and
+// peers returns a function for each resolver to compare, by its name. The function writes the configuration, and
+// returns the command that starts the resolver. Each resolver has one worker, has the list in its native form, and
 // forwards all other queries.
 func peers() map[string]func(*bench) ([]string, error) {
 	return map[string]func(*bench) ([]string, error){
@@ -94,7 +94,7 @@ func (b *bench) dnsmasq() ([]string, error) {
 	return []string{"dnsmasq", "-C", b.path("dnsmasq.conf")}, b.text("dnsmasq.conf", head)
 }
 
-// nsd is the upstream server: a root zone in which every name exists.
+// nsd writes the configuration of the upstream server, in whose root zone every name exists. It returns the command.
 func (b *bench) nsd() []string {
 	zone := "$ORIGIN .\n$TTL 3600\n. SOA a. b. 1 3600 600 86400 300\n. NS ns.\n* A 192.0.2.1\n"
 	config := fmt.Sprintf("server:\n  server-count: 1\n  ip-address: %s@%d\n  username: \"\"\n  chroot: \"\"\n  database: \"\"\n  zonesdir: %q\n"+
@@ -110,7 +110,7 @@ func (b *bench) nsd() []string {
 
 func (b *bench) text(name, text string) error { return os.WriteFile(b.path(name), []byte(text), 0o600) }
 
-// certificate makes the certificate of the encrypted transports.
+// certificate creates the self-signed certificate for the encrypted transports.
 func (b *bench) certificate(ctx context.Context) error {
 	out, err := exec.CommandContext(ctx, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", //nolint:gosec // our own words
 		"-subj", "/CN=resolver.example", "-addext", "subjectAltName=IP:"+host, "-keyout", b.path("key.pem"), "-out", b.path("cert.pem")).CombinedOutput()
@@ -120,7 +120,7 @@ func (b *bench) certificate(ctx context.Context) error {
 	return nil
 }
 
-// list writes a configuration with one line per name of the list.
+// list writes a configuration file: head, and a line in this format for each name of the list.
 func (b *bench) list(name, head, format string) error {
 	f, err := os.Create(b.path(name))
 	if err != nil {

@@ -19,36 +19,36 @@ import (
 
 // Parameters of the probe.
 const (
-	probeRate    = 20_000 // queries a second
+	probeRate    = 20_000 // queries per second
 	probeSockets = 8
-	probeEvery   = 100 // of so many queries, one is for the added name, and one for the removed name
+	probeEvery   = 100 // one in probeEvery queries is for the added name, and another one for the removed name
 )
 
-// kind is the kind of a query. It determines the right answer.
+// kind is the kind of a query, which determines the right answer.
 type kind uint8
 
 const (
-	allowed kind = iota // not listed, before and after the change
-	listed              // listed, before and after the change
-	added               // listed after the change only
-	removed             // listed before the change only
+	allowed kind = iota // name that is not on the list
+	listed              // name that is on the list
+	added               // name that the change adds
+	removed             // name that the change removes
 )
 
-// probe queries a server at a constant rate and checks each answer. Answers have the kernel's receive timestamps, so
-// that delays of the probe do not count as delays of the server.
+// probe sends queries to a server at a constant rate and checks each answer. The kernel gives the times of the answers,
+// so that delays of the probe do not count as delays of the server.
 type probe struct {
 	conns [probeSockets]*net.UDPConn
-	// by message ID: the time of the query, with its kind in the last two bits; 0: answered
+	// per message ID: Unix nanoseconds of the query, with its kind in the last two bits; 0: answered
 	slots [probeSockets][1 << 16]atomic.Int64
-	names [4][][]byte // queries of each kind
+	names [4][][]byte // packed queries of each kind
 	watch atomic.Pointer[watch]
-	n     int // number of queries sent
+	n     int // number of queries sent so far
 }
 
-// watch has the results from one moment on.
+// watch has the counters of one run of the probe.
 type watch struct {
 	sent, answered, wrong, longest atomic.Int64
-	// the first answers for the added and the removed name that show the change
+	// times of the first answers that show the change, in Unix nanoseconds: for the added and for the removed name
 	blocked, freed atomic.Int64
 }
 
@@ -86,7 +86,7 @@ func (p *probe) close() {
 	}
 }
 
-// packQuery packs a query without its message ID.
+// packQuery packs an A query for a name. Its message ID is 0.
 func packQuery(name string) []byte {
 	m := []byte{0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0}
 	for label := range strings.SplitSeq(name, ".") {
@@ -115,7 +115,7 @@ func (p *probe) send() {
 	_, _ = p.conns[at].Write(m) // a query that was not sent counts as lost
 }
 
-// receive checks the answers on one socket.
+// receive checks the answers on socket at until it is closed.
 func (p *probe) receive(at int) {
 	m, control := make([]byte, 4096), make([]byte, 64)
 	for {
@@ -137,7 +137,7 @@ func (p *probe) receive(at int) {
 	}
 }
 
-// look checks an answer.
+// look counts an answer, and whether it is right for its kind of query.
 func (w *watch) look(k kind, sent, came int64, rcode byte) {
 	w.answered.Add(1)
 	for longest := w.longest.Load(); came-sent > longest && !w.longest.CompareAndSwap(longest, came-sent); {
@@ -159,8 +159,9 @@ func (w *watch) look(k kind, sent, came int64, rcode byte) {
 	}
 }
 
-// turned reports whether an answer about the changed name is right, and records when the first answer showed the
-// change. Answers to queries after that have to show the change, too.
+// turned reports whether an answer for the added or removed name is right. If after is true, the answer shows the
+// change, and its time goes into first unless an earlier answer showed it. Answers to later queries have to show the
+// change, too.
 func turned(first *atomic.Int64, after bool, sent, came int64) bool {
 	if after {
 		first.CompareAndSwap(0, came)
@@ -170,8 +171,8 @@ func turned(first *atomic.Int64, after bool, sent, came int64) bool {
 	return at == 0 || sent < at
 }
 
-// run sends queries until one second after the change has taken effect. The function do makes the change after a
-// second, and returns its time. Without do, run sends for three seconds.
+// run sends queries until one second after the change has taken effect. The function do makes the change and returns
+// its time; run calls it after a second. If do is nil, run sends queries for three seconds.
 func (p *probe) run(ctx context.Context, add, remove string, do func() (time.Time, error)) (changed, error) {
 	p.names[added], p.names[removed] = [][]byte{packQuery(add)}, [][]byte{packQuery(remove)}
 	w := &watch{}
@@ -209,7 +210,8 @@ func (p *probe) run(ctx context.Context, add, remove string, do func() (time.Tim
 	return c, ctx.Err()
 }
 
-// changed has the effects of a change on concurrent queries.
+// changed is the effect of a change: the time until it was in force, the longest answer time, and the numbers of lost
+// and wrong answers.
 type changed struct {
 	after, longest time.Duration
 	lost, wrong    int64

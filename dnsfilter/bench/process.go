@@ -69,22 +69,22 @@ func (p *process) cpu() (time.Duration, error) {
 	return time.Duration(user+system) * 10 * time.Millisecond, nil
 }
 
-// memory returns the resident memory in MB.
+// memory returns the resident memory of the process, in MiB.
 func (p *process) memory() int {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	return int(number(`VmRSS:\s+(\d+)`, string(text))) / 1024
 }
 
-// result is the result of one load of queries.
+// result is the result of one run of a workload.
 type result struct {
 	cost         float64 // CPU microseconds per query
-	ratio        float64 // ... as a multiple of the yardstick's
+	ratio        float64 // cost as a multiple of the yardstick's
 	lost         float64
-	rate         float64 // queries a second
-	median, late float64 // half and 99 % of the answers take at most so many milliseconds; 0: unknown
+	rate         float64 // queries per second
+	median, late float64 // median and 99th percentile of the answer time, in milliseconds; 0: unknown
 }
 
-// load sends queries for some seconds, and measures their cost for the process.
+// load sends the queries of a file for some seconds, and measures their cost for the process.
 func (b *bench) load(ctx context.Context, p *process, by protocol, file string, secs float64) (result, error) {
 	before, err := p.cpu()
 	if err != nil {
@@ -110,7 +110,7 @@ func (b *bench) load(ctx context.Context, p *process, by protocol, file string, 
 	}, nil
 }
 
-// number returns the number that a pattern matches in a text, or 0.
+// number returns the number in the first match of a pattern in a text, or 0 if there is none.
 func number(pattern, text string) float64 {
 	m := regexp.MustCompile(pattern).FindStringSubmatch(text)
 	if m == nil {
@@ -120,7 +120,7 @@ func number(pattern, text string) float64 {
 	return n
 }
 
-// blocked reports whether a name is blocked.
+// blocked reports whether the server answers a query for a name with NXDOMAIN.
 func blocked(name string) bool {
 	c := dns.Client{Timeout: 200 * time.Millisecond}
 	reply, _, err := c.Exchange(new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA),
