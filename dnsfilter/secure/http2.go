@@ -121,8 +121,8 @@ func (c *http2Conn) rest(ctx context.Context, open *sync.WaitGroup) func() {
 	}
 }
 
-// beforeWait reads from the connection. Before each read, it sends the collected frames, and counts the new requests
-// that are not complete.
+// beforeWait is the reader of the connection. Before each read, it sends the collected frames, and counts the new
+// requests that are not complete.
 type beforeWait struct{ c *http2Conn }
 
 func (r beforeWait) Read(b []byte) (int, error) {

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// countUnfinished counts the requests that have begun and are still not complete.
+// countUnfinished counts the new requests (begun) that are still incomplete as unfinished. The caller holds the lock.
 func (c *http2Conn) countUnfinished() {
 	for _, id := range c.begun {
 		if stream := c.streams[id]; stream != nil && !stream.answers {
@@ -16,15 +16,15 @@ func (c *http2Conn) countUnfinished() {
 	c.begun = c.begun[:0]
 }
 
-// hold counts a request that waits for its client as unfinished. One that waits too long is cut off, whatever else
-// comes on the connection.
+// hold counts a request that waits for its client as unfinished. After requestTimeout, the request is cut off, even if
+// other requests on the connection go on.
 func (c *http2Conn) hold(id uint32, stream *http2Stream) {
 	cut := func() { go c.cut(id, stream) } // it may have to wait for the connection
 	timer, done := time.AfterFunc(requestTimeout, cut), c.unfinished.add(cut)
 	stream.done = func() { timer.Stop(); done() }
 }
 
-// release ends the counting.
+// release ends the counting of the request as unfinished.
 func (s *http2Stream) release() {
 	if s.done != nil {
 		s.done()
@@ -32,7 +32,7 @@ func (s *http2Stream) release() {
 	}
 }
 
-// cut ends a request that waits for its client.
+// cut resets the stream of a request that still waits for its client.
 func (c *http2Conn) cut(id uint32, stream *http2Stream) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

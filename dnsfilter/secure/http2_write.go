@@ -29,7 +29,7 @@ func (c *http2Conn) endAll() {
 	}
 }
 
-// flush sends the collected frames.
+// flush sends the collected frames. The caller holds the lock.
 func (c *http2Conn) flush() {
 	if c.out.Len() == 0 {
 		return

@@ -45,8 +45,8 @@ func serveHTTP3(ctx context.Context, engine *dnsfilter.Server, conn *net.UDPConn
 	})
 }
 
-// isWhole reports whether a request has come as a whole, as nearly all do. A request that is longer than the window of
-// its stream counts as one that has not.
+// isWhole reports whether a request has arrived completely within atOnce, as nearly all do. It returns false for a
+// request that is longer than the window of its stream.
 func isWhole(stream *quic.Stream) bool {
 	b, _ := pool.Get().(*buffers)
 	defer pool.Put(b)
@@ -55,20 +55,20 @@ func isWhole(stream *quic.Stream) bool {
 	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// limitAnswers returns a handler whose long answers are counted as unfinished while they are written.
+// limitAnswers returns a handler that counts long answers of serve as unfinished while they are written.
 func (s *quicServer) limitAnswers(serve http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { serve(longWriter{w, &s.unfinished}, r) }
 }
 
-// longWriter writes an answer over HTTP/3.
+// longWriter writes an answer over HTTP/3. It counts a long answer as unfinished while it is written.
 type longWriter struct {
 	http.ResponseWriter
 
 	unfinished *unfinished
 }
 
-// buffered is the size of answers that quic-go keeps until the client has room for them, in bytes. Writing longer ones
-// waits.
+// buffered is the maximum size of answers, in bytes, that quic-go keeps until the flow control windows of the client
+// allow sending them. Writing a longer answer waits.
 const buffered = 1 << 10
 
 func (w longWriter) Write(m []byte) (int, error) {
@@ -81,7 +81,7 @@ func (w longWriter) Write(m []byte) (int, error) {
 	return n, errors.Join(err, stream.Flush())
 }
 
-// serveOneWay reads the streams in one direction of a connection, until it ends.
+// serveOneWay handles the unidirectional streams of a connection until the connection ends.
 func serveOneWay(conn *quic.Conn, server *http3.RawServerConn) {
 	for {
 		stream, err := conn.AcceptUniStream(context.Background())

@@ -32,8 +32,8 @@ const (
 
 // Limits of QUIC. The windows hold some queries of the usual size; a longer one needs more round trips.
 const (
-	quicWindow     = 4 << 10  // unread bytes of a stream
-	quicConnWindow = 32 << 10 // unread bytes of a connection
+	quicWindow     = 4 << 10  // maximum number of unread bytes of a stream
+	quicConnWindow = 32 << 10 // maximum number of unread bytes of a connection
 )
 
 // quicConfig returns the limits of a QUIC connection. The argument oneWay is the number of unidirectional streams that
@@ -52,7 +52,7 @@ type quicServer struct {
 	engine     *dnsfilter.Server
 	how        dnsfilter.Transport
 	handshakes handshakes
-	open       sync.WaitGroup // connections
+	open       sync.WaitGroup // running connections
 	unfinished unfinished
 }
 
@@ -157,8 +157,8 @@ type doqConn struct {
 }
 
 // serve answers the query on a stream (RFC 9250, section 4.2). Nearly all queries come whole in the first packet of
-// their stream, and most can be answered at once. For the others, serve returns a function that answers in a goroutine
-// of its own; a goroutine for each stream would cost a fifth more.
+// their stream, and most can be answered at once. For the others, serve returns a function that answers in another
+// goroutine; a goroutine for every stream would cost a fifth more.
 func (d *doqConn) serve(stream *quic.Stream) func() {
 	b, _ := pool.Get().(*buffers)
 	b.query = b.query[:0]

@@ -8,22 +8,22 @@ import (
 	"github.com/quic-go/quic-go"
 )
 
-// Limits of requests that wait for their client.
+// maxUnfinished is the maximum number of unfinished requests, see unfinished.
 const (
 	maxUnfinished = 1000
-	atOnce        = time.Millisecond // a request over QUIC that is whole by then does not count
+	atOnce        = time.Millisecond // a request over QUIC that is complete by then does not count
 )
 
-// unfinished limits how many requests of a listener wait for their client, over all connections: for the rest of the
-// query, or for room for the answer. So streams that never end take little memory. At the limit, a new request replaces
-// the oldest one: of requests that clients mean to complete, it is the least likely to be among them.
+// unfinished counts and limits the requests of a listener, over all connections, that wait for their client: for the
+// rest of the query, or until its flow control windows allow sending the answer. So streams that never end take little
+// memory. At the limit, a new request replaces the oldest one, which the client is least likely to complete.
 type unfinished struct {
 	mu     sync.Mutex
-	oldest list.List // of functions that cut a request off
+	oldest list.List // functions that end a request, the oldest request first
 }
 
-// add counts a request, and returns a function that ends the counting. The function cut ends the request to make room;
-// it must not block.
+// add counts a request. The function done ends the counting. The function cut must end the request; it is called if the
+// limit is reached, and must not block.
 func (u *unfinished) add(cut func()) (done func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -39,7 +39,7 @@ func (u *unfinished) add(cut func()) (done func()) {
 	}
 }
 
-// addStream counts the request on a stream.
+// addStream counts the request on a stream. If the limit is reached, the stream ends with the error code.
 func (u *unfinished) addStream(stream *quic.Stream, code quic.StreamErrorCode) (done func()) {
 	return u.add(func() { cancel(stream, code) })
 }
