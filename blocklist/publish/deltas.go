@@ -27,11 +27,13 @@ import (
 // step is a delta from one release to the next. A subscriber with one of the last serials takes steps. Any other
 // subscriber follows the chain from the last serial of the chain that it has seen.
 const (
-	keepSteps = 4  // maximum number of steps in a release, and of old links kept after a new snapshot
-	keepOld   = 64 // number of releases after a new snapshot for which the old links are kept
-	// a link is joined with all later ones if it is less than this many times as long as they are together
+	// maximum number of steps (deltas of one release) in a release, and of old links kept after a new snapshot
+	keepSteps = 4
+	keepOld   = 64 // number of releases after a new snapshot for which links of the old delta chain are kept
+	// a link of the delta chain is joined with all later links if it is less than this many times as long as they are
+	// together
 	tier    = 4
-	maxPart = 4 // if the chain is longer than 1/maxPart of the snapshot, a new snapshot is made
+	maxPart = 4 // if the delta chain is longer than 1/maxPart of the snapshot, a new snapshot is made
 	// if more than 1/maxChurn of the list's lines have changed, a snapshot is made instead of a delta
 	maxChurn   = 4
 	maxChanges = 250_000 // maximum number of changed lines in a delta, since a subscriber merges them in memory
@@ -78,7 +80,7 @@ func (l *Ledger) makeFiles(ctx context.Context, last ReleaseRecord, now Operatio
 }
 
 // files writes the new files of a release after the release with serial last. It returns all files of the release: the
-// snapshot, the chain from there to the new serial, and the last steps.
+// snapshot, the chain of deltas from there to the new serial, and the last deltas from one release to the next.
 func (b *releaseBuilder) files(ctx context.Context, last uint64) ([]trust.File, error) {
 	step, ok, err := b.delta(ctx, last)
 	if err != nil {
@@ -104,9 +106,9 @@ func (b *releaseBuilder) files(ctx context.Context, last uint64) ([]trust.File, 
 	return union(union([]trust.File{snapshot}, steps), lastOf(chain, b.to.Serial)), err
 }
 
-// chain extends the chain of the last release to the new serial, with the given step. It joins the last links into one,
-// as long as a link is less than tier times as long as all links after it. It returns false if the joined link would
-// have too many changes for a delta.
+// chain extends the delta chain of the last release to the new serial. Step is the delta from the last release. The
+// last deltas of the chain (links) are joined into one, as long as a link is less than tier times as long as all links
+// after it. It returns false if the joined link would have too many changes for a delta.
 func (b *releaseBuilder) chain(ctx context.Context, step trust.File) (chain []trust.File, ok bool, err error) {
 	chain, _ = b.before.UpdatePath(0) // ParseTargets has seen that there is one
 	at, rest := len(chain), step.Length
@@ -121,22 +123,22 @@ func (b *releaseBuilder) chain(ctx context.Context, step trust.File) (chain []tr
 	return append(chain[:at], link), ok, err
 }
 
-// stepsFirst sorts files by base, highest first. So among the deltas that lead to one serial, the shortest range (the
-// step) comes first.
+// stepsFirst sorts files by base, highest first. So among the deltas that lead to one serial, the delta from the
+// previous release (the step) comes first.
 func stepsFirst(files []trust.File) []trust.File {
 	slices.SortStableFunc(files, func(f, g trust.File) int { return cmp.Compare(g.Release.Base, f.Release.Base) })
 	return files
 }
 
-// lastOf follows deltas backwards from the serial to, and returns them in that order: at most keepSteps. If several
-// deltas lead to a serial, it takes the first in files.
-func lastOf(files []trust.File, to uint64) (last []trust.File) {
+// lastOf follows deltas backwards, beginning with one that leads to this serial. It returns them in that order: at most
+// keepSteps. If several deltas lead to a serial, it takes the first in files.
+func lastOf(files []trust.File, serial uint64) (last []trust.File) {
 	for len(last) < keepSteps {
-		i := slices.IndexFunc(files, func(f trust.File) bool { return f.Release.Serial == to && f.Release.Base > 0 })
+		i := slices.IndexFunc(files, func(f trust.File) bool { return f.Release.Serial == serial && f.Release.Base > 0 })
 		if i < 0 {
 			break
 		}
-		last, to = append(last, files[i]), files[i].Release.Base
+		last, serial = append(last, files[i]), files[i].Release.Base
 	}
 	return last
 }
@@ -155,8 +157,8 @@ func (b *releaseBuilder) snapshot(ctx context.Context) (trust.File, error) {
 	return b.write(fmt.Sprintf(snapshotFmt, b.to.Serial), b.to, blocklist.Header{}, b.history.Additions(ctx))
 }
 
-// delta writes a delta from the serial from to the new release. It returns false if there are too many changes for a
-// delta.
+// delta writes the delta from an earlier serial to the new release. It returns false if there are too many changes for
+// a delta.
 func (b *releaseBuilder) delta(ctx context.Context, from uint64) (f trust.File, ok bool, err error) {
 	signed, _ := b.before.State(from)
 	base, err := signed.Header()

@@ -37,7 +37,7 @@ const (
 	EffectDropped = "dropped"  // the target was withdrawn before it came into force
 )
 
-// The steps that a decision waits for, see [Effect].
+// Values of [Effect].Waits: the next step before a decision comes into force.
 const (
 	WaitsRelease    = "release"
 	WaitsSignatures = "signatures" // the pending release lacks signatures
@@ -178,7 +178,7 @@ func modeOf(line string, at time.Time) mode {
 	return blocks
 }
 
-// listing returns the effect of a target, leaving urgent orders out of account.
+// listing returns the effect of a target without regard to urgent orders.
 func (f *effects) listing(of *life) Effect {
 	now, next := modeOf(of.pushed, f.now), modeOf(of.decided, f.now)
 	e := Effect{Since: of.since.Pushed, Serial: of.since.Serial, Until: expiryOf(of.pushed), Monitor: now == monitors}

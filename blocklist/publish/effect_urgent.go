@@ -18,8 +18,8 @@ type issued struct {
 	ended   time.Time // when the push of the next release ended the orders; zero: not yet
 }
 
-// issuedOrders returns the documents with urgent orders that were signed after the release since, oldest first. It
-// leaves out documents that can't be read, for example because their list key is lost.
+// issuedOrders returns the documents of urgent orders that were signed after a release (since), oldest first. It leaves
+// out documents that can't be read, for example because their list key is lost.
 func (l *Ledger) issuedOrders(ctx context.Context, since ReleaseRecord) (all []issued, err error) {
 	versions, err := l.orderVersions()
 	if len(versions) == 0 || err != nil {

@@ -16,8 +16,7 @@ const (
 	renewBefore = 90 * 24 * time.Hour
 )
 
-// lifetime returns the time after the duration d from now, in UTC and whole seconds, the form of expiry times in
-// metadata.
+// lifetime returns the expiry of metadata that is valid for the duration d from now, in UTC and whole seconds.
 func lifetime(d time.Duration) time.Time { return time.Now().Add(d).UTC().Truncate(time.Second) }
 
 // expire withdraws the expired orders, as one operation.

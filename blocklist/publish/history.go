@@ -37,8 +37,8 @@ func (l *Ledger) pendingOperations(ctx context.Context, p *Pending, yield func(O
 	return p.follow(at, l.history.Operations(ctx, ledger.Range{After: at.ID}), yield)
 }
 
-// follow yields operations, and verifies their hash chain from the operation at to the head that p's signatures cover.
-// It fails if the ledger's number of entries or digest at that head is not that of p. It also fails if the operations
+// follow yields the operations after at, up to the head that p's signatures cover, and verifies their hash chain. It
+// fails if the ledger's number of entries or digest at that head is not that of p. It also fails if the operations
 // don't skip each serial between the previous release and p.
 func (p *Pending) follow(at Operation, operations iter.Seq2[Operation, error], yield func(Operation) bool) error {
 	skipped := p.base
@@ -112,8 +112,8 @@ func (d folder) checkChanges(p *Pending, changes iter.Seq2[blocklist.Change, err
 }
 
 // headBefore returns the last operation of the release before p, or the recovery that stands in its place. It verifies
-// that the officers have signed that release. If p is the first release, the returned operation has only a hash, the
-// initial one.
+// that the officers have signed that release. If p is the first release, only the hash of the result is set, to the
+// initial hash.
 func (l *Ledger) headBefore(ctx context.Context, p *Pending) (at Operation, err error) {
 	if err := l.checkBase(ctx, p); err != nil {
 		return at, err

@@ -157,8 +157,7 @@ func (h *histories) add(ctx context.Context, c ledger.TargetChange) (err error) 
 	return err
 }
 
-// proposals returns the confirmed proposals behind the change c: those about its target that its operation has
-// confirmed.
+// proposals returns the proposals about the target of the change c that the operation of c has confirmed.
 func (h *histories) proposals(ctx context.Context, c ledger.TargetChange) (all []Proposal, err error) {
 	if c.Operation.Kind != KindConfirm {
 		return nil, nil

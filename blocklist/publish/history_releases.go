@@ -24,8 +24,7 @@ type ReleaseInfo struct {
 	// the previous release lists and this one does not. Only [Ledger.Releases] sets both.
 	Listed   uint64 `json:"listed"`
 	Delisted uint64 `json:"delisted"`
-	// Created, Signed and the fields below them are read from the signed metadata. They are empty if that metadata is
-	// not valid.
+	// Created and the next five fields are read from the signed metadata. They are empty if that metadata is not valid.
 	Created   time.Time `json:"created,omitzero"`
 	Expires   time.Time `json:"expires,omitzero"`
 	Override  string    `json:"override,omitempty"`  // reason to override the guards; empty: they were not overridden

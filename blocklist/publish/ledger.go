@@ -41,7 +41,7 @@ type ReleaseRecord = ledger.ReleaseRecord
 var (
 	// ErrNoAuthor is returned for a change without an author. It wraps [blocklist.ErrMalformed].
 	ErrNoAuthor = ledger.ErrNoAuthor
-	// ErrNotListed is returned if a target to be removed or withdrawn is not listed, at least not with this scope.
+	// ErrNotListed is returned if a target to be removed or withdrawn is not listed with this scope.
 	ErrNotListed = ledger.ErrNotListed
 	// ErrNoOrder is returned if an entry has no order with the given reference.
 	ErrNoOrder = ledger.ErrNoOrder
@@ -82,9 +82,9 @@ func (l *Ledger) Close() error { return l.history.Close() }
 // Holder describes the process that holds the lock of a ledger.
 type Holder = ledger.Holder
 
-// SetWait sets how long a change waits while another process changes the ledger. Without SetWait, the change fails at
-// once. If the time is over, it fails with [blocklist.ErrBusy]. If waiting is not nil, it is called with the other
-// process after the first second.
+// SetWait sets how long a change waits while another process changes the ledger. After that time, the change fails with
+// [blocklist.ErrBusy]. Without SetWait, it fails at once. If waiting is not nil, it is called with the other process
+// after the first second.
 func (l *Ledger) SetWait(most time.Duration, waiting func(Holder)) { l.history.SetWait(most, waiting) }
 
 // Exposed returns a shell command that takes away the access of other accounts to the agency's folder, if they have

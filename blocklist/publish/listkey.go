@@ -276,9 +276,9 @@ func (d folder) recipientsSince(p *Pending, operations iter.Seq2[Operation, erro
 	return r, nil
 }
 
-// follow adds to r the subscribers that the operations after a release add and remove. It returns by how much they
-// change the number of subscribers, by kind of recipient. More counts all operations, again only those after the last
-// recovery that has adopted the release. Again is nil if there is no such recovery.
+// follow adds to r the subscribers that the operations after a release add and remove. It returns by how much the
+// number of subscribers changes, by kind of recipient. The map more counts all operations; the map again counts only
+// those after the last recovery that has adopted the release, and is nil if there is no such recovery.
 func (r *Recipients) follow(operations iter.Seq2[Operation, error], release trust.TargetsSpec) (
 	more, again map[string]int, err error,
 ) {

@@ -36,8 +36,8 @@ func (e *PartError) Pending() bool {
 	return filepath.Dir(filepath.Dir(e.Part)) == pendingDir || filepath.Dir(e.Part) == pendingDir
 }
 
-// damaged returns err as a [PartError] about the part with this path. It returns unchanged nil, a PartError, errors of
-// the operating system, and errors about a missing list key or a root that waits for signatures.
+// damaged returns err as a [PartError] about the part with this path. It returns these errors unchanged: nil, a
+// PartError, errors of the operating system, and errors about a missing list key or a root that waits for signatures.
 func (d folder) damaged(err error, names ...string) error {
 	part := (*PartError)(nil)
 	system := (*os.PathError)(nil)

@@ -76,10 +76,10 @@ const askedPrefix = "asked for by "
 
 // Regular expressions for the end of a recorded phrase.
 const (
-	whole = `$`              // the end of the text must follow
-	part  = `(?:; |, |: |$)` // the end of the text, or a separator and more text, must follow
+	whole = `$`              // matches the end of the text
+	part  = `(?:; |, |: |$)` // matches the end of the text, or a separator before more text
 
-	reasoned = `(?:: |$)` // the end of the text, or a colon and a reason, must follow
+	reasoned = `(?:: |$)` // matches the end of the text, or a colon before a reason
 )
 
 // recordedPhrase is a phrase that can be parsed back from a recorded text. In its pattern, %d matches a number, %v a

@@ -17,7 +17,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// RecoverOptions has the keys that a recovery trusts, its author, and how it waits and reports progress.
+// RecoverOptions has the trusted root and the keys for a recovery, its author, and how it waits and reports progress.
 type RecoverOptions struct {
 	Root     []byte // content of a root.json of the list, the root to be trusted
 	Identity []byte // age identities; needed for a confidential list whose list key is not in the folder
@@ -102,7 +102,7 @@ type recovery struct {
 	last ReleaseRecord // the newest release that the ledger had recorded
 	// releases to remove from the ledger: their metadata is lost, or another release with the serial was signed
 	drop []ReleaseRecord
-	// the newest serial in the ledger, up to that of the release, from which the recovery continues; 0: none
+	// the newest serial of the ledger from which the recovery continues; 0: none
 	since uint64
 	base  int64 // number of the last operation of the release with the serial since
 }

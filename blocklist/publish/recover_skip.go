@@ -7,10 +7,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// doomed returns the serials that must not be used again because the recovery sets the pending release aside. One is
-// the serial of the pending release itself, if officers have signed it. If the ledger is lost, the serials between the
-// adopted and the pending release belong to them, too: they must have been skipped, since otherwise the pending release
-// would have the first of them. If the pending release can't be read or is the adopted one, there are none.
+// doomed returns the serials that must not be used again because the recovery sets the pending release aside. They are
+// the serial of the pending release, if officers have signed it, and, if the ledger is lost, all serials between the
+// adopted release and the pending one. The latter must have been skipped, since otherwise the pending release would
+// have the first of them. There are none if the pending release can't be read, or is the adopted one.
 func (v *recovery) doomed() (all []Skipped, err error) {
 	rel, err := v.to.readRelease(v.to.path(pendingDir, releaseDir))
 	if err != nil || rel.targets.Newest().Ledger == v.signed.Ledger {

@@ -69,8 +69,8 @@ func (d folder) review(p *Pending, yield func(blocklist.Change, error) bool) err
 	})
 }
 
-// unsigned returns the files of the later release after that the signed release r does not have, so that no officer has
-// signed them yet.
+// unsigned returns the files of a later release (after) that are not in the signed release r: no officer has signed
+// them yet.
 func (r signedRelease) unsigned(after signedRelease) []trust.File {
 	return slices.DeleteFunc(slices.Clone(after.targets.Files),
 		func(f trust.File) bool { return slices.ContainsFunc(r.targets.Files, f.Equal) })
@@ -83,8 +83,8 @@ func (r signedRelease) leadsFrom(serial uint64) bool {
 	return ok && serial > 0
 }
 
-// checkLinks proves that each new link of the chain makes exactly the net changes of two parts: the signed deltas since
-// the link's base, and the step.
+// checkLinks proves that each new link of the delta chain makes exactly the net changes of the signed deltas since its
+// base and of the step, the delta from the previous release.
 func (d folder) checkLinks(links []trust.File, step trust.File, before signedRelease) error {
 	for _, f := range links {
 		if f.Equal(step) {
@@ -108,8 +108,8 @@ func (d folder) checkLinks(links []trust.File, step trust.File, before signedRel
 }
 
 // reviewWhole yields the changes between two whole lists, each given as a chain of release files. It is for a release
-// with a new snapshot, or with a link whose changes no signed deltas prove. After the last change, it calls end with
-// the hash of all changes.
+// with a new snapshot, or with a joined delta whose changes no signed deltas prove. After the last change, it calls end
+// with the hash of all changes.
 func (d folder) reviewWhole(before, after []trust.File, yield func(blocklist.Change, error) bool,
 	end func(string) error,
 ) error {
@@ -129,8 +129,8 @@ func (d folder) reviewWhole(before, after []trust.File, yield func(blocklist.Cha
 
 func hashChange(sum hash.Hash, c blocklist.Change) { fmt.Fprintf(sum, "%t %s\n", c.Removed, c.Entry) }
 
-// compareStep fails unless the step makes the changes that the review has shown. Shown is the hash of these changes. If
-// the release has no step, compareStep succeeds.
+// compareStep fails unless the step, the delta from the previous release, makes the changes that the review has shown.
+// Shown is the hash of these changes. If the release has no step, compareStep succeeds.
 func (d folder) compareStep(step trust.File, hasStep bool, before signedRelease, shown string) error {
 	if !hasStep {
 		return nil

@@ -27,8 +27,8 @@ type Rules struct {
 	// without a reference matches. Empty: any reference.
 	Reference string `json:"reference,omitempty"`
 	// TwoPersons are the categories in which two persons decide on a proposal: one checks, another confirms. An order in
-	// one of these categories can only come from a proposal. If it is empty, two persons decide on proposals of every
-	// category; if it has [NoCategory] alone, of no category.
+	// one of these categories can only come from a proposal. Without categories, two persons decide on every proposal;
+	// with [NoCategory] alone, one person decides.
 	TwoPersons []string `json:"two_persons,omitempty"`
 	Reporters  bool     `json:"reporters,omitempty"` // a proposal may name the person who has reported
 }

@@ -225,8 +225,8 @@ func (s state) String() string {
 // short returns the first 16 digits of a digest, for a message.
 func short(digest string) string { return "digest " + digest[:min(16, len(digest))] }
 
-// follows fails if an officer who has signed the state was, at the time at, should not sign the state s: a rollback or
-// an equivocation.
+// follows fails with a rollback or an equivocation if an officer who has signed an earlier state (was) should not sign
+// the state s. At is the time of the earlier signature.
 func (s state) follows(was state, at time.Time) error {
 	if s.digest == was.digest { // the same entries, signed with other dates or files
 		s.digest, was.digest = s.id, was.id

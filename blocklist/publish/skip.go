@@ -48,7 +48,8 @@ func (l *Ledger) Skipped(ctx context.Context) (all []Skipped, err error) {
 	return skippedIn(ctx, l.history.View, last.Serial, ledger.Range{After: last.Operation})
 }
 
-// skippedIn returns the serials from after+1 on that the operations in a range skip, without gaps.
+// skippedIn returns the skipped serials after+1, after+2 and so on, up to the first that no operation in the range
+// skips.
 func skippedIn(ctx context.Context, view ledger.View, after uint64, r ledger.Range) (all []Skipped, err error) {
 	r.Kinds = []string{KindSkip}
 	for o, err := range view.Operations(ctx, r) {
@@ -142,7 +143,7 @@ func (p *Pending) remove() error {
 	return disk.SyncDir(p.dir())
 }
 
-// checkBase fails unless p continues the last release before p that the ledger has recorded.
+// checkBase fails unless p continues the release that is the last one before p in the ledger's records.
 func (l *Ledger) checkBase(ctx context.Context, p *Pending) error {
 	recorded, err := l.history.ReleaseBefore(ctx, p.Serial)
 	if err != nil || recorded.Serial == p.base {

@@ -19,7 +19,7 @@ type Status struct {
 	Released *ReleaseRecord `json:"released,omitempty"` // the last pushed release; nil: none
 	Added    uint64         `json:"unreleased_added"`   // lines added since Released
 	Removed  uint64         `json:"unreleased_removed"` // lines removed since Released
-	// UnpreparedAdded and UnpreparedRemoved count only the lines that are not in the pending release either.
+	// UnpreparedAdded and UnpreparedRemoved count the lines in Added and Removed that are not in the pending release.
 	UnpreparedAdded   uint64            `json:"-"`
 	UnpreparedRemoved uint64            `json:"-"`
 	Rules             Rules             `json:"rules,omitzero"`
@@ -65,8 +65,8 @@ type RootInfo struct {
 	Confidential bool `json:"confidential,omitempty"`
 }
 
-// Status returns the current state of the list. A missing or damaged part of the folder is not an error: it is in
-// Damaged.
+// Status returns the current state of the list. If a part of the folder is missing or damaged, it sets Damaged instead
+// of failing.
 func (l *Ledger) Status(ctx context.Context) (s Status, err error) {
 	s.List = l.list
 	if s.Head, err = l.history.Head(ctx); err != nil {
@@ -195,8 +195,8 @@ func (l *Ledger) addUrgent(ctx context.Context, s *Status) error {
 	return err
 }
 
-// checkSubscribers adds a warning if subscribers have changed since the pending release was made, or else since the
-// last one.
+// checkSubscribers adds a warning if subscribers have changed since the pending release was made, or without one since
+// the last release.
 func (l *Ledger) checkSubscribers(ctx context.Context, s *Status) error {
 	if s.Root == nil || !s.Root.Confidential || s.Released == nil {
 		return nil

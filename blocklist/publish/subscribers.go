@@ -150,7 +150,7 @@ func replaySubscribers(operations iter.Seq2[Operation, error]) (all []Subscriber
 	return all, nil
 }
 
-// subscribersChanged reports whether a subscriber was added or removed since the release last. If a recovery has
+// subscribersChanged reports whether a subscriber was added or removed since the last release. If a recovery has
 // adopted that release, this is not known, and the result is true for a confidential list.
 func (l *Ledger) subscribersChanged(ctx context.Context, last ReleaseRecord) (changed bool, err error) {
 	root, err := l.root()

@@ -11,7 +11,7 @@ var ErrMoved = ledger.ErrMoved
 // be called.
 func (l *Ledger) Trial() *Ledger { return &Ledger{folder: l.folder, history: l.history.Trial()} }
 
-// After returns a ledger that records a change only if the last operation has the hash head. Otherwise the change fails
+// After returns a ledger that records a change only if the last operation has this hash. Otherwise the change fails
 // with [ErrMoved]. This is for changes that depend on a known state.
 func (l *Ledger) After(head string) *Ledger {
 	return &Ledger{folder: l.folder, history: l.history.After(head)}

@@ -81,9 +81,9 @@ var ErrListed = errors.New("listed already")
 // records the officer as the author. Orders that [Ledger.PrepareUrgent] has made continue to wait for a signature.
 //
 // SignUrgent fails with [blocklist.ErrUntrusted] if the root does not allow urgent orders, or if they exceed the root's
-// limits, which subscribers enforce, too. It fails with [ErrListed] if the release lists a target. It fails with
-// [ErrRules] if an order breaks a rule, except that in [Rules.TwoPersons]: the root itself allows orders by one
-// officer. If the guards hold an entry, it returns a [*guard.HeldError].
+// limits, which subscribers enforce, too. It fails with [ErrListed] if the release lists a target, and with [ErrRules]
+// if an order breaks a rule of the list. The rule in [Rules.TwoPersons] does not apply, because the root allows urgent
+// orders by one officer. If the guards hold an entry, it returns a [*guard.HeldError].
 func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer crypto.Signer, c Audit) (
 	UrgentList, error,
 ) {
@@ -112,8 +112,8 @@ func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer cr
 	return l.Urgent(ctx)
 }
 
-// makeOrders returns the next document of urgent orders, unsigned: the orders in from with the change applied. It fails
-// unless the rules of the list, the guards and the limits of the root allow the change.
+// makeOrders applies a change to urgent orders (from), and returns the next document, unsigned. It fails unless the
+// rules of the list, the guards and the limits of the root allow the change.
 func (l *Ledger) makeOrders(ctx context.Context, h *orderHistory, from []blocklist.Entry, change UrgentChange,
 	c Audit,
 ) ([]byte, error) {

@@ -195,11 +195,11 @@ func (l *Ledger) checkEnds(ctx context.Context, p *Pending) error {
 	return err
 }
 
-// KeepUrgent adds the targets of urgent orders to the list, so that they stay blocked after the next release. The
-// orders are those that [Ledger.Ending] returns for a release made now: on the given targets, or, if there are none,
-// all except those that [Ledger.EndUrgent] has allowed to end. An order that lasts as long as the root allows becomes
-// an entry without expiry. Any other order keeps its expiry. KeepUrgent fails like [Ledger.Add], with [ErrNotListed] if
-// one of the targets has no such order, and with [ErrUnchanged] if there is no such order at all.
+// KeepUrgent adds the targets of urgent orders to the list, so that they stay blocked after the next release. It takes
+// the orders that [Ledger.Ending] returns for a release made now, except those that [Ledger.EndUrgent] has allowed to
+// end. If targets are given, it takes only the orders on these targets. An order that lasts as long as the root allows
+// becomes an entry without expiry. Any other order keeps its expiry. KeepUrgent fails like [Ledger.Add], with
+// [ErrNotListed] if one of the targets has no such order, and with [ErrUnchanged] if there is no such order at all.
 func (l *Ledger) KeepUrgent(ctx context.Context, targets []string, c Audit) (ChangeResult, error) {
 	orders, err := l.Ending(ctx, nil)
 	if err != nil {

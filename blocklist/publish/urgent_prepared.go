@@ -90,7 +90,7 @@ func (l *Ledger) nextOrders(ctx context.Context, change UrgentChange, c Audit) (
 	return o, err
 }
 
-// joined appends text after a separator, unless there already contains it.
+// joined appends a text to existing ones (there), after a separator. It does not append a text that is already there.
 func joined(there, separator, text string) string {
 	if there == "" || text == "" || slices.Contains(strings.Split(there, separator), text) {
 		return cmp.Or(there, text)

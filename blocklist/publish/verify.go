@@ -11,7 +11,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Verified says what [Ledger.Verify] has verified.
+// Verified describes the history that [Ledger.Verify] has verified.
 type Verified struct {
 	Operations int64  `json:"operations"`
 	Changes    int64  `json:"changes"`
@@ -136,8 +136,8 @@ func (l *Ledger) verifyReleases(ctx context.Context, view ledger.View) (n int, e
 	return n, nil
 }
 
-// publications returns the releases that operations have pushed or adopted, by the time of the operation. Each is the
-// text by which the operation names the release.
+// publications returns the texts by which push and recovery operations name the releases or orders that they have
+// published, by the time of the operation.
 func publications(ctx context.Context, view ledger.View) (map[string][]string, error) {
 	all := map[string][]string{}
 	for o, err := range view.Operations(ctx, ledger.Range{Kinds: []string{KindPush, KindBundle, KindRecover}}) {

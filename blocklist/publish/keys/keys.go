@@ -25,7 +25,7 @@ import (
 // Limits on key files. A larger file is not read.
 const (
 	maxKeyFile    = 16 << 10
-	maxWorkFactor = 20 // log2 of the scrypt work factor: a few seconds and 1 GiB
+	maxWorkFactor = 20 // maximum log2 of the scrypt work factor; decrypting then takes a few seconds and 1 GiB
 )
 
 // Generate makes an officer's ed25519 key pair. It writes the private key to the new file path, which only its owner

@@ -42,7 +42,7 @@ type Reports struct {
 
 	mu     sync.Mutex
 	minute int64
-	count  map[string]int // number of requests in this minute, by source; "" is without a valid token
+	count  map[string]int // number of requests in this minute, by source; "": those without a valid token
 }
 
 // NewReports returns the handler. For each request, the handler calls use with a function do. Use must call do with the

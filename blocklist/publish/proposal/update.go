@@ -40,7 +40,7 @@ type Updated struct {
 // If the category, reference or expiry of an entry has changed on that list, the entry is proposed again, and an open
 // proposal about it is taken back. Confirming gives an order as [publish.Ledger.Add] does: it changes the order with
 // the same reference, or adds one with another reference. An entry whose proposal was refused is proposed again only if
-// its category or reference has changed, or after it was off that list.
+// its category or reference has changed.
 //
 // Monitored and expired entries are ignored. Update needs memory for the changes, not for the whole list. If progress
 // is not nil, it is called from time to time with the number of entries read.
@@ -74,7 +74,7 @@ type standing struct {
 
 func (s standing) target() string { return cmp.Or(s.listing.Target, s.withdraw.Target) }
 
-// add takes the next proposal about the target into account, in the order of IDs.
+// add adds the target's next proposal. Proposals must come in the order of IDs.
 func (s *standing) add(p Proposal) {
 	switch {
 	case !p.Withdraw:
@@ -89,8 +89,8 @@ func (s *standing) add(p Proposal) {
 	}
 }
 
-// last returns the proposal with the source's latest statement about the target that is still valid. Its ID is 0 if
-// there is none.
+// last returns the last proposal to list the target. If the source has taken that back, last returns the proposal by
+// which the target is listed. The ID is 0 if there is none, or if the target was delisted.
 func (s standing) last() Proposal {
 	if s.listing.State == Withdrawn || s.withdraw.State == Delisted {
 		return s.listed
@@ -189,7 +189,7 @@ func (m *merge) passUntil(ctx context.Context, target string) error {
 }
 
 // gone handles a target that the list no longer has. It takes back an open proposal to list the target. If the target
-// is listed here, it proposes to withdraw it.
+// is listed here, gone proposes to withdraw it, unless that was proposed before.
 func (m *merge) gone(ctx context.Context, at standing) error {
 	if at.listing.IsOpen() {
 		if err := m.takeBack(ctx, at.listing); err != nil {

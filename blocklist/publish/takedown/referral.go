@@ -32,7 +32,7 @@ type Referral struct {
 const (
 	StateOpen     = "open"     // the page was not checked since it was listed, or was never gone
 	StateRemoved  = "removed"  // the page was gone at the last check
-	StateReturned = "returned" // an earlier check found the page gone, the last one found it again
+	StateReturned = "returned" // a check found the page gone, but the last check found it online again
 )
 
 // Referrals yields a referral for each url entry that has not expired, in the order of targets. This includes entries

@@ -11,15 +11,16 @@ import (
 
 // PlatformStatus counts the pages referred to one platform, by state.
 type PlatformStatus struct {
-	Platform  string    `json:"platform"`
-	Open      uint64    `json:"open"`      // pages in [StateOpen]
-	Unchecked uint64    `json:"unchecked"` // open pages that were not checked since they were listed
-	Returned  uint64    `json:"returned"`
-	Removed   uint64    `json:"removed"`
-	UpDay     uint64    `json:"up_day"` // pages that have been open or returned for at most a day
-	UpWeek    uint64    `json:"up_week"`
-	UpLonger  uint64    `json:"up_longer"`
-	Oldest    time.Time `json:"oldest,omitzero"` // earliest Since of an open or returned page; zero: none
+	Platform  string `json:"platform"`
+	Open      uint64 `json:"open"`      // pages in [StateOpen]
+	Unchecked uint64 `json:"unchecked"` // open pages that were not checked since they were listed
+	Returned  uint64 `json:"returned"`
+	Removed   uint64 `json:"removed"`
+	UpDay     uint64 `json:"up_day"` // pages that have been open or returned for at most a day
+	UpWeek    uint64 `json:"up_week"`
+	UpLonger  uint64 `json:"up_longer"`
+	// earliest [Referral].Since of the open and returned pages; zero: there are none
+	Oldest time.Time `json:"oldest,omitzero"`
 }
 
 // up returns the number of pages that are still online, as far as is known.
