@@ -150,7 +150,7 @@ func (d deskPerson) do(state, name string) bool {
 	case "withdrawn":
 		return d.change("/withdraw", url.Values{"entries": {fmt.Sprintf("%[1]s\n=www.%[1]s\nhttps://%[1]s.net/page", name)}, "reason": {"a test"}})
 	case proposal.New:
-		return d.send("/propose", url.Values{"entries": {name}, "source": {d.person}}).status == http.StatusOK
+		return d.send("/propose", url.Values{"found": {"1"}, "target": {name}, "source": {d.person}}).status == http.StatusOK
 	}
 	list := d.send("/proposals?"+url.Values{"target": {name}}.Encode(), nil)
 	m := regexp.MustCompile(`href="(/proposal/\d+)"`).FindStringSubmatch(list.text)

@@ -47,12 +47,12 @@ func TestPastedMail(t *testing.T) {
 	assert.Contains(t, none.text, "no address is given or ticked")
 	f := fields("found", "1", "entries", mail, "source", "a mail", "reference", "case 7")
 	f["target"] = []string{"https://worse.example/page", "shop.bad.test"}
-	p = carla.post(t, "/propose", f)
+	p = carla.propose(t, f)
 	assert.Contains(t, p.text, "1 https://worse.example/page recorded")
 	assert.Contains(t, p.text, "2 shop.bad.test recorded")
 	assert.NotContains(t, carla.get(t, "/proposals").text, "citizen")
-	p = carla.post(t, "/propose", fields("entries", "hxxps://quick[.]example/", "source", "a mail"))
-	assert.Contains(t, p.text, "3 https://quick.example/ (Written as hxxps://quick[.]example/) recorded", "one target needs no second page")
+	p = carla.propose(t, fields("entries", "hxxps://quick[.]example/", "source", "a mail"))
+	assert.Contains(t, p.text, "3 https://quick.example/ (Written as hxxps://quick[.]example/) recorded")
 	assert.Contains(t, p.text, "recordedCovers this page alone")
 	assert.Contains(t, carla.get(t, "/proposal/3").text, "Covers this page alone", "when it is decided on")
 	assert.Contains(t, carla.get(t, "/proposal/2").text, "Covers the whole site and all names below it")
@@ -63,7 +63,7 @@ func TestPastedMail(t *testing.T) {
 func TestDecisionIsSeen(t *testing.T) {
 	t.Parallel()
 	a, carla, rita := office(t)
-	carla.post(t, "/propose", fields("entries", "bad.example", "source", "hotline", "category", "fraud"))
+	carla.propose(t, fields("entries", "bad.example", "source", "hotline", "category", "fraud"))
 	seen := carla.get(t, "/proposal/1").values["seen"]
 	f := fields("seen", seen, "verb", "check", "reason", "I have looked", "category", "phishing", "expires", "2020-01-01", "reference", "case 9")
 	p := carla.post(t, "/proposals/decide", f)
@@ -104,7 +104,7 @@ func TestRefusal(t *testing.T) {
 	t.Parallel()
 	_, carla, rita := office(t)
 	f := fields("entries", "bad.example", "source", "hotline", "reference", "case 7", "note", "look")
-	carla.post(t, "/propose", f)
+	carla.propose(t, f)
 	refuse := fields("seen", carla.get(t, "/proposal/1").values["seen"], "verb", "refuse", "reference", "kept")
 	p := carla.post(t, "/proposals/decide", refuse)
 	assert.Contains(t, p.text, "a refusal needs a reason")
@@ -116,7 +116,7 @@ func TestRefusal(t *testing.T) {
 	for name := range f {
 		assert.Equal(t, f.Get(name), again.values[name], name)
 	}
-	carla.post(t, "/propose", f)
+	carla.propose(t, f)
 	assert.Contains(t, rita.get(t, "/proposal/2").text, "same target 1 hotline refused an ordinary shop")
 }
 
@@ -125,7 +125,7 @@ func TestWithdrawOrderWithoutReference(t *testing.T) {
 	t.Parallel()
 	a, carla, rita := office(t)
 	a.list(t, "https://bad.example/page", "two.example", "two.example ref=second")
-	carla.post(t, "/propose", fields("entries", "https://bad.example/page\ntwo.example", "source", "owner", "withdraw", "1"))
+	carla.propose(t, fields("entries", "https://bad.example/page\ntwo.example", "source", "owner", "withdraw", "1"))
 	for _, path := range []string{"/proposal/1", "/proposal/2"} {
 		p := carla.get(t, path)
 		assert.Contains(t, p.text, "Check: the withdrawal is right")
@@ -153,7 +153,7 @@ func TestOppositeDecision(t *testing.T) {
 	t.Parallel()
 	a, carla, rita := office(t)
 	require.NoError(t, a.SetRules(t.Context(), publish.Rules{NeedReason: true}, audit))
-	carla.post(t, "/propose", fields("entries", "one.example\ntwo.example\nthree.example", "source", "hotline"))
+	carla.propose(t, fields("entries", "one.example\ntwo.example\nthree.example", "source", "hotline"))
 	seen := map[string]string{}
 	for _, id := range []string{"1", "2", "3"} {
 		carla.post(t, "/proposals/decide", fields("seen", carla.get(t, "/proposal/"+id).values["seen"], "verb", "check", "reason", "seen"))

@@ -17,7 +17,7 @@ func TestEnterDecidesNothing(t *testing.T) {
 	a := newAgency(t)
 	a.open(t)
 	b := a.enter(t)
-	b.post(t, "/propose", fields("entries", "bad.example", "source", "hotline"))
+	b.propose(t, fields("entries", "bad.example", "source", "hotline"))
 	w := openWindow(newChromium(t), t, a.server.URL, "", view{width: 1280, lang: "en"})
 	w.session(b)
 	w.open("/proposal/1")

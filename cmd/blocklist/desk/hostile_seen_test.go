@@ -38,7 +38,7 @@ func TestHostileSeen(t *testing.T) {
 	a.list(t, "bad.example", "https://social.example/user/7")
 	a.open(t)
 	b := a.enter(t)
-	b.post(t, "/propose", fields("entries", "first.example", "source", "hotline"))
+	b.propose(t, fields("entries", "first.example", "source", "hotline"))
 	w := openWindow(newChromium(t), t, a.server.URL, "", view{width: 360, lang: "en"})
 	w.session(b)
 	markup := hostile()[0] + `</textarea></title><svg onload=alert(2)><a href="javascript:alert(3)">x</a>`
@@ -87,6 +87,6 @@ func record(t *testing.T, b *browser, name, text string) {
 	f := fields("entries", name, "category", "test", "reference", text, "reason", text, "expires", time.Now().AddDate(0, 0, 9).Format(time.DateOnly))
 	f.Set("head", b.post(t, "/add", f).values["head"])
 	assert.Equal(t, http.StatusOK, b.post(t, "/add", f).status)
-	p := b.post(t, "/propose", fields("entries", "proposed-"+name, "source", "hotline", "reference", text, "note", text))
+	p := b.propose(t, fields("entries", "proposed-"+name, "source", "hotline", "reference", text, "note", text))
 	assert.Contains(t, p.text, "recorded")
 }

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -196,6 +197,18 @@ func (b *browser) post(t testing.TB, path string, fields url.Values) page {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	return b.send(t, r)
+}
+
+// propose records reports, one a line, after a look at what was understood.
+func (b *browser) propose(t testing.TB, f url.Values) page {
+	t.Helper()
+	p := b.post(t, "/propose", f)
+	if p.values["found"] == "" {
+		return p
+	}
+	f = maps.Clone(f)
+	f["found"], f["target"] = []string{"1"}, strings.Split(f.Get("entries"), "\n")
+	return b.post(t, "/propose", f)
 }
 
 func (b *browser) send(t testing.TB, r *http.Request) page {

@@ -9,15 +9,16 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// proposePage has one of three things: the form for new proposals, the targets that were found in a pasted text, or the
-// results of recording proposals.
+// proposePage has one of three things: the form for new proposals, the targets that were found in the text of the
+// form, or the results of recording proposals.
 type proposePage struct {
 	Form         changeForm
 	Source, Note string
 	Evidence     string
 	Withdraw     bool
 	Notice       notice
-	Found        []foundTarget // in a pasted text, for the person to choose from
+	Found        []foundTarget // in the text, for the person to choose from
+	Each         bool          // each line of the text is one target
 	Results      []written
 	Edit         string // URL of the form with what was typed
 }
@@ -29,6 +30,13 @@ func (p proposePage) IsForm() bool { return len(p.Found) == 0 }
 type foundTarget struct {
 	proposal.Found
 	proposal.Findings
+	As int // the line that has the same target already; 0: none
+}
+
+// IsTicked reports whether a person probably means the target: it is to be listed and is not listed, or it is to be
+// withdrawn and is listed.
+func (f foundTarget) IsTicked(withdraw bool) bool {
+	return f.Sure && !f.Held() && (f.Listed != "") == withdraw
 }
 
 // written is the result for one proposal, with the target as it was typed.
@@ -37,7 +45,7 @@ type written struct {
 	Typed string
 }
 
-// proposeForm shows the form, the targets in a pasted text, or the results, see [proposePage].
+// proposeForm shows the form, the targets in its text, or the results, see [proposePage].
 func (v *visit) proposeForm() error {
 	d := v.draft()
 	p := proposePage{
@@ -73,31 +81,59 @@ func (p *proposePage) keepRejected() {
 	}
 }
 
-// find finds the targets of a pasted text.
+// find finds the targets of the text.
 func (p *proposePage) find(v *visit) error {
-	found, err := proposal.FindTargets(strings.NewReader(p.Form.Entries))
+	found, err := p.read()
 	if err != nil {
 		return err
 	}
+	switch {
+	case len(found) == 0:
+		p.Notice.Key = "propose.nothing"
+	case len(found) > maxEntries:
+		p.Notice.Key = "propose.many"
+	case p.Source == "":
+		p.Notice.Key = "propose.nosource"
+	}
+	if p.Notice.Key != "" {
+		return nil
+	}
 	var all []proposal.Proposal
-	for _, f := range withLone(found, p.Form.Entries) {
-		p.Found = append(p.Found, foundTarget{Found: f})
-		if f.Target != "" {
+	for _, f := range found {
+		if f.Target != "" && f.As == 0 {
 			all = append(all, proposal.Proposal{
 				Target: f.Target, Category: p.Form.Category, Reference: p.Form.Reference, Withdraw: p.Withdraw,
 			})
 		}
 	}
-	if len(p.Found) == 0 {
-		p.Notice.Key = "propose.nothing"
-	}
 	findings, err := proposal.Examine(v.r.Context(), v.ledger, all)
-	for i := range p.Found {
-		if p.Found[i].Target != "" && len(findings) > 0 {
-			p.Found[i].Findings, findings = findings[0], findings[1:]
+	for i := range found {
+		if found[i].Target != "" && found[i].As == 0 && len(findings) > 0 {
+			found[i].Findings, findings = findings[0], findings[1:]
 		}
 	}
+	p.Found = found
 	return err
+}
+
+// read reads the text: each line as one target, if each can be one, or else as an e-mail.
+func (p *proposePage) read() (all []foundTarget, err error) {
+	var found []proposal.Found
+	if found, p.Each = oneEach(p.Form.Entries); !p.Each {
+		if found, err = proposal.FindTargets(strings.NewReader(p.Form.Entries)); err != nil {
+			return nil, err
+		}
+		found = withLone(found, p.Form.Entries)
+	}
+	lines := map[string]int{} // by target
+	for _, f := range found {
+		one := foundTarget{Found: f, As: lines[f.Target]}
+		if f.Target != "" && one.As == 0 {
+			lines[f.Target] = f.Line
+		}
+		all = append(all, one)
+	}
+	return all, nil
 }
 
 // withLone adds lines that consist of one word and look like a target, so that none is left out silently. These are
@@ -125,26 +161,16 @@ func withLone(found []proposal.Found, text string) []proposal.Found {
 	return found
 }
 
-// propose records proposals about the targets of a form: the ticked targets, or all lines if each line clearly is one
-// target.
+// propose records proposals about the ticked targets of a form. But if its author has not yet seen what the text was
+// understood as, propose shows that first.
 func (v *visit) propose() error {
-	err := v.r.ParseForm()
-	if err != nil {
+	if err := v.r.ParseForm(); err != nil {
 		return err
 	}
-	lines := v.r.PostForm["target"]
 	if v.r.PostForm.Get("found") == "" {
-		var sure bool
-		if lines, sure = oneEach(v.value("entries")); sure {
-			sure, err = v.unheld(lines)
-		}
-		if err != nil {
-			return err
-		}
-		if !sure {
-			return v.leadTo("/propose", notice{}, nil)
-		}
+		return v.leadTo("/propose", notice{}, nil)
 	}
+	lines := v.r.PostForm["target"]
 	switch {
 	case len(lines) == 0:
 		return v.leadTo("/propose", notice{Key: "propose.none"}, nil)
@@ -171,31 +197,19 @@ func (v *visit) propose() error {
 	return v.leadTo("/propose", notice{}, typed)
 }
 
-// unheld reports whether the guards hold none of these targets. A proposal for a held target is recorded only after a
-// person has seen the finding.
-func (v *visit) unheld(lines []string) (bool, error) {
-	all := make([]proposal.Proposal, len(lines))
-	for i, line := range lines {
-		e, err := proposal.ParseTarget(line)
-		if err != nil || len(lines) > maxEntries {
-			return true, nil //nolint:nilerr // it is said later
-		}
-		all[i].Target = e.Target()
-	}
-	findings, err := proposal.Examine(v.r.Context(), v.ledger, all)
-	return !slices.ContainsFunc(findings, func(f proposal.Findings) bool { return f.Held() }), err
-}
-
-// oneEach returns the lines of a text, and whether each line is exactly one target.
-func oneEach(text string) (lines []string, clear bool) {
+// oneEach returns the lines of a text as targets, and whether each line is exactly one target.
+func oneEach(text string) (found []proposal.Found, clear bool) {
+	n := 0
 	for line := range strings.Lines(text) {
+		n++
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
-		if _, err := proposal.ParseTarget(line); err != nil {
+		e, err := proposal.ParseTarget(line)
+		if err != nil {
 			return nil, false
 		}
-		lines = append(lines, line)
+		found = append(found, proposal.Found{Line: n, Text: line, Target: e.Target(), Sure: true})
 	}
-	return lines, true
+	return found, true
 }

@@ -72,7 +72,7 @@ func TestConfirmationNeedsWhatRulesAsk(t *testing.T) {
 	t.Parallel()
 	a, carla, rita := office(t)
 	strict(t, a)
-	p := carla.post(t, "/propose", fields("entries", "bad.example", "source", "hotline", "reference", "abc"))
+	p := carla.propose(t, fields("entries", "bad.example", "source", "hotline", "reference", "abc"))
 	assert.Contains(t, p.text, "It can't be confirmed like this: bad.example: The reference “abc” does not have the form")
 	assert.Regexp(t, `name="reference"[^>]* pattern=`, carla.get(t, "/propose").raw)
 	carla.post(t, "/proposals/decide", fields("seen", carla.get(t, "/proposal/1").values["seen"], "verb", "check"))

@@ -68,7 +68,7 @@ func (a *agency) play(t *testing.T) {
 	t.Helper()
 	carla, rita := a.as(t, "carla"), a.as(t, "rita")
 	propose := func(source, category, entries string) {
-		carla.post(t, "/propose", fields("entries", entries, "source", source, "category", category, "reference", "case "+source[:2]+"/17", "note", "seen by two people"))
+		carla.propose(t, fields("entries", entries, "source", source, "category", category, "reference", "case "+source[:2]+"/17", "note", "seen by two people"))
 	}
 	propose("hotline", "phishing", "parcel.example\nhttps://pay.example/parcel\ncasino1.example")
 	propose("de.example/wol", "gambling", "poker.example\nroulette.example")
@@ -114,6 +114,11 @@ func stills() []still {
 		{name: "own", path: "/proposal/6"},
 		{name: "review", path: "/proposals/review?id=1&id=4"},
 		{name: "propose", path: "/propose"},
+		{name: "propose-lines", path: "/propose", then: func(w *window) chromedp.Action[chromedp.Void] {
+			w.write(w.word("propose.targets"), "hxxps://PAY[.]example/parcel\nnew.example\nnew.example.\ncasino1.example\nco.uk")
+			w.write(w.word("propose.source"), "hotline")
+			return w.pressing("button", w.word("propose.do"))
+		}},
 		{name: "propose-found", path: "/propose", code: 200, then: func(w *window) chromedp.Action[chromedp.Void] {
 			w.write(w.word("propose.targets"), "Please look at hxxp://worse[.]example/page, and shop.bad.test. htps:/typo.example/x casino1.example")
 			w.write(w.word("propose.source"), "a mail")

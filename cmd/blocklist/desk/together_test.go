@@ -80,7 +80,7 @@ func TestTwoPeople(t *testing.T) {
 					times += b.change(t, "/withdraw", fields("entries", fmt.Sprintf("%s%d.example", name, i-1)), func() {})
 				}
 				target := fmt.Sprintf("proposed%d.example", i)
-				assert.Equal(t, http.StatusOK, b.post(t, "/propose", fields("entries", target, "source", "hotline")).status)
+				assert.Equal(t, http.StatusOK, b.propose(t, fields("entries", target, "source", "hotline")).status)
 				done := b.decide(t, target, verbs[name], met)
 				mu.Lock()
 				if moved += times; done {

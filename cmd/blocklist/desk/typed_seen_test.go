@@ -84,6 +84,7 @@ func TestTypedOutlivesTheDesk(t *testing.T) {
 	w.open("/propose")
 	assert.Equal(t, "worse.example", field("entries"))
 	w.press("button", w.word("propose.do"))
+	w.press("button", w.word("propose.ticked"))
 	w.sees(w.word("outcome.recorded"))
 	w.open("/propose")
 	assert.Empty(t, field("entries"))

@@ -131,6 +131,7 @@ func (h *house) propose(w *window, name string) {
 	w.write(w.word("propose.source"), "hotline")
 	w.write(w.word("col.reference"), "case 7")
 	w.press("button", w.word("propose.do"))
+	w.press("button", w.word("propose.ticked"))
 	w.sees(w.word("outcome.recorded"))
 	w.press("link", w.word("proposals.title"))
 	w.press("link", w.word("pstates.new")+" 1")
