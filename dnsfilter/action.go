@@ -22,7 +22,8 @@ const (
 	NoData  // the name has no records of the type asked for
 	Refused // the rcode REFUSED
 	Drop    // no answer at all
-	// addresses of the rule for A and AAAA, no data for other types; or a CNAME record to the rule's name, for all types
+	// Sinkhole: the rule's addresses for A and AAAA, no data for other types; or, for all types, a CNAME record to the
+	// rule's name.
 	Sinkhole
 	Divert // addresses of the rule's proxy, for a host with url entries
 
@@ -51,7 +52,7 @@ func (a Action) String() string {
 func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
 // ParseZoneAction parses the action of a rule with a policy zone, which overrides the actions of the zone's records. It
-// is an action of lists, tcp-only or passthru.
+// can be tcp-only, passthru, or an action of [ParseAction].
 func ParseZoneAction(text string) (Action, error) {
 	switch text {
 	case TCPOnly.String():
@@ -62,7 +63,7 @@ func ParseZoneAction(text string) (Action, error) {
 	return ParseAction(text)
 }
 
-// ParseAction parses the action of a list: every action except pass and divert.
+// ParseAction parses an action that a list can have: monitor, nxdomain, nodata, refused, drop or sinkhole.
 func ParseAction(text string) (Action, error) {
 	if i := slices.Index(actionNames[:], text); i > int(Pass) && i < int(Divert) {
 		return Action(i), nil

@@ -15,7 +15,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// CachedAnswer is what the cache has about a name and a type.
+// CachedAnswer is a cached answer about a name and a type, for operators.
 type CachedAnswer struct {
 	Type    string // query type
 	DO, CD  bool   // bits of the query; each combination has cached answers of its own
@@ -30,7 +30,7 @@ type CachedAnswer struct {
 	Decision Decision
 }
 
-// Cached returns what the cache has about a name, ordered by type. It searches the whole cache, so it is for operators,
+// Cached returns the cached answers about a name, ordered by type. It searches the whole cache, so it is for operators,
 // not for every query. The error is [blocklist.ErrMalformed] if name is no domain name.
 func (s *Server) Cached(name string) (all []CachedAnswer, err error) {
 	wire := []byte{0}
@@ -51,7 +51,7 @@ func (s *Server) Cached(name string) (all []CachedAnswer, err error) {
 	return all, nil
 }
 
-// describe converts an answer of the cache for people to read, and decides on its targets.
+// describe converts a cached answer to a readable form, and decides on its targets.
 func (s *Server) describe(a *cache.Answer) (CachedAnswer, error) {
 	m := new(dns.Msg)
 	if err := m.Unpack(a.Message); err != nil {

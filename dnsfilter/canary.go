@@ -6,9 +6,9 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// CanaryNames returns the names that programs ask for before they lead queries around the resolver of a network, to an
-// encrypted resolver or a relay of their own. If the answer is a denial, they keep to the resolver of the network,
-// unless the user has chosen otherwise.
+// CanaryNames returns the names that programs look up before they use an encrypted resolver or a relay of their own in
+// place of the network's resolver. If the answer is a denial, they keep to the network's resolver, unless the user has
+// chosen otherwise.
 //
 //   - use-application-dns.net: Firefox does not turn on DNS over HTTPS by itself.
 //   - mask.icloud.com, mask-h2.icloud.com: Apple's devices turn off iCloud Private Relay in this network, and tell the

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// DefaultClients returns the networks that are served if a policy names none: loopback, link-local and private networks
-// (RFC 1918, RFC 4193), and the shared address space of providers (RFC 6598).
+// DefaultClients returns the networks that are served if [Config].Clients is empty: loopback, link-local and private
+// networks (RFC 1918, RFC 4193), and the shared address space of providers (RFC 6598).
 func DefaultClients() []netip.Prefix {
 	return slices.Clone(defaultClients)
 }
@@ -20,8 +20,8 @@ var defaultClients = []netip.Prefix{ //nolint:gochecknoglobals // a constant tab
 	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10"),
 }
 
-// serves reports whether a client is in one of the networks, or in a default network if there are none. A client
-// without an IP address is always served.
+// serves reports whether a client is in one of the networks. If networks is empty, those of DefaultClients count. A
+// client without an IP address is always served.
 func serves(networks []netip.Prefix, client netip.Addr) bool {
 	if len(networks) == 0 {
 		networks = defaultClients

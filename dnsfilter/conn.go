@@ -149,9 +149,8 @@ func (c *Conn) setOptions(q *query) {
 	q.padded = c.how.isEncrypted() && dnswire.HasOption(q.options, dns.EDNS0PADDING)
 }
 
-// answerInTurn returns the answer to the query if it can be given at once, and whether the upstream has to be waited
-// for. A semaphore limits how many connections do this at a time, so that busy connections leave processors free for
-// UDP.
+// answerInTurn returns the answer to a query if it can be given at once. If wait is true, the upstream has to be asked.
+// A semaphore limits how many connections do this at a time, so that busy connections leave processors free for UDP.
 func (c *Conn) answerInTurn(current *snapshot, dst []byte, q *query) (m []byte, wait bool) {
 	s := c.server
 	s.turns <- struct{}{}

@@ -50,8 +50,8 @@ func (cs *connections) close(c *Conn) {
 	}
 }
 
-// add adds a connection, and returns the connection to close in exchange, or nil if there is none. If there is no
-// connection to close, but one would have to be closed, it returns false and adds nothing.
+// add adds a connection, and returns the connection to close in exchange, or nil if none has to be closed. If one has
+// to be closed, but none may be, add returns false and adds nothing.
 func (cs *connections) add(c *Conn) (victim *Conn, ok bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -120,9 +120,9 @@ func (cs *connections) have(client uint64, kind func(*Conn) bool) (n int) {
 	return n
 }
 
-// victim returns the connection of a client that is closed for a newcomer. It returns the connection that has been idle
-// longest. If none is idle, it returns the one that has waited for an answer longest, or nil if the client would then
-// have fewer connections than the newcomer.
+// victim returns the connection of client whose that is closed for a new connection of client newcomer. It returns the
+// connection that has been idle longest. If none is idle, it returns the one that has waited for an answer longest, or
+// nil if whose would then have fewer connections than newcomer.
 func (cs *connections) victim(whose, newcomer uint64) *Conn {
 	c := cs.oldest(whose, func(c *Conn) bool { return !c.isWaiting() })
 	if c == nil && len(cs.open[whose]) > len(cs.open[newcomer])+1 {

@@ -77,8 +77,8 @@ const countedRcodes = dns.RcodeBadCookie + 1
 // Answer is the set of labels under which answers are counted.
 type Answer struct {
 	Transport Transport
-	Type      string // of the query; "other" for types without a counter of their own
-	Rcode     string // as in [dns.RcodeToString], except that 16 is BADVERS
+	Type      string // query type; "other" for types without a counter of their own
+	Rcode     string // name of the rcode as in [dns.RcodeToString], except that 16 is BADVERS
 }
 
 // answerCounters counts the sent answers by type and rcode.
@@ -102,7 +102,7 @@ func (a *answerCounters) count(m []byte) {
 	a[i][min(rcode, countedRcodes-1)].Add(1)
 }
 
-// add adds the counts for a transport to sum.
+// add adds the counts of answers over a transport to sum.
 func (a *answerCounters) add(transport Transport, sum map[Answer]uint64) {
 	for i := range a {
 		for rcode := range a[i] {

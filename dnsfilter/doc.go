@@ -109,8 +109,8 @@
 //	QUIC connection                        100 streams at once, 32 KiB not yet read
 //	DNS over QUIC                          10 seconds for a query
 //	HTTP requests                          5 seconds and 8 KiB for the header, 10 seconds in all; 100 per connection
-//	... over QUIC, HTTP/2 and HTTP/3       1000 at once of a listener that wait for the rest of a query, or for room
-//	                                       for an answer; the oldest is cut off
+//	requests over QUIC, HTTP/2 and HTTP/3  1000 per listener that wait for their client: for the rest of the query, or
+//	                                       until it reads the answer; a further one ends the oldest
 //
 // A client is an IPv4 address, or an IPv6 /56 network. When the limit on connections is reached, a new connection
 // replaces one of the client with the most connections. If several clients have equally many, the client that has sent

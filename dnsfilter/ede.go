@@ -68,7 +68,7 @@ func (e *ede) append(m []byte) []byte {
 	return m
 }
 
-// forged returns the extended errors of a blocking decision, for an answer with addresses or records of the blocker.
+// forged returns the extended errors of a blocking decision, for an answer with other records than the real ones.
 func (d *Decision) forged(q *query) ede {
 	why := d.ede(q)
 	if why.codes[0] != 0 {
@@ -98,8 +98,8 @@ func (q *query) failure(err error) []byte {
 	return append(m, q.asked()...)
 }
 
-// hideFailure replaces every failure rcode of an upstream by SERVFAIL. To the client, the upstream's REFUSED would mean
-// that we refuse it, and FORMERR that its query is malformed.
+// hideFailure replaces every failure rcode of an upstream by SERVFAIL. Otherwise the upstream's REFUSED would tell the
+// client that this server refuses it, and FORMERR that its query is malformed.
 func hideFailure(reply []byte) {
 	if !dnswire.IsFailure(reply) || dnswire.Rcode(reply) == dns.RcodeServerFailure {
 		return

@@ -17,10 +17,10 @@ const (
 	windowSeconds = 3600 // length of the window: an hour
 	logSeconds    = 60   // minimum time between two log lines, in seconds
 
-	sketchSets  = 256 // number of sets; a client can have a sketch in one of them
+	sketchSets  = 256 // number of sets; the hash of a client selects its set
 	sketchWays  = 4
-	sketchWords = 8   // 64-bit words of the bitmap of a sketch
-	alarmBits   = 165 // number of set bits that means about alarmEntries entries: 512 (1 - exp(-200/512))
+	sketchWords = 8   // number of 64-bit words in the bitmap of a sketch
+	alarmBits   = 165 // number of set bits that indicates alarmEntries entries: 512 (1 - exp(-200/512))
 )
 
 // enumerationDetector detects list enumeration: a client that is blocked by unusually many different entries of lists

@@ -29,7 +29,7 @@ type Filter struct {
 // FilterEvent is a decision of a filter. The client and the query name are personal data: do not log them without a
 // reason.
 type FilterEvent struct {
-	Client   netip.Addr // zero if it has no IP address
+	Client   netip.Addr // zero if the client has no IP address
 	Question dns.Question
 	Decision Decision
 }
@@ -71,8 +71,9 @@ func NewFilter(store *blocklist.Store, p Policy) (*Filter, error) {
 // next. Blocked queries with the action [Drop] get no answer. Handler is cheap enough to be called for each query.
 //
 // Every opcode is subject to the decision on the name. Malformed questions and several questions get FORMERR, an
-// unknown EDNS version BADVERS, a class other than IN REFUSED. Zone transfers of names that are not blocked are passed
-// on unchanged. So are messages without a question. Responses are not answered.
+// unknown EDNS version gets BADVERS, and a class other than IN gets REFUSED. Messages without a question, and zone
+// transfers of names that are not blocked, are passed to next, and their answers are not inspected. Responses are not
+// answered.
 func (f *Filter) Handler(next dns.Handler) dns.Handler {
 	return dns.HandlerFunc(func(w dns.ResponseWriter, msg *dns.Msg) {
 		if msg.Response {

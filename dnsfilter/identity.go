@@ -46,8 +46,8 @@ func (id *ServerID) textOf(name []byte) string {
 	return ""
 }
 
-// refuse returns the answer to a query that is refused with an rcode, or, for a query of the class CH, the TXT record
-// of the server ID if there is one.
+// refuse returns the answer to a query that is not looked up: for a query of the class CH, the TXT record of the server
+// ID if there is one; otherwise a refusal with the given rcode.
 func (id *ServerID) refuse(q *query, rcode int) []byte {
 	text := ""
 	if rcode == dns.RcodeRefused && q.class == dns.ClassCHAOS && (q.qtype == dns.TypeTXT || q.qtype == dns.TypeANY) {

@@ -44,7 +44,7 @@ type inflightTable struct {
 	by     map[uint64]*inflight
 	n      int // number of waiters
 	counts bucketCounts
-	unused sync.Pool // of *inflight
+	unused sync.Pool // unused values of type *inflight
 }
 
 // attach adds a waiter to the query in flight for the question of q, or for the question that q needs answered first

@@ -10,7 +10,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// maxLocalChain is how many CNAME records of the local data are followed.
+// maxLocalChain is the maximum number of CNAME records of the local data that are followed for a query.
 const maxLocalChain = 8
 
 // localAnswer returns the answer of the local data to a query, in the form that the cache keeps. The argument at is the
@@ -37,8 +37,9 @@ func (z *zones) localAnswer(q *query, at *zone) []byte {
 	return q.packLocal(m)
 }
 
-// addTo adds the records for a name to an answer. The argument name is the name of the zone, or a name below it, which
-// gets the records of the wildcard. If a CNAME record has to be followed, addTo returns its target, and false.
+// addTo adds the records for a name to an answer. If name is zone, the name of n, these are the records of n. If name
+// is below zone, they are those of the wildcard. If a CNAME record has to be followed, addTo returns its target, and
+// false.
 func (n *localName) addTo(m *dns.Msg, name, zone blocklist.Name, qtype uint16) (target blocklist.Name, done bool) {
 	records := n.records
 	if name != zone {
@@ -71,8 +72,8 @@ func (n *localName) addTo(m *dns.Msg, name, zone blocklist.Name, qtype uint16) (
 	return "", true
 }
 
-// packLocal packs an answer of the local data. A denial outside of its zones gets an SOA record, so that it can be
-// cached.
+// packLocal packs an answer of the local data. A denial for a name outside the zones of the local data gets an SOA
+// record, so that it can be cached.
 func (q *query) packLocal(m *dns.Msg) []byte {
 	packed, err := m.Pack()
 	if err != nil { // too many records

@@ -39,8 +39,8 @@ func isWhole(m []byte, off int) bool {
 	return len(m) >= off && dnswire.Count(m, dnswire.Question) == 1 && !dnswire.IsTruncated(m)
 }
 
-// checkRecords checks the records from off on. It returns the end of the authority section, and sets the count of the
-// additional section to 0.
+// checkRecords checks the records of a reply from offset off on. It returns the end of the authority section, and sets
+// the count of the additional section to 0.
 func checkRecords(m []byte, off int, name []byte) (end int, err error) {
 	additional := dnswire.Count(m, dnswire.Additional)
 	before := dnswire.Count(m, dnswire.Answer) + dnswire.Count(m, dnswire.Authority)

@@ -63,14 +63,14 @@ type RateLimit struct {
 // that monitors; the first quorum that monitors. A host that is neither blocked nor allowed is diverted if it has url
 // entries in the list of a rule with addresses in Divert: see [Divert].
 type Policy struct {
-	// Allow is the names of allow lists. The names that their entries cover are never blocked. Answers to queries for
-	// an allowed name are not inspected. If a CNAME chain from another name reaches an allowed name, the rest of the
-	// chain is not inspected.
+	// Allow has the names of allow lists. Names that their entries cover are never blocked, and answers to queries for
+	// them are not inspected. If a CNAME chain from another name reaches such a name, the rest of the chain is not
+	// inspected.
 	Allow   []string
 	Rules   []Rule // in order of precedence: the first rule that blocks decides
 	Quorums []Quorum
 
-	// Later is the names of lists that the store may not have yet, because they are fetched or loaded while the server
+	// Later has the names of lists that the store may not have yet, because they are fetched or loaded while the server
 	// runs.
 	Later []string
 

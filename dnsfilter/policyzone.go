@@ -72,8 +72,8 @@ const (
 
 // zoneRules are the rules of a policy zone. They do not change once they are in force.
 type zoneRules struct {
-	names, servers              nameTable   // QName, NSDName
-	clients, answers, serverIPs prefixTable // ClientIP, AnswerIP, NSIP
+	names, servers              nameTable   // rules with the triggers QName and NSDName
+	clients, answers, serverIPs prefixTable // rules with the triggers ClientIP, AnswerIP and NSIP
 	local                       [][]localRecord
 	counts                      [triggers]int
 	// records repeat or contradict each other, so the effect of a removal depends on the others

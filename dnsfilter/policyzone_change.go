@@ -33,8 +33,8 @@ type placeKey struct {
 
 // Change applies an incremental transfer to the rules of the zone. The text is the answer to an IXFR request (RFC 1995,
 // section 4) without its last record, in the form of a zone file. The argument report is the report on the current
-// zone; its records that are not used are also in the report on the result. The change comes into force with
-// [ZoneChange.Adopt], which the caller has to call before the next Change.
+// zone, whose skipped records are also skipped in the result. The change comes into force with [ZoneChange.Adopt],
+// which the caller has to call before the next Change.
 //
 // The error is [blocklist.ErrMalformed] if the changes do not fit the current zone. It is also ErrMalformed if their
 // result is unclear: if records repeat or contradict others, or if a changed record is no rule. Then the caller has to

@@ -42,7 +42,7 @@ func (s *Server) lookUp(q *query, name []byte, qtype uint16) []byte {
 // empty is a message without records.
 var empty [dnswire.HeaderSize]byte //nolint:gochecknoglobals // never written to
 
-// lookUpSoon sends query l to the upstream, without waiting. Its answer only has to reach the cache.
+// lookUpSoon sends query l to the upstream, without waiting. A later search finds the answer in the cache.
 func (s *Server) lookUpSoon(c *snapshot, l *query) {
 	go func() {
 		defer s.recoverPanic()
@@ -51,7 +51,7 @@ func (s *Server) lookUpSoon(c *snapshot, l *query) {
 	}()
 }
 
-// again processes a client's query from the beginning, after the query that it lacked was answered.
+// again processes a client's query from the beginning, after its query.lack was answered.
 func (s *Server) again(w *waiter) {
 	next := &waiter{socket: w.socket, peer: w.peer, done: w.done}
 	q := &next.query
@@ -78,7 +78,7 @@ func (s *Server) again(w *waiter) {
 	}()
 }
 
-// sendApart sends a new query in flight from a goroutine that has no worker. It does nothing if f is nil.
+// sendApart sends a new query in flight from a goroutine that is no worker. It does nothing if f is nil.
 func (s *Server) sendApart(c *snapshot, f *inflight) {
 	if f == nil {
 		return

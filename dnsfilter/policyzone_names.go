@@ -9,8 +9,8 @@ import (
 )
 
 // nameTable maps the names of a policy zone to rules. It has an entry for each name that exists, including empty
-// non-terminals (names without rules above others). So a search goes down from the root, and ends at the first name
-// that does not exist: usually after two steps. All memory is in slices without pointers.
+// non-terminals: names without rules that have others below them. So a search goes down from the root, and ends at the
+// first name that does not exist: usually after two steps. All memory is in slices without pointers.
 type nameTable struct {
 	seed  maphash.Seed
 	slots []uint32 // hash table of node indexes, by name; 0: free. The length is a power of two.
@@ -22,7 +22,7 @@ type nameTable struct {
 type nameNode struct {
 	at           uint32   // offset of the name's size byte in names; 0: the root, or a removed name
 	exact, below zoneRule // the rules for the name and for the wildcard below it
-	children     uint32   // number of existing names that have one label more
+	children     uint32   // number of existing names with one label more, below this one
 }
 
 // maxLabels is the maximum number of labels of a name; the root label does not count.

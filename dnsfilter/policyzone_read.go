@@ -33,7 +33,7 @@ type ZoneReport struct {
 type SkippedRecords struct {
 	Reason string
 	Count  int
-	Lines  []int // line numbers of the first few of them
+	Lines  []int // line numbers of the first few skipped records
 }
 
 // Reasons why records are skipped.
@@ -279,8 +279,8 @@ func (r *zoneReader) start() (why string, err error) {
 	return "", nil
 }
 
-// rule passes a record as a rule to take: its owner is the trigger, its data the action. It returns the reason if the
-// record is skipped.
+// rule converts a record to a rule, with the owner as its trigger and the data as its action, and passes it to r.take.
+// It returns the reason if the record is skipped.
 func (r *zoneReader) rule(rrtype uint16, ttl uint32) (why string) {
 	if isSigned(rrtype) || isMeaningless(rrtype) {
 		return meaningless

@@ -16,16 +16,16 @@ import (
 // looked up triggers nothing.
 
 const (
-	maxServers  = 16 // maximum number of name servers that are searched for
+	maxServers  = 16 // maximum number of name servers that are searched for, per name
 	maxRestarts = 16 // maximum number of times that a query is processed again
-	// minimum seconds that the cache keeps the answer to a lack, so that the query that lacked it finds it
+	// Minimum seconds in the cache for answers about name servers, so that the query that waits for one finds it.
 	lackTTL = 5
 )
 
 // serverCache looks up the NS records and addresses of name servers for a zoneSearch.
 type serverCache interface {
-	// lookUp returns the cached answer for a name and type, or else a message without records. Then the answer is fetched
-	// for a later search: either in the background, or by query.lack of q, for which q has to wait.
+	// lookUp returns the cached answer for a name and type. If there is none, it returns a message without records, and
+	// the answer is fetched: by query.lack of q, for which q has to wait, or in the background if q has a lack already.
 	lookUp(q *query, name []byte, qtype uint16) []byte
 }
 
@@ -63,8 +63,7 @@ func (s *zoneSearch) wants(t Trigger) bool {
 }
 
 // nameServers returns the names of the name servers of the zones that contain the current name. It leaves out those of
-// top-level domains and of the root. If an answer is not cached yet, the result is incomplete, and the query has a
-// lack.
+// top-level domains and of the root. If an answer is not cached yet, it sets query.lack, and the result is incomplete.
 func (s *zoneSearch) nameServers() (found [][]byte) {
 	for zone := s.name; zone[0] != 0 && zone[1+zone[0]] != 0; {
 		m := s.query.servers.lookUp(s.query, zone, dns.TypeNS)

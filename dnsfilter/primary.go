@@ -37,8 +37,8 @@ func (c *snapshot) primaryOf(packet []byte) PrimaryZone {
 	return nil
 }
 
-// answerNotify returns the answer to a NOTIFY message (RFC 1996), or nil if the packet is none, or is not about a zone
-// that this server copies.
+// answerNotify returns the answer to a NOTIFY message (RFC 1996) about a zone that this server copies. For any other
+// packet it returns nil.
 func (c *snapshot) answerNotify(packet []byte, client netip.Addr) []byte {
 	const notify = dns.OpcodeNotify << 11
 	if c.notified == nil || dnswire.Flags(packet)&(dnswire.FlagQR|dnswire.MaskOpcode) != notify {

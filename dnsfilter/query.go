@@ -34,11 +34,11 @@ type query struct {
 	padded     bool       // the answer is padded
 	keepalive  uint16     // edns-tcp-keepalive of the answer: tenths of a second plus one; 0: none
 	counters   *counters
-	resolvers  *resolvers  // those of the forward zone of the name; nil: the general upstream
+	resolvers  *resolvers  // upstream of the forward zone that has the name; nil: the general upstream
 	servers    serverCache // looks up name servers for policy zones; nil: name servers are not searched for
 	lack       *query      // query about a name server that has to be answered first, for policy zones; nil: none
-	restarts   uint8       // number of times that the query was processed again after a lack
-	lookedUp   bool        // the query is the lack of another one
+	restarts   uint8       // number of times that the query was processed again, after its lack was answered
+	lookedUp   bool        // the query is the lack of another query, see there
 	tap        *tapped     // what taps need to know; nil: there are no taps
 	alias      *alias      // the answer begins with these CNAME records, and the query is for their target; nil: none
 
@@ -60,11 +60,11 @@ type query struct {
 type alias struct {
 	question []byte // question of the client, in wire form
 	records  []dns.RR
-	why      ede // the reason why the query name is blocked; zero: the records are local data
+	why      ede // extended error for the blocked query name; zero: the records are local data
 }
 
 // chain is the first part of an answer, up to the CNAME record whose target is denied. The rcode of an answer applies
-// to the last name of its chain (RFC 6604, section 3), so the chain keeps the denial from the earlier names.
+// to the last name of its chain (RFC 6604, section 3). So an answer with the chain does not deny the earlier names.
 type chain struct {
 	message []byte
 	records int

@@ -10,7 +10,7 @@ import "github.com/argine-dns/argine/blocklist"
 type Quorum struct {
 	Rule // Categories are ignored
 
-	// names of lists, without duplicates; the match of the first one that matches is that of the decision
+	// names of lists, without duplicates; the first one that matches provides the Match of the decision
 	Lists   []string
 	AtLeast int // number of lists that must agree
 }

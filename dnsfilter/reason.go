@@ -12,9 +12,9 @@ type Reason uint8
 
 // The reasons.
 const (
-	Blocked  Reason = iota // 15: the operator's own decision
-	Censored               // 16: required by an external authority
-	Filtered               // 17: requested by the client
+	Blocked  Reason = iota // code 15: the operator's own decision
+	Censored               // code 16: required by an external authority
+	Filtered               // code 17: requested by the client
 	NoReason               // no extended error is sent
 )
 

@@ -20,9 +20,9 @@ const (
 
 // Records are local data: records with which the server answers queries itself, after the lists have decided. They
 // replace all records of the upstream for the same name. In a zone whose SOA record is among them, names without
-// records do not exist. Outside of such zones, the upstream answers for those names. The records of a wildcard
-// (*.example.org) apply to the names below its parent (example.org) that have no records of their own. CNAME records
-// are followed, in the local data and to the upstream. Records are not signed by DNSSEC.
+// records do not exist. Outside of such zones, the upstream answers queries for names without records. The records of a
+// wildcard (*.example.org) apply to the names below its parent (example.org) that have no records of their own. CNAME
+// records are followed, in the local data and to the upstream. Records are not signed by DNSSEC.
 type Records struct {
 	names map[blocklist.Name]*localName
 }

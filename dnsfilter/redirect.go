@@ -10,8 +10,8 @@ import (
 // same answer. So the query becomes one for the target (see alias): the local data, the cache or the upstream answers
 // it. If it is that of the operator's own sinkhole, no list decides about it any more.
 
-// redirect turns a blocked query into a query for the target of a CNAME record, which the decision requires. It returns
-// false if the decision has no such record, or if the answer consists of this record alone.
+// redirect turns a blocked query into one for the target, if the answer to it is a CNAME record. It returns false if
+// the answer is not a CNAME record, or if it consists of that record alone.
 func (q *query) redirect(d *Decision) bool {
 	target := d.target(q)
 	if target == "" || !follows(q.qtype) {

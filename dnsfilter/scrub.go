@@ -23,10 +23,10 @@ func (w *chainWalk) signsLast(r *dnswire.Record) bool {
 		dnswire.EqualNames(w.message, r.Owner, w.last.Owner)
 }
 
-// belongs reports whether records of a type are kept in the authority section. The result ofZone means: only if their
-// owner is a zone that contains the last name of the chain. The argument found says that the answer has records of the
-// queried type. The proofs of DNSSEC are always kept (RFC 4035, section 3.1.3). Without such records, the SOA record of
-// a denial is kept, and so are referrals: NS records with their DS records.
+// belongs reports whether records of a type are kept in the authority section. The proofs of DNSSEC are always kept
+// (RFC 4035, section 3.1.3). If the answer has no records of the queried type (found is false), the SOA record of a
+// denial is kept, and so are referrals: NS records with their DS records. If ofZone is true, records are kept only if
+// their owner is a zone that contains the last name of the chain.
 func belongs(rrtype uint16, found bool) (kept, ofZone bool) {
 	switch rrtype {
 	case dns.TypeNSEC, dns.TypeNSEC3:

@@ -59,7 +59,7 @@ type snapshot struct {
 	id      ServerID
 	taps    taps
 
-	notified func(message []byte, client netip.Addr) []byte // Config.Notified
+	notified func(message []byte, client netip.Addr) []byte // see [Config].Notified
 }
 
 // New creates a server, and starts nothing. It fails if the configuration has no upstream, an invalid policy (see

@@ -16,7 +16,7 @@ import (
 // cache.HeldDown).
 
 const (
-	// how long a client waits for a fresh answer before it gets an expired one (RFC 8767, section 5)
+	// Time after which a waiting client gets an expired answer (RFC 8767, section 5).
 	staleAfter = 1800 * time.Millisecond
 	staleTTL   = 30 // TTL of records in expired answers, in seconds (section 4)
 )

@@ -35,7 +35,7 @@ type Stats struct {
 // CacheStats are the size and the use of the cache.
 type CacheStats = cache.Stats
 
-// Connections are the counters of connections.
+// Connections are the counters of one kind of connections.
 type Connections struct {
 	Open     int // currently open
 	Accepted uint64

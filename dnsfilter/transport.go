@@ -6,7 +6,7 @@ type Transport uint8
 // The transports. Over all but UDP, the address of the client can't be forged.
 const (
 	UDP   Transport = iota
-	TCP             // RFC 7766
+	TCP             // DNS over TCP (RFC 7766)
 	TLS             // DNS over TLS (RFC 7858)
 	HTTPS           // DNS over HTTPS (RFC 8484)
 	QUIC            // DNS over QUIC (RFC 9250)

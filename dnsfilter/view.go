@@ -72,8 +72,8 @@ func (v *views) lengthsFor(a netip.Addr) *[]int {
 	return &v.lengths[1]
 }
 
-// of returns the view of a client. The address has the form of plainAddr. of allocates nothing and costs one map lookup
-// per prefix length.
+// of returns the view of a client. The address has the form of plainAddr. The call allocates nothing, and costs one map
+// lookup per prefix length.
 func (v *views) of(client netip.Addr) *View {
 	if len(v.by) == 0 || !client.IsValid() {
 		return &v.general

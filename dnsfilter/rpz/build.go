@@ -162,7 +162,7 @@ func (src *Source) unchanged(i int, version string) error {
 	return nil
 }
 
-// keepSource takes over the entries of a source. The argument was is its index in old.Sources, i that in next.Sources.
+// keepSource takes over the entries of a source. The index of the source is was in old.Sources, and i in next.Sources.
 func (b *build) keepSource(i, was int) {
 	b.next.Sources[i], b.keep[was] = b.old.Sources[was], i
 }

@@ -15,7 +15,7 @@ import (
 // Key is a TSIG key (RFC 8945): name, algorithm and secret. [ReadKeys] reads keys from a file.
 type Key struct {
 	name      blocklist.Name
-	algorithm string // as in miekg/dns: hmac-sha256. with its dot, for example
+	algorithm string // name in the form of miekg/dns, with a dot at its end
 	secret    string // base64
 }
 

@@ -22,7 +22,7 @@ type reply struct {
 	send        func([]byte) error
 	buf         []byte
 	records     int
-	last        []byte // key of the owner to which further owners may point
+	last        []byte // key of the last owner whose name is written in full
 	lastAt      int    // offset of the name of last in the message; 0: it is not in this message
 	inAuthority bool   // the records are in the authority section
 	sent        uint64 // number of bytes sent
@@ -56,8 +56,8 @@ func (r *reply) add(d data) {
 	_ = r.added(start) // flush returns the error again
 }
 
-// addOwner adds a record of an owner. If the record before has the same name, or the record is one of its wildcard, the
-// owner name is a pointer to that name.
+// addOwner adds a record of an owner. If the name of the owner is already in the message, just before, it writes a
+// compression pointer to it; the wildcard below that name is an asterisk label and this pointer.
 func (r *reply) addOwner(o *owner, d data) error {
 	start := len(r.buf)
 	if r.lastAt > 0 && bytes.Equal(o.key, r.last) {

@@ -28,7 +28,7 @@ type Secondary struct {
 	File      string              // path of the zone file, in an existing folder for this file and its journal alone
 	// Review reads a new zone file before it replaces the old one. After an error the old file stays. Nil: no review.
 	Review func(file io.Reader) error
-	// Apply puts changes in force, which have the form of [dnsfilter.PolicyZone.Change]. Before that, it calls keep, which
+	// Apply puts changes in force. They have the form of [dnsfilter.PolicyZone.Change]. Before that, it calls keep, which
 	// writes the changes to the journal. If Apply fails, before or after this call, the changes are written to the zone
 	// file. Nil: there is no journal.
 	Apply func(changes io.Reader, keep func() error) error
@@ -96,7 +96,7 @@ func (s *Secondary) Update(ctx context.Context) (Update, error) {
 	return Update{}, errors.Join(all...)
 }
 
-// Copy returns what the copy's SOA record says, which is that of the journal if there is one.
+// Copy returns the serial and the timers of the copy: from the journal if there is one, otherwise from the zone file.
 func (s *Secondary) Copy() Copy {
 	if soa := s.newest(); soa != nil {
 		return newCopy(soa)

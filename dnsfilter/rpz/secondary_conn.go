@@ -121,7 +121,7 @@ func (c *primaryConn) next() (*dns.Msg, error) {
 	return m, c.check(m, packet)
 }
 
-// ended returns the error to report after a failed read. If the context of the update has ended, that is its cause.
+// ended returns the error to report after a failed read: if the context of the update has ended, the cause of that.
 func (c *primaryConn) ended(err error) error {
 	switch {
 	case c.ctx.Err() != nil:

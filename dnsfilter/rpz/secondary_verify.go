@@ -18,7 +18,7 @@ import (
 // signature covers these messages, too.
 const maxUnsigned = 99
 
-// errSignature is wrapped by the errors about a primary's signatures. Its text is the beginning of theirs.
+// errSignature is wrapped by the errors about a primary's signatures. Their texts begin with its text.
 var errSignature = errors.New("the signature (TSIG) of the primary")
 
 // verifier verifies the signatures of the messages of one answer (RFC 8945, sections 5.3 and 5.3.1).

@@ -40,8 +40,8 @@ func (r *recorder) next() (item, error) {
 // by the new ones.
 type adopter struct {
 	from     itemReader
-	sources  []int   // new indexes, by old index; -1: the items of the source are left out
-	verdicts []uint8 // new indexes, by old index
+	sources  []int   // new index of each source, by old index; -1: the source's items are left out
+	verdicts []uint8 // new index of each verdict, by old index
 }
 
 func (a *adopter) next() (item, error) {

@@ -35,8 +35,9 @@ func (c *Config) allows(client netip.Addr) bool {
 	return slices.ContainsFunc(c.Allow, func(p netip.Prefix) bool { return p.Contains(client) })
 }
 
-// SOA returns the zone's SOA record without its owner name (type, class, TTL, length and data), as the answer to an
-// unsigned query. If the client may not have it, or if there is no record yet, it returns nil and an rcode.
+// SOA implements [dnsfilter.PrimaryZone]. It returns the zone's SOA record without its owner name (type, class, TTL,
+// length and data). If the client may not copy the zone, or if the zone has no records yet, it returns nil and an
+// rcode.
 func (z *Zone) SOA(client netip.Addr) (record []byte, rcode int) {
 	c, s := z.config.Load(), z.current.Load()
 	switch {
@@ -49,8 +50,8 @@ func (z *Zone) SOA(client netip.Addr) (record []byte, rcode int) {
 	return soa(s.Serial), dns.RcodeSuccess
 }
 
-// Transfer answers a transfer request, or any signed query. It calls send with one message at a time, which is valid
-// until send returns. If send fails, the transfer ends.
+// Transfer implements [dnsfilter.PrimaryZone]. It answers a transfer request, or any signed query. It calls send with
+// one message at a time, which is valid until send returns. If send fails, the transfer ends.
 func (z *Zone) Transfer(packet []byte, client netip.Addr, stream bool, send func([]byte) error) {
 	q := &request{raw: packet, client: client, stream: stream}
 	end := dnswire.QuestionEnd(packet)

@@ -37,7 +37,7 @@ type Source struct {
 type Config struct {
 	Name    blocklist.Name
 	Sources []Source         // allow lists first, then the other lists in order of precedence; at most MaxSources
-	Keys    []Key            // requests need a signature with one of them, the first signs notifications; none: no signatures
+	Keys    []Key            // TSIG keys: any of them for requests, the first for notifications; none: no signatures
 	Allow   []netip.Prefix   // networks of the clients that may copy the zone
 	Notify  []netip.AddrPort // addresses of the secondaries to notify of changes
 	File    string           // path of a zone file to keep up to date; empty: none
