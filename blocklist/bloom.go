@@ -17,9 +17,11 @@ type bloomFilter struct {
 
 const (
 	blockBits    = 512
-	filterHashes = 7  // bits set per entry; 7 x 9 bits of one hash give their positions in the block
-	bitsPerEntry = 16 // about 1 in 1,000 false positives, each of which costs one lookup in the table
-	filterBatch  = 64 // hashes added in one batch
+	filterHashes = 7 // bits set per entry; 7 x 9 bits of one hash give their positions in the block
+	// filter size in bits per entry; about 1 in 1,000 hashes is then a false positive, which costs one lookup in the
+	// table
+	bitsPerEntry = 16
+	filterBatch  = 64 // number of hashes that are added together
 )
 
 // mergeAt is the number of changes at which a merge pays off: from there on, copying the overlay for one more change
@@ -44,7 +46,7 @@ func (f *bloomFilter) locate(hash uint64) (block, rest uint64) {
 	return block, mix(hash, 0x9e3779b97f4a7c15)
 }
 
-// mayContain reports whether all bits of a hash are set.
+// mayContain reports whether all bits of a hash are set. If not, no entry has this hash.
 func (f *bloomFilter) mayContain(hash uint64) bool {
 	words := f.bloom.BitSet().Words()
 	block, rest := f.locate(hash)

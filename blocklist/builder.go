@@ -41,7 +41,7 @@ type record struct {
 }
 
 type shard struct {
-	chunks [][]record // of chunkRows records each
+	chunks [][]record // slices of chunkRows records each
 	n      int        // number of records
 }
 
@@ -56,8 +56,8 @@ func (b *builder) close() {
 }
 
 const (
-	batchEntries = 512 // entries passed on together
-	batches      = 6   // batches that the goroutines of addAll share
+	batchEntries = 512 // number of entries in a batch
+	batches      = 6   // number of batches that the goroutines of addAll share
 )
 
 // addAll adds entries, in their order. Reading the entries, computing their digests and reviewing new entries take

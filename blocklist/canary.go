@@ -32,7 +32,7 @@ func CanaryName(list string, serial uint64) string {
 // canary is the entry that shows which serial a resolver enforces. It is not part of the release. It is stored
 // outside set and overlay, so that it costs a lookup of another name only one comparison of lengths.
 type canary struct {
-	name string // in wire form; empty: no canary
+	name string // name in wire form; empty: no canary
 	info matchInfo
 }
 

@@ -51,7 +51,7 @@
 // # Where to go from here
 //
 //	formats     read and write the lists of other programs
-//	subscribe   follow a list that others publish and sign: [Store.Apply] takes nothing else
+//	subscribe   follow a list that others publish and sign
 //	publish     release such a list: officers' keys, ledger, releases; origin serves them, guard stops what blocks too much
 //	httpfilter  refuse listed URLs in HTTP servers, proxies and clients; icap does it for proxies that speak ICAP
 //	blocktest   stores and signed lists for a program's own tests

@@ -41,7 +41,7 @@ var (
 	// ErrHeld is returned if the guards hold a change. A person must look at their findings, and may accept the change.
 	ErrHeld = errors.New("held by the guards")
 	// ErrNoKey is returned if a confidential list can't be decrypted: no identity was given, or the agency does not
-	// encrypt the list to any of the given identities (any more).
+	// encrypt the list to any of the given identities, or no longer does.
 	ErrNoKey = errors.New("there is no key for it")
 	// ErrClosed is returned by a Store after Release or Close, and by a list reader whose entries were already read.
 	ErrClosed = errors.New("closed")

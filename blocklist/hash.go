@@ -74,7 +74,7 @@ func (s *secret) extend(h uint64, label []byte) uint64 {
 	return mix(h^tail, s.mul[1])
 }
 
-// mix multiplies and folds the 128-bit product, so that each bit of the result depends on all bits of h.
+// mix multiplies h by k and folds the 128-bit product, so that each bit of the result depends on all bits of h.
 func mix(h, k uint64) uint64 {
 	hi, lo := bits.Mul64(h, k)
 	return hi ^ lo

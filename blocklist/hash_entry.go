@@ -63,8 +63,8 @@ func segmentEnd(path []byte, i int) int {
 	return len(path)
 }
 
-// hostHash returns the hash that the expressions of a host begin with. If the host is a name, it is the hash in
-// suffixes.
+// hostHash returns the hash of a host. The hashes of all expressions with this host are extensions of it. If the host
+// is a name, it is the name's hash in suffixes.
 func (s *secret) hostHash(host []byte) uint64 {
 	var name [MaxName]byte
 	var w suffixes

@@ -52,7 +52,7 @@ func (m Match) MarshalJSON() ([]byte, error) {
 // entry. KeySize is only for entries of scope domain or host.
 func (m Match) KeySize() int { return len(m.key) }
 
-// view is an immutable snapshot of all lists, for lookups.
+// view is the state of all lists that lookups use. It is immutable.
 type view struct {
 	secret  *secret
 	lists   []*list

@@ -62,7 +62,7 @@ func (o *overlay) put(key tableKey, info matchInfo, removed bool) {
 	o.changes[key] = overlayEntry{removed: removed, info: uint32(len(o.infos) - 1)}
 }
 
-// countURL updates the row that counts the url entries of a host.
+// countURL updates the row that counts the url entries of a host, after a change of one of them.
 func (o *overlay) countURL(base *set, c Change, hash uint64) {
 	var buf [1 + MaxName]byte
 	key := appendURLHost(buf[:0], c.Entry.key)

@@ -35,7 +35,7 @@ type setHeader struct {
 	Rows      uint64
 	Hosts     uint64 // number of rows that count the url entries of a host; included in Rows
 	Blocks    uint64
-	Inserted  uint64 // hashes inserted into the filter since it was built
+	Inserted  uint64 // number of hashes inserted into the filter since it was built
 	IndexBits uint64
 	Width     uint64
 	InfosSize uint64
@@ -70,7 +70,7 @@ type setContent struct {
 	count    int              // number of rows
 	hosts    int              // number of rows that count the url entries of a host; included in count
 	words    []uint64         // bits of the filter
-	inserted uint64           // hashes inserted into the filter since it was built
+	inserted uint64           // number of hashes inserted into the filter since it was built
 	features features
 	infos    []matchInfo
 }

@@ -21,7 +21,7 @@ type URL struct {
 	Host     string
 	Path     string // begins with a slash
 	Query    string // without the question mark
-	HasQuery bool   // there is a question mark, even if nothing follows it
+	HasQuery bool   // whether there is a question mark, even if nothing follows it
 }
 
 // String returns the canonical form.
@@ -170,8 +170,8 @@ func nextSegment(p []byte, i int) (segment []byte, next int) {
 	return p[i:next], next
 }
 
-// appendUnescaped appends s without percent-encoding, also where decoding reveals another escape. One pass that looks
-// back is enough, since escapes do not overlap. So the time is linear in the length of s.
+// appendUnescaped appends s with its percent-encoding decoded, again if decoding yields another escape. One pass that
+// looks back is enough, since escapes do not overlap. So the time is linear in the length of s.
 func appendUnescaped(dst []byte, s string) []byte {
 	start := len(dst)
 	i := strings.IndexByte(s, '%')

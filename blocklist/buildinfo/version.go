@@ -1,4 +1,4 @@
-// Package buildinfo has the version of a program of Argine, and the versions of the formats that it reads and writes.
+// Package buildinfo has the version of the running program, and the versions of the formats that it reads and writes.
 package buildinfo
 
 import (

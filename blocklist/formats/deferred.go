@@ -13,14 +13,14 @@ import (
 type deferred struct {
 	redirects
 	names  map[blocklist.Name]verdict
-	passes map[blocklist.Name]verdict // verdicts of the names with exceptions only
+	passes map[blocklist.Name]verdict // verdicts of the names that have exceptions
 	ips    map[netip.Prefix]verdict
 	// fits has functions that match pattern exceptions, by the domain below which they can match.
 	fits map[blocklist.Name][]func(dotted string) bool
 	// passWins is true if an exception also applies to all names below it, even if they have rules of their own.
 	// Otherwise the most specific line decides.
 	passWins bool
-	allow    bool // the list is an allow list, see [Options]
+	allow    bool // whether the list is an allow list, see [Options]
 }
 
 func newDeferred(s settings, passWins bool) *deferred {

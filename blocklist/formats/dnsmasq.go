@@ -43,7 +43,7 @@ func (d dnsmasq) names(t *lineSink, key string, fields []string) {
 }
 
 // dnsmasqAction returns the mark and the destination of a line. Without a value, or for address=/name/#, its names
-// are blocked. For address with an address, that is their destination. All other lines except the names.
+// are blocked. For address with an address, that is their destination. Any other line is an exception for its names.
 func dnsmasqAction(key, value string) (mark, destination) {
 	to, err := parseDestination(value)
 	switch {

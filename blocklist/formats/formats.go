@@ -124,8 +124,8 @@ type Options struct {
 	// Scope overrides the scope that the format gives its names: ScopeDomain or ScopeHost. Zero: no override.
 	Scope  blocklist.Scope
 	Origin string // name of an RPZ zone, if the file does not say it; ".": the owners are the listed names
-	// Allow is for a list of names that must not be blocked. In such a list, exceptions allow names, and so do plain
-	// lines. A file that has both is refused.
+	// Allow is true for a list of names that must not be blocked. In such a list, exceptions allow names, and so do
+	// plain lines. A file that has both is refused.
 	Allow bool
 	// StopPage has the addresses or names of the list's stop page, to which it redirects blocked names. If it is empty,
 	// a public address counts as the stop page if nine of ten lines redirect to it, for names of at least ten owners.

@@ -195,8 +195,7 @@ func guess(text []string, s settings) (candidate, error) {
 		blocklist.ErrMalformed, reasons(&plain.sink), words(Readable()[1:]))
 }
 
-// readsURLs reports whether a format would read a row that begins with a URL as that URL, when the row is that of a
-// table.
+// readsURLs reports whether a format would read the row of a table as one URL, if the row begins with a URL.
 func readsURLs(f Format) bool { return f == Domains || f == Argine || f == Dnscrypt }
 
 // tableShare limits the lines of a table that lack the separator: at most one in tableShare lines.

@@ -30,17 +30,17 @@ type WriteOptions struct {
 
 // Written has the numbers of entries that were written or omitted.
 type Written struct {
-	Entries int // entries that the output contains or covers
+	Entries int // number of entries that the output contains or covers
 	// Covered counts those of Entries without a record of their own, since a listed domain or network covers them.
 	Covered    int
-	Duplicates int // omitted, because earlier entries for the same target cover them
-	Expired    int // omitted, because they had expired
+	Duplicates int // number of entries omitted, because earlier entries for the same target cover them
+	Expired    int // number of entries omitted, because they had expired
 	// Expiring counts entries with a future expiry that the format can't express. They were written without it, or
 	// omitted because of SkipExpiring.
 	Expiring int
 	// Until is the first expiry among Expiring: write the list again by then. Zero: there is none.
 	Until   time.Time
-	Skipped map[blocklist.Scope]int // omitted, because the format can't express them; by scope
+	Skipped map[blocklist.Scope]int // numbers of entries omitted by scope, because the format can't express them
 }
 
 // UnsupportedError reports how many entries the format can't express. It wraps [blocklist.ErrMalformed].

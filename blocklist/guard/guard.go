@@ -40,7 +40,7 @@ func New(limits Limits) (*Guard, error) {
 // Limits returns the limits of the guard, with defaults instead of zero values.
 func (g *Guard) Limits() Limits { return g.limits }
 
-// String returns one line about the data of the checks: the numbers of protected and popular names, and the age of
+// String returns one line about the data of the checks: the numbers of protected and popular names, and the day of
 // the public suffix list.
 func (g *Guard) String() string {
 	protected := []string{"no built-in names"}

@@ -10,8 +10,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// parents counts the entries below each addition. It stores additions as keyed 64-bit hashes. It stores the names of
-// those additions only that exceed the limit.
+// parents counts the entries below each addition. It stores additions as keyed 64-bit hashes. It stores names only
+// for the additions that exceed the limit.
 type parents struct {
 	seed    maphash.Seed
 	domains hashCounts // added domain entries, with the number of other entries below each

@@ -15,7 +15,7 @@ import (
 // Limits on files of names.
 const (
 	MaxNames = 1_000_000 // maximum number of lines; blank lines and comments do not count
-	MaxBytes = 64 << 20  // maximum size of the file
+	MaxBytes = 64 << 20  // maximum size of the file, in bytes
 )
 
 // ReadProtected reads a file of protected entries, one a line, in the syntax of [blocklist.ParseEntry]: example.com
@@ -39,8 +39,8 @@ func ReadProtected(r io.Reader) ([]blocklist.Entry, error) {
 }
 
 // ReadPopular reads a file of popular names, most popular first. A line is a name, or rank,name as in public lists. A
-// name without a rank has the number of its line as rank. Comments begin with #. Names with a rank above top are
-// omitted; a top of zero means no limit. It fails like [ReadProtected].
+// name without a rank is ranked by its position among the names. Comments begin with #. Names with a rank above top
+// are omitted; a top of zero means no limit. It fails like [ReadProtected].
 func ReadPopular(r io.Reader, top int) ([]Popular, error) {
 	var out []Popular
 	err := readLines(r, func(line string) error {

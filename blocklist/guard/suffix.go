@@ -56,7 +56,7 @@ func isPrivateUse(name string) bool {
 	return false
 }
 
-// belowText returns the text of the name directly below a name whose label is *, with one allocation.
+// belowText returns the text of a name with the label * in front of it, with one allocation.
 func belowText(name blocklist.Name) string {
 	var buf [2 + 4*blocklist.MaxName]byte
 	return string(name.Append(append(buf[:0], "*."...)))

@@ -34,8 +34,8 @@ const Path = "/reqmod"
 const (
 	maxHead     = 32 << 10  // maximum bytes of an ICAP header
 	maxHTTPHead = 128 << 10 // maximum bytes of an HTTP header; a request with a longer one is refused
-	// maxPassedOver is the maximum length of a longer HTTP header, in bytes. It is skipped, so that the connection stays
-	// usable.
+	// maxPassedOver is the maximum length of an HTTP header, in bytes. A header that is longer than maxHTTPHead is
+	// skipped up to this length, so that the connection stays usable.
 	maxPassedOver = 16 << 20
 	headTime      = 10 * time.Second
 	bodyTime      = 10 * time.Minute

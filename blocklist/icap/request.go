@@ -204,8 +204,8 @@ func fields(text string) iter.Seq[string] {
 	}
 }
 
-// isMethod reports whether a text is a valid method: a token (RFC 9110, section 5.6.2). It is not if the request line
-// has other separators than spaces.
+// isMethod reports whether a text is a valid method: a token (RFC 9110, section 5.6.2). If a request line has
+// separators other than spaces, its method is not valid.
 func isMethod(method string) bool {
 	odd := func(c rune) bool {
 		return (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)

@@ -25,7 +25,7 @@ const MaxFile = 1 << 30
 type push struct {
 	list   string
 	roots  *rootChain
-	root   *trust.Root // the newest root
+	root   *trust.Root // the newest root in the bundle
 	urgent orders      // the urgent orders to publish with the release
 	spec   trust.TargetsSpec
 	here   map[string]trust.File // published files that the origin still has, by path
@@ -87,7 +87,7 @@ func (o *Origin) accept(ctx context.Context, roots *rootChain, bundle io.Reader,
 	return p.header()
 }
 
-// keepEvidence stores the proof in the origin's folder, if err is an equivocation.
+// keepEvidence checks whether err is an equivocation. If so, it stores the proof in the origin's folder.
 func (o *Origin) keepEvidence(err error) {
 	var twice *trust.EquivocationError
 	if !errors.As(err, &twice) {

@@ -49,9 +49,9 @@ const (
 
 // Handler serves the origin over HTTP: POST /lists/LIST accepts a push; GET and HEAD /lists/LIST/... serve files with
 // conditional requests and ranges; GET /events announces releases until Run ends; GET /healthz reports whether every
-// timestamp is in date. POST /receipts/LIST accepts a receipt of a registered subscriber. GET /receipts/LIST returns
-// the receipts to clients with the list's token. No other request needs a credential: the officers' signatures
-// authorise a push.
+// list can be read and has an unexpired timestamp. POST /receipts/LIST accepts a receipt of a registered subscriber.
+// GET /receipts/LIST returns the receipts to clients with the list's token. No other request needs a credential: the
+// officers' signatures authorise a push.
 //
 // The handler limits bodies and sets deadlines while it reads and writes. The server in front of it needs a
 // ReadHeaderTimeout (10 s) and an IdleTimeout (2 min), but neither ReadTimeout nor WriteTimeout.

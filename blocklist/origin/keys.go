@@ -86,7 +86,7 @@ func keyFiles(dir string) []string {
 	return files
 }
 
-// signer reads the online key that a root names from disk. It fails with [blocklist.ErrUntrusted] if this origin does
+// signer reads from disk the online key that a root names. It fails with [blocklist.ErrUntrusted] if this origin does
 // not have that key.
 func (o *Origin) signer(r *trust.Root) (ed25519.PrivateKey, error) {
 	var newest notekey.Key

@@ -64,8 +64,8 @@ func (o *Origin) resign(list string) error {
 	return o.signTimestamp(st, st.root, snapshot, st.snapshot.Version, now)
 }
 
-// publish signs a snapshot and a timestamp for a targets document in the folder. The new timestamp makes it the
-// published one.
+// publish signs a snapshot and a timestamp for a targets document in the folder. The timestamp makes the targets
+// document the published one.
 func (o *Origin) publish(st *state, root *trust.Root, targets *trust.TargetsSpec, urgent orders) error {
 	signer, err := o.signer(root)
 	if err != nil {

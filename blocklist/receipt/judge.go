@@ -10,7 +10,7 @@ import (
 // Release has the serial and the signed state of a release.
 type Release struct {
 	Serial  uint64
-	Digest  string // in the form of [Receipt.Digest]
+	Digest  string // digest, in the form of [Receipt.Digest]
 	Created time.Time
 }
 

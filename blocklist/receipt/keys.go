@@ -14,7 +14,7 @@ import (
 // MaxKeys is the maximum number of subscribers' keys for one list.
 const MaxKeys = 4096
 
-// type check.
+// Keys implements [note.Verifiers].
 var _ note.Verifiers = Keys(nil)
 
 // Keys maps the names of subscribers to their public keys.

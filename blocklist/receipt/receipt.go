@@ -25,7 +25,7 @@ const Format = "argine-receipt: 1"
 type Receipt struct {
 	List     string
 	Serial   uint64
-	Digest   string    // digest in the signed release: 64 hexadecimal digits; keyed for a confidential list
+	Digest   string    // digest in the signed release: 64 hexadecimal digits; masked for a confidential list
 	Received time.Time // when the subscriber had downloaded and verified the release
 	Enforced time.Time // when the last answer proved that the release is enforced
 	Asked    Asked
@@ -33,10 +33,10 @@ type Receipt struct {
 
 // Asked counts the questions to the subscriber's own resolver. All of them had the expected answer.
 type Asked struct {
-	Test    int // for the canary of the serial, see [blocklist.CanaryName]; at least one
-	Gone    int // for the canary of another serial, which is no longer listed; at least one
-	Added   int // for names that the release lists
-	Removed int // for names that the release no longer lists
+	Test    int // number of questions for the canary of the serial, see [blocklist.CanaryName]; at least one
+	Gone    int // number of questions for the canary of another serial, which is no longer listed; at least one
+	Added   int // number of questions for names that the release lists
+	Removed int // number of questions for names that the release no longer lists
 }
 
 // maxAsked is the maximum of each count in [Asked].

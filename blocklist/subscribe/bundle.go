@@ -42,8 +42,8 @@ func withBundle(path string, do func(*trust.Bundle) error) error {
 }
 
 // Apply updates the list from a bundle, like Refresh with the bundle as its only origin. It reports whether the list
-// changed. If the guards hold the release, the list stays as it is and the hold is in the Status. After an error,
-// everything is as before.
+// changed. If the guards hold the release, the list stays as it is and the hold is in the Status. After an error, the
+// list is unchanged.
 func (s *Subscription) Apply(ctx context.Context, path string) (changed bool, err error) {
 	s.lockNow()
 	defer s.refreshing.Unlock()

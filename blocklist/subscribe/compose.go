@@ -10,7 +10,8 @@ import (
 
 // update is a release in the form that the guards check and the store applies.
 type update struct {
-	header blocklist.Header // Base: the current serial, to which the changes apply; 0: the changes are the whole list
+	// its Base is the current serial, to which the changes apply; 0: the changes are the whole list
+	header blocklist.Header
 	// entries is the whole list, if the header has no base. Each iteration reads the files again.
 	entries iter.Seq2[blocklist.Entry, error]
 	deltas  []blocklist.Change // the net changes in the order of a delta, if the header has a base

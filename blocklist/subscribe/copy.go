@@ -11,8 +11,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// Copy writes the newest release of a list to w, as a bundle: all roots, the targets, and their files. It uses the
-// first origin that answers. It verifies the metadata from the root on, and the files by their signed lengths and
+// Copy writes the newest release of a list to w, as a bundle: all roots, the targets document, and its files. It uses
+// the first origin that answers. It verifies the metadata from the root on, and the files by their signed lengths and
 // hashes. It needs neither stored state nor an identity. If the origin is a folder, the release may be old: a folder,
 // like a bundle, proves that a release was signed, but not that it is the newest. Copy uses the fields List, Root,
 // Origins and Client of the Config. If Copy fails, w has a part of the bundle.

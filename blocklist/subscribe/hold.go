@@ -32,7 +32,7 @@ type Hold struct {
 	Created  time.Time     `json:"created"`
 	Override string        `json:"override,omitempty"` // the agency's reason for overriding its own guards; empty: no override
 	Since    time.Time     `json:"since"`
-	Rejected bool          `json:"rejected"` // Reject was called; Accept is still possible
+	Rejected bool          `json:"rejected"` // whether Reject was called; Accept is still possible
 	Report   *guard.Report `json:"report"`
 }
 
@@ -46,7 +46,7 @@ type heldRelease struct {
 	Metadata trust.Metadata `json:"chain"`   // metadata of the held release; older metadata is refused as a rollback
 	Path     []trust.File   `json:"way"`     // update path from the current release
 	Kept     []trust.File   `json:"kept"`    // files to keep once the release is in force
-	Checked  time.Time      `json:"checked"` // when the metadata was verified last
+	Checked  time.Time      `json:"checked"` // when the metadata was fetched and verified
 
 	examined bool // whether the guard of this subscription has checked the release
 }
@@ -81,8 +81,8 @@ func (s *Subscription) newestMetadata() trust.Metadata {
 	return s.held.Metadata
 }
 
-// newestSeen returns the newest metadata with the newest verified timestamp and snapshot, as the lower limit for
-// rollback checks.
+// newestSeen returns the lower limit for rollback checks: the newest metadata, but with the newest verified timestamp
+// and snapshot.
 func (s *Subscription) newestSeen() trust.Metadata {
 	metadata := s.newestMetadata()
 	if ahead := s.held.Ahead; ahead.Timestamp != nil {

@@ -32,8 +32,8 @@ func (r *Receipts) check() error {
 // [ErrNotEnforced] means that the resolver's settings do not enforce the list. A Prober must return when ctx ends.
 type Prober func(ctx context.Context, p Probe) (receipt.Asked, error)
 
-// Probe has the names to query. The prober omits names of Added and Removed that another list or an allow list decides,
-// since their answers show nothing about this list.
+// Probe has the names to query. The prober omits names of Added and Removed about which another list or an allow list
+// decides, since their answers show nothing about this list.
 type Probe struct {
 	List    string
 	Test    string            // canary of the current serial: must be blocked

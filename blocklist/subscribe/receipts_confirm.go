@@ -43,7 +43,7 @@ type receiptState struct {
 	Waiting  []string  `json:"waiting,omitempty"` // unsent receipts, the oldest first
 }
 
-// receiptSender sends the probes of a subscription, and signs and sends its receipts.
+// receiptSender lets the prober verify releases, and signs and sends the receipts of a subscription.
 type receiptSender struct {
 	receiptState
 

@@ -15,7 +15,8 @@ import (
 )
 
 // Refresh polls once: it tries the origins in order until one provides a verified newest release. It reports whether
-// the list changed. After an error, everything is as before.
+// the list changed. After an error, the list is unchanged. But verified roots and metadata are saved even then, so
+// that a rollback is detected.
 func (s *Subscription) Refresh(ctx context.Context) (changed bool, err error) {
 	err = s.poll(ctx, func(ctx context.Context) (err error) {
 		changed, err = s.refreshFromAny(ctx)

@@ -21,7 +21,7 @@ type Status struct {
 	Origin  string    // the origin that answered last
 	Checked time.Time // when an origin last proved that Serial is the newest release; zero: not since the start
 	Expires time.Time // until when the current metadata counts as fresh; zero: no metadata
-	Stale   bool      // Expires has passed, or there is no release; the list is still enforced
+	Stale   bool      // whether Expires has passed, or there is no release; the list is still enforced
 	Root    time.Time // expiry of the newest root; if the agency does not renew it by then, the list becomes stale
 	Err     error     // why the last poll failed; nil: it succeeded
 	Hold    *Hold     // the held release; nil: none
@@ -34,7 +34,7 @@ type Status struct {
 	Receipts *ReceiptStatus // nil: not configured, or Run has not begun
 }
 
-// Status returns the current status. It does not block, and is as new as the view of lookups.
+// Status returns the current status. It does not block. Its serial is the one that lookups see.
 func (s *Subscription) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()

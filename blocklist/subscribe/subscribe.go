@@ -68,7 +68,7 @@ type Config struct {
 	// MaxRelease is the maximum size of a compressed release, in bytes. Zero: 1 GiB.
 	MaxRelease int64
 	// Guard holds releases that would block too much, or suddenly too little, until a person decides; see [Hold].
-	// Subscriptions may share a guard. Nil: a guard with the default limits, without protected and popular names.
+	// Subscriptions may share a guard. Nil: a guard with the default limits, see [guard.Limits].
 	Guard *guard.Guard
 	// Receipts configures receipts to the origin; nil: no receipts.
 	Receipts *Receipts

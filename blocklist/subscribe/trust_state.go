@@ -25,7 +25,8 @@ type trustState struct {
 	Ahead trust.Metadata `json:"ahead,omitzero"`
 }
 
-// firstSeen has the first-seen time of each target of urgent orders. The orders are in addition to one serial.
+// firstSeen has the first-seen time of each target of urgent orders. The orders apply in addition to the release with
+// the field Serial.
 type firstSeen struct {
 	Serial  int64             `json:"serial"`
 	Targets []trust.FirstSeen `json:"of,omitempty"`

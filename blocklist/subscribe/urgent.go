@@ -14,8 +14,8 @@ import (
 )
 
 // urgentToEnforce returns the urgent entries to enforce with a trust state, and the state to save in the same step.
-// The returned state has new first-seen times. If the guards, with their current settings, hold the entries, it has
-// the urgent document as refused instead.
+// The returned state has new first-seen times. If the guards, with their current settings, hold the entries, it
+// instead marks the urgent document as refused.
 func (s *Subscription) urgentToEnforce(t trustState) ([]blocklist.Entry, trustState) {
 	entries, seen, err := t.limitUrgent(time.Now())
 	if err != nil {
