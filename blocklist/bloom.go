@@ -18,8 +18,8 @@ type bloomFilter struct {
 const (
 	blockBits    = 512
 	filterHashes = 7 // bits set per entry; 7 x 9 bits of one hash give their positions in the block
-	// filter size in bits per entry; about 1 in 1,000 hashes is then a false positive, which costs one lookup in the
-	// table
+	// bitsPerEntry is the filter size. With it, about 1 in 1,000 hashes is a false positive, which costs one table
+	// lookup.
 	bitsPerEntry = 16
 	filterBatch  = 64 // number of hashes that are added together
 )
