@@ -33,6 +33,7 @@ type peer struct {
 	key           string // of the zone: a file, or none
 	notify, tls   bool
 	ours          bool                                            // our command, built from the tree
+	early         bool                                            // it answers before it has loaded the zone
 	start         func(t *testing.T, p peerPlace) (args []string) // writes its settings, and returns its arguments
 }
 
@@ -74,8 +75,8 @@ func startBIND(t *testing.T, p peerPlace) []string {
 
 func secondaries() map[string]peer {
 	return map[string]peer{
-		"bind":          {program: "named", zone: "csam.rpz.example", key: "transfer.key", notify: true, start: startBIND},
-		"bind over tls": {program: "named", zone: "csam.rpz.example", key: "transfer.key", notify: true, tls: true, start: startBIND},
+		"bind":          {program: "named", zone: "csam.rpz.example", key: "transfer.key", notify: true, early: true, start: startBIND},
+		"bind over tls": {program: "named", zone: "csam.rpz.example", key: "transfer.key", notify: true, tls: true, early: true, start: startBIND},
 		"dnsfilter":     {program: "dnsfilter", ours: true, zone: "csam.rpz.example", key: "transfer.key", notify: true, start: startOurs},
 		"unbound": {program: "unbound", zone: "unbound.rpz.example", key: "none", notify: true, start: func(t *testing.T, p peerPlace) []string {
 			dnstest.WriteFile(t, p.dir, "unbound.conf", peers.Exchanged(t, "../../examples/rpz/unbound.conf", "primary: 192.0.2.1", "primary: 127.0.0.1@"+p.primary, "192.0.2.1", "127.0.0.1", "/var/lib/unbound", p.dir)+
@@ -214,6 +215,9 @@ type peerFollower struct {
 	peer peer
 	addr string // of the peer
 	file string // the zone file
+
+	process *peers.Process
+	begin   func() *peers.Process // starts the peer again
 }
 
 // follow starts a resolver that follows the agency's list, and its peer, which may take some time to load a zone.
@@ -248,9 +252,11 @@ func follow(t *testing.T, a *agency, p peer, loads time.Duration) peerFollower {
 	if p.ours {
 		program = peers.Build(t, program)
 	}
-	peers.Start(t, place.dir, program, p.start(t, place)...)
+	args := p.start(t, place)
+	begin := func() *peers.Process { return peers.Start(t, place.dir, program, args...) }
+	process := begin()
 	awaitVerdict(t, addr, "free.test.", "NOERROR 192.0.2.3", loads)
-	return peerFollower{r, p, addr, place.file}
+	return peerFollower{running: r, peer: p, addr: addr, file: place.file, process: process, begin: begin}
 }
 
 // sameVerdicts asks the resolver and its peer the same questions. A peer that takes a zone in by steps is given some

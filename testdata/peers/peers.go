@@ -166,9 +166,15 @@ func (p *Process) Stop() {
 	select {
 	case <-p.done:
 	case <-time.After(5 * time.Second):
-		_ = p.cmd.Process.Kill()
-		<-p.done
+		p.Kill()
 	}
+}
+
+// Kill ends the program at once, as a failure of power does.
+func (p *Process) Kill() {
+	p.stopped.Store(true)
+	_ = p.cmd.Process.Kill() // it may have ended
+	<-p.done
 }
 
 // Run runs a program to its end and returns what it has printed. It fails the test if the program fails, or needs more
