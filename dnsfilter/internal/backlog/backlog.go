@@ -1,5 +1,5 @@
-// Package backlog has a bounded buffer between goroutines that must not wait and one that writes to a file or a
-// connection.
+// Package backlog has a bounded buffer for records. Goroutines that must not wait add records, and another goroutine
+// writes them to a file or a connection.
 package backlog
 
 import (
@@ -7,21 +7,21 @@ import (
 	"sync/atomic"
 )
 
-// Backlog is a bounded sequence of records. The zero value has no room.
+// Backlog is a bounded buffer of records. The zero value drops all records: use New.
 type Backlog struct {
 	max     int
 	ready   chan struct{}
 	dropped atomic.Uint64
 
 	mu    sync.Mutex // guards the following fields
-	next  []byte     // records that were added
-	spare []byte     // buffer of the records that were taken last
+	next  []byte     // records that were added and not taken
+	spare []byte     // the result of the last Take, whose memory is used again
 }
 
-// New creates a backlog of size bytes, which are allocated as needed.
+// New creates a backlog for records of at most size bytes in total. It allocates memory as needed.
 func New(size int) *Backlog { return &Backlog{max: size, ready: make(chan struct{}, 1)} }
 
-// Add adds a copy of a record, or drops it if there is no room. It does not wait.
+// Add adds a copy of a record. If the backlog is full, it drops and counts the record instead of waiting.
 func (b *Backlog) Add(record []byte) {
 	b.mu.Lock()
 	if len(b.next)+len(record) > b.max {
@@ -37,11 +37,11 @@ func (b *Backlog) Add(record []byte) {
 	}
 }
 
-// Ready returns a channel that has a value after records were added.
+// Ready returns a channel that receives a value after records were added.
 func (b *Backlog) Ready() <-chan struct{} { return b.ready }
 
-// Take removes the records and returns them, joined. The next call overwrites the result. Only one goroutine may call
-// it.
+// Take removes all records from the backlog and returns them, one after another. The result is valid until the next
+// call. Only one goroutine may call Take.
 func (b *Backlog) Take() []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -50,8 +50,8 @@ func (b *Backlog) Take() []byte {
 	return taken
 }
 
-// Drop counts records that were taken and could not be written.
+// Drop counts records as dropped that were taken and could not be written.
 func (b *Backlog) Drop(records int) { b.dropped.Add(uint64(records)) }
 
-// Dropped returns how many records were dropped.
+// Dropped returns the number of records that were dropped.
 func (b *Backlog) Dropped() uint64 { return b.dropped.Load() }

@@ -1,5 +1,5 @@
 // Package batch reads and writes UDP datagrams in batches. One goroutine reads many sockets. On Linux, one system call
-// reads or writes many datagrams (recvmmsg, sendmmsg).
+// (recvmmsg, sendmmsg) reads or writes many datagrams.
 package batch
 
 // Size is the maximum number of datagrams in a batch.

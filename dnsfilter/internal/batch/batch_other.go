@@ -27,7 +27,7 @@ type Loop struct {
 // NewLoop creates a loop. It calls idle after each call of a handler.
 func NewLoop(idle func()) *Loop { return &Loop{idle: idle} }
 
-// Open adds a socket to the loop. The loop owns conn from now on.
+// Open adds a socket to the loop. From now on, the loop owns conn.
 func (l *Loop) Open(conn *net.UDPConn) (*Socket, error) {
 	return &Socket{loop: l, conn: conn, released: make(chan struct{})}, nil
 }
@@ -47,7 +47,7 @@ func (l *Loop) read(conn *net.UDPConn, handler func(*Datagrams, error)) {
 	}
 }
 
-// Datagrams is a batch of received datagrams: one datagram.
+// Datagrams is a batch of received datagrams. On this system, it has a single datagram.
 type Datagrams struct {
 	buffer []byte
 	size   int
@@ -76,14 +76,14 @@ type Socket struct {
 	released chan struct{}
 }
 
-// Read calls handler for each received datagram, and with an error if receiving fails. The datagram is valid until the
-// handler returns.
+// Read sets the function that is called for each received datagram, and with an error if receiving fails. The datagram
+// is valid until the handler returns.
 func (s *Socket) Read(handler func(*Datagrams, error)) { go s.loop.read(s.conn, handler) }
 
 // CloseRead ends reading. Writing is still possible.
 func (s *Socket) CloseRead() { _ = s.conn.SetReadDeadline(time.Now()) } // it fails on closed sockets only
 
-// Finish ends reading.
+// Finish ends reading. On this system, it loses datagrams that the socket has received and not read.
 func (s *Socket) Finish() { s.CloseRead() }
 
 // Close closes the socket.
@@ -100,13 +100,13 @@ func (s *Socket) Closed() <-chan struct{} { return s.released }
 // Writer writes datagrams.
 type Writer struct{ conn *net.UDPConn }
 
-// NewWriter creates a writer.
+// NewWriter creates a writer of the socket.
 func (s *Socket) NewWriter() *Writer { return &Writer{s.conn} }
 
 // Full reports whether Flush has to be called before the next Add.
 func (w *Writer) Full() bool { return false }
 
-// Add writes a datagram. The argument to is nil if the socket is connected.
+// Add writes a datagram to a peer. The peer is nil if the socket is connected.
 func (w *Writer) Add(packet []byte, to *Peer) {
 	if to == nil {
 		_, _ = w.conn.Write(packet) // lost, as the network loses datagrams
@@ -118,10 +118,10 @@ func (w *Writer) Add(packet []byte, to *Peer) {
 // Flush does nothing, since Add writes at once.
 func (w *Writer) Flush() {}
 
-// WantLocal does nothing on this system. On hosts with several addresses, bind to one address.
+// WantLocal does nothing on this system. So a server on a host with several addresses has to bind to one of them.
 func WantLocal(*net.UDPConn) error { return nil }
 
-// Share is not supported on this system.
+// Share returns an error, since sockets can't share an address on this system.
 func Share(syscall.RawConn) error { return errors.ErrUnsupported }
 
 // CanShare reports whether the system supports [Share].

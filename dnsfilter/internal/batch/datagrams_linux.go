@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// controlSize is the buffer size for one control message (IPV6_PKTINFO or IP_PKTINFO), in bytes.
+// controlSize is the buffer size for a control message with the local address (IPV6_PKTINFO or IP_PKTINFO), in bytes.
 const controlSize = 40
 
-// message is struct mmsghdr.
+// message is the struct mmsghdr of the system.
 type message struct {
 	header unix.Msghdr
 	length uint32
@@ -22,7 +22,7 @@ type message struct {
 
 // Peer is the remote address of a datagram, and the local address that received it.
 type Peer struct {
-	name       unix.RawSockaddrInet6 // or RawSockaddrInet4, which is shorter
+	name       unix.RawSockaddrInet6 // it may contain a RawSockaddrInet4, which is shorter
 	nameLen    uint32
 	controlLen uint32
 	control    [controlSize]byte
@@ -65,11 +65,11 @@ func newDatagrams() *Datagrams {
 	return d
 }
 
-// maxDrain is the maximum number of batches that are read from a finished socket. Any further datagrams arrived after
-// Finish.
+// maxDrain is the maximum number of batches that are read from a socket after Finish. Datagrams beyond these arrived
+// after Finish.
 const maxDrain = 256
 
-// drain passes all datagrams in a socket's receive buffer to the handler.
+// drain passes all datagrams in the receive buffer of a socket to the handler.
 func (d *Datagrams) drain(fd int, handler func(*Datagrams, error)) {
 	for range maxDrain {
 		if !d.dispatch(fd, handler) {
@@ -78,7 +78,8 @@ func (d *Datagrams) drain(fd int, handler func(*Datagrams, error)) {
 	}
 }
 
-// dispatch reads a batch and calls the handler. It returns false if there was no batch.
+// dispatch reads a batch from a socket and calls the handler with it, or with an error. It returns false if there were
+// no datagrams.
 func (d *Datagrams) dispatch(fd int, handler func(*Datagrams, error)) bool {
 	switch err := d.receive(fd); {
 	case err != nil:
@@ -91,7 +92,7 @@ func (d *Datagrams) dispatch(fd int, handler func(*Datagrams, error)) bool {
 	return true
 }
 
-// receive reads a batch of up to Size datagrams.
+// receive reads a batch of up to Size datagrams, without waiting.
 func (d *Datagrams) receive(fd int) error {
 	for i := range d.n {
 		d.messages[i].header.Namelen = uint32(unsafe.Sizeof(d.peers[i].name))
@@ -114,8 +115,8 @@ func (d *Datagrams) receive(fd int) error {
 	return nil
 }
 
-// setControl changes the control message of a datagram for its answer. The answer is sent from the local address of the
-// datagram, but on the interface of the route.
+// setControl changes the control message of the i-th datagram into one for its answer. It keeps the local address, from
+// which the answer is sent, but removes the interface, so that the route determines it.
 func (d *Datagrams) setControl(i int) {
 	p, h := &d.peers[i], &d.messages[i].header
 	p.nameLen, p.controlLen = h.Namelen, 0

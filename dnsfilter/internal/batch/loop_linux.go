@@ -16,27 +16,28 @@ import (
 // Loop reads the datagrams of its sockets in one goroutine. The goroutine starts with the first socket and ends with
 // the last.
 //
-// It waits with poll(2) instead of the runtime's poller, which package net uses. The runtime's poller also polls for
-// writing, so the system wakes it for each sent datagram. That is a tenth of the cost of a query.
+// The goroutine waits with poll(2) instead of the runtime's poller, which package net uses. The runtime's poller also
+// polls for writing, so the system wakes it for each sent datagram. That costs a tenth of the processor time of a
+// query.
 type Loop struct {
 	idle func()
 
 	mu      sync.Mutex
 	sockets []*Socket
-	changed bool // the sockets have changed since the last round
-	waiting bool // the goroutine is in poll(2)
+	changed bool // the set of sockets to read has changed since the last round
+	waiting bool // the goroutine waits in poll(2)
 	running bool
 	wake    int // eventfd that interrupts poll(2)
 }
 
-// yieldEvery is the interval at which the goroutine yields to the scheduler. The scheduler preempts goroutines that run
-// for ten milliseconds, and a monitoring thread is busy with that.
+// yieldEvery is how often the goroutine yields to the scheduler. Otherwise a monitoring thread of the runtime would be
+// busy with preempting it every ten milliseconds.
 const yieldEvery = 4 * time.Millisecond
 
-// NewLoop creates a loop. It calls idle after each round of handlers.
+// NewLoop creates a loop. It calls idle after each round, in which it calls the handlers of all sockets with datagrams.
 func NewLoop(idle func()) *Loop { return &Loop{idle: idle} }
 
-// Open adds a socket to the loop. The loop owns conn from now on, even if Open fails.
+// Open adds a socket to the loop. From now on, the loop owns conn, even if Open returns an error.
 func (l *Loop) Open(conn *net.UDPConn) (*Socket, error) {
 	fd, err := detach(conn)
 	if err != nil {
@@ -57,7 +58,7 @@ func (l *Loop) Open(conn *net.UDPConn) (*Socket, error) {
 	return s, nil
 }
 
-// detach removes a socket from package net, and returns its file descriptor.
+// detach takes a socket away from package net: it duplicates the file descriptor, which it returns, and closes conn.
 func detach(conn *net.UDPConn) (fd int, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -68,7 +69,7 @@ func detach(conn *net.UDPConn) (fd int, err error) {
 	return fd, errors.Join(err, errDup, conn.Close())
 }
 
-// change makes the goroutine check the sockets again. The loop must be locked.
+// change makes the goroutine update its set of sockets. The caller holds the lock of the loop.
 func (l *Loop) change() {
 	l.changed = true
 	if l.waiting {
@@ -100,7 +101,7 @@ func (l *Loop) run() {
 	}
 }
 
-// drain reads the remaining datagrams of finished sockets.
+// drain reads the remaining datagrams of the sockets whose Finish was called.
 func (l *Loop) drain(w *watched, in *Datagrams) {
 	for _, s := range w.finishing {
 		in.drain(s.fd, s.handler)
@@ -110,20 +111,20 @@ func (l *Loop) drain(w *watched, in *Datagrams) {
 	}
 }
 
-// watched is the set of sockets to poll, with the eventfd as the last one.
+// watched is the set of sockets to poll. In fds, the eventfd is the last one.
 type watched struct {
 	handlers  []func(*Datagrams, error)
 	fds       []unix.PollFd
 	finishing []finishing
 }
 
-// finishing is a socket to read for the last time.
+// finishing is a socket that is read for the last time, after Finish.
 type finishing struct {
 	fd      int
 	handler func(*Datagrams, error)
 }
 
-// timeout returns the poll timeout in milliseconds. There is none, unless finished sockets may have to be closed.
+// timeout returns the timeout for poll(2), in milliseconds: none, or 0 if finished sockets may have to be closed.
 func (w *watched) timeout() int {
 	if len(w.finishing) > 0 {
 		return 0
@@ -131,7 +132,7 @@ func (w *watched) timeout() int {
 	return -1
 }
 
-// prepare updates the set of sockets. It returns false if no sockets are left.
+// prepare updates the set of sockets to poll. It returns false if the loop has no sockets left.
 func (l *Loop) prepare(w *watched) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -162,7 +163,7 @@ func (l *Loop) prepare(w *watched) bool {
 	return false
 }
 
-// awake records that the goroutine is no longer in poll(2).
+// awake records that the goroutine has returned from poll(2), and resets the eventfd.
 func (l *Loop) awake(w *watched) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WantLocal enables the local address of received datagrams (IP_PKTINFO). On a host with several addresses, an answer
-// is then sent from the address that received the query.
+// WantLocal makes a socket report the local address of each received datagram (IP_PKTINFO). So on a host with several
+// addresses, an answer can be sent from the address that received the query.
 func WantLocal(conn *net.UDPConn) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -24,8 +24,8 @@ func WantLocal(conn *net.UDPConn) error {
 	return errors.Join(err, errWant)
 }
 
-// Share allows other sockets to bind to the address of this one (SO_REUSEPORT). The system distributes the datagrams
-// among them. Call it after the first socket is bound, so that the bind fails if another program has the address.
+// Share allows other sockets to bind to the address of this socket (SO_REUSEPORT). The system distributes the datagrams
+// among them. Call it after the first socket is bound, so that binding fails if another program uses the address.
 func Share(raw syscall.RawConn) error {
 	var errShare error
 	err := raw.Control(func(fd uintptr) {
@@ -37,8 +37,8 @@ func Share(raw syscall.RawConn) error {
 // CanShare reports whether the system supports [Share].
 const CanShare = true
 
-// ReadBuffer returns the receive buffer size granted by the system, in bytes, or 0 if it is unknown. The system's own
-// value is twice as large, for its overhead (socket(7)).
+// ReadBuffer returns the size of the receive buffer that the system has granted, in bytes, or 0 if it is unknown. That
+// is half of what the system reports, since it doubles the size for its overhead (socket(7)).
 func ReadBuffer(conn *net.UDPConn) (size int) {
 	raw, err := conn.SyscallConn()
 	if err != nil {

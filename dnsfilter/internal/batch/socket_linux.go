@@ -14,17 +14,17 @@ const sendTimeout = 100
 // Socket is a UDP socket of a [Loop].
 type Socket struct {
 	loop     *Loop
-	handler  func(*Datagrams, error) // nil: nothing is read; guarded by the loop's lock
-	last     func(*Datagrams, error) // handler to call once more after Finish; guarded by the loop's lock
+	handler  func(*Datagrams, error) // nil: the socket is not read; guarded by the lock of the loop
+	last     func(*Datagrams, error) // handler for the last datagrams after Finish; guarded by the lock of the loop
 	released chan struct{}
 
-	mu     sync.RWMutex // so that fd is not used after it is closed
-	fd     int          // -1 once it is closed
-	closed bool         // Close was called
+	mu     sync.RWMutex // guards the following fields; held for reading while fd is used
+	fd     int          // file descriptor; -1 after it was closed
+	closed bool         // Close was called; fd may still be open
 }
 
-// Read calls handler for each batch of received datagrams, and with an error if receiving fails. The datagrams are
-// valid until the handler returns.
+// Read sets the function that is called for each batch of received datagrams, and with an error if receiving fails. The
+// datagrams are valid until the handler returns.
 func (s *Socket) Read(handler func(*Datagrams, error)) {
 	s.loop.mu.Lock()
 	defer s.loop.mu.Unlock()
@@ -35,7 +35,7 @@ func (s *Socket) Read(handler func(*Datagrams, error)) {
 // CloseRead ends reading. Writing is still possible.
 func (s *Socket) CloseRead() { s.Read(nil) }
 
-// Finish ends reading after the datagrams that the socket has already received.
+// Finish ends reading, after the handler was called for the datagrams that the socket has already received.
 func (s *Socket) Finish() {
 	s.loop.mu.Lock()
 	defer s.loop.mu.Unlock()
@@ -43,7 +43,7 @@ func (s *Socket) Finish() {
 	s.loop.change()
 }
 
-// Close closes the socket asynchronously; see Closed.
+// Close closes the socket, in the goroutine of the loop and therefore later; see Closed.
 func (s *Socket) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -54,7 +54,8 @@ func (s *Socket) Close() {
 // Closed returns a channel that is closed when the socket is closed. A handler must not wait for it.
 func (s *Socket) Closed() <-chan struct{} { return s.released }
 
-// release closes the file descriptor if Close was called. Only the loop's goroutine may call it.
+// release closes the file descriptor if Close was called and Finish is complete. It reports whether it did. Only the
+// goroutine of the loop may call it.
 func (s *Socket) release() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,8 +68,8 @@ func (s *Socket) release() bool {
 	return true
 }
 
-// Writer collects datagrams and writes them in batches. Only one goroutine may use a writer; a socket may have several
-// writers.
+// Writer collects datagrams and writes them to a socket in batches. Only one goroutine may use a writer. A socket may
+// have several writers.
 type Writer struct {
 	socket   *Socket
 	messages [Size]message
@@ -76,7 +77,7 @@ type Writer struct {
 	n        int // number of collected datagrams
 }
 
-// NewWriter creates a writer.
+// NewWriter creates a writer of the socket.
 func (s *Socket) NewWriter() *Writer {
 	w := &Writer{socket: s}
 	for i := range w.messages {
@@ -90,8 +91,8 @@ func (s *Socket) NewWriter() *Writer {
 // Full reports whether Flush has to be called before the next Add.
 func (w *Writer) Full() bool { return w.n == Size }
 
-// Add collects a datagram, which must not be empty. The argument to is nil if the socket is connected. Both must not
-// change before Flush.
+// Add adds a datagram to a peer to the batch. The peer is nil if the socket is connected. The packet must not be empty.
+// Packet and peer must not change before Flush.
 func (w *Writer) Add(packet []byte, to *Peer) {
 	h := &w.messages[w.n].header
 	h.Name, h.Namelen, h.Control = nil, 0, nil
@@ -108,7 +109,7 @@ func (w *Writer) Add(packet []byte, to *Peer) {
 	w.n++
 }
 
-// Flush writes the batch. Datagrams that the system rejects are dropped.
+// Flush writes the batch. It drops datagrams that the system rejects.
 func (w *Writer) Flush() {
 	if w.n == 0 {
 		return
@@ -121,7 +122,8 @@ func (w *Writer) Flush() {
 	w.n = 0
 }
 
-// send writes datagrams. It returns how many were sent or, if the system rejects them, skipped.
+// send writes the first messages of a batch. It returns the number of messages that were written, or are to be skipped
+// since the system rejects them.
 func (w *Writer) send(messages []message) int {
 	fd := uintptr(w.socket.fd)
 	n, _, errno := syscall.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&messages[0])), uintptr(len(messages)),

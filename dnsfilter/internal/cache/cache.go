@@ -1,5 +1,6 @@
 // Package cache stores answers as packed messages outside the Go heap, with S3-FIFO eviction (Yang et al., 2023).
-// Lookups take no lock. They write only an entry's use counter, which stops at 3, so processors do not contend.
+// Lookups take no lock. They write only the use counter of an entry, up to its maximum of 3, so processors do not
+// contend.
 package cache
 
 import (
@@ -14,17 +15,17 @@ import (
 
 const (
 	maxShards     = 64
-	shardSegments = 32      // segments of a shard, at least
-	segmentWords  = 4 << 10 // at most: 32 KiB
-	setSlots      = 8       // slots that an entry may have in the index: one cache line
+	shardSegments = 32      // minimum number of segments of a shard
+	segmentWords  = 4 << 10 // maximum size of a segment in words: 32 KiB
+	setSlots      = 8       // number of slots in the index that an entry may be in: one cache line
 	wordsPerSlot  = 6
 )
 
 // Cache stores answers by key. A key is a question (name in lower case, type, class) and one more byte for other
-// properties of the query. The size limits all memory: answers, index, and hashes of evicted answers.
+// properties of the query. The size of the cache limits all its memory: answers, index, and hashes of evicted answers.
 //
-// A message is stored from its question on, with the flags and counts of its header. The lower byte of its ID is stored
-// as well; it has the extended error of the answer.
+// The cache stores a message from its question on, and of its header the flags, the counts and the lower byte of the
+// ID, which has the extended error of the answer.
 type Cache struct {
 	seed   maphash.Seed
 	epoch  time.Time
@@ -33,14 +34,15 @@ type Cache struct {
 	maxStale atomic.Uint32 // how long expired answers are kept for serve-stale, in seconds
 }
 
-// DefaultStale is how long expired answers are kept unless SetStale says otherwise, in seconds (RFC 8767, section 5).
+// DefaultStale is how long expired answers are kept for serve-stale, in seconds, unless SetStale is called (RFC 8767,
+// section 5).
 const DefaultStale = 24 * 3600
 
-// SetStale sets how long expired answers are kept, in seconds; 0: not at all.
+// SetStale sets how long expired answers are kept for serve-stale, in seconds. With 0, they are not kept.
 func (c *Cache) SetStale(seconds uint32) { c.maxStale.Store(seconds) }
 
-// New creates a cache of at most size bytes. A cache that is too small for an answer stores none. The system allocates
-// the memory as the cache fills.
+// New creates a cache that uses at most size bytes. If the size does not suffice for an answer, the cache stores none.
+// The system provides the memory as the cache fills.
 func New(size int64) *Cache {
 	c := &Cache{seed: maphash.MakeSeed(), epoch: time.Now()}
 	c.SetStale(DefaultStale)
@@ -71,16 +73,16 @@ func New(size int64) *Cache {
 	return c
 }
 
-// Now returns the current time for the other methods, in seconds.
+// Now returns the current time in seconds, for the argument now of the other methods.
 func (c *Cache) Now() uint32 { return uint32(time.Since(c.epoch)/time.Second) + 1 }
 
 func (c *Cache) hash(key []byte) uint64 { return maphash.Bytes(c.seed, key) }
 
 func (c *Cache) shard(hash uint64) *shard { return &c.shards[hash>>32%uint64(len(c.shards))] }
 
-// Get returns the answer for a key, in the memory of dst if that is large enough. TTLs are reduced by the age of the
-// answer. The question is replaced by the given one, which may differ in letter case only. ID and flags are those given
-// to Put.
+// Get returns the answer for a key and its state. It writes the answer to the memory of dst if that is large enough. It
+// reduces the TTLs by the age of the answer. It replaces the question by the given one, which may differ in letter case
+// only. Flags and the lower byte of the ID are those of the message given to Put.
 func (c *Cache) Get(dst, key, question []byte, now uint32) ([]byte, State) {
 	if len(c.shards) == 0 {
 		return nil, NotFound
@@ -101,9 +103,9 @@ func (c *Cache) Get(dst, key, question []byte, now uint32) ([]byte, State) {
 	return m, state
 }
 
-// Put stores the answer for a key for a number of seconds; 0 stores nothing. The message has the question of the key. A
-// failure does not replace an expired answer. Instead, it delays the next lookup for the same number of seconds (see
-// [Cache.HoldDown]).
+// Put stores the answer for a key for a number of seconds; 0 stores nothing. The question of the message must be that
+// of the key. A failure does not replace another answer, fresh or expired. Instead, it delays the next refresh of that
+// answer by the same number of seconds (see [Cache.HoldDown]).
 func (c *Cache) Put(key, message []byte, seconds, now uint32) {
 	if seconds == 0 || len(c.shards) == 0 || len(message) < dnswire.HeaderSize+len(key)-1 {
 		return
@@ -119,8 +121,8 @@ func (c *Cache) Put(key, message []byte, seconds, now uint32) {
 	s.put(hash, key, message, entry{stored: now, expires: now + seconds})
 }
 
-// HoldDown records a failed attempt to refresh the answer for a key. The next attempt has to wait for the given seconds
-// (RFC 8767, section 5).
+// HoldDown records that refreshing the answer for a key has failed. The next attempt has to wait for the given number
+// of seconds (RFC 8767, section 5).
 func (c *Cache) HoldDown(key []byte, seconds, now uint32) {
 	if len(c.shards) > 0 {
 		hash := c.hash(key)
@@ -128,8 +130,8 @@ func (c *Cache) HoldDown(key []byte, seconds, now uint32) {
 	}
 }
 
-// Flush removes the answers about a name, in lower-case wire form, and all names below it. It returns the number of
-// removed answers.
+// Flush removes the answers for a name and for all names below it, and returns their number. The name is in lower-case
+// wire form.
 func (c *Cache) Flush(name []byte) (n int) {
 	for i := range c.shards {
 		n += c.shards[i].flush(name)

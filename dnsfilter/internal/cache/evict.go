@@ -6,19 +6,19 @@ package cache
 // with a ghost enters the main queue at once when it is stored again. So a scan of names that are queried once evicts
 // no popular answers.
 
-// queue is a queue of segments, oldest first. The last one is being filled.
+// queue is a queue of segments, the oldest first. New entries go into the last segment.
 type queue []int
 
 const (
-	smallQueue = iota // for new answers
-	mainQueue         // for answers that were used
+	smallQueue = iota // queue for new answers
+	mainQueue         // queue for answers that were used
 )
 
-// maxReinserting is how many evictions of segments for one new answer may keep used entries. Further evictions remove
-// used entries, too.
+// maxReinserting is the number of evictions for one new answer that keep used entries. Further evictions remove used
+// entries, too.
 const maxReinserting = 8
 
-// allocate reserves words at the end of a queue. It returns their position.
+// allocate reserves a number of words in the last segment of queue to. It returns their position.
 func (s *shard) allocate(to, words int, now uint32) int {
 	q := &s.queues[to]
 	if n := len(*q); n == 0 || s.used[(*q)[n-1]]+words > s.per {
@@ -31,7 +31,7 @@ func (s *shard) allocate(to, words int, now uint32) int {
 	return at
 }
 
-// freeSegment returns an empty segment. It evicts one if needed.
+// freeSegment returns an empty segment. If there is none, it evicts one.
 func (s *shard) freeSegment(now uint32) int {
 	for i := 0; ; i++ {
 		if n := len(s.free); n > 0 {
@@ -44,8 +44,8 @@ func (s *shard) freeSegment(now uint32) int {
 	}
 }
 
-// evict frees the oldest segment of one queue. If reinsert is true, used entries move to the main queue, with their use
-// counter reduced by one.
+// evict removes the oldest segment of a queue, and frees it. If reinsert is true, it moves the used entries of the
+// segment to the main queue, with their use counter reduced by one.
 func (s *shard) evict(now uint32, reinsert bool) {
 	from := mainQueue
 	if len(s.queues[smallQueue]) > max(1, len(s.used)/10) || len(s.queues[mainQueue]) == 0 {
@@ -78,8 +78,8 @@ func (s *shard) evict(now uint32, reinsert bool) {
 	s.reinsert(now)
 }
 
-// reinsert writes the used entries of the evicted segment to the main queue. They fit into the freed segment, since
-// they come from one segment.
+// reinsert writes the survivors, the used entries of the evicted segment, to the main queue. They fit into the freed
+// segment, since they come from a single one.
 func (s *shard) reinsert(now uint32) {
 	for rest := s.survivors; len(rest) > 0; {
 		used, hash, words := uint8(rest[0]), rest[1], entryHeader+int(rest[3]&0xffff+7)/8
@@ -95,8 +95,8 @@ func (s *shard) reinsert(now uint32) {
 
 func ghost(hash uint64) uint32 { return uint32(hash>>32) | 1 }
 
-// wasGhost reports whether a hash was a ghost: its answer was recently evicted from the small queue. If so, the hash is
-// no longer a ghost.
+// wasGhost reports whether a hash is a ghost: its answer was recently evicted from the small queue. After the call, the
+// hash is no ghost any more.
 func (s *shard) wasGhost(hash uint64) bool {
 	g := &s.ghosts[hash%uint64(len(s.ghosts))]
 	if *g != ghost(hash) {

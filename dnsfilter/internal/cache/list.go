@@ -7,20 +7,20 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// Answer is a cached answer, as List returns it.
+// Answer is a cached answer.
 type Answer struct {
-	Key     []byte // the key given to Put
-	Message []byte // the message given to Put, with its TTLs at that time
-	Expires int64  // seconds until the answer expires; negative: it expired that long ago
+	Key     []byte // key given to Put
+	Message []byte // message given to Put, with the TTLs that it had then
+	Expires int64  // seconds until the answer expires; negative: seconds since it expired
 	State   State
 }
 
-// Stats are the size and the use of a cache.
+// Stats has the size and the use of a cache.
 type Stats struct {
-	Limit   int64  // memory that the cache may take for answers, in bytes
-	Used    int64  // part of Limit that is in use, in bytes
-	Answers int    // cached, expired ones included
-	Evicted uint64 // answers that had to make room for others
+	Limit   int64  // maximum memory for answers, in bytes
+	Used    int64  // memory in use for answers, in bytes
+	Answers int    // number of cached answers, including expired ones
+	Evicted uint64 // number of answers removed for new ones
 }
 
 // Stats returns the size and the use of the cache.
@@ -44,8 +44,8 @@ func (s *shard) addTo(all *Stats) {
 	all.Evicted += s.evicted
 }
 
-// List returns the answers about a name, in lower-case wire form, of all types. It searches the whole cache, and does
-// not count as a use of the answers.
+// List returns the answers of all types for a name, which is in lower-case wire form. It searches the whole cache. It
+// does not change the use counters.
 func (c *Cache) List(name []byte, now uint32) (all []Answer) {
 	for i := range c.shards {
 		all = c.shards[i].appendList(all, name, now, c.maxStale.Load())
@@ -70,7 +70,7 @@ func (s *shard) appendList(all []Answer, name []byte, now, maxStale uint32) []An
 	return all
 }
 
-// written yields the positions of all entries in memory, also of those that are no longer in the index.
+// written yields the positions of all entries in the segments, including those that are no longer in the index.
 func (s *shard) written() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for _, q := range s.queues {

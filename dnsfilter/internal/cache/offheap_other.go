@@ -4,7 +4,7 @@ package cache
 
 import "sync/atomic"
 
-// allocate returns words on the heap. There is no release function on this system.
+// allocate returns zeroed words on the Go heap. On this system, release does nothing.
 func allocate(words int) (memory []atomic.Uint64, release func()) {
 	return make([]atomic.Uint64, words), func() {}
 }

@@ -8,9 +8,9 @@ import (
 	"unsafe"
 )
 
-// allocate returns zeroed words outside the Go heap, and a function that releases them. On the heap, the cache would
-// make the garbage collector let the rest of the heap grow in proportion. The system assigns memory page by page, on
-// the first write.
+// allocate returns zeroed words outside the Go heap, and a function that releases them. If the cache were on the heap,
+// the garbage collector would let the rest of the heap grow in proportion to it. The system provides memory page by
+// page, on the first write.
 func allocate(words int) (memory []atomic.Uint64, release func()) {
 	b, err := syscall.Mmap(-1, 0, max(words, 1)*8, syscall.PROT_READ|syscall.PROT_WRITE,
 		syscall.MAP_ANON|syscall.MAP_PRIVATE)

@@ -8,46 +8,47 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// shard is a part of the cache with its own write lock (see evict.go for its queues).
+// shard is a part of the cache with its own write lock. See evict.go for its queues.
 //
 // An entry consists of four header words and the message from its question on. Word 0 is the hash. Word 1 has the times
-// of storing and expiry. Word 2 has the lengths, the last byte of the key, the lower byte of the ID, and the time of
-// the next refresh after a failed one. Word 3 has the flags and counts of the message header.
+// of storing and expiry. Word 2 has the lengths, the last byte of the key, the lower byte of the ID, and the time
+// before which a failed refresh may not be repeated. Word 3 has the flags and counts of the message header.
 //
-// A seqlock protects readers. Writers make version odd while they work. A reader uses its result only if version was
+// A seqlock protects readers. The version is odd while a writer works. A reader uses its result only if the version was
 // even and has not changed.
 type shard struct {
 	version atomic.Uint64
 	words   []atomic.Uint64
 	slots   []atomic.Uint64
-	per     int // words in a segment
+	per     int // number of words in a segment
 
-	mu        sync.Mutex // guards the following fields; held by writers
-	used      []int      // words used of each segment
-	free      []int      // empty segments
+	mu        sync.Mutex // held by writers; guards the following fields
+	used      []int      // number of used words, by segment
+	free      []int      // numbers of the empty segments
 	queues    [2]queue
 	ghosts    []uint32
-	survivors []uint64 // entries that evict keeps
-	linked    int      // entries in the index
-	evicted   uint64   // entries that had to make room
+	survivors []uint64 // used entries of the segment that evict removes
+	linked    int      // number of entries in the index
+	evicted   uint64   // number of entries removed for new ones
 }
 
 const (
-	entryHeader = 4                // words
+	entryHeader = 4                // size of the header of an entry, in words
 	minEntry    = entryHeader + 16 // minimum size of a segment, in words
 )
 
-// entry is the header of an entry.
+// entry is the decoded header of an entry.
 type entry struct {
 	at      int
-	words   int // 0: there is none
+	words   int // size with the header; 0: no entry was found
 	stored  uint32
 	expires uint32
 	used    uint8
-	retry   uint16 // time of the next refresh after a failed one, lower 16 bits; 0: none has failed
+	retry   uint16 // time before which a failed refresh may not be repeated, lower 16 bits; 0: none has failed
 }
 
-// get copies an entry out. While writers are active it retries, and then takes the lock.
+// get copies the message of the entry with a key to dst. It tries three times without a lock, in case writers are
+// active, and then takes the lock.
 func (s *shard) get(dst []byte, hash uint64, key []byte) ([]byte, entry) {
 	for range 3 {
 		before := s.version.Load()
@@ -61,8 +62,8 @@ func (s *shard) get(dst []byte, hash uint64, key []byte) ([]byte, entry) {
 	return s.find(dst, hash, key)
 }
 
-// find searches all slots in which the entry may be. Writers may change the memory during the search, so find checks
-// every length.
+// find searches the slots of a hash for the entry with a key, copies its message to dst, and counts the use. Writers
+// may change the memory meanwhile, so find checks every length.
 func (s *shard) find(dst []byte, hash uint64, key []byte) ([]byte, entry) {
 	set := s.set(hash)
 	for i := range set {
@@ -79,7 +80,7 @@ func (s *shard) find(dst []byte, hash uint64, key []byte) ([]byte, entry) {
 	return nil, entry{}
 }
 
-// read copies the entry at a position if it has the given key.
+// read copies the message of the entry at a position to dst, if the entry has the given key.
 func (s *shard) read(dst []byte, at int, key []byte) ([]byte, entry) {
 	times, sizes := s.words[at+1].Load(), s.words[at+2].Load()
 	asked, size, bits := int(sizes>>16&0xffff), int(sizes&0xffff), byte(sizes>>32)
@@ -107,10 +108,10 @@ func (s *shard) read(dst []byte, at int, key []byte) ([]byte, entry) {
 	}
 }
 
-// optRoom is the space for an OPT record with extended errors and a cookie, in bytes.
+// optRoom is the capacity, in bytes, that read adds for an OPT record with extended errors and a cookie.
 const optRoom = 64
 
-// put writes an entry. It replaces the entry with the same key.
+// put writes an entry. It replaces the entry with the same hash.
 func (s *shard) put(hash uint64, key, message []byte, e entry) {
 	asked, content := len(key)-1, message[dnswire.HeaderSize:]
 	if e.words = entryHeader + (len(content)+7)/8; e.words > s.per || len(content) > 0xffff {
@@ -138,7 +139,7 @@ func (s *shard) put(hash uint64, key, message []byte, e entry) {
 	s.link(hash, e.used, e.at)
 }
 
-// holdDown records in an entry when its next refresh is allowed.
+// holdDown records in the entry with a key that its next refresh has to wait until the time retry.
 func (s *shard) holdDown(hash uint64, key []byte, retry uint16) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,8 +153,8 @@ func (s *shard) holdDown(hash uint64, key []byte, retry uint16) {
 	}
 }
 
-// flush removes the entries about a name and all names below it from the index. Their memory is reused after their
-// segment is evicted.
+// flush removes the entries for a name and all names below it from the index, and returns their number. Their memory is
+// used again after their segment was evicted.
 func (s *shard) flush(name []byte) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,7 +169,7 @@ func (s *shard) flush(name []byte) (n int) {
 	return n
 }
 
-// isWithin reports whether the name at the beginning of words, of size bytes, is a zone or below it.
+// isWithin reports whether a name is a zone or below it. The name has size bytes and is at the beginning of words.
 func isWithin(words []atomic.Uint64, size int, zone []byte) bool {
 	var buf [dnswire.MaxName + 8]byte
 	for i := range (min(size, dnswire.MaxName) + 7) / 8 {
@@ -177,7 +178,7 @@ func isWithin(words []atomic.Uint64, size int, zone []byte) bool {
 	return dnswire.IsWithin(buf[:max(size, 1)], zone)
 }
 
-// hasPrefix reports whether words begin with b.
+// hasPrefix reports whether the words begin with the bytes b.
 func hasPrefix(words []atomic.Uint64, b []byte) bool {
 	for i := range len(b) / 8 {
 		if words[i].Load() != binary.LittleEndian.Uint64(b[8*i:]) {
@@ -199,7 +200,7 @@ func storeBytes(words []atomic.Uint64, b []byte) {
 	}
 }
 
-// tailWord returns a word with fewer than eight bytes of content.
+// tailWord returns a word that begins with the bytes b, which are fewer than eight.
 func tailWord(b []byte) (v uint64) {
 	for i, c := range b {
 		v |= uint64(c) << (8 * i)

@@ -8,19 +8,19 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// Limits for the storage time of answers, in seconds, whatever the TTLs of their records (RFC 2308, sections 5 and 7.1;
+// Limits for how long answers are stored, in seconds, whatever the TTLs of their records (RFC 2308, sections 5 and 7.1;
 // RFC 8767, section 4; RFC 9520, section 3.2).
 const (
 	maxTTL      = 24 * 3600
 	negativeTTL = 3600
-	holdDown    = 30 // time after a failed refresh during which the next refresh is likely to fail
-	FailureTTL  = 5  // for a failure reply of the upstream
-	NoAnswerTTL = 1  // if there was no reply
+	holdDown    = 30 // time after a failed refresh in which another one will probably fail, too
+	FailureTTL  = 5  // storage time of a failure reply of the upstream
+	NoAnswerTTL = 1  // storage time of the failure if the upstream sent no reply
 )
 
-// TTL returns the storage time of an answer in seconds; 0 means that it is not stored. It also limits the TTLs in the
-// message: to a day, or to an hour in a negative answer. The TTL of the SOA record in a negative answer is limited to
-// its MINIMUM field, so that it counts down to the end of the denial.
+// TTL returns how long to store an answer, in seconds; 0 means not at all. It also reduces the TTLs in the message: to
+// at most a day, or to at most an hour in a negative answer. In a negative answer, it reduces the TTL of the SOA record
+// to the MINIMUM field, so that it counts down to the end of the denial.
 func TTL(m []byte) uint32 {
 	shortest, most, negative := uint32(maxTTL), uint32(maxTTL), false
 	for r := range dnswire.Records(m) {
@@ -50,17 +50,17 @@ func TTL(m []byte) uint32 {
 // State is the state of a cached answer.
 type State uint8
 
-// The states.
+// The states of an answer. Get returns NotFound with no answer.
 const (
 	NotFound State = iota
 	Fresh
-	Prefetch // fresh, but popular and about to expire: usable, refresh now
-	Stale    // expired: usable if the upstream fails (RFC 8767)
-	Failing  // expired, and the last refresh failed recently: usable, refresh now
-	HeldDown // expired, and the last refresh just failed: usable, no refresh yet (RFC 8767, section 5)
+	Prefetch // not expired, but popular and about to expire: use it, and refresh it now
+	Stale    // expired: use it if the upstream fails (serve-stale, RFC 8767)
+	Failing  // expired, and the last refresh failed recently: use it, and refresh it now
+	HeldDown // expired, and the last refresh has just failed: use it, and do not refresh it yet (RFC 8767, section 5)
 )
 
-// state returns the state of an entry. Expired entries are kept for maxStale seconds.
+// state returns the state of an entry. An entry that expired more than maxStale seconds ago is not found.
 func (e *entry) state(now, maxStale uint32) State {
 	switch {
 	case e.words == 0 || now >= e.expires+maxStale:
@@ -84,8 +84,8 @@ func (e *entry) expired(now uint32) State {
 	return Stale
 }
 
-// isHeldDown reports whether the last refresh failed so recently that the next one has to wait. The time of the next
-// refresh is stored with 16 bits only, which is enough, since it is never far away.
+// isHeldDown reports whether the last refresh failed so recently that the next one has to wait. Only the lower 16 bits
+// of the end of the wait are stored. They suffice, since that time is always near.
 func (e *entry) isHeldDown(now uint32) bool {
 	return e.retry != 0 && e.retry-uint16(now)-1 < FailureTTL
 }

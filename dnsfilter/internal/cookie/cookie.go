@@ -11,24 +11,24 @@ import (
 // Sizes of cookies, in bytes.
 const (
 	ClientSize = 8
-	Size       = 24 // of a client cookie with our server cookie: version, reserved, time, hash
-	maxSize    = 40 // of a client cookie with any server cookie
+	Size       = 24 // client cookie and our server cookie (version, reserved, time, hash)
+	maxSize    = 40 // client cookie and the longest server cookie
 )
 
-// Age limits of server cookies, in seconds: until when a cookie is valid, and when the client gets a new one (RFC 9018,
-// section 4.3).
+// lifetime is the maximum age of a valid server cookie, and renewal the age from which the client gets a new one, in
+// seconds (RFC 9018, section 4.3).
 const (
 	lifetime = 3600
 	renewal  = 1800
-	maxAhead = 300 // limit for a timestamp in the future, from a server whose clock is ahead
+	maxAhead = 300 // maximum distance of a timestamp in the future, from a server whose clock is ahead
 )
 
 const version = 1
 
-// Secret is the key of server cookies.
+// Secret is the key with which server cookies are created and verified.
 type Secret [16]byte
 
-// Cookie is a client cookie and the server cookie after it.
+// Cookie is a client cookie followed by a server cookie.
 type Cookie [Size]byte
 
 // NewSecret creates a random secret.
@@ -37,12 +37,13 @@ func NewSecret() (s Secret) {
 	return s
 }
 
-// IsSize reports whether n bytes is a valid cookie size in a query (RFC 7873, section 5.2.2).
+// IsSize reports whether a cookie in a query may have n bytes (RFC 7873, section 5.2.2).
 func IsSize(n int) bool { return n == ClientSize || n >= 2*ClientSize && n <= maxSize }
 
-// Verify reports whether a server cookie was created with one of the secrets for the client's address. A valid cookie
-// proves that the client receives packets at that address. It also reports whether the cookie has to be replaced: if it
-// is old, or was not created with the first secret. Now is in seconds since 1970.
+// Verify reports whether the server cookie in sent is valid: it was created for the address of the client, with one of
+// the secrets. A valid cookie proves that the client receives packets at that address. Verify also reports whether the
+// cookie has to be replaced, since it is invalid or old, or was not created with the first secret. The time now is in
+// Unix seconds.
 func Verify(secrets []Secret, sent []byte, client netip.Addr, now uint32) (valid, replace bool) {
 	if len(sent) != Size || sent[ClientSize] != version {
 		return false, true
@@ -59,8 +60,8 @@ func Verify(secrets []Secret, sent []byte, client netip.Addr, now uint32) (valid
 	return false, true
 }
 
-// Make creates the cookie for a client. Its first part is the client cookie, from the beginning of sent. Now is in
-// seconds since 1970.
+// Make creates the cookie for a client: the client cookie at the beginning of sent, and a server cookie. The time now
+// is in Unix seconds.
 func (s *Secret) Make(sent []byte, client netip.Addr, now uint32) (c Cookie) {
 	copy(c[:ClientSize], sent)
 	c[ClientSize] = version
@@ -70,7 +71,8 @@ func (s *Secret) Make(sent []byte, client netip.Addr, now uint32) (c Cookie) {
 	return c
 }
 
-// hash returns the hash part of a cookie, computed from the parts before it and the client's address.
+// hash returns the hash in a server cookie. It covers the bytes of the cookie before it (head), and the client's
+// address.
 func (s *Secret) hash(head []byte, client netip.Addr) (sum [8]byte) {
 	var buf [2*ClientSize + 16]byte
 	m := append(buf[:0], head...)

@@ -5,7 +5,7 @@ import (
 	"math/bits"
 )
 
-// sum64 returns the SipHash-2-4 of a message (Aumasson and Bernstein, 2012), as RFC 9018 requires.
+// sum64 returns the SipHash-2-4 of a message (Aumasson and Bernstein, 2012), which RFC 9018 requires.
 func sum64(key *[16]byte, m []byte) uint64 {
 	k0, k1 := binary.LittleEndian.Uint64(key[:8]), binary.LittleEndian.Uint64(key[8:])
 	s := sipState{k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573}

@@ -1,5 +1,5 @@
-// Package dnstest has what tests of the resolver share: an upstream with a zone, stores of lists, servers on loopback,
-// and messages to them.
+// Package dnstest has helpers for tests of the resolver: an upstream with a zone, stores of lists, servers on loopback,
+// and queries to them.
 package dnstest
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/argine-dns/argine/testdata/freeport"
 )
 
-// ZoneText is the zone of the tests' upstream.
+// ZoneText is the zone of the upstream in tests, in master file format.
 const ZoneText = `
 $TTL 300
 example.org.      SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 60
@@ -29,7 +29,7 @@ www.example.org.  A   192.0.2.2
 test.             SOA ns.test. hostmaster.test. 1 3600 600 86400 60
 `
 
-// NewZone returns an upstream that answers from a zone.
+// NewZone returns an upstream that answers from a zone in master file format.
 func NewZone(t testing.TB, text string) *upstream.Zone {
 	t.Helper()
 	z, err := upstream.NewZone(text)
@@ -37,7 +37,7 @@ func NewZone(t testing.TB, text string) *upstream.Zone {
 	return z
 }
 
-// NewStore makes a store of lists, each given as lines of entries.
+// NewStore creates a store of lists. The map has the text of each list, one entry per line, by list name.
 func NewStore(t testing.TB, lists map[string]string) *blocklist.Store {
 	t.Helper()
 	store := blocktest.NewStore(t)
@@ -47,7 +47,7 @@ func NewStore(t testing.TB, lists map[string]string) *blocklist.Store {
 	return store
 }
 
-// NewServer makes a server. Its upstream is that of [ZoneText] if the settings have none.
+// NewServer creates a server. If the configuration has no upstream, the upstream answers from [ZoneText].
 func NewServer(t testing.TB, c dnsfilter.Config) *dnsfilter.Server {
 	t.Helper()
 	if c.Upstream == nil {
@@ -58,8 +58,8 @@ func NewServer(t testing.TB, c dnsfilter.Config) *dnsfilter.Server {
 	return s
 }
 
-// Serve runs a server on loopback, over UDP and TCP at one port, until the test ends or stop is called. Stop returns
-// the error of [dnsfilter.Server.Serve].
+// Serve runs a server on loopback, over UDP and TCP at the same port. It runs until the test ends or stop is called.
+// The function stop returns the error of [dnsfilter.Server.Serve].
 func Serve(t testing.TB, s *dnsfilter.Server) (addr string, stop func() error) {
 	t.Helper()
 	l, addr := Listen(t)
@@ -80,7 +80,7 @@ func Serve(t testing.TB, s *dnsfilter.Server) (addr string, stop func() error) {
 	return addr, stop
 }
 
-// Listen opens UDP and TCP sockets at one free port of loopback.
+// Listen opens a UDP and a TCP socket on loopback, at the same free port.
 func Listen(t testing.TB) (l *dnsfilter.Listeners, addr string) {
 	t.Helper()
 	addr = freeport.Addr(t)
@@ -94,7 +94,7 @@ func Question(name string, qtype uint16) *dns.Msg {
 	return new(dns.Msg).SetQuestion(name, qtype)
 }
 
-// Exchange sends a query over a network (udp, tcp) and returns the answer.
+// Exchange sends a query over a network ("udp" or "tcp") and returns the answer.
 func Exchange(t testing.TB, network, addr string, m *dns.Msg) *dns.Msg {
 	t.Helper()
 	c := dns.Client{Net: network, Timeout: 5 * time.Second}
@@ -103,7 +103,7 @@ func Exchange(t testing.TB, network, addr string, m *dns.Msg) *dns.Msg {
 	return reply
 }
 
-// EDEs returns the extended errors (RFC 8914) of a message.
+// EDEs returns the info codes of the extended errors (RFC 8914) of a message.
 func EDEs(m *dns.Msg) (codes []uint16) {
 	if opt := m.IsEdns0(); opt != nil {
 		for _, o := range opt.Option {
@@ -115,7 +115,8 @@ func EDEs(m *dns.Msg) (codes []uint16) {
 	return codes
 }
 
-// WriteFile puts a file in place at once, so that no one reads half of it. It returns the file's path.
+// WriteFile writes a file in a folder atomically, so that a reader never sees half of it. It returns the path of the
+// file.
 func WriteFile(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)

@@ -10,15 +10,15 @@ import (
 const OPTSize = 11
 
 const (
-	flagDO   = 0x80 // in the eighth byte of an OPT record
-	optBytes = 4    // of an option without data
+	flagDO   = 0x80 // bit in the eighth byte of an OPT record
+	optBytes = 4    // size of an option without its data, in bytes
 )
 
-// OPT is an OPT record of a packed message.
+// OPT is an OPT record in a packed message, with its options.
 type OPT []byte
 
-// AsOPT returns the OPT record at the beginning of m. It returns false if there is another record, or if m ends before
-// the options.
+// AsOPT returns the OPT record that m begins with. It returns false if m begins with another record, or ends before the
+// end of the options.
 func AsOPT(m []byte) (OPT, bool) {
 	return OPT(m), len(m) >= OPTSize && m[0]|m[1] == 0 && m[2] == byte(dns.TypeOPT)
 }
@@ -32,13 +32,13 @@ func (o OPT) Rcode() int { return int(o[5]) }
 // Version returns the version of EDNS.
 func (o OPT) Version() uint8 { return o[6] }
 
-// DO reports whether the DO bit is set: the sender requests DNSSEC records (RFC 3225).
+// DO reports whether the DO bit is set, by which the sender requests DNSSEC records (RFC 3225).
 func (o OPT) DO() bool { return o[7]&flagDO != 0 }
 
-// Length returns the size of the options, in bytes.
+// Length returns the total size of the options, in bytes.
 func (o OPT) Length() int { return Uint16(o, 9) }
 
-// AppendOPT appends an OPT record without its options. The caller appends the options, which have size bytes.
+// AppendOPT appends an OPT record without its options. The caller has to append options of size bytes in total.
 func AppendOPT(m []byte, rcode uint8, do bool, size int) []byte {
 	flags := byte(0)
 	if do {
@@ -47,7 +47,8 @@ func AppendOPT(m []byte, rcode uint8, do bool, size int) []byte {
 	return append(m, 0, 0, byte(dns.TypeOPT), UDPSize>>8, UDPSize&0xff, rcode, 0, flags, 0, byte(size>>8), byte(size))
 }
 
-// NextOption splits off the first option. It returns false if the option is truncated.
+// NextOption splits the options into the first one (code and data) and the rest. It returns false if the first option
+// is truncated.
 func NextOption(options []byte) (code uint16, data, rest []byte, ok bool) {
 	if len(options) < optBytes || optBytes+Uint16(options, 2) > len(options) {
 		return 0, nil, nil, false
@@ -56,7 +57,7 @@ func NextOption(options []byte) (code uint16, data, rest []byte, ok bool) {
 	return binary.BigEndian.Uint16(options), options[optBytes:end], options[end:], true
 }
 
-// HasOption reports whether the options include a code. It stops at a truncated option.
+// HasOption reports whether the options include one with this code. It ignores options after a truncated one.
 func HasOption(options []byte, code uint16) bool {
 	for len(options) > 0 {
 		c, _, rest, ok := NextOption(options)

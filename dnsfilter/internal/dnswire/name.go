@@ -2,11 +2,11 @@ package dnswire
 
 import "bytes"
 
-// pointer is the first byte of a compression pointer (RFC 1035, section 4.1.4).
+// pointer is the smallest first byte of a compression pointer (RFC 1035, section 4.1.4).
 const pointer = 0xc0
 
-// SkipName returns the end of the name at an offset. It checks nothing: for a truncated name it returns an offset
-// beyond the message.
+// SkipName returns the offset after the name at an offset. It checks nothing: for a truncated name, it returns an
+// offset beyond the message.
 func SkipName(m []byte, off int) int {
 	for off < len(m) && m[off] != 0 {
 		if m[off] >= pointer {
@@ -17,20 +17,21 @@ func SkipName(m []byte, off int) int {
 	return off + 1
 }
 
-// CheckName returns the end of the name at an offset, or 0 if the name is malformed: too long, truncated, or with a
-// pointer that does not point to an earlier offset.
+// CheckName returns the offset after the name at an offset. It returns 0 if the name is malformed: too long, truncated,
+// or with a pointer that does not point to an earlier offset.
 func CheckName(m []byte, off int) (end int) {
 	_, end = walk(nil, m, off, false)
 	return end
 }
 
-// AppendName appends the name at an offset in lower case and uncompressed. Like CheckName, it returns the end of the
-// name in the message, or 0 if the name is malformed.
+// AppendName appends the name at an offset to dst, in lower case and uncompressed. It also returns the offset after the
+// name in m, or 0 if the name is malformed, like CheckName.
 func AppendName(dst, m []byte, off int) (name []byte, end int) {
 	return walk(dst, m, off, true)
 }
 
-// walk follows the labels and pointers of a name. If copied is true, it appends the name to dst, as AppendName does.
+// walk follows the labels and pointers of the name at an offset, and returns the offset after it, like CheckName. If
+// copied is true, it appends the name to dst, like AppendName.
 func walk(dst, m []byte, off int, copied bool) (_ []byte, end int) {
 	before := len(dst)
 	for length := 1; off < len(m) && length <= MaxName; {
@@ -67,7 +68,8 @@ func walk(dst, m []byte, off int, copied bool) (_ []byte, end int) {
 	return dst, 0
 }
 
-// Lower converts a name to lower case in place. Length bytes are smaller than letters, so they do not change.
+// Lower converts an uncompressed name to lower case in place. Length bytes have smaller values than letters, so they do
+// not change.
 func Lower(name []byte) {
 	for i, c := range name {
 		if c-'A' < 26 {
@@ -76,8 +78,7 @@ func Lower(name []byte) {
 	}
 }
 
-// EqualFold reports whether the first len(b) bytes of a are equal to b, ignoring letter case. The slice a must not be
-// shorter than b.
+// EqualFold reports whether a begins with b, ignoring letter case. The slice a must not be shorter than b.
 func EqualFold(a, b []byte) bool {
 	for i, c := range b {
 		if x := c ^ a[i]; x != 0 && (x != 0x20 || (c|0x20)-'a' >= 26) {
@@ -87,7 +88,7 @@ func EqualFold(a, b []byte) bool {
 	return true
 }
 
-// IsWithin reports whether an uncompressed name is a zone or below it. Both have the same letter case.
+// IsWithin reports whether name is equal to zone or below it. Both must be uncompressed and have the same letter case.
 func IsWithin(name, zone []byte) bool {
 	for len(name) > len(zone) && name[0] != 0 {
 		name = name[min(1+int(name[0]), len(name)):]
@@ -95,8 +96,8 @@ func IsWithin(name, zone []byte) bool {
 	return bytes.Equal(name, zone)
 }
 
-// SkipLabels skips the first labels of a name, size bytes in total, and follows pointers. It returns the offset of the
-// remaining name. The name was checked before.
+// SkipLabels skips labels at the beginning of a name, at least size bytes in total, and follows pointers. It returns
+// the offset of the remaining name. The name must have passed CheckName.
 func SkipLabels(m []byte, off, size int) int {
 	for ; ; off += 1 + int(m[off]) {
 		for m[off] >= pointer {
@@ -109,7 +110,8 @@ func SkipLabels(m []byte, off, size int) int {
 	}
 }
 
-// EqualNames reports whether two names of a message are equal, ignoring letter case. Both were checked before.
+// EqualNames reports whether the names at offsets a and b are equal, ignoring letter case. Both must have passed
+// CheckName.
 func EqualNames(m []byte, a, b int) bool {
 	for {
 		a, b = SkipLabels(m, a, 0), SkipLabels(m, b, 0)
@@ -124,8 +126,8 @@ func EqualNames(m []byte, a, b int) bool {
 	}
 }
 
-// IsAbove reports whether one name of a message, zone, is equal to another one, name, or above it. Both were checked
-// before.
+// IsAbove reports whether the name at offset zone is equal to the name at offset name, or above it, ignoring letter
+// case. Both must have passed CheckName.
 func IsAbove(m []byte, zone, name int) bool {
 	for {
 		if EqualNames(m, zone, name) {
@@ -138,12 +140,12 @@ func IsAbove(m []byte, zone, name int) bool {
 	}
 }
 
-// HasLabel reports whether the name at an offset begins with a label, and not with a pointer or the root.
+// HasLabel reports whether the name at an offset begins with a label. It returns false for a pointer and for the root.
 func HasLabel(m []byte, off int) bool {
 	return off < len(m) && m[off] != 0 && m[off] <= MaxLabel
 }
 
-// RestoreCase copies the letter case of name to owner, if owner is uncompressed and equal to name or above it.
+// RestoreCase copies the letter case of name to owner, if owner is uncompressed, and equal to name or above it.
 func RestoreCase(owner, name []byte) {
 	size := SkipName(owner, 0)
 	if size > min(len(owner), len(name)) {
@@ -154,7 +156,8 @@ func RestoreCase(owner, name []byte) {
 	}
 }
 
-// RestoreLabels copies the letter case of name to the first labels of target, as far as they are equal.
+// RestoreLabels copies the letter case of name to target, label by label from the left, as long as the labels are
+// equal.
 func RestoreLabels(target, name []byte) {
 	for len(target) > 0 && target[0] != 0 && target[0] == name[0] {
 		size := 1 + int(target[0])

@@ -7,10 +7,10 @@ import (
 	"github.com/miekg/dns"
 )
 
-// recordHeader is the size of type, class, TTL and data length, in bytes.
+// recordHeader is the total size of the type, class, TTL and data length of a record, in bytes.
 const recordHeader = 10
 
-// Record is one record of a packed message. TTL and Data are slices of the message.
+// Record is one record of a packed message. TTL and Data share the memory of the message.
 type Record struct {
 	Section Section
 	Type    uint16
@@ -31,7 +31,7 @@ func (r *Record) Covers(rrtype uint16) bool {
 	return len(r.Data) > 2 && binary.BigEndian.Uint16(r.Data) == rrtype
 }
 
-// Records iterates over the records of a packed message. It stops where the message is truncated.
+// Records yields the records of a packed message. It stops where the message is truncated.
 func Records(m []byte) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		answers, authority, additional := Count(m, Answer), Count(m, Authority), Count(m, Additional)
@@ -67,9 +67,8 @@ func Records(m []byte) iter.Seq[Record] {
 	}
 }
 
-// CheckRecord returns the type of the record at an offset and the offset of the next one, or 0 if the record is
-// malformed. It checks the owner name. It checks the data of types with a fixed length or with names that may be
-// compressed.
+// CheckRecord returns the type of the record at an offset, and the offset after it, or 0 if the record is malformed. It
+// checks the owner name, and the data of types with a fixed length or with names that may be compressed.
 func CheckRecord(m []byte, off int) (rrtype uint16, next int) {
 	off = CheckName(m, off)
 	if off == 0 || off+recordHeader > len(m) {

@@ -1,5 +1,5 @@
-// Package files opens and reads files named by users. Paths that are not regular files are rejected with a clear
-// message.
+// Package files opens and reads files that users name in settings. If a path does not lead to a regular file, the error
+// says what it is.
 package files
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Open opens a regular file for reading. It checks the type first, since opening a pipe could block.
+// Open opens a regular file for reading. It checks the kind of file first, since opening a pipe could block.
 func Open(path string) (*os.File, error) {
 	if _, err := Stat(path); err != nil {
 		return nil, err
@@ -22,7 +22,7 @@ func Open(path string) (*os.File, error) {
 	return f, denied(err)
 }
 
-// denied says in an error which user lacks the right to read a file.
+// denied adds to a permission error which user lacks the right to read the file. It returns other errors unchanged.
 func denied(err error) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
@@ -30,8 +30,8 @@ func denied(err error) error {
 	return fmt.Errorf("%w to user %d, which this runs as: chgrp and chmod 640 for a key, chmod 644 for all else", err, os.Geteuid())
 }
 
-// Stat returns the file info of a regular file. For a URL, a folder, a pipe or a device, it returns an error that says
-// so.
+// Stat returns the file info of a regular file. If the path is a URL, a folder, a pipe or a device, the error says so,
+// and wraps [blocklist.ErrMalformed].
 func Stat(path string) (fs.FileInfo, error) {
 	if strings.Contains(path, "://") {
 		return nil, NotURL(path)
@@ -59,18 +59,19 @@ func kindOf(mode fs.FileMode) string {
 	return "a device"
 }
 
-// NotURL returns the error for a URL given in place of a file. It suggests what to do.
+// NotURL returns the error for a URL that was given in place of a file. The error says where URLs belong in the
+// settings.
 func NotURL(text string) error {
 	return fmt.Errorf("%.100q is a URL, and a file is needed here: %w: a list has its URL under url, a signed list under from", text, blocklist.ErrMalformed)
 }
 
-// MaxSmall is the size limit of ReadSmall, in bytes.
+// MaxSmall is the maximum size of a file for ReadSmall, in bytes.
 const MaxSmall = 1 << 20
 
 // ReadSmall reads a file of at most [MaxSmall] bytes.
 func ReadSmall(path string) ([]byte, error) { return Read(path, MaxSmall) }
 
-// Read reads a file of at most limit bytes. It fails with [blocklist.ErrTooLarge] if the file is longer.
+// Read reads a file of at most limit bytes. If the file is longer, the error wraps [blocklist.ErrTooLarge].
 func Read(path string, limit int) ([]byte, error) {
 	f, err := Open(path)
 	if err != nil {
@@ -84,7 +85,8 @@ func Read(path string, limit int) ([]byte, error) {
 	return b, err
 }
 
-// IsMoved reports whether a path no longer leads to the open file, as after a rotation of logs.
+// IsMoved reports whether an open file was renamed or removed, as in a log rotation, so that its path does not lead to
+// it.
 func IsMoved(f *os.File, path string) bool {
 	now, err := os.Stat(path)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Wait waits for a wait group, but not longer than the time limit most.
+// Wait waits for a wait group, but no longer than the duration most.
 func Wait(g *sync.WaitGroup, most time.Duration) {
 	done := make(chan struct{})
 	go func() { g.Wait(); close(done) }()

@@ -1,6 +1,6 @@
 //go:build unix
 
-// Package idle waits on connections that say nothing.
+// Package idle waits for idle connections to become readable.
 package idle
 
 import (
@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Wait returns when something can be read from a TCP connection, or a TLS connection over TCP, or at its read deadline.
-// For other connections it returns at once. The caller has read all that was received before. A goroutine that waits
-// here needs the smallest stack there is. To wait in the Read of a TLS connection, it would need twice as much.
+// Wait waits until a TCP connection, or a TLS connection over TCP, is readable or has reached its read deadline. For
+// other connections it returns at once. The caller must have read all data that was received before. A goroutine that
+// waits here needs only the smallest stack, half of what it would need in the Read of a TLS connection.
 func Wait(conn net.Conn) {
 	if secured, ok := conn.(*tls.Conn); ok {
 		conn = secured.NetConn()
@@ -27,7 +27,7 @@ func Wait(conn net.Conn) {
 	}
 }
 
-// isReadable reports whether a read would not wait.
+// isReadable reports whether reading from fd would not wait.
 func isReadable(fd uintptr) bool {
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	n, _ := unix.Poll(fds[:], 0)

@@ -1,4 +1,4 @@
-// Package logtest has log buffers for tests that read a log while it is written.
+// Package logtest has a log buffer for tests that read a log while it is written.
 package logtest
 
 import (
@@ -29,7 +29,7 @@ func (b *Buffer) String() string {
 	return b.text.String()
 }
 
-// Await waits until the log contains text, and fails the test after ten seconds.
+// Await waits until the log contains text. After ten seconds, it fails the test.
 func (b *Buffer) Await(t testing.TB, text string) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !strings.Contains(b.String(), text); time.Sleep(10 * time.Millisecond) {

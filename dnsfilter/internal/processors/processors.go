@@ -1,6 +1,7 @@
-// Package processors raises GOMAXPROCS for goroutines that compute in the background, or block in system calls without
-// the runtime's knowledge. Otherwise they would take the place of goroutines that answer queries. The system shares the
-// real processors among all threads, in smaller time slices than the runtime does.
+// Package processors raises GOMAXPROCS for goroutines that compute in the background, or that block in system calls
+// without telling the runtime. Otherwise there would be too few processors (P) of the runtime for goroutines that
+// answer queries. The system shares the real processors among all threads, in smaller time slices than the runtime
+// does.
 package processors
 
 import (
@@ -15,9 +16,9 @@ var added struct { //nolint:gochecknoglobals // GOMAXPROCS is global, too
 	standard bool // GOMAXPROCS had the runtime's default before the first Add
 }
 
-// Add raises GOMAXPROCS by n for n more goroutines. Call it with a negative n when they have ended. When all have ended
-// and GOMAXPROCS had the runtime's default before, Add restores the default, which follows the CPU limit of the
-// process's control group.
+// Add raises GOMAXPROCS by n for n more goroutines. After they have ended, call it with the negative number. When no
+// added goroutines are left, and GOMAXPROCS had the runtime's default before the first call, Add restores that default,
+// which follows the CPU limit of the control group.
 func Add(n int) {
 	added.Lock()
 	defer added.Unlock()
@@ -45,7 +46,8 @@ func isStandard() bool {
 	return true
 }
 
-// Count returns the number of processors for other work: GOMAXPROCS minus the added goroutines.
+// Count returns the number of processors for other work: GOMAXPROCS minus the number of added goroutines, and at least
+// 1.
 func Count() int {
 	added.Lock()
 	defer added.Unlock()

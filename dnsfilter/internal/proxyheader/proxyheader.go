@@ -1,5 +1,5 @@
-// Package proxyheader reads the header of the PROXY protocol, version 2, by which a load balancer says for which client
-// it speaks (https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt). It allocates nothing per datagram.
+// Package proxyheader reads the header of the PROXY protocol, version 2, in which a load balancer names the client
+// (https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt). It allocates nothing per datagram.
 package proxyheader
 
 import (
@@ -14,14 +14,14 @@ import (
 
 const (
 	signature = "\r\n\r\n\x00\r\nQUIT\n"
-	fixed     = len(signature) + 4 // signature, version and command, family, length
-	maxLength = 2048               // of addresses and further fields, in bytes; dnsdist and HAProxy send at most some hundred
+	fixed     = len(signature) + 4 // size of signature, version and command, family and protocol, length
+	maxLength = 2048               // maximum size of the rest in bytes; dnsdist and HAProxy send some hundred at most
 )
 
-// The values of the fields that are used.
+// Values of the fields version, command and family.
 const (
 	version2 = 0x2
-	local    = 0x0 // the proxy speaks for itself, as in a health check
+	local    = 0x0 // command LOCAL: the proxy sends for itself, as in a health check
 	proxy    = 0x1
 	ipv4     = 0x1
 	ipv6     = 0x2
@@ -30,8 +30,8 @@ const (
 // ErrHeader is the error for a missing or malformed header.
 var ErrHeader = errors.New("a PROXY header of version 2 is needed")
 
-// Parse splits a datagram into the PROXY header and the rest. It returns the client in the header, or the zero value if
-// the proxy speaks for itself.
+// Parse splits a datagram into the PROXY header and the rest. It returns the client address in the header, or the zero
+// value if the proxy sends for itself. It returns [ErrHeader] if the header is not valid.
 func Parse(b []byte) (client netip.Addr, rest []byte, err error) {
 	length, err := parseFixed(b)
 	if err != nil || len(b) < fixed+length {
@@ -43,8 +43,8 @@ func Parse(b []byte) (client netip.Addr, rest []byte, err error) {
 	return client, b[fixed+length:], nil
 }
 
-// Read reads the header at the beginning of a connection, and no byte beyond it, within a time limit. It returns the
-// client as Parse does. It sets the read deadline, and removes it at the end.
+// Read reads the header at the beginning of a connection, and no byte after it, within a time limit. It returns the
+// same client address as Parse. It sets the read deadline, and removes it at the end.
 func Read(conn net.Conn, within time.Duration) (client netip.Addr, err error) {
 	if err = conn.SetReadDeadline(time.Now().Add(within)); err != nil {
 		return client, err
@@ -67,7 +67,7 @@ func Read(conn net.Conn, within time.Duration) (client netip.Addr, err error) {
 	return client, conn.SetReadDeadline(time.Time{})
 }
 
-// parseFixed parses the part of a header that is always there. It returns the length of what follows, in bytes.
+// parseFixed checks the fixed part at the beginning of a header. It returns the length of the rest, in bytes.
 func parseFixed(b []byte) (length int, err error) {
 	if len(b) < fixed || string(b[:len(signature)]) != signature || b[12]>>4 != version2 || b[12]&0xf > proxy {
 		return 0, ErrHeader
@@ -78,8 +78,8 @@ func parseFixed(b []byte) (length int, err error) {
 	return length, nil
 }
 
-// parseAddress returns the source address of a whole header. Addresses other than those of IP are errors: no access
-// list would apply to them.
+// parseAddress returns the source address in a complete header. It returns an error for addresses that are not IP
+// addresses, since no access list would apply to them.
 func parseAddress(b []byte) (client netip.Addr, err error) {
 	addresses, family, transport := b[fixed:], b[13]>>4, b[13]&0xf
 	switch {

@@ -8,32 +8,33 @@ import (
 	"time"
 )
 
-// MaxRate is the maximum rate, per second.
+// MaxRate is the maximum rate of a limiter, in requests per second.
 const MaxRate = 1_000_000
 
-// The table: a slot has 24 bits of the hash of a key and the theoretical arrival time of GCRA, in microseconds modulo
-// 2^40 (12 days). Each allowed request moves that time ahead by its cost.
+// Parameters of the table. Each slot has 24 bits of the hash of a key, and the theoretical arrival time of GCRA, in
+// microseconds modulo 2^40 (12 days). Each allowed request moves that time ahead by the cost of a request.
 const (
 	sets     = 1 << 13
-	ways     = 8 // slots that a key may have: one cache line
+	ways     = 8 // number of slots that a key may be in: one cache line
 	timeBits = 40
 	timeMask = 1<<timeBits - 1
 	second   = 1_000_000
 )
 
-// Limiter limits each key to a rate, with a burst of one second's requests after a pause. Requests beyond the limit
-// write nothing. If there are more keys than slots, the keys with the fewest recent requests are forgotten.
+// Limiter limits the requests of each key to a rate. After a pause, a key may make the requests of one second at once.
+// A request beyond the limit writes nothing to the table. If there are more keys than slots, the limiter forgets the
+// keys with the fewest recent requests.
 type Limiter struct {
 	seed    maphash.Seed
 	start   time.Time
-	cost    uint64 // of one request, in microseconds
+	cost    uint64 // cost of a request, in microseconds: one second divided by the rate
 	slip    uint64
 	limited atomic.Uint64
 	slots   []atomic.Uint64
 }
 
-// New creates a limiter with a rate per second, at most [MaxRate]. It returns nil if perSecond is not positive. Of the
-// requests beyond the limit, every slip-th slips through (see [Limiter.Slip]); 0: none.
+// New creates a limiter for a rate per second, at most [MaxRate]. It returns nil if perSecond is not positive. The
+// argument slip is for [Limiter.Slip].
 func New(perSecond, slip int) *Limiter {
 	if perSecond <= 0 {
 		return nil
@@ -45,7 +46,7 @@ func New(perSecond, slip int) *Limiter {
 	}
 }
 
-// Allow reports whether a request of a key is within the limit, and counts it if so.
+// Allow reports whether a request of a key is within the limit. If it is, Allow counts the request.
 func (l *Limiter) Allow(key uint64) bool {
 	now := uint64(time.Since(l.start)/time.Microsecond) & timeMask
 	hash := maphash.Comparable(l.seed, key)
@@ -82,5 +83,6 @@ func (l *Limiter) ahead(slot, now uint64) uint64 {
 	return ahead
 }
 
-// Slip counts a request beyond the limit, and reports whether it slips through.
+// Slip counts a request beyond the limit. It reports whether the request gets an answer nevertheless: one in slip
+// requests does, or none if slip is 0.
 func (l *Limiter) Slip() bool { return l.slip > 0 && l.limited.Add(1)%l.slip == 0 }

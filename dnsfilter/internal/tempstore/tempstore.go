@@ -7,7 +7,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// With calls do with an empty store, and deletes the store afterwards.
+// With calls do with an empty temporary store, and deletes the store afterwards.
 func With(do func(*blocklist.Store) error) error {
 	dir, err := os.MkdirTemp("", "dnsfilter")
 	if err != nil {

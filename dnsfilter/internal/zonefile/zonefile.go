@@ -1,5 +1,5 @@
-// Package zonefile splits zone files (RFC 1035, section 5.1) into fields, in bounded memory. A malformed entry does not
-// end the reading.
+// Package zonefile splits zone files (RFC 1035, section 5.1) into entries and fields, in bounded memory. It skips
+// malformed entries and goes on.
 package zonefile
 
 import (
@@ -11,7 +11,7 @@ import (
 // MaxEntry is the maximum size of an entry, in bytes. An entry may span several lines.
 const MaxEntry = 64 << 10
 
-// Reasons of malformed entries.
+// Reasons why an entry is malformed.
 const (
 	tooLong    = "record longer than 64 KiB"
 	badQuotes  = "quotation mark out of place"
@@ -19,27 +19,27 @@ const (
 	unfinished = "parenthesis that is not closed"
 )
 
-// Scanner reads the entries of a zone file: records and directives.
+// Scanner reads the entries of a zone file: records and directives. The exported fields are valid after Next.
 type Scanner struct {
-	Line      int    // number of the entry's first line, from 1
-	Lines     int    // lines read so far
-	Continued bool   // the entry begins with a blank: its owner is that of the record before
-	Malformed string // why the entry can't be read; empty: it was read
+	Line      int    // number of the first line of the entry, counted from 1
+	Lines     int    // number of lines read so far
+	Continued bool   // the entry begins with a blank, so its owner is that of the previous record
+	Malformed string // why the entry is malformed; empty: it is not
 
 	r      *bufio.Reader
-	text   []byte   // of the entry
-	fields [][2]int // offsets in text
-	depth  int      // open parentheses
+	text   []byte   // fields of the entry, one after another
+	fields [][2]int // offsets of the fields in text
+	depth  int      // number of open parentheses
 	err    error
 }
 
-// NewScanner returns a scanner of a text.
+// NewScanner returns a scanner of the zone file that r reads.
 func NewScanner(r io.Reader) *Scanner { return &Scanner{r: bufio.NewReaderSize(r, MaxEntry)} }
 
-// Err returns the error that ended the reading, or nil at the end of the text.
+// Err returns the error of reading after Next has returned false. It is nil at the end of the file.
 func (s *Scanner) Err() error { return s.err }
 
-// Next reads the next entry. It returns false at the end, and after an error of the reader.
+// Next reads the next entry. It returns false at the end of the file and after an error of reading.
 func (s *Scanner) Next() bool {
 	s.text, s.fields, s.depth, s.Malformed = s.text[:0], s.fields[:0], 0, ""
 	for {
@@ -63,7 +63,7 @@ func (s *Scanner) Next() bool {
 	}
 }
 
-// readLine reads a line. For a line that is too long, it returns an empty one.
+// readLine reads a line. For a line that is too long, it returns an empty line, and marks the entry as malformed.
 func (s *Scanner) readLine() (line []byte, ok bool) {
 	line, err := s.r.ReadSlice('\n')
 	if len(line) == 0 && err != nil {
@@ -80,7 +80,7 @@ func (s *Scanner) readLine() (line []byte, ok bool) {
 	return line, true
 }
 
-// end records the error that ends the reading; io.EOF counts as none. It returns false, for Next.
+// end records the error that ended reading, unless it is io.EOF. It returns false.
 func (s *Scanner) end(err error) bool {
 	if !errors.Is(err, io.EOF) {
 		s.err = err
@@ -88,7 +88,7 @@ func (s *Scanner) end(err error) bool {
 	return false
 }
 
-// split adds the fields of a line. If the line is malformed, it returns the reason.
+// split adds the fields of a line to the entry. If the line is malformed, it returns the reason.
 func (s *Scanner) split(line []byte) (why string) {
 	for i := 0; i < len(line); {
 		switch line[i] {
@@ -120,8 +120,8 @@ func (s *Scanner) split(line []byte) (why string) {
 	return ""
 }
 
-// fieldSize returns the size of the first field of a line, or 0 for a string without a closing quotation mark. The
-// quotation marks of a string are part of the field.
+// fieldSize returns the size of the first field of a line, including the quotation marks of a quoted string. It returns
+// 0 for a string without a closing quotation mark.
 func fieldSize(line []byte) int {
 	quoted := line[0] == '"'
 	for i := 0; i < len(line); i++ {
@@ -152,5 +152,5 @@ func fieldSize(line []byte) int {
 // Len returns the number of fields of the entry.
 func (s *Scanner) Len() int { return len(s.fields) }
 
-// Field returns a field. It is valid until the next entry.
+// Field returns the i-th field of the entry. It is valid until the next call of Next.
 func (s *Scanner) Field(i int) []byte { return s.text[s.fields[i][0]:s.fields[i][1]] }
