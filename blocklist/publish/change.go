@@ -22,9 +22,9 @@ type ChangeResult struct {
 	Unchanged uint64 `json:"unchanged"` // orders that already existed with the same attributes
 	Refused   uint64 `json:"refused"`   // entries left out because the guards hold them
 	Broken    uint64 `json:"broken"`    // entries left out because they break the rules of the list
-	// the first 20 entries in Broken, each with the rule that it breaks
+	// Breaches has the first 20 entries in Broken, each with the rule that it breaks.
 	Breaches []string `json:"breaches,omitempty"`
-	// changed orders of at most 20 targets that became listed, 20 that are no longer listed, and 20 others
+	// Orders has the changed orders of at most 20 targets that became listed, 20 that are no longer listed, and 20 others.
 	Orders []OrderChange `json:"orders,omitempty"`
 	// Guards has the guards' findings: at most 20 that hold an entry, then at most 20 that only report something. The
 	// numbers in it count all findings.

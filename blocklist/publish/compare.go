@@ -27,9 +27,9 @@ const (
 	StateSame  = "same"  // the origin has the ledger's last release
 	StateOlder = "older" // the origin has an earlier release: the ledger has a newer one to push
 	StateNewer = "newer" // the origin has a higher serial, which the ledger does not know: the ledger is behind
-	// ledger and origin have different releases with this serial: the ledger is behind, or has forked
+	// StateOther: ledger and origin have different releases with this serial. The ledger is behind, or has forked.
 	StateOther = "other"
-	// the origin has the pending release: it was pushed, but the ledger has not recorded the push
+	// StateArrived: the origin has the pending release. It was pushed, but the ledger has not recorded the push.
 	StateArrived = "arrived"
 )
 

@@ -27,14 +27,16 @@ import (
 // step is a delta from one release to the next. A subscriber with one of the last serials takes steps. Any other
 // subscriber follows the chain from the last serial of the chain that it has seen.
 const (
-	// maximum number of steps (deltas of one release) in a release, and of old links kept after a new snapshot
+	// keepSteps is the maximum number of steps (deltas of one release) in a release, and of old links (deltas of the
+	// chain) kept after a new snapshot.
 	keepSteps = 4
 	keepOld   = 64 // number of releases after a new snapshot for which links of the old delta chain are kept
-	// a link of the delta chain is joined with all later links if it is less than this many times as long as they are
-	// together
+	// tier says when links of the delta chain are joined: a link is joined with all later links if it is less than this
+	// many times as long as they are together.
 	tier    = 4
 	maxPart = 4 // if the delta chain is longer than 1/maxPart of the snapshot, a new snapshot is made
-	// if more than 1/maxChurn of the list's lines have changed, a snapshot is made instead of a delta
+	// maxChurn decides between delta and snapshot: a snapshot is made if more than 1/maxChurn of the list's lines have
+	// changed.
 	maxChurn   = 4
 	maxChanges = 250_000 // maximum number of changed lines in a delta, since a subscriber merges them in memory
 	fewChanges = 1000    // up to this number of changed lines, a delta is made in any case

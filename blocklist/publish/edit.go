@@ -110,7 +110,7 @@ func (l *Ledger) NewExaminer(ctx context.Context) (*Examiner, error) {
 // Examined is the result of [Examiner.Examine] for one order.
 type Examined struct {
 	Listed string `json:"listed,omitempty"` // the target's published line; empty: the target is not listed
-	// the line of the most specific listed entry that covers the target; empty: none
+	// Covered is the line of the most specific listed entry that covers the target. It is empty if there is none.
 	Covered string          `json:"covered,omitempty"`
 	Guards  []guard.Finding `json:"guards,omitempty"`
 	Breach  *RuleError      `json:"breach,omitempty"` // the rule of the list that the order breaks; nil: none

@@ -22,7 +22,7 @@ type Effect struct {
 	Waits   string `json:"waits,omitempty"`
 	Pending uint64 `json:"pending,omitempty"` // serial of the pending release that has the decision; 0: none
 	Urgent  bool   `json:"urgent,omitempty"`  // whether the state comes from an urgent order
-	// whether the entry in force, or the decided one, only counts matches (status=monitor)
+	// Monitor reports whether the entry in force, or the decided one, only counts matches (status=monitor).
 	Monitor bool `json:"monitor,omitempty"`
 }
 
@@ -41,7 +41,7 @@ const (
 const (
 	WaitsRelease    = "release"
 	WaitsSignatures = "signatures" // the pending release lacks signatures
-	// the pending release has enough signatures, or urgent orders are signed, and the push is next
+	// WaitsPush: the pending release has enough signatures, or urgent orders are signed, and the push is next.
 	WaitsPush = "push"
 )
 

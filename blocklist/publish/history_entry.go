@@ -14,7 +14,7 @@ import (
 // EntryHistory is the history of one target in the ledger.
 type EntryHistory struct {
 	Target string `json:"target"`
-	// whether the target is broader than the subject of the question, and covers it
+	// Covers reports whether the target is broader than the subject of the question, and covers it.
 	Covers bool   `json:"covers,omitempty"`
 	Listed bool   `json:"listed"`          // whether the ledger lists the target now
 	Effect Effect `json:"effect"`          // what subscribers do with the target
@@ -23,7 +23,7 @@ type EntryHistory struct {
 	Orders []string `json:"orders,omitempty"`
 	// Events are the operations that changed the target, and those with urgent orders about it, oldest first.
 	Events []EntryEvent `json:"events"`
-	// checks whether the platform still has the page, oldest first; only for a page
+	// Checks has the checks whether the platform still has the page, oldest first. Only a page has checks.
 	Checks []PageCheck `json:"checks,omitempty"`
 }
 

@@ -17,7 +17,8 @@ func (p Phrase) With(values ...any) Message { return Message{p, values} }
 // it.
 type Message struct {
 	Phrase
-	// values for the verbs of the phrase: numbers, texts, a [Day], a [Key], [UrgentLimits], [Messages] or another message
+	// Values are the values for the verbs of the phrase: numbers, texts, a [Day], a [Key], [UrgentLimits], [Messages] or
+	// another message.
 	Values []any
 }
 

@@ -24,9 +24,9 @@ var ErrNothingPending = errors.New("nothing is pending")
 type Pending struct {
 	List string `json:"list"`
 	Root int64  `json:"root,omitempty"` // version of the root; 0: not a root
-	// serial of the release, or of the release to which urgent orders add; 0: a root
+	// Serial is the serial of the release, or of the release to which urgent orders add. It is 0 for a root.
 	Serial uint64 `json:"serial,omitempty"`
-	// number of the urgent orders, counted for each release; 0: not urgent orders
+	// Number is the number of the urgent orders, counted for each release. It is 0 for a root or release.
 	Number   int64     `json:"urgent_orders,omitempty"`
 	Entries  uint64    `json:"entries,omitempty"`
 	Digest   string    `json:"digest,omitempty"`

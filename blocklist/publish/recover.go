@@ -39,7 +39,7 @@ type Recovered struct {
 	// wait for the next release.
 	Again  []Operation `json:"again,omitempty"`
 	Mended []string    `json:"mended,omitempty"` // paths of missing or damaged files that were restored
-	// new paths of files that were set aside, since they contradict the release or can't be read
+	// Aside has the new paths of files that were set aside, since they contradict the release or can't be read.
 	Aside []string `json:"aside,omitempty"`
 	// Skipped has the serials of signed releases that were set aside. These serials are not used again.
 	Skipped []Skipped `json:"skipped,omitempty"`
@@ -100,9 +100,10 @@ type recovery struct {
 	at   time.Time
 	lost bool          // whether the ledger was missing, unreadable or damaged
 	last ReleaseRecord // the newest release that the ledger had recorded
-	// releases to remove from the ledger: their metadata is lost, or another release with the serial was signed
+	// drop has the releases to remove from the ledger: their metadata is lost, or another release with the serial was
+	// signed.
 	drop []ReleaseRecord
-	// the newest serial of the ledger from which the recovery continues; 0: none
+	// since is the newest serial of the ledger from which the recovery continues, or 0 if there is none.
 	since uint64
 	base  int64 // number of the last operation of the release with the serial since
 }

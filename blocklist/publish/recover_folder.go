@@ -16,7 +16,8 @@ import (
 
 // Names of folders that a recovery uses in the agency's folder.
 const (
-	// folder below pending: metadata of an adopted release, until the ledger has recorded the recovery
+	// recoveredDir is a folder below pending. It has the metadata of an adopted release until the ledger has recorded the
+	// recovery.
 	recoveredDir = "recovered"
 	asideDir     = "aside" // files and folders that recoveries have replaced, in one folder for each recovery
 )

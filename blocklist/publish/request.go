@@ -28,7 +28,7 @@ import (
 // For a confidential list, the list keys are added, and the tar file is encrypted with age. [OpenRequest] unpacks the
 // tar file into a folder of this layout.
 const (
-	// name of the first file in the tar file; its content is the version of the format
+	// requestMark is the name of the first file in the tar file. Its content is the version of the format.
 	requestMark    = "argine-signing-request"
 	requestVersion = "1\n"
 	operationsFile = "operations.txt"

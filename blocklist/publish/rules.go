@@ -21,7 +21,7 @@ import (
 type Rules struct {
 	NeedReference bool `json:"need_reference,omitempty"` // each order needs a reference
 	NeedReason    bool `json:"need_reason,omitempty"`    // each operation that gives orders needs a reason
-	// an order needs one of these categories; empty: any category, or none
+	// Categories are the categories of which an order needs one. Without them, an order has any category, or none.
 	Categories []string `json:"categories,omitempty"`
 	// Reference is a regular expression of package regexp, at most 1 KiB, that a reference must match as a whole. An order
 	// without a reference matches. Empty: any reference.
@@ -33,7 +33,7 @@ type Rules struct {
 	Reporters  bool     `json:"reporters,omitempty"` // a proposal may name the person who has reported
 }
 
-// NoCategory, alone in [Rules.TwoPersons], means that two persons are needed for no category.
+// NoCategory means, alone in [Rules.TwoPersons], that two persons are needed for no category.
 const NoCategory = "none"
 
 // NeedsTwo reports whether two persons must decide on a proposal of this category.

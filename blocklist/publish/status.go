@@ -14,7 +14,7 @@ import (
 type Status struct {
 	List string    `json:"list"`
 	Root *RootInfo `json:"root,omitempty"` // the root in force; nil: the first root waits for signatures
-	// the last operation; its Entries and Digest are those of the current list
+	// Head is the last operation. Its Entries and Digest are those of the current list.
 	Head     Operation      `json:"head"`
 	Released *ReleaseRecord `json:"released,omitempty"` // the last pushed release; nil: none
 	Added    uint64         `json:"unreleased_added"`   // lines added since Released
@@ -28,13 +28,13 @@ type Status struct {
 	Pending           *Pending          `json:"pending,omitempty"`   // the pending root or release; nil: none
 	Skipped           []Skipped         `json:"skipped,omitempty"`   // skipped serials after Released
 	Urgent            *UrgentList       `json:"urgent,omitempty"`    // urgent orders in force since Released; nil: none
-	// urgent orders that wait for an officer's signature; nil: none
+	// Ordered are the urgent orders that wait for an officer's signature. It is nil if none wait.
 	Ordered *Pending `json:"ordered,omitempty"`
-	// not set by Status: for the result of [Ledger.Compare]
+	// Origin is the result of [Ledger.Compare], for callers that have called it. Status does not set it.
 	Origin *Comparison `json:"origin,omitempty"`
-	// which part of the folder is missing or damaged; empty: none
+	// Damaged says which part of the folder is missing or damaged. It is empty if none is.
 	Damaged string `json:"damaged,omitempty"`
-	// tasks that are due soon, with the command for each
+	// Warnings are tasks that are due soon, with the command for each.
 	Warnings []Message `json:"warnings,omitempty"`
 	Expired  bool      `json:"expired,omitempty"` // whether the root or the pushed release has expired
 }

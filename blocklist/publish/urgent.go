@@ -24,7 +24,7 @@ import (
 // UrgentList has the urgent orders in force, which add to the last pushed release: entries that one officer has listed
 // alone. They end with the next release, even if that release does not list these entries.
 type UrgentList struct {
-	// number of the newest document of urgent orders for the release, from 1; 0: none
+	// Number is the number of the newest document of urgent orders for the release, from 1. It is 0 if there is none.
 	Number  int64             `json:"number"`
 	Serial  uint64            `json:"serial"` // serial of the release
 	Entries []blocklist.Entry `json:"-"`      // ordered entries that have not expired

@@ -36,20 +36,20 @@ type Decision struct {
 	// zero replaces the proposed one.
 	Category, Reference string
 	Expires, Review     time.Time
-	// Orders is only for Confirm. By the ID of a proposal to withdraw, it has the reference of the order to be withdrawn;
-	// the empty reference means the order without one. For a proposal that is not in Orders, the order with the proposal's
-	// own reference is withdrawn. If that is empty, all orders that come from the proposal's source are.
+	// Orders maps the ID of a proposal to withdraw to the reference of the order to be withdrawn; the empty reference
+	// means the order without one. For a proposal that is not in Orders, the order with the proposal's own reference is
+	// withdrawn. If that is empty, all orders that come from the proposal's source are. Orders is only for Confirm.
 	Orders map[int64]string
-	// Seen has, by proposal ID, the value of Step in the proposal that the person has seen. If the proposal was changed
-	// since then, the decision about it fails, usually with [ErrChanged]. For a proposal that is not in Seen there is no
-	// such check.
+	// Seen maps the ID of a proposal to the value of Step in the proposal that the person has seen. If the proposal was
+	// changed since then, the decision about it fails, usually with [ErrChanged]. For a proposal that is not in Seen there
+	// is no such check.
 	Seen map[int64]int64
 }
 
 // Decided is the result of a decision about one proposal.
 type Decided struct {
 	Proposal // the proposal after the decision
-	// why the decision failed for this proposal; nil: it was decided on
+	// Err is why the decision failed for this proposal. It is nil if the proposal was decided on.
 	Err    error           `json:"-"`
 	Why    string          `json:"why,omitempty"`    // Err as text
 	Last   Step            `json:"-"`                // last step of the proposal, if Err is about an earlier decision

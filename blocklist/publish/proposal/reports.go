@@ -20,7 +20,8 @@ import (
 const (
 	MaxReports     = 1000    // maximum number of reports in one request
 	MaxReportsBody = 1 << 20 // maximum length of a request body, in bytes
-	// requests a minute: limit for each source, and for all requests without a valid token together
+	// reportsAMinute is the limit of requests a minute: for each source, and for all requests without a valid token
+	// together.
 	reportsAMinute = 120
 )
 

@@ -20,7 +20,7 @@ type Found struct {
 	Target string `json:"target,omitempty"` // canonical target; empty: the text can't be proposed
 	Why    string `json:"why,omitempty"`    // Err as text
 	Err    error  `json:"-"`                // why the text can't be proposed; nil: it can
-	// whether the text is clearly meant as a target; otherwise a person must decide
+	// Sure reports whether the text is clearly meant as a target. Otherwise a person must decide.
 	Sure bool `json:"sure"`
 }
 
@@ -76,7 +76,7 @@ var (
 	blanks      = regexp.MustCompile("[\\s<>\"`|«»“”]+")
 	nextURL     = regexp.MustCompile(`(?i)[,;](h(?:tt|xx|\*\*|__)ps?)`)
 	scheme      = regexp.MustCompile(`(?i)^https?:/`)
-	// such as htps:/ and http//
+	// misspelt matches a URL with a misspelt scheme, such as htps:/ or http//.
 	misspelt  = regexp.MustCompile(`(?i)^h?t{1,3}ps?(?:[:;]?/{1,3}|[:;])[^\s/:;@]+\.[^\s@]+$`)
 	hostShape = regexp.MustCompile(`^(?i)[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*\.[\p{L}][\p{L}\p{N}-]*\.?(:\d{1,5})?(/\S*)?$`)
 )

@@ -27,7 +27,7 @@ type Updated struct {
 	Proposed uint64 `json:"proposed"` // all new proposals, including those counted in Withdraw and Changed
 	Withdraw uint64 `json:"withdraw"` // new proposals to withdraw an entry whose proposal was confirmed
 	Changed  uint64 `json:"changed"`  // new proposals for entries whose category, reference or expiry has changed
-	// open proposals taken back, because the list no longer has the entry or states something else
+	// Withdrawn counts open proposals taken back, because the list no longer has the entry or states something else.
 	Withdrawn uint64 `json:"withdrawn"`
 	Known     uint64 `json:"known"` // unchanged entries that were proposed before
 }
@@ -68,7 +68,8 @@ func shortened(text string) string { return strings.ToValidUTF8(text[:min(len(te
 type standing struct {
 	listing  Proposal // the last proposal to list the target; ID is 0 if there is none
 	withdraw Proposal // the last proposal to withdraw the target, if it is later than listing; ID is 0 if there is none
-	// the confirmed proposal by which the target is listed; ID is 0 if there is none, or if the target was delisted since
+	// listed is the confirmed proposal by which the target is listed. Its ID is 0 if there is none, or if the target was
+	// delisted since.
 	listed Proposal
 }
 
@@ -246,7 +247,7 @@ func (m *merge) changed(ctx context.Context, last, now Proposal) (bool, error) {
 	return false, nil
 }
 
-// change records now as a new proposal, and takes back the last proposal if it is still open.
+// change records a new proposal (now), and takes back the last proposal if that is still open.
 func (m *merge) change(ctx context.Context, last, now Proposal) error {
 	m.result.Changed++
 	if last.IsOpen() {

@@ -19,11 +19,11 @@ type Referral struct {
 	Category  string `json:"category,omitempty"`
 	Reference string `json:"reference,omitempty"` // reference of the entry, or else of the operation that listed it
 	Reason    string `json:"reason,omitempty"`    // reason of the operation that listed the entry
-	// date in the entry, or else the time of the operation that listed it
+	// Listed is the date in the entry, or else the time of the operation that listed the entry.
 	Listed  time.Time `json:"listed"`
 	Expires time.Time `json:"expires,omitzero"`
 	State   string    `json:"state"` // StateOpen, StateRemoved or StateReturned
-	// when the state began: time of the listing, or of the first check with this result
+	// Since is when the state began: the time of the listing, or of the first check with this result.
 	Since     time.Time `json:"since"`
 	LastCheck time.Time `json:"last_check,omitzero"`
 }

@@ -19,7 +19,7 @@ type PlatformStatus struct {
 	UpDay     uint64 `json:"up_day"` // pages that have been open or returned for at most a day
 	UpWeek    uint64 `json:"up_week"`
 	UpLonger  uint64 `json:"up_longer"`
-	// earliest [Referral].Since of the open and returned pages; zero: there are none
+	// Oldest is the earliest [Referral].Since of the open and returned pages. It is zero if there are none.
 	Oldest time.Time `json:"oldest,omitzero"`
 }
 
