@@ -275,6 +275,20 @@ func scanProposalCount(row scanner) (c ProposalCount, err error) {
 	return c, row.Scan(&c.Source, &c.Category, &c.State, &c.Number)
 }
 
+// CheckedCount is how many checked proposals of a category, all by the same checker, wait for a second person.
+type CheckedCount struct {
+	Checker, Category string
+	Number            uint64
+}
+
+// CheckedCounts returns the number of checked proposals for each checker and category.
+func (v View) CheckedCounts(ctx context.Context) ([]CheckedCount, error) {
+	scan := func(row scanner) (c CheckedCount, err error) { return c, row.Scan(&c.Checker, &c.Category, &c.Number) }
+	return collect(query(ctx, v.q, scan, `SELECT p.checker, p.category, count(*) FROM proposal_counts AS g
+		CROSS JOIN proposals AS p INDEXED BY proposals_page ON (p.source, p.category, p.state) = (g.source, g.category, g.state)
+		WHERE g.state = ? GROUP BY p.checker, p.category`, StateChecked))
+}
+
 // ProposalDecision is a step's change of an existing proposal.
 type ProposalDecision struct {
 	State    string    // state after the step

@@ -214,7 +214,7 @@ func readable(p Proposal) error {
 // changed returns the error about a proposal that was changed after the person has seen it. Last is its last step.
 func (r *ruling) changed(p Proposal, last Step) error {
 	switch {
-	case !samePerson(last.Author, r.by.Author):
+	case !SamePerson(last.Author, r.by.Author):
 		return fmt.Errorf("proposal %d: %w: it is %s", p.ID, ErrChanged, stateText(p))
 	case last.Kind == string(r.Verb):
 		return fmt.Errorf("proposal %d: %w: it is %s", p.ID, ErrAlready, p.State)
@@ -259,13 +259,14 @@ func (d Decision) Allowed(p Proposal, person string, rules publish.Rules) error 
 		return nil
 	case p.State != Checked:
 		return fmt.Errorf("proposal %d: %w: it is %s; a first person checks it, then another confirms", p.ID, ErrSecondPerson, p.State)
-	case samePerson(p.Checker, person):
+	case SamePerson(p.Checker, person):
 		return fmt.Errorf("proposal %d: %w: %s has checked it; ask a colleague to confirm it", p.ID, ErrSecondPerson, p.Checker)
 	}
 	return nil
 }
 
-func samePerson(a, b string) bool {
+// SamePerson reports whether two names are those of one person: case and white space make no difference.
+func SamePerson(a, b string) bool {
 	return strings.EqualFold(strings.Join(strings.Fields(a), " "), strings.Join(strings.Fields(b), " "))
 }
 

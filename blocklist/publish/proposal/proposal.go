@@ -101,6 +101,14 @@ func Counts(ctx context.Context, l *publish.Ledger) ([]Count, error) {
 	return l.History().ProposalCounts(ctx)
 }
 
+// CheckedCount is how many checked proposals of a category, all by the same checker, wait for a second person.
+type CheckedCount = ledger.CheckedCount
+
+// CheckedCounts returns the number of checked proposals for each checker and category.
+func CheckedCounts(ctx context.Context, l *publish.Ledger) ([]CheckedCount, error) {
+	return l.History().CheckedCounts(ctx)
+}
+
 // Get returns a proposal with all its steps, oldest first. It fails with [ErrNotFound] if no proposal has this ID.
 func Get(ctx context.Context, l *publish.Ledger, id int64) (p Proposal, steps []DetailedStep, err error) {
 	err = l.History().Read(ctx, func(v ledger.View) error {

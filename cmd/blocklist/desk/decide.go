@@ -107,7 +107,7 @@ func (e examined) Again() string {
 // sole returns the only person who may confirm, and the other people who may check. The name is empty unless exactly
 // one person may confirm.
 func (v *visit) sole() (name string, others []string) {
-	names := v.reviewers()
+	names := v.peopleWho(decide)
 	if len(v.now.roles) == 0 && v.sessions != nil {
 		names = []string{v.User}
 	}
@@ -115,7 +115,7 @@ func (v *visit) sole() (name string, others []string) {
 		return "", nil
 	}
 	for other, role := range v.now.roles {
-		if other != names[0] && (person{other, role}).may(change) {
+		if other != names[0] && (person{Name: other, Role: role}).may(change) {
 			others = append(others, other)
 		}
 	}

@@ -44,9 +44,7 @@ func (v *visit) due() error {
 	if err != nil {
 		return err
 	}
-	if p.Ending, err = v.endingUrgent(); err != nil {
-		return err
-	}
+	p.Ending = v.now.ending
 	return v.show("due", "due.title", p)
 }
 

@@ -214,7 +214,7 @@ func TestBothPersonsAreSeen(t *testing.T) {
 	_, err = proposal.Decide(t.Context(), a.Ledger, proposal.Decision{Verb: proposal.Check, IDs: []int64{1}}, by)
 	require.NoError(t, err)
 	start := carla.get(t, "/")
-	assert.Contains(t, start.text, "1 checked proposal waits")
+	assert.Contains(t, start.text, "1 proposal that you have checked waits")
 	require.True(t, start.links["/proposals?state=checked"])
 	assert.Contains(t, carla.get(t, "/proposals?state=checked").text, "phish.example")
 	mine := carla.get(t, "/proposals?mine=1").text

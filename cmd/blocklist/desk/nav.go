@@ -1,37 +1,42 @@
 package desk
 
-import "github.com/argine-dns/argine/blocklist/publish"
+import "strings"
 
 // place is a page of the navigation.
 type place struct {
 	Path, Key string
-	N         uint64 // number of things that wait on the page; 0: none
+	N, Others uint64 // number of things that wait on the page: for the person, and for others
 }
 
-// navigation returns the pages that a person may see.
-func navigation(c content) []place {
-	s := c.Status
+// places returns the pages that the person may see.
+func (v *visit) places() []place {
 	all := []place{
-		{"/", "nav.start", 0},
-		{"/proposals", "nav.proposals", 0},
-		{"/entries", "nav.entries", 0},
-		{"/pending", "nav.pending", missing(s.Pending)},
-		{"/urgent", "nav.urgent", waitingOrders(s)},
-		{"/due", "nav.due", s.Due.Review + s.Due.Expired},
-		{"/subscribers", "nav.subscribers", 0},
-		{"/platforms", "nav.platforms", 0},
-		{"/history", "nav.history", 0},
+		{Path: "/", Key: "nav.start"},
+		{Path: "/proposals", Key: "nav.proposals"},
+		{Path: "/entries", Key: "nav.entries"},
+		{Path: "/pending", Key: "nav.pending"},
+		{Path: "/urgent", Key: "nav.urgent"},
+		{Path: "/due", Key: "nav.due"},
+		{Path: "/subscribers", Key: "nav.subscribers"},
+		{Path: "/platforms", Key: "nav.platforms"},
+		{Path: "/history", Key: "nav.history"},
 	}
-	if c.May("audit") {
-		all = append(all, place{"/reports", "nav.reports", 0}, place{"/people", "nav.people", 0})
+	if v.person.may(audit) {
+		all = append(all, place{Path: "/reports", Key: "nav.reports"}, place{Path: "/people", Key: "nav.people"})
+	}
+	own, others := v.tasks()
+	for i := range all {
+		all[i].N, all[i].Others = badges(own, all[i].Path), badges(others, all[i].Path)
 	}
 	return all
 }
 
-// waitingOrders returns how many documents with urgent orders wait for a signature.
-func waitingOrders(s *publish.Status) uint64 {
-	if s.Ordered != nil {
-		return 1
+// badges returns the number of things that wait on a page.
+func badges(tasks []task, path string) (n uint64) {
+	for _, t := range tasks {
+		if at, _, _ := strings.Cut(t.Link, "?"); at == path {
+			n += t.badge()
+		}
 	}
-	return 0
+	return n
 }

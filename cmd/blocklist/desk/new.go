@@ -38,7 +38,7 @@ func New(o Options) (*Desk, error) {
 func pageFuncs() template.FuncMap {
 	return template.FuncMap{
 		"confirmed": confirmedBy, "multiple": confirmsMany,
-		"nav": navigation, "signing": newSigning, "by": newHeader, "tabs": tabs, "proposaltabs": proposalTabs,
+		"signing": newSigning, "by": newHeader, "tabs": tabs, "proposaltabs": proposalTabs,
 		"already": func(err error) bool { return errors.Is(err, proposal.ErrAlready) }, "mark": markField,
 	}
 }

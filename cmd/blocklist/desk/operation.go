@@ -85,7 +85,7 @@ func (v *visit) operation() error {
 	if err != nil {
 		return err
 	}
-	p := operationPage{ShownOperation: o, Reviewers: v.reviewers()}
+	p := operationPage{ShownOperation: o, Reviewers: v.peopleWho(decide)}
 	if p.Confirmed, p.MoreThese, err = v.confirmed(o.Operation); err != nil {
 		return err
 	}

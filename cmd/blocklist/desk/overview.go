@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
 // settled is how old the modification time of a folder must be before it identifies the content. Within a step of the
@@ -24,12 +26,19 @@ func (d *Desk) state(ctx context.Context, l *publish.Ledger) (s state, err error
 // look returns the overview for a state of the folder.
 func (d *Desk) look(ctx context.Context, l *publish.Ledger, of state) (*overview, error) {
 	return d.overview.get(ctx, fmt.Sprint(of), func(ctx context.Context) (*overview, error) {
-		status, err := l.Status(ctx)
-		if err != nil {
+		o := &overview{confidential: l.Confidential()}
+		var err error
+		if o.Status, err = l.Status(ctx); err != nil {
 			return nil, err
 		}
-		roles, err := l.RolesOf(ctx)
-		return &overview{status, roles, l.Confidential()}, err
+		if o.roles, err = l.RolesOf(ctx); err != nil {
+			return nil, err
+		}
+		if o.checked, err = proposal.CheckedCounts(ctx, l); err != nil {
+			return nil, err
+		}
+		o.ending, err = endingUrgent(ctx, l, o.Urgent)
+		return o, err
 	})
 }
 
@@ -48,4 +57,17 @@ func (d *Desk) folders() (times string) {
 		}
 	}
 	return times
+}
+
+// person returns the person with a name, who has a role.
+func (o *overview) person(name, role string) person {
+	p := person{Name: name, Role: role}
+	same := func(other string) bool { return proposal.SamePerson(other, name) }
+	p.Signed = o.Pending != nil && slices.ContainsFunc(o.Pending.Signed, same)
+	for _, c := range o.checked {
+		if same(c.Checker) && o.Rules.NeedsTwo(c.Category) {
+			p.Checked += c.Number
+		}
+	}
+	return p
 }

@@ -18,6 +18,7 @@ type pendingPage struct {
 	Recipients publish.Recipients
 	Unreleased bool     // the list has changed since the pending release was made
 	Changes    *changes // these changes
+	Unsigned   []string // the officers for whom it waits, if the person has signed; empty: none
 	Held       *guard.Report
 	Ends       *endingOrders // urgent orders that the release would end; nil: none
 	Reviewers  []string      // who can make and publish a release
@@ -37,7 +38,7 @@ type push struct {
 }
 
 func (v *visit) pushing(urgent bool) push {
-	p := push{v.Desk.Push != nil, v.person.may(decide), v.PushTo, v.reviewers(), "/push", "push"}
+	p := push{v.Desk.Push != nil, v.person.may(decide), v.PushTo, v.peopleWho(decide), "/push", "push"}
 	if urgent {
 		p.At, p.Command = "/urgent/push", "urgent push"
 	}
@@ -59,7 +60,7 @@ func (v *visit) pending() error {
 }
 
 func (v *visit) pendingPage() (p pendingPage, err error) {
-	p.Push, p.Reviewers = v.pushing(false), v.reviewers()
+	p.Push, p.Reviewers = v.pushing(false), v.peopleWho(decide)
 	p.Unreleased = v.now.Root != nil && v.now.unprepared() > 0
 	part := (*publish.PartError)(nil)
 	p.Pending, err = v.ledger.Pending()
@@ -72,6 +73,9 @@ func (v *visit) pendingPage() (p pendingPage, err error) {
 		return p, err
 	default:
 		p.Officers = officers(&p.Pending.Signatures)
+		if v.person.Signed && missing(p.Pending) > 0 {
+			p.Unsigned = unsigned(p.Pending)
+		}
 		if p.Pending.Before != nil {
 			p.Before = officers(p.Pending.Before)
 		}
@@ -87,17 +91,6 @@ func (v *visit) pendingPage() (p pendingPage, err error) {
 	}
 	p.Changes, err = v.unpreparedChanges()
 	return p, err
-}
-
-// reviewers returns the people who can decide as the second person, and make and publish a release.
-func (v *visit) reviewers() (all []string) {
-	for name, role := range v.now.roles {
-		if role == publish.RoleReviewer {
-			all = append(all, name)
-		}
-	}
-	slices.Sort(all)
-	return all
 }
 
 func officers(s *publish.Signatures) (all []officer) {

@@ -60,7 +60,7 @@ type peoplePage struct {
 func (v *visit) people() error {
 	var all []person
 	for _, name := range slices.Sorted(maps.Keys(v.now.roles)) {
-		all = append(all, person{name, v.now.roles[name]})
+		all = append(all, person{Name: name, Role: v.now.roles[name]})
 	}
 	p := peoplePage{Roles: publish.Roles()}
 	var err error

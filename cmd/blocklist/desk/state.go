@@ -6,6 +6,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/blocklist/publish/proposal"
 	"github.com/argine-dns/argine/blocklist/publish/report"
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
@@ -15,6 +16,8 @@ type overview struct {
 	publish.Status
 	roles        map[string]string
 	confidential bool
+	checked      []proposal.CheckedCount
+	ending       uint64 // signed urgent orders that a release made now would end, and that need a decision
 }
 
 // unprepared returns how many changed lines are in no release yet, pushed or pending.

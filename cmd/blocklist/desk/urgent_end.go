@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"context"
 	"slices"
 
 	"github.com/argine-dns/argine/blocklist/publish"
@@ -44,13 +45,13 @@ func (v *visit) endingWith(p *publish.Pending) (*endingOrders, error) {
 	return &e, err
 }
 
-// endingUrgent returns the number of signed urgent orders that would end with a release made now and still need a
+// endingUrgent returns how many of the signed urgent orders would end with a release made now and still need a
 // decision: no one has listed their targets, or accepted that the orders end.
-func (v *visit) endingUrgent() (n uint64, err error) {
-	if v.now.Urgent == nil {
+func endingUrgent(ctx context.Context, l *publish.Ledger, signed *publish.UrgentList) (n uint64, err error) {
+	if signed == nil {
 		return 0, nil
 	}
-	orders, err := v.ledger.Ending(v.r.Context(), nil)
+	orders, err := l.Ending(ctx, nil)
 	for _, o := range orders {
 		if isOpen(o) && isSigned(o) {
 			n++

@@ -39,12 +39,13 @@ type content struct {
 	Who          template.HTML // [nameMark]
 	CanLeave     bool
 	SignOut      string
-	At           string // path of the page
-	Back         string // path and query
-	Typed        bool   // the page may have a form to keep when the page is left
-	Draft        bool   // the URL names a draft that the desk has
-	Title        string // key of a text, or the title itself
-	Query        string // the text in the search field
+	At           string  // path of the page
+	Back         string  // path and query
+	Typed        bool    // the page may have a form to keep when the page is left
+	Draft        bool    // the URL names a draft that the desk has
+	Title        string  // key of a text, or the title itself
+	Query        string  // the text in the search field
+	Places       []place // of the navigation
 	Data         any
 }
 
@@ -88,7 +89,7 @@ func (d *Desk) serve(w http.ResponseWriter, r *http.Request, l *publish.Ledger, 
 	if err != nil {
 		return err
 	}
-	v := &visit{Desk: d, w: w, r: r, ledger: l, now: now, person: person{name, d.roleOf(name, now.roles)}}
+	v := &visit{Desk: d, w: w, r: r, ledger: l, now: now, person: now.person(name, d.roleOf(name, now.roles))}
 	if v.person.Role == "" {
 		return fmt.Errorf("%s %w", name, errNoRole)
 	}
@@ -117,15 +118,16 @@ func (d *Desk) inTurn(ctx context.Context, do func() error) error {
 	}
 }
 
-// showKept shows a page that all people with the same role, language and time zone share. The page is made without the
-// name of a person, unless the URL asks for data of that person.
+// showKept shows a page that all people with the same role, language and time zone share, if the same waits for them.
+// The page is made without the name of a person, unless the URL asks for data of that person.
 func (v *visit) showKept(of state, show func(*visit) error) error {
 	spoken, zone := v.view()
-	shared := visit{Desk: v.Desk, r: v.r, ledger: v.ledger, now: v.now, person: person{Role: v.person.Role}}
+	shared := visit{Desk: v.Desk, r: v.r, ledger: v.ledger, now: v.now, person: v.person}
+	shared.person.Name = ""
 	if q := v.r.URL.Query(); q.Has(ownQuery) || q.Has(draftQuery) {
 		shared.person.Name = v.person.Name
 	}
-	key := strings.Join([]string{shared.person.Role, shared.person.Name, spoken.Language, zone.String(), v.r.URL.RequestURI()}, "\n")
+	key := strings.Join([]string{fmt.Sprintf("%+v", shared.person), spoken.Language, zone.String(), v.r.URL.RequestURI()}, "\n")
 	page, err := v.kept.get(v.r.Context(), of, key, func(ctx context.Context) (*answer, error) {
 		shared.r = v.r.WithContext(ctx)
 		err := v.inTurn(ctx, func() error { return show(&shared) })
@@ -178,6 +180,7 @@ func (v *visit) write(status int, view, title string, data any) error {
 		c.NoZone = ""
 	}
 	if v.now != nil {
+		c.Places = v.places()
 		c.List, c.Status, c.Confidential = v.ledger.List(), &v.now.Status, v.now.confidential
 	}
 	if zone != time.UTC {
