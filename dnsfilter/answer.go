@@ -86,7 +86,7 @@ func (d *Decision) end(dst []byte, q *query) []byte {
 
 // zone returns the offset of the owner name of the SOA record in message m. The arguments are the offset of the denied
 // name in m, and its size in bytes. The owner is the parent of the denied name, since a name with an SOA record exists
-// (RFC 2308, section 2.1). A domain entry denies all names below it, so there the owner is the parent of the entry.
+// (RFC 2308, section 2.1). For a domain entry, which denies all names below it, the owner is the parent of the entry.
 func (d *Decision) zone(m []byte, name, size int) int {
 	if d.Match.Scope == blocklist.ScopeDomain && !d.indirect {
 		name = dnswire.SkipLabels(m, name, size-d.Match.KeySize())

@@ -71,9 +71,9 @@ func (c *Conn) Handshake(ctx context.Context, conn net.Conn, config *tls.Config)
 // Release tells the server that the connection has ended, so that it no longer counts against the limits.
 func (c *Conn) Release() { c.group.remove(c) }
 
-// Answer returns the answer to a query, both in wire form. It uses the memory of dst for the answer if that is large
-// enough. If the upstream has to be asked, Answer waits for the upstream's answer. It returns nil if nothing is to be
-// sent.
+// Answer returns the answer to a query, both in wire form. The slice dst is empty; the answer uses its memory if that
+// is large enough. If the upstream has to be asked, Answer waits for the upstream's answer. It returns nil if nothing
+// is to be sent.
 func (c *Conn) Answer(dst, packet []byte) []byte {
 	m, wait := c.AnswerNow(dst, packet)
 	if wait != nil {

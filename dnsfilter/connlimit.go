@@ -28,7 +28,7 @@ type connections struct {
 
 	mu   sync.Mutex
 	n    atomic.Int64                  // number of open connections; changed under mu, read without
-	open map[uint64]map[*Conn]struct{} // by client key
+	open map[uint64]map[*Conn]struct{} // open connections by client key
 }
 
 // admit adds a connection, and closes another one in exchange if the limit is reached. It returns false if the
@@ -194,9 +194,9 @@ func (cs *connections) count() int { return int(cs.n.Load()) }
 
 // timeouts are the time limits for reading from a connection.
 type timeouts struct {
-	first   time.Duration // for the first query
-	idle    time.Duration // between two queries
-	message time.Duration // for the rest of a query after its length field
+	first   time.Duration // time limit for the first query
+	idle    time.Duration // time limit between two queries
+	message time.Duration // time limit for the rest of a query after its length field
 }
 
 // The timeouts when few and when many connections are open. Where there is room, clients may keep connections open for

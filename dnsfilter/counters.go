@@ -16,7 +16,7 @@ import (
 type counters struct {
 	queries, hits, failures, dropped, limited, slipped, stale atomic.Uint64
 
-	took upstream.Histogram // time that waiting clients waited for their answers
+	took upstream.Histogram // how long clients waited for their answers, see Stats.Took
 
 	mu    sync.Mutex
 	lists map[listAction]*uint64

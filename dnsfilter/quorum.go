@@ -8,7 +8,7 @@ import "github.com/argine-dns/argine/blocklist"
 // If fewer than AtLeast of the matching entries have scope domain, NXDomain becomes NoData, since the lists may not
 // agree on the names below.
 type Quorum struct {
-	Rule // Categories are ignored
+	Rule // action of the quorum; List is the name of the quorum, and Categories are ignored
 
 	// names of lists, without duplicates; the first one that matches provides the Match of the decision
 	Lists   []string

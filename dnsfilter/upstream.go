@@ -49,7 +49,7 @@ var _ reporter = (*upstream.Forwarder)(nil)
 // resolvers is an upstream with its optional interfaces.
 type resolvers struct {
 	upstream Upstream
-	session  upstream.Session // for goroutines without a session of their own; nil if the upstream is not async
+	session  upstream.Session // session for goroutines without one of their own; nil if the upstream is not async
 	reports  reporter         // state of the resolvers; nil if the upstream does not report it
 	zone     string           // name of the forward zone; empty: the general upstream
 }

@@ -186,7 +186,7 @@ func saysSame(v, other *verdict) bool {
 	return slices.EqualFunc(v.Records, other.Records, func(a, b data) bool { return bytes.Equal(a, b) })
 }
 
-// checkEvery is the number of entries between two checks of whether the context has ended, since a check takes a lock.
+// checkEvery is the number of entries after which reading checks whether its context has ended. A check takes a lock.
 const checkEvery = 1 << 12
 
 // readSource reads and sorts all entries of a source.
