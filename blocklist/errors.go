@@ -53,7 +53,7 @@ var (
 	ErrBusy = disk.ErrLocked
 )
 
-// special is a special case of another sentinel, with a text of its own.
+// special is a sentinel error for a special case of a more general sentinel, which it wraps.
 type special struct {
 	text string
 	of   error

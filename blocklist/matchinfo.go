@@ -34,7 +34,7 @@ func (a *matchInfo) outranks(b *matchInfo) bool {
 	return b.expires != 0 && (a.expires == 0 || a.expires > b.expires)
 }
 
-// matchInfoTable assigns a number to each distinct matchInfo. Number 0 is for entries without attributes.
+// matchInfoTable assigns an index to each distinct matchInfo. Index 0 is for entries without attributes.
 type matchInfoTable struct {
 	all    []matchInfo
 	number map[matchInfo]uint32

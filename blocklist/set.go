@@ -20,7 +20,7 @@ type set struct {
 	index  []uint32 // number of table rows before each bucket, then the total; the first bits of a row are its bucket
 	shift  uint     // 64 minus the number of bucket bits
 	table  []byte   // rows of 16 bytes
-	number []byte   // attribute number of each row, header.Width bytes each
+	number []byte   // index in infos of the attributes of each row, in header.Width bytes
 	infos  []matchInfo
 	path   string
 	header setHeader

@@ -75,7 +75,7 @@ type setContent struct {
 	infos    []matchInfo
 }
 
-// setRow is one row of the table, with the number of its attributes.
+// setRow is one row of the table. The field info is the index of its attributes in setContent.infos.
 type setRow struct {
 	key  tableKey
 	info uint32

@@ -115,7 +115,7 @@ func (c *conn) serve() {
 	_ = c.w.Flush() // the last response before the server shuts down
 }
 
-// errLast ends the connection, after a response that has announced it.
+// errLast is returned after the last request, whose response has announced that the connection ends.
 var errLast = errors.New("the last request")
 
 // serveOne reads and answers one request.

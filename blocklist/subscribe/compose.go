@@ -10,7 +10,7 @@ import (
 
 // update is a release in the form that the guards check and the store applies.
 type update struct {
-	// its Base is the current serial, to which the changes apply; 0: the changes are the whole list
+	// header of the release; Base is the current serial, to which the changes apply; 0: the changes are the whole list
 	header blocklist.Header
 	// entries is the whole list, if the header has no base. Each iteration reads the files again.
 	entries iter.Seq2[blocklist.Entry, error]

@@ -114,8 +114,7 @@ func (s *Subscription) install(ctx context.Context, o *fetch.Origin, spec trust.
 	return s.hold == nil, err
 }
 
-// checkFresh returns an error if the held metadata has expired. It is for an origin that still has the same
-// timestamp.
+// checkFresh returns an error if the held metadata has expired. It is called if an origin has no newer timestamp.
 func (s *Subscription) checkFresh() error {
 	newest := s.held
 	newest.Metadata = s.newestMetadata()
@@ -183,8 +182,8 @@ func (s *Subscription) enforces(spec trust.TargetsSpec) bool {
 
 // Limits on the release files on disk for a rebuild. If there are more, the published files are fetched instead.
 const (
-	maxKept     = 24 // maximum number of files
-	maxKeptPart = 2  // maximum total size, as a multiple of the size of the published files
+	maxKept     = 24 // maximum number of release files kept on disk
+	maxKeptPart = 2  // maximum total size of the kept files, as a multiple of the size of the published files
 )
 
 // holds reports whether the newest release of spec is in force, and the files for a rebuild are on disk.
