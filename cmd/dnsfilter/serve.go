@@ -37,8 +37,8 @@ Restart without losing a query: with --take-over a new server takes the place of
 under the same user: settings that change with a restart only, and a new version, come into force. While it reads its lists the
 old one answers; if it fails, the old one goes on. This is for servers that are started by hand or by a script.
 
-Under systemd: systemctl restart dnsfilter. Sockets that systemd passes (LISTEN_FDS) are used where their address is one of listen,
-and it keeps them over a restart.`,
+Under systemd: systemctl restart dnsfilter; a server that it runs refuses a successor. Sockets that systemd passes (LISTEN_FDS)
+are used where their address is one of listen, and it keeps them over a restart.`,
 		Example: `  dnsfilter serve --listen 127.0.0.1:5353 --upstream 192.0.2.53 --list hosts.txt
   dnsfilter serve -c /etc/dnsfilter.yaml
   dnsfilter serve -c /etc/dnsfilter.yaml --take-over`,

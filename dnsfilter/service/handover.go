@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/argine-dns/argine/dnsfilter"
@@ -15,8 +16,18 @@ import (
 // errNotTakenOver is the error of awaitSuccessor after a failed hand-over. It makes Run start the service again.
 var errNotTakenOver = errors.New("the successor has not taken over")
 
+// errSupervised refuses a successor. The supervisor (systemd, or another one that is notified in its way) watches this
+// process, and starts another when it ends. It does not take a successor from outside the cgroup of the unit for the
+// main process (MAINPID= in sd_notify(3)), and that one would not have the unit's sandbox either.
+var errSupervised = errors.New("systemd runs this server, and would start another one beside its successor: " +
+	"type systemctl restart dnsfilter, which with the socket unit loses no query")
+
 // serveHandover accepts the request of a successor, and passes its connection to awaitSuccessor.
 func (s *Service) serveHandover(w http.ResponseWriter, r *http.Request) {
+	if os.Getenv("NOTIFY_SOCKET") != "" {
+		refuseControl(w, errSupervised)
+		return
+	}
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		refuseControl(w, err)

@@ -58,11 +58,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) (err error) {
 		return s.awaitSuccessor(serving, endWork, listeners, sockets)
 	})
 	s.notifyServing()
-	context.AfterFunc(serving, func() {
-		if !errors.Is(context.Cause(serving), errNotTakenOver) { // then it goes on, and systemd would never believe that
-			notify(s.log, daemon.SdNotifyStopping)
-		}
-	})
+	context.AfterFunc(serving, func() { notify(s.log, daemon.SdNotifyStopping) })
 	err = g.Wait()
 	replaceSubscriptions(work, s.subscriptions, nil)
 	s.log.Info("ended", slog.Any("stats", s.server.Stats()))

@@ -3,6 +3,7 @@ package service
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +32,7 @@ type Predecessor struct{ conn *net.UnixConn }
 
 // TakeOver makes the service that runs with the given state folder release its store. After that, this process can
 // create a service with [Predecessor.Sockets] as its [Service].Sockets. The error wraps [ErrNotRunning] if there is no
-// such service.
+// such service. A service that systemd runs (NOTIFY_SOCKET) refuses.
 func TakeOver(ctx context.Context, state string) (*Predecessor, error) {
 	path, err := config.ControlSocket(state)
 	if err != nil {
@@ -60,10 +61,14 @@ func (p *Predecessor) ask() error {
 		return err
 	}
 	defer response.Body.Close() //nolint:errcheck // it was only read
-	if response.StatusCode != http.StatusSwitchingProtocols {
-		return fmt.Errorf("it answers %s: the version that runs can't hand over; end it first", response.Status)
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		return nil
 	}
-	return nil
+	var refused controlError
+	if json.NewDecoder(response.Body).Decode(&refused) == nil {
+		return errors.New(refused.Error)
+	}
+	return fmt.Errorf("it answers %s: the version that runs can't hand over; end it first", response.Status)
 }
 
 // Sockets receives the open sockets of the predecessor. The field Taken of the result tells the predecessor that this
