@@ -13,7 +13,8 @@ import (
 	"github.com/argine-dns/argine/testdata/peers"
 )
 
-// TestAnycast runs dnsfilter with a real BIRD that announces it, and one that is the router. It shows that the route comes when dnsfilter is well, goes when it ends, and comes back.
+// TestAnycast runs dnsfilter with a real BIRD that announces it, and one that is the router. It shows that the route comes
+// when dnsfilter is well, goes when it ends, and comes back; also after BIRD has read its configuration again.
 func TestAnycast(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "bird", "birdc", "dig", "curl")
@@ -49,6 +50,9 @@ func TestAnycast(t *testing.T) {
 	assert.True(t, gone(), "nothing answers yet")
 
 	first := peers.Resolver(t, dnsfilter, dir, settings, addr)
+	peers.Eventually(t, route, "203.0.113.53/32")
+	ask("host.ctl", "configure")
+	require.Eventually(t, gone, wait, tick, "BIRD has read its configuration again, in which the protocol is disabled")
 	peers.Eventually(t, route, "203.0.113.53/32")
 	first.Stop()
 	require.Eventually(t, gone, wait, tick)

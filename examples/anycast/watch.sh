@@ -9,9 +9,12 @@ birdc=${BIRDC:-birdc} # with -s SOCKET where it is not the usual one
 well() {
 	[ "$(dig +short +tries=1 +time=1 -p "$port" "@$address" localhost A)" = 127.0.0.1 ] && curl -sf -m 1 -o /dev/null "$ready"
 }
+# BIRD is asked each time: with its configuration read again (birdc configure), the protocol is disabled again.
+announced() {
+	$birdc show protocols anycast | grep -q ' up '
+}
 withdraw() {
 	$birdc disable anycast
-	announced=no
 }
 trap 'withdraw; exit' TERM INT
 
@@ -19,9 +22,9 @@ withdraw
 good=0 bad=0
 while :; do
 	if well; then good=$((good + 1)) bad=0; else bad=$((bad + 1)) good=0; fi
-	if [ "$good" -ge 3 ] && [ "$announced" = no ]; then
-		$birdc enable anycast && announced=yes
-	elif [ "$bad" -ge 3 ] && [ "$announced" = yes ]; then
+	if [ "$good" -ge 3 ] && ! announced; then
+		$birdc enable anycast
+	elif [ "$bad" -ge 3 ] && announced; then
 		withdraw
 	fi
 	sleep 1 &
