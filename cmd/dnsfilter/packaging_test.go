@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -104,7 +106,12 @@ func links(t *testing.T, root string) {
 	examples, err := filepath.Glob(filepath.Join(root, "usr/share/doc/*/examples/*/*.md"))
 	require.NoError(t, err)
 	require.NotEmpty(t, examples)
-	for _, path := range append(documents, examples...) {
+	first, err := filepath.Glob(filepath.Join(root, "usr/share/doc/*/examples/README.md"))
+	require.NoError(t, err)
+	require.Len(t, first, 2)
+	for _, path := range slices.Concat(documents, examples, first) {
+		command, _, _ := strings.Cut(strings.TrimPrefix(path, filepath.Join(root, "usr/share/doc")+"/"), "/")
+		assert.NotRegexp(t, "https:[^)]*/cmd/"+command+`/[A-Z]*\.md`, read(t, path), "%s: the handbook is beside it", path)
 		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(read(t, path), -1) {
 			_, err := os.Stat(filepath.Join(filepath.Dir(path), m[1]))
 			assert.NoError(t, err, path)
