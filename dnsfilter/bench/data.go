@@ -11,11 +11,12 @@ import (
 	"strings"
 )
 
-// lines is the number of queries in a workload. cached and mixed are the numbers of different names in W1 and in W2.
+// lines is the number of queries in a workload. cached and mixed are the numbers of different names in the workloads W1
+// and W2, see README.md.
 const (
 	lines  = 400_000
-	cached = 10_000  // names in W1
-	mixed  = 100_000 // names in W2
+	cached = 10_000  // number of names in workload W1
+	mixed  = 100_000 // number of names in workload W2
 )
 
 // blockedName returns the i-th name of the list. Names with consecutive numbers begin differently.

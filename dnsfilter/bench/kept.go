@@ -70,7 +70,7 @@ func (b *bench) keptPeer(ctx context.Context, name string, yardstick *process) e
 	return nil
 }
 
-// writeURLs writes queries of workload W1 as URLs of DNS over HTTPS.
+// writeURLs writes the queries of workload W1 (see README.md) as URLs of DNS over HTTPS.
 func (b *bench) writeURLs() error {
 	queries, err := readQueries(b.path("w1"))
 	if err != nil {

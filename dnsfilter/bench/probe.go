@@ -159,9 +159,8 @@ func (w *watch) look(k kind, sent, came int64, rcode byte) {
 	}
 }
 
-// turned reports whether an answer for the added or removed name is right. If after is true, the answer shows the
-// change, and its time goes into first unless an earlier answer showed it. Answers to later queries have to show the
-// change, too.
+// turned reports whether an answer for the added or removed name is right. The argument after says that the answer
+// shows the change. Once an answer has shown it, at the time first, the answers to later queries have to show it, too.
 func turned(first *atomic.Int64, after bool, sent, came int64) bool {
 	if after {
 		first.CompareAndSwap(0, came)

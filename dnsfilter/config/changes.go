@@ -9,7 +9,7 @@ import (
 type Changes struct {
 	Added   []string `json:"added,omitempty"`   // names of the lists that only the next settings have
 	Removed []string `json:"removed,omitempty"` // names of the lists that only the present settings have
-	Changed []string `json:"changed,omitempty"` // names of the lists with other keys or values
+	Changed []string `json:"changed,omitempty"` // names of the lists whose keys or values differ
 	// top-level keys, except lists, that were added or removed, or have another value
 	Keys    []string `json:"keys,omitempty"`
 	Restart []string `json:"restart,omitempty"` // keys that changed and take effect only after a restart

@@ -8,7 +8,7 @@ import (
 // Error is one error in a settings file.
 type Error struct {
 	File         string
-	Line, Column int // from 1
+	Line, Column int // counted from 1
 	Text         string
 }
 

@@ -18,8 +18,8 @@ import (
 // maxIncluded is the maximum number of included files.
 const maxIncluded = 100
 
-// addUp reports whether a key may be in several files. The value of such a key is the items of all files, in the order
-// of the files.
+// addUp reports whether a key may be in several files. Such a key has the items of all files, in the order of the
+// files.
 func addUp(key string) bool {
 	switch key {
 	case "lists", "allow", "quorum", "views", "forward", "canaries", "rpz":

@@ -37,7 +37,8 @@ func (s *Settings) readQueryLog(r *reader, n *yaml.Node) {
 	}
 }
 
-// parseOnly parses the key only, which says what queries are logged. It returns false for blocked, true for sampled.
+// parseOnly parses the value of the key "only", which says what queries are logged. It returns false for "blocked", and
+// true for "sampled".
 func parseOnly(text string) (sampled bool, err error) {
 	switch text {
 	case "blocked":

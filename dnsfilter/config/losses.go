@@ -95,7 +95,7 @@ func viewAt(p *dnsfilter.Policy, network netip.Prefix) dnsfilter.View {
 	return best
 }
 
-// viewLosses returns the rules and quorums by which a view blocks or diverts names, and that the next view lacks.
+// viewLosses returns what a view blocks or diverts and the next view does not, as texts for the log.
 func viewLosses(v, next *dnsfilter.View) (lost []string) {
 	for i := range v.Rules {
 		old, now := &v.Rules[i], dnsfilter.Rule{}

@@ -17,7 +17,7 @@ var recordPosition = regexp.MustCompile(` at line: (\d+):(\d+)$`)
 func (s *Settings) ReadRecords() (*dnsfilter.Records, error) { return s.readRecords("") }
 
 // readRecords reads the file of local data and appends the server's own records, in master file format. It leaves out
-// the own records if the file mentions _dns.resolver.arpa, the name that they belong to.
+// the server's own records if the file mentions _dns.resolver.arpa, the name that they belong to.
 func (s *Settings) readRecords(own string) (*dnsfilter.Records, error) {
 	if s.Records == "" && own == "" {
 		return nil, nil //nolint:nilnil // there is no local data

@@ -59,7 +59,7 @@ func parsePolicyZone(text string) (blocklist.Name, error) {
 	return name, nil
 }
 
-// keyFile parses the path of a key file. For the value none, it returns an empty path.
+// keyFile parses the path of a key file. For the value "none", it returns an empty path.
 func (s *Settings) keyFile(text string) (string, error) {
 	if text == noKey {
 		return "", nil

@@ -66,7 +66,7 @@ type Settings struct {
 	PolicyZones []PolicyZone // policy zones (RPZ) that other resolvers copy
 	ZoneFiles   ZoneFiles    // HTTP server for the zone files of the policy zones; zero: none
 
-	fileAt map[string]position // position in the settings of each path outside lists
+	fileAt map[string]position // position of each path in the settings, except paths of lists
 	given  map[string]bool     // top-level keys that the files set
 	values map[string]string   // canonical text of the value of each key, see textOf
 }
@@ -94,7 +94,7 @@ type QueryLog struct {
 	Addresses querylog.Addresses // form in which client addresses are logged
 }
 
-// Certificate has two paths of PEM files: Cert, a certificate with its chain, and Key, its private key.
+// Certificate has the paths of two PEM files: Cert, a certificate with its chain, and Key, its private key.
 type Certificate struct{ Cert, Key string }
 
 // ForwardZone is a zone whose queries go to other resolvers.

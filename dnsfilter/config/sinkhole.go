@@ -47,8 +47,8 @@ func parsePlace(text string) (p place, err error) {
 	return place{name: p.name}, nil
 }
 
-// checkSinkhole adds an error if a rule has the action sinkhole but no sinkhole address or name, or has one that no
-// action uses. The flag usedElsewhere says that a view uses it.
+// checkSinkhole adds an error if a rule has the action sinkhole but no sinkhole, or a sinkhole that no action uses. The
+// argument usedElsewhere says that a view uses the sinkhole.
 func (r *reader) checkSinkhole(at position, rule dnsfilter.Rule, usedElsewhere bool) {
 	used := rule.Action == dnsfilter.Sinkhole
 	for _, action := range rule.Categories {

@@ -18,8 +18,8 @@ func (s *Settings) ZoneLists() (all []*List) {
 	return all
 }
 
-// setZone gives the rule of a list that is a policy zone an empty zone. Without a key action, the zone's records
-// decide.
+// setZone adds an empty policy zone to the rule of the list, if the list is a policy zone. If the key action is not
+// set, the records of the zone decide.
 func (l *List) setZone(given map[string]bool) {
 	if l.RPZ == "" {
 		return
@@ -67,8 +67,8 @@ func (s *Settings) checkZoneLists(r *reader) {
 	}
 }
 
-// zoneLost reports whether the records of a policy zone decide under the rule r, but neither decide nor are replaced by
-// a block under the next rule for the same list.
+// zoneLost reports whether a policy zone loses its effect: its records decide under the rule r, and under the next rule
+// they do not, nor does that rule block.
 func zoneLost(r, next *dnsfilter.Rule) bool {
 	decides := func(r *dnsfilter.Rule) bool { return r.Zone != nil && r.Action == dnsfilter.Pass }
 	return decides(r) && !decides(next) && !next.Action.Blocks()

@@ -81,7 +81,7 @@ var matches = [...]uint64{ //nolint:gochecknoglobals // a constant table
 
 // exchange has the fields that dnstap messages about clients and about the upstream have in common.
 type exchange struct {
-	kind           uint64 // Message.Type of the query; that of the answer is one more
+	kind           uint64 // Message.Type of a query; that of an answer is one more
 	protocol       uint64
 	asker, asked   netip.AddrPort
 	at, answeredAt time.Time // times of the query and of its answer; answeredAt is zero in a query
@@ -134,7 +134,8 @@ func (e *exchange) append(b []byte) []byte {
 	return b
 }
 
-// known returns an address of the exchange that is known, from which the address family follows.
+// known returns the address of the asker, or that of the asked server if the asker is unknown. It determines the
+// address family.
 func (e *exchange) known() netip.Addr {
 	if e.asker.Addr().IsValid() {
 		return e.asker.Addr()

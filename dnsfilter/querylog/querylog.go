@@ -67,7 +67,7 @@ func (l *Log) Stats() Stats { return Stats{l.written.Load(), l.backlog.Dropped()
 
 // Line is one line of the log.
 type Line struct {
-	Time      time.Time `json:"time"`             // when the query arrived, in milliseconds
+	Time      time.Time `json:"time"`             // when the query arrived, truncated to milliseconds
 	Client    string    `json:"client,omitempty"` // address of the client, in the form of [Addresses]
 	Transport string    `json:"transport"`
 	Name      string    `json:"name"` // name in lower case, without the dot at its end

@@ -14,10 +14,10 @@ import (
 // Limits of QUIC handshakes. They apply before a client is admitted.
 const (
 	handshakeTimeout = 5 * time.Second
-	// handshakes that may begin in a second, or be open at once, before client addresses must be verified
+	// number of handshakes, begun in a second or open at once, from which on client addresses must be verified
 	maxUnverified = 500
-	maxHandshakes = 4000 // open at once, for all clients together
-	maxOfClient   = 50   // open at once, for one client (an IPv4 address or an IPv6 /56 network)
+	maxHandshakes = 4000 // maximum number open at once, for all clients together
+	maxOfClient   = 50   // maximum number open at once, for one client (an IPv4 address or an IPv6 /56 network)
 )
 
 var errHandshakes = errors.New("too many handshakes are under way")
@@ -26,7 +26,7 @@ var errHandshakes = errors.New("too many handshakes are under way")
 type handshakes struct {
 	mu     sync.Mutex
 	second int64
-	begun  int // number begun in that second
+	begun  int // number of handshakes begun in the present second
 	open   int
 	of     map[netip.Prefix]int // number of open handshakes by client, for verified addresses
 }

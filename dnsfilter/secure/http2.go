@@ -25,8 +25,8 @@ const (
 	maxFrame     = 16 << 10              // maximum size of a frame, in bytes; RFC 9113 allows no lower limit
 	firstWindow  = 1<<16 - 1             // flow control window before the first WINDOW_UPDATE, in bytes
 	updateWindow = firstWindow / 2       // received bytes after which the window is opened again by WINDOW_UPDATE
-	endTimeout   = 50 * time.Millisecond // time for requests that are incomplete when the server ends
-	writeTimeout = 2 * time.Second       // time for one write
+	endTimeout   = 50 * time.Millisecond // time limit for requests that are incomplete when the server ends
+	writeTimeout = 2 * time.Second       // time limit of one write
 	// idle time after which a new goroutine waits for the connection, with a small stack
 	restAfter    = time.Second
 	tableSize    = 4 << 10 // size of the HPACK table (RFC 7541), in bytes
@@ -60,7 +60,7 @@ type http2Conn struct {
 	slots      chan struct{} // semaphore: one slot per waiting query
 	late       sync.WaitGroup
 	unfinished *unfinished
-	begun      []uint32 // streams whose request was not complete in the bytes that began it
+	begun      []uint32 // IDs of new streams whose request was incomplete when it was read
 
 	mu      sync.Mutex    // guards the following fields, and writing to framer
 	framer  *http2.Framer // nil: the buffers are freed, since the connection is idle
@@ -274,7 +274,7 @@ func (c *http2Conn) next() error {
 	return err
 }
 
-// fail sends GOAWAY with the error code for which the connection ends.
+// fail sends GOAWAY with the error code that ends the connection.
 func (c *http2Conn) fail(code http2.ErrCode) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

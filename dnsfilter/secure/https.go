@@ -27,8 +27,8 @@ const mediaType = "application/dns-message"
 // Limits of HTTP. They are documented in package dnsfilter, with the limits of connections.
 const (
 	maxHeaderBytes = 8 << 10
-	maxQuery       = 4 << 10 // size of a query, in bytes
-	maxStreams     = 100     // open at once, per connection
+	maxQuery       = 4 << 10 // maximum size of a query, in bytes
+	maxStreams     = 100     // maximum number open at once, per connection
 	headerTimeout  = 5 * time.Second
 	requestTimeout = 10 * time.Second
 	idleTimeout    = 30 * time.Second

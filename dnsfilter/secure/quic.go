@@ -179,9 +179,9 @@ func (d *doqConn) serve(stream *quic.Stream) func() {
 	}
 }
 
-// answer answers the query in b. The argument err is the error of reading it, io.EOF if the query is complete;
-// otherwise answer ends the stream with an error. If the upstream is needed, answer returns a function that waits and
-// answers.
+// answer answers the query in b. The argument err is the error of reading the query, which is io.EOF if the query is
+// complete. After another error, answer ends the stream with an error code. If the upstream is needed, answer returns a
+// function that waits and answers.
 func (d *doqConn) answer(stream *quic.Stream, b *buffers, err error) func() {
 	if !errors.Is(err, io.EOF) {
 		d.end(stream, b, errUnspecified) // it was cut off, took too long, or is too long

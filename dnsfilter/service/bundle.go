@@ -20,7 +20,7 @@ import (
 // maxBundle is the maximum size of a bundle that is sent over the control socket, in bytes.
 const maxBundle = 4 << 30
 
-// bundleFile is the name of the file in the state folder that has a bundle received over the control socket.
+// bundleFile is the name of the file in the state folder in which a bundle from the control socket is stored.
 const bundleFile = "apply.tar"
 
 // ApplyResult is the result of applying a bundle.

@@ -20,8 +20,8 @@ type FileCheck struct {
 	Entries    uint64
 	FileReport
 	URLs uint64 // number of url entries that are not enforced, because the list has no divert
-	// findings for which the guards would put the file on hold if it gave the list its first state; nil: no findings,
-	// or the file is in force already
+	// findings that would put the file on hold if it gave the list its first state; nil: no findings, or the file is in
+	// force already
 	Held *guard.Report
 }
 
@@ -88,8 +88,8 @@ func (g guards) checkZone(l *config.List, copies string) (FileCheck, error) {
 	return c, err
 }
 
-// check loads a file into the store of the loader. If the store held already has the current content of the file, the
-// guards do not check it.
+// check loads a file into the store of the loader. If the service's store (held) already has the current content of the
+// file, the guards do not check the file.
 func (l loader) check(f config.LocalFile, held *blocklist.Store) (FileCheck, error) {
 	_, current := heldFile(f, held)
 	f.Unguarded = f.Unguarded || current

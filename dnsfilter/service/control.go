@@ -89,8 +89,8 @@ func (s *Service) reject(ctx context.Context, d holdDecision) error {
 		func(*config.List) error { return s.local.reject(d.List, d.ID) })
 }
 
-// decideHold calls the function for the kind of the list with the hold: signed, local, or zone for a policy zone. It
-// returns an error if there is no such list.
+// decideHold calls one of the functions with the list that has the hold: signed for a signed list, local for a local
+// list, zone for a policy zone. It returns an error if there is no such list.
 func (s *Service) decideHold(d holdDecision, signed func(*subscribe.Subscription) error,
 	local func(config.LocalFile) error, zone func(*config.List) error,
 ) error {

@@ -10,8 +10,8 @@ import (
 // user of the service can connect to the socket.
 const (
 	maxControlRequest = 4 << 10
-	controlGrace      = 500 * time.Millisecond // time for running requests after the service has begun to end
-	// time for one request; accepting a release of ten million entries takes minutes
+	controlGrace      = 500 * time.Millisecond // time limit for running requests after the service has begun to end
+	// time limit of one request; accepting a release of ten million entries takes minutes
 	controlTimeout = 10 * time.Minute
 )
 

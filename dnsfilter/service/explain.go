@@ -149,8 +149,8 @@ func (q *lookupTarget) entries(store *blocklist.Store, list string) []blocklist.
 	return store.AppendEntries(nil, list, []byte(q.name))
 }
 
-// readChanged loads each local file whose current content is not in the store held, into the store fresh. It skips
-// files on hold. It returns the names of the lists that neither store has.
+// readChanged loads each local file whose current content is not in the service's store (held) into the temporary store
+// (fresh). It skips files on hold. It returns the names of the lists that neither store has.
 func readChanged(s *config.Settings, held, fresh *blocklist.Store, log *slog.Logger) (missing []string, err error) {
 	made := sync.OnceValues(func() (guards, error) { return guards{}.next(s) })
 	onHold := readLocalHolds(s.State)
@@ -228,8 +228,8 @@ func logHeldNow(log *slog.Logger, f config.LocalFile, enforced bool) {
 	log.Warn("the guards hold the file as it is now", slog.String("list", f.List), slog.Bool("enforced_as_before", enforced))
 }
 
-// stores has the store of the server (held), and a temporary store (fresh) with newer versions of some lists, which
-// take precedence.
+// stores are two stores of lists: held is the store of the server, and fresh is a temporary store with newer versions
+// of some lists, which take precedence.
 type stores struct{ held, fresh *blocklist.Store }
 
 // of returns the store with the newest version of a list.

@@ -22,8 +22,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
 
-// fetched is a list that the service fetches, with the goroutine that keeps its file up to date. Otherwise it is a
-// local list: a changed file is noticed, checked by the guards, and loaded as if the operator had written it.
+// fetched is a list that the service fetches, with the goroutine that keeps its file up to date. In all other respects
+// it is a local list: a changed file is noticed, checked by the guards, and loaded as if the operator had written it.
 type fetched struct {
 	file   config.LocalFile
 	zone   blocklist.Name // name of the policy zone; empty: a list of entries
@@ -344,7 +344,7 @@ func (f *fetched) isStale() bool { return f != nil && f.status().Stale }
 // FetchStatus is the status of a fetched list.
 type FetchStatus struct {
 	From string `json:"from,omitempty"` // server that sent or confirmed the file last
-	// when a server last sent the newest version, or confirmed that the file is it
+	// when a server last sent the newest version, or confirmed that the file is the newest
 	Checked time.Time `json:"checked,omitzero"`
 	Changed time.Time `json:"changed,omitzero"` // when the file was replaced last
 	Expires time.Time `json:"expires,omitzero"` // when the list becomes stale, if no server answers before

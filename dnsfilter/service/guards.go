@@ -21,14 +21,14 @@ func guardSource(g config.GuardLimits) string {
 // guards has the guards in force. The field source identifies the limits and files that they were created from.
 type guards struct {
 	signed    *guard.Guard
-	diverting *guard.Guard // for signed lists with divert
-	own       *guard.Guard // for local lists
-	allow     *guard.Guard // for allow lists
+	diverting *guard.Guard // guard for signed lists with divert
+	own       *guard.Guard // guard for local lists
+	allow     *guard.Guard // guard for allow lists
 
 	source string
 }
 
-// of returns the guard for a signed list.
+// of returns the guard for a signed list, which may have divert.
 func (g guards) of(l *config.List) *guard.Guard {
 	if len(l.Divert) > 0 {
 		return g.diverting

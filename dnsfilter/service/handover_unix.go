@@ -16,8 +16,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// handles has duplicates of the listening sockets, as file descriptors. They are not os.File values, since the poller
-// of the runtime would watch those. The value -1 stands for a closed descriptor.
+// handles are the file descriptors of duplicates of the listening sockets; -1 stands for a closed one. They are not
+// os.File values, since the poller of the runtime would watch those.
 type handles []int
 
 // newHandles returns duplicates of all sockets. If a socket can't be duplicated, it logs a warning and returns nil.

@@ -11,8 +11,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// openListeners opens sockets at the addresses. Where a given socket has the address, it takes that socket instead. It
-// closes the other given sockets.
+// openListeners opens sockets at the addresses. If a given socket has one of the addresses, openListeners takes that
+// socket instead of opening a new one. It closes the other given sockets.
 func openListeners(ctx context.Context, given Sockets, at []string, log *slog.Logger) (*dnsfilter.Listeners, error) {
 	open := new(dnsfilter.Listeners)
 	for _, f := range given.Files {

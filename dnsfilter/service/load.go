@@ -25,7 +25,7 @@ type loader struct {
 }
 
 // load compiles a file into the store. If that fails, or if the guards put the file on hold, the old state of the list
-// stays. A hold with the ID accepted does not count, and the file comes into force.
+// stays. A hold whose ID is accepted is ignored: the file comes into force.
 func (l loader) load(f config.LocalFile, accepted string) (held *localHold, err error) {
 	defer relaxGC()()
 	err = l.compile(f, func(found *localHold, _ blocklist.LocalChange) error {

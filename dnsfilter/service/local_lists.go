@@ -20,7 +20,7 @@ type localLists struct {
 }
 
 // load compiles a file into the store. If the guards put the file on hold, the old state of the list stays and load
-// returns nil. A hold with the ID accepted does not count, and the file comes into force.
+// returns nil. A hold whose ID is accepted is ignored: the file comes into force.
 func (ls *localLists) load(f config.LocalFile, by guards, accepted string) error {
 	held, err := loader{ls.store, by, ls.log}.load(f, accepted)
 	if err != nil {
@@ -57,7 +57,7 @@ func (ls *localLists) loadSettled(f config.LocalFile, by guards) error {
 	return nil
 }
 
-// fail records and logs the error for which the current file of a list could not be loaded.
+// fail records and logs why the current file of a list could not be loaded.
 func (ls *localLists) fail(f config.LocalFile, err error) {
 	ls.failed.Store(f.List, err)
 	ls.log.Error("a changed list was not taken in; the last good one stays", slog.String("list", f.List),
@@ -96,7 +96,7 @@ func (ls *localLists) reject(list, id string) error {
 	return nil
 }
 
-// failure returns the error for which the current file of a list could not be loaded, or nil.
+// failure returns why the current file of a list could not be loaded, or nil if it could.
 func (ls *localLists) failure(list string) error {
 	err, _ := ls.failed.Load(list)
 	why, _ := err.(error)

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// maxScrapers is the maximum number of connections to the HTTP server for metrics, scrapeWithin the time for one
+// maxScrapers is the maximum number of connections to the HTTP server for metrics, and scrapeWithin the time limit of a
 // request.
 const (
 	maxScrapers  = 20

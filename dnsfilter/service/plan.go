@@ -32,7 +32,7 @@ type FileChange struct {
 	File   string `json:"file"`
 	Before uint64 `json:"before"` // number of entries in force
 	After  uint64 `json:"after"`  // number of entries in the file
-	// findings for which the guards would put the file on hold; nil: they would not
+	// findings that would put the file on hold; nil: none
 	Held *guard.Report `json:"held,omitempty"`
 }
 

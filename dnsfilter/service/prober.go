@@ -21,8 +21,8 @@ import (
 const (
 	maxProbed   = 8               // maximum number of server addresses that are probed
 	probeTries  = 3               // attempts per name
-	probeWait   = 2 * time.Second // time to wait for an answer
-	silenceWait = time.Second     // time to wait if the action is drop, so that no answer is expected
+	probeWait   = 2 * time.Second // how long to wait for an answer
+	silenceWait = time.Second     // how long to wait if the action is drop, so that no answer is expected
 	probeSize   = 1232            // maximum size of an answer over UDP, in bytes
 )
 

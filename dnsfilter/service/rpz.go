@@ -232,7 +232,7 @@ func (s *running) zoneStatus() (all []rpz.Status) {
 }
 
 // maxFetchers is the maximum number of connections to the HTTP server for zone files. fetchWithin and headerWithin are
-// the times for sending a zone file and for receiving a request.
+// the time limits for sending a zone file and for receiving a request.
 const (
 	maxFetchers  = 100
 	fetchWithin  = 5 * time.Minute

@@ -30,7 +30,7 @@ type running struct {
 	zoneLists *zoneLists
 
 	active  atomic.Pointer[activeConfig]
-	refused atomic.Pointer[error] // error for which the settings file on disk is not in force; nil: none
+	refused atomic.Pointer[error] // why the settings file on disk is not in force; nil: it is in force
 	started time.Time
 	// settings read at the start; the keys of [config.Settings.Fixed] stay in force until the service ends
 	atStart *config.Settings

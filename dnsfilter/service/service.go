@@ -40,12 +40,12 @@ type Service struct {
 	zones         policyZones
 	fetched       fetchedLists
 
-	reloads chan chan<- error // requests of Reload; each value receives the result
+	reloads chan chan<- error // requests of Reload; the result of a reload is sent to the channel in the request
 
 	// Sockets returns sockets that are open already. Run uses those that have a listen address of the settings, and
 	// opens the others itself. Sockets is called once, when everything else is ready. It may be nil.
 	Sockets func() (Sockets, error)
-	taken   func() error // Taken of the value that Sockets returned; may be nil
+	taken   func() error // the function Taken in the result of Sockets; may be nil
 
 	successors chan *net.UnixConn // connections of processes that request a hand-over
 	released   chan struct{}      // closed after the store is released

@@ -16,25 +16,25 @@ import (
 type Status struct {
 	Version string    `json:"version"` // version of the program, with commit and compiler
 	Started time.Time `json:"started"`
-	// error for which the settings file on disk is not completely in force; empty: it is
+	// why the settings file on disk is not completely in force; empty: it is
 	Settings string `json:"settings_error,omitempty"`
 	Guards   string `json:"guards,omitempty"` // the guards and their limits, as text
 	// lists in the order of the settings, then allow lists
 	Lists   []ListStatus `json:"lists"`
-	Queries uint64       `json:"queries"` // queries received
-	Hits    uint64       `json:"hits"`    // queries answered from the cache
-	// queries that failed because no upstream answered
+	Queries uint64       `json:"queries"` // number of queries received
+	Hits    uint64       `json:"hits"`    // number of queries answered from the cache
+	// number of queries that failed because no upstream answered
 	Failures uint64 `json:"failures"`
-	// queries dropped because too many waited for the upstream
+	// number of queries dropped because too many waited for the upstream
 	Dropped uint64 `json:"dropped"`
-	// queries over UDP dropped or truncated by the rate limit
+	// number of queries over UDP dropped or truncated by the rate limit
 	Limited uint64 `json:"limited"`
-	// clients that were refused unusually many different entries within an hour
+	// number of clients that were refused unusually many different entries within an hour
 	Alarms    uint64                       `json:"alarms"`
-	Conns     int                          `json:"connections"` // open TCP connections
-	Answers   map[string]map[string]uint64 `json:"answers"`     // answers by transport and rcode
+	Conns     int                          `json:"connections"` // number of open TCP connections
+	Answers   map[string]map[string]uint64 `json:"answers"`     // number of answers by transport and rcode
 	Upstreams []upstream.Status            `json:"upstreams"`
-	Actions   map[string]map[string]uint64 `json:"actions"` // decisions by list and action
+	Actions   map[string]map[string]uint64 `json:"actions"` // number of decisions by list and action
 	StopPage  *StopPageStatus              `json:"stop_page,omitempty"`
 	Zones     []rpz.Status                 `json:"zones,omitempty"` // policy zones that other resolvers copy
 }

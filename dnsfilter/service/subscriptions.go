@@ -18,7 +18,8 @@ type subscription struct {
 	cancel context.CancelFunc // ends the goroutine; nil: not started yet
 	done   chan struct{}
 
-	noReceipts error // error for which no receipts are sent although the settings ask for them
+	// why no receipts are sent although the settings ask for them; nil: they are sent, or not asked for
+	noReceipts error
 }
 
 // newSubscriptions returns the subscriptions of the next settings, by list name. It reuses those in old that have not

@@ -21,9 +21,9 @@ import (
 // socket. When the successor answers queries, it sends another byte. So each query is answered by one of the two
 // processes, and if the successor fails, the service goes on.
 const (
-	releaseWithin = time.Minute      // time for releasing the store, while a list may be compiling
-	passWithin    = 10 * time.Second // time for passing the sockets
-	endWithin     = time.Minute      // time for the successor to take over, after this service was told to end
+	releaseWithin = time.Minute      // time limit for releasing the store; a list may be compiling
+	passWithin    = 10 * time.Second // time limit for passing the sockets
+	endWithin     = time.Minute      // time limit for the successor to take over, after this service was told to end
 )
 
 // Predecessor is a connection to a service that has released its store. That service answers queries until a successor

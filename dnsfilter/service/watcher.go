@@ -49,7 +49,7 @@ type watcher map[string]*watched
 
 type watched struct {
 	seen, done string
-	since      time.Time // when the state seen was first seen
+	since      time.Time // when the present state was first seen
 }
 
 // settled reports whether a file has had its present state (source) for settleFor. It returns true once for each state.

@@ -18,7 +18,7 @@ import (
 // maxWebConns is the maximum number of connections to the operator's page.
 const (
 	maxWebConns   = 20
-	webWithin     = 10 * time.Second // time for a request
+	webWithin     = 10 * time.Second // time limit of a request
 	maxWebRequest = 4 << 10
 	maxAttempts   = 10 // maximum number of attempts with a token in a minute
 )
@@ -37,7 +37,7 @@ type webServer struct {
 	token   string
 
 	mu       sync.Mutex
-	minute   int64 // minute, since 1970, to which attempts belongs
+	minute   int64 // the minute in which attempts are counted, in minutes since 1970
 	attempts int
 }
 

@@ -38,7 +38,7 @@ type zoneLists struct {
 type zoneState struct {
 	source string // state of the file in force, see [config.LocalFile.Source]; empty: none is in force
 	report dnsfilter.ZoneReport
-	err    error // error for which the present file is not in force
+	err    error // why the present file is not in force; nil: it is, or it is on hold
 }
 
 // zoneCopies returns the folder in the state folder for the copies of policy zones. It is empty if state is.
@@ -68,7 +68,7 @@ func (z *zoneLists) set(zone *dnsfilter.PolicyZone, state zoneState) {
 }
 
 // load loads the file of a policy zone, unless it is in force already or awaited. If that fails, or if the guards put
-// the file on hold, the old rules stay. A hold with the ID accepted does not count, and the file comes into force.
+// the file on hold, the old rules stay. A hold whose ID is accepted is ignored: the file comes into force.
 func (z *zoneLists) load(l *config.List, by guards, accepted string) error {
 	z.loading.Lock()
 	defer z.loading.Unlock()
@@ -281,7 +281,7 @@ func (s *Service) reloadChangedZones() {
 	}
 }
 
-// zoneFileReport converts the report on the file of a policy zone.
+// zoneFileReport converts the report on a policy zone to a report on its file.
 func zoneFileReport(r dnsfilter.ZoneReport) FileReport {
 	out := FileReport{Format: formats.RPZ, Lines: r.Lines, Triggers: make(map[string]int)}
 	for t, n := range r.Triggers {

@@ -41,8 +41,8 @@ func (m caseMask) apply(query []byte) {
 	}
 }
 
-// matches reports whether the name in a reply has the letter case that the mask gives the name of the query. The reply
-// must have the question of the query.
+// matches reports whether the name in a reply is the name of the query with the mask applied. The reply must have the
+// question of the query, in any letter case.
 func (m caseMask) matches(reply, query []byte) bool {
 	end := dnswire.QuestionEnd(query) - 4
 	for i := dnswire.HeaderSize; i < end; i++ {

@@ -19,14 +19,15 @@ const (
 	probeEvery   = 2 * time.Second        // minimum time between two probes to one resolver
 )
 
-// outage is the state of a resolver that is down: when that began, and the error of the probe. Any reply ends the
+// outage is the state of a resolver that is down: when that began, and the error that showed it. Any reply ends the
 // outage.
 type outage struct {
 	since time.Time
 	cause error
 }
 
-// isDown reports whether the resolver is known to be down: a probe has failed, and no reply came since.
+// isDown reports whether the resolver is known to be down: a probe or a TLS connection has failed, and no reply came
+// since.
 func (r *resolver) isDown() bool { return r.outage.Load() != nil }
 
 // Watch sets the log for changes between up and down. Each change of a resolver is one warning; a resolver that goes

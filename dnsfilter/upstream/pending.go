@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/dnswire"
 )
 
-// errUnusable is the error of a query that got no other than unusable replies.
+// errUnusable is the error of a query whose replies were all unusable.
 var errUnusable = errors.New("the resolver's answer is malformed or cut")
 
 // pendingQuery is a query that waits for a reply. The lock of the pool guards it.
@@ -25,7 +25,7 @@ type pendingQuery struct {
 	next      time.Time     // time for the next attempt, or for giving up
 	timeout   time.Duration // timeout of the last attempt
 	failure   []byte        // last failure reply; it becomes the answer if no resolver gives a better one
-	cause     error         // last error from sending, or errUnusable; nil: none
+	cause     error         // last error of a transport, or errUnusable; nil: none
 	exhausted bool          // all attempts were made
 }
 
@@ -88,8 +88,8 @@ func (p *pool) ask(q *pendingQuery, resolver int, now time.Time) {
 	}
 }
 
-// repeat sends the query of an attempt again, after the attempt was changed: over the stream if it was sent over one,
-// else over UDP.
+// repeat sends the query of an attempt again, over the same kind of transport. The caller has changed the form of the
+// attempt.
 func (p *pool) repeat(q *pendingQuery, a *attempt, now time.Time) {
 	if _, ok := a.via.(*stream); ok {
 		p.sendOverStream(q, a, now)
@@ -143,8 +143,9 @@ func (p *pool) onReply(q *pendingQuery, via transport, reply []byte, now time.Ti
 	return p.accept(q, a, reply, now)
 }
 
-// accept processes a reply whose form is right. It ends the query if the receiver accepts the reply. If the reply is
-// truncated, it sends the query again over TCP. If the reply is a failure or unusable, it fails over.
+// accept processes a reply that has passed the checks of ID, question and letter case. It ends the query if the
+// receiver accepts the reply. If the reply is truncated, it sends the query again over TCP. If the reply is a failure
+// or unusable, it fails over.
 func (p *pool) accept(q *pendingQuery, a *attempt, reply []byte, now time.Time) (result, bool) {
 	_, datagram := a.via.(*socket)
 	switch {

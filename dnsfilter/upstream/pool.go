@@ -14,7 +14,7 @@ import (
 
 const (
 	maxAttempts = 8 // maximum number of attempts at one query
-	// for one query; it is below the 5 seconds after which stub resolvers give up
+	// time limit of one query; below the 5 seconds after which stub resolvers give up
 	timeLimit        = 4800 * time.Millisecond
 	maxQuery         = dnswire.HeaderSize + dnswire.MaxName + 4 + dnswire.OPTSize + 6
 	portsPerResolver = 8 // maximum number of sockets of a pool to one resolver
@@ -37,7 +37,7 @@ type Receiver interface {
 	// Answer is called next, with the same reply; the receiver may use the reply until Answer returns. The session is
 	// locked during Accept: Accept must be quick and must not call the session.
 	Accept(reply []byte) bool
-	// Answer is called once, in another goroutine than Ask, with the reply or an error. The error is
+	// Answer is called once with the reply or an error, in a goroutine other than that of Ask. The error is
 	// [context.DeadlineExceeded] if no reply arrived in time.
 	Answer(reply []byte, err error)
 }
@@ -57,7 +57,7 @@ type pool struct {
 	streams     []*stream // connection by resolver; nil: none is open
 	active      []*pendingQuery
 	free        []*pendingQuery
-	sockets     []*socket  // those of resolver r begin at index r*portsPerResolver; nil: not open
+	sockets     []*socket  // UDP sockets; those of resolver r begin at index r*portsPerResolver; nil: not open
 	unsent      []*socket  // sockets with unsent queries
 	port        int        // which socket of each resolver is used until the next Flush
 	entropy     [1024]byte // random bytes, of which entropyUsed are used
@@ -67,7 +67,7 @@ type pool struct {
 
 // NewSession returns a session for one goroutine of a server. The loop reads the sockets of the session. If loop is
 // nil, or if any resolver of the forwarder uses TLS, NewSession returns a session that all such callers share, to keep
-// connections few. The function idle is called after each batch of replies that another goroutine than that of the loop
+// connections few. The function idle is called after each batch of replies that a goroutine other than that of the loop
 // has delivered. It may be nil.
 func (f *Forwarder) NewSession(loop *Loop, idle func()) Session {
 	p := f.shared

@@ -35,7 +35,8 @@ func isHeaderOnlyFailure(reply, query []byte) bool {
 	return hasKind(reply, query) && dnswire.Count(reply, dnswire.Question) == 0 && dnswire.Rcode(reply) != 0
 }
 
-// isFailure reports whether a reply says nothing about the name: neither NOERROR nor NXDOMAIN, or an extended rcode.
+// isFailure reports whether the rcode of a reply is a failure: an extended rcode, or a failure as in
+// [dnswire.IsFailure].
 func isFailure(reply []byte) bool {
 	return dnswire.IsFailure(reply) || dnswire.Rcode(reply) == dns.RcodeSuccess && extendedRcode(reply) != 0
 }

@@ -91,7 +91,7 @@ func (s *socket) flush() {
 	s.queued = 0
 }
 
-// closeExpired retires the expired sockets of the pool. It reports whether there were any sockets before.
+// closeExpired retires the expired sockets of the pool. It reports whether the pool had any sockets.
 func (p *pool) closeExpired(now time.Time) (left bool) {
 	for i, s := range p.sockets {
 		if s == nil {
@@ -169,8 +169,8 @@ func (s *socket) onReplies(in *batch.Datagrams, results []result) []result {
 	return results
 }
 
-// onError fails over all pending queries after the system has reported that the resolver is unreachable. Since an
-// attacker may have caused that by forged ICMP messages, the queries go on waiting for a reply, but not for long.
+// onError calls failOver for all pending queries after the system has reported that the resolver is unreachable. Since
+// an attacker may have caused that by forged ICMP messages, the queries go on waiting for a reply, but not for long.
 func (s *socket) onError(cause error) {
 	p := s.pool
 	p.mu.Lock()

@@ -61,7 +61,7 @@ type Times struct {
 
 // Histogram counts response times. Its zero value is empty. It is safe for concurrent use.
 type Histogram struct {
-	// number per bucket: the bucket of a response time has the smallest bound that is not below it
+	// number of response times in each bucket: those up to its bound in buckets, and in the last bucket the longer ones
 	took [len(buckets) + 1]atomic.Uint64
 	sum  atomic.Int64
 }

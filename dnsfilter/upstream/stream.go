@@ -36,7 +36,7 @@ type transport interface {
 	closeUnused()
 }
 
-// type checks.
+// Compile-time checks.
 var (
 	_ transport = (*socket)(nil)
 	_ transport = (*stream)(nil)
@@ -51,7 +51,7 @@ type stream struct {
 	out      []byte        // bytes that are not written yet
 	wake     chan struct{} // a value wakes the writer; capacity 1
 	served   bool          // a reply was received over the connection
-	heard    time.Time     // time of the last reply, or at first of connecting; zero: not connected yet
+	heard    time.Time     // time of the last reply, or of connecting if there was none; zero: not connected yet
 	retired  bool          // new queries do not use the connection
 }
 
@@ -259,7 +259,7 @@ func (s *stream) onClose(cause error) {
 	p.onIdle()
 }
 
-// onFailure fails over the pending queries of a closed connection that has never received a reply.
+// onFailure calls failOver for the pending queries of a closed connection that has never received a reply.
 func (s *stream) onFailure(cause error, now time.Time) []result {
 	p, r := s.pool, &s.pool.f.resolvers[s.resolver]
 	if len(s.pending) > 0 {

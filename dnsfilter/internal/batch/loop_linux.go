@@ -124,7 +124,7 @@ type finishing struct {
 	handler func(*Datagrams, error)
 }
 
-// timeout returns the timeout for poll(2), in milliseconds: none, or 0 if finished sockets may have to be closed.
+// timeout returns the timeout for poll(2): 0 if finished sockets may have to be closed, or else -1, which means none.
 func (w *watched) timeout() int {
 	if len(w.finishing) > 0 {
 		return 0

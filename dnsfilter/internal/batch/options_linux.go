@@ -38,7 +38,7 @@ func Share(raw syscall.RawConn) error {
 const CanShare = true
 
 // ReadBuffer returns the size of the receive buffer that the system has granted, in bytes, or 0 if it is unknown. That
-// is half of what the system reports, since it doubles the size for its overhead (socket(7)).
+// is half of what Linux reports, since Linux doubles the size for its overhead (socket(7)).
 func ReadBuffer(conn *net.UDPConn) (size int) {
 	raw, err := conn.SyscallConn()
 	if err != nil {

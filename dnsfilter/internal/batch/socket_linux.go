@@ -91,8 +91,8 @@ func (s *Socket) NewWriter() *Writer {
 // Full reports whether Flush has to be called before the next Add.
 func (w *Writer) Full() bool { return w.n == Size }
 
-// Add adds a datagram to a peer to the batch. The peer is nil if the socket is connected. The packet must not be empty.
-// Packet and peer must not change before Flush.
+// Add adds a datagram to the batch. The datagram goes to the peer, which is nil if the socket is connected. The packet
+// must not be empty. Packet and peer must not change before Flush.
 func (w *Writer) Add(packet []byte, to *Peer) {
 	h := &w.messages[w.n].header
 	h.Name, h.Namelen, h.Control = nil, 0, nil

@@ -18,7 +18,7 @@ const (
 // entries, too.
 const maxReinserting = 8
 
-// allocate reserves a number of words in the last segment of queue to. It returns their position.
+// allocate reserves a number of words at the end of a queue (smallQueue or mainQueue). It returns their position.
 func (s *shard) allocate(to, words int, now uint32) int {
 	q := &s.queues[to]
 	if n := len(*q); n == 0 || s.used[(*q)[n-1]]+words > s.per {

@@ -26,7 +26,7 @@ func AsOPT(m []byte) (OPT, bool) {
 // Size returns the maximum size of a UDP message that the sender accepts, in bytes.
 func (o OPT) Size() int { return Uint16(o, 3) }
 
-// Rcode returns the upper eight bits of the response code.
+// Rcode returns the upper eight bits of the extended rcode.
 func (o OPT) Rcode() int { return int(o[5]) }
 
 // Version returns the version of EDNS.

@@ -1,5 +1,5 @@
-// Package zonefile splits zone files (RFC 1035, section 5.1) into entries and fields, in bounded memory. It skips
-// malformed entries and goes on.
+// Package zonefile splits zone files (RFC 1035, section 5.1) into entries and fields, in bounded memory. It reports a
+// malformed entry and goes on reading.
 package zonefile
 
 import (
