@@ -75,8 +75,8 @@ func (l *Ledger) readIssued(ctx context.Context, version int64) (doc issued, ok 
 // ordered is the effect that urgent orders have on a target.
 type ordered struct {
 	from, until time.Time // period in which an order for the target is in force; zero: it never was
-	waits       bool      // a signed document that is not pushed yet orders the target
-	withdrawn   bool      // a signed document that is not pushed yet withdraws the target
+	waits       bool      // whether a signed document that is not pushed yet orders the target
+	withdrawn   bool      // whether a signed document that is not pushed yet withdraws the target
 }
 
 // orderedBy returns the effect that the urgent orders in these documents have on a target.

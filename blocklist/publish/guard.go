@@ -23,7 +23,7 @@ type GuardSettings struct {
 	Popular   string  `json:"-"`                    // popular names, in the format of [guard.ReadPopular]
 	MaxGrowth float64 `json:"max_growth,omitempty"` // see [guard.Limits]; 0: the standard limit
 	MaxShrink float64 `json:"max_shrink,omitempty"`
-	NoBuiltIn bool    `json:"no_built_in,omitempty"` // do not protect the names of [guard.BuiltIn]
+	NoBuiltIn bool    `json:"no_built_in,omitempty"` // whether the names of [guard.BuiltIn] are left unprotected
 }
 
 // Guard returns a guard with these settings. If the settings are invalid, it fails with [blocklist.ErrMalformed] or
@@ -134,8 +134,9 @@ type screen struct {
 	guard    *guard.Guard
 	override bool
 	found    [2][]guard.Finding // the first findings: at index 0 those that hold an entry, at index 1 the others
-	counts   [2]uint64          // number of all findings, with the same indexes
-	refused  uint64             // number of entries that were held and not added
+	// numbers of all findings: at index 0 of those that hold an entry, at index 1 of the others
+	counts  [2]uint64
+	refused uint64 // number of entries that were held and not added
 }
 
 // maxFindings is the maximum number of findings of each severity that an operation returns.

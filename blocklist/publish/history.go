@@ -37,9 +37,9 @@ func (l *Ledger) pendingOperations(ctx context.Context, p *Pending, yield func(O
 	return p.follow(at, l.history.Operations(ctx, ledger.Range{After: at.ID}), yield)
 }
 
-// follow yields the operations after at, up to the head that p's signatures cover, and verifies their hash chain. It
-// fails if the ledger's number of entries or digest at that head is not that of p. It also fails if the operations
-// don't skip each serial between the previous release and p.
+// follow yields the operations that follow the operation at, up to the head that p's signatures cover, and verifies
+// their hash chain. It fails if the ledger's number of entries or digest at that head is not that of p. It also fails
+// if the operations don't skip each serial between the previous release and p.
 func (p *Pending) follow(at Operation, operations iter.Seq2[Operation, error], yield func(Operation) bool) error {
 	skipped := p.base
 	if at.Hash == p.Ledger { // nothing has happened since a recovery

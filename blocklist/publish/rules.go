@@ -19,8 +19,8 @@ import (
 // Rules are the rules for new orders and for proposals. The zero value has only one rule: two persons decide on each
 // proposal that is confirmed.
 type Rules struct {
-	NeedReference bool `json:"need_reference,omitempty"` // each order needs a reference
-	NeedReason    bool `json:"need_reason,omitempty"`    // each operation that gives orders needs a reason
+	NeedReference bool `json:"need_reference,omitempty"` // whether each order needs a reference
+	NeedReason    bool `json:"need_reason,omitempty"`    // whether each operation that gives orders needs a reason
 	// Categories are the categories of which an order needs one. Without them, an order has any category, or none.
 	Categories []string `json:"categories,omitempty"`
 	// Reference is a regular expression of package regexp, at most 1 KiB, that a reference must match as a whole. An order
@@ -30,7 +30,7 @@ type Rules struct {
 	// one of these categories can only come from a proposal. Without categories, two persons decide on every proposal;
 	// with [NoCategory] alone, one person decides.
 	TwoPersons []string `json:"two_persons,omitempty"`
-	Reporters  bool     `json:"reporters,omitempty"` // a proposal may name the person who has reported
+	Reporters  bool     `json:"reporters,omitempty"` // whether a proposal may name the person who has reported
 }
 
 // NoCategory means, alone in [Rules.TwoPersons], that two persons are needed for no category.

@@ -7,10 +7,10 @@ import (
 
 // mail tracks which part of an e-mail the current line belongs to.
 type mail struct {
-	begun  bool // a line that is not empty was read
-	header bool // the line is in the header, which ends at the first empty line
-	signed bool // the line is in a signature, after "--"
-	closed bool // the line is after the closing words of a letter
+	begun  bool // whether a line that is not empty was read
+	header bool // whether the line is in the header, which ends at the first empty line
+	signed bool // whether the line is in a signature, after "--"
+	closed bool // whether the line is after the closing words of a letter
 }
 
 // Regular expressions for special lines of an e-mail, in several languages.
