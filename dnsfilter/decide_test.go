@@ -146,7 +146,7 @@ func TestViewsShareTheCache(t *testing.T) {
 
 func exchangeFrom(t *testing.T, network, client, addr string, m *dns.Msg) *dns.Msg {
 	t.Helper()
-	dialer := net.Dialer{Timeout: 5 * time.Second}
+	dialer := net.Dialer{Timeout: time.Minute}
 	if network == "udp" {
 		dialer.LocalAddr = &net.UDPAddr{IP: net.ParseIP(client)}
 	} else {
@@ -157,7 +157,7 @@ func exchangeFrom(t *testing.T, network, client, addr string, m *dns.Msg) *dns.M
 		t.Skipf("this system does not let us come from %s: %v", client, err)
 	}
 	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(5*time.Second)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
 	c := dns.Conn{Conn: conn}
 	require.NoError(t, c.WriteMsg(m))
 	reply, err := c.ReadMsg()

@@ -177,7 +177,7 @@ func TestForwardingOverSockets(t *testing.T) {
 	var wg sync.WaitGroup
 	for client := range 16 {
 		wg.Go(func() {
-			c := dns.Client{Net: []string{"udp", "tcp"}[client%2], Timeout: 5 * time.Second}
+			c := dns.Client{Net: []string{"udp", "tcp"}[client%2], Timeout: time.Minute}
 			for i := range 50 {
 				name := fmt.Sprintf("n%d.test.", (i+client/4*10)%100)
 				reply, _, err := c.Exchange(dnstest.Question(name, dns.TypeTXT), addr)

@@ -34,7 +34,7 @@ func exchangePacked(t *testing.T, network, addr string, packed []byte) *dns.Msg 
 	conn, err := net.Dial(network, addr)
 	require.NoError(t, err)
 	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(5*time.Second)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
 	if network == "tcp" {
 		packed = append(binary.BigEndian.AppendUint16(nil, uint16(len(packed))), packed...)
 	}

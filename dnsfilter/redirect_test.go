@@ -134,7 +134,7 @@ func TestSinkholeByNameForMany(t *testing.T) {
 	done := make(chan string)
 	for range 50 {
 		go func() {
-			c := dns.Client{Timeout: 5 * time.Second}
+			c := dns.Client{Timeout: time.Minute}
 			m, _, err := c.Exchange(dnstest.Question("to.listed.example.", dns.TypeA), addr)
 			if err != nil {
 				done <- err.Error()

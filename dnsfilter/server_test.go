@@ -233,7 +233,7 @@ func TestQueriesInFlightAreFinished(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, network := range []string{"udp", "tcp"} {
 		wg.Go(func() {
-			c := dns.Client{Net: network, Timeout: 5 * time.Second}
+			c := dns.Client{Net: network, Timeout: time.Minute}
 			reply, _, err := c.Exchange(dnstest.Question(network+".test.", dns.TypeA), addr)
 			if assert.NoError(t, err, network) {
 				assert.Len(t, reply.Answer, 1, network)

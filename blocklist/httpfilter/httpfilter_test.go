@@ -289,7 +289,7 @@ func exchange(t testing.TB, address, text string) string {
 	c, err := net.DialTimeout("tcp", address, 5*time.Second)
 	require.NoError(t, err)
 	defer c.Close()
-	require.NoError(t, c.SetDeadline(time.Now().Add(5*time.Second)))
+	require.NoError(t, c.SetDeadline(time.Now().Add(time.Minute)))
 	_, err = io.WriteString(c, text)
 	require.NoError(t, err)
 	all, err := io.ReadAll(c)

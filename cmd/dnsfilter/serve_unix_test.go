@@ -141,7 +141,7 @@ func TestTakeOverLosesNothing(t *testing.T) {
 	var asked, lost atomic.Int64
 	for _, network := range []string{"udp", "tcp"} {
 		clients.Go(func() {
-			c := dns.Client{Net: network, Timeout: 5 * time.Second}
+			c := dns.Client{Net: network, Timeout: time.Minute}
 			for {
 				select {
 				case <-stop:

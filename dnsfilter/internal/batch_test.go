@@ -14,7 +14,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/internal/batch"
 )
 
-const timeLimit = 5 * time.Second
+const timeLimit = 30 * time.Second
 
 func listen(t testing.TB, addr string) *net.UDPConn {
 	t.Helper()

@@ -41,7 +41,7 @@ func withKey(t *testing.T) rpz.Config {
 
 func (s *served) exchange(network string, m *dns.Msg, secret string) (*dns.Msg, error) {
 	s.t.Helper()
-	c := dns.Client{Net: network, Timeout: 5 * time.Second}
+	c := dns.Client{Net: network, Timeout: time.Minute}
 	if secret != "" {
 		c.TsigSecret = map[string]string{"transfer.example.": secret, "other.example.": secret}
 	}

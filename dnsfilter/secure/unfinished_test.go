@@ -134,13 +134,17 @@ func TestUnfinishedRequests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, o := start(t, dnsfilter.Config{}), &outcomes{}
+			began := time.Now()
 			for range 11 {
 				next := begin(t, r, o)
 				for range 100 {
 					next(t)
 				}
 			}
-			require.Eventually(t, func() bool { return o.cut.Load() == 100 }, 2*timeLimit, time.Millisecond, "there is room for 1000")
+			if time.Since(began) > 5*time.Second {
+				t.Skip("this machine is too slow: the requests reach their time limit")
+			}
+			require.Eventually(t, func() bool { return o.cut.Load() == 100 }, timeLimit, time.Millisecond, "there is room for 1000")
 			complete := begin(t, r, o)(t)
 			require.Eventually(t, func() bool { return o.cut.Load() == 101 }, timeLimit, time.Millisecond)
 			assert.Zero(t, o.answered.Load())
