@@ -24,6 +24,7 @@ type LogFilter struct {
 	Author       string    // author of the operation; empty: all
 	Reference    string    // reference of the operation; empty: all
 	Target       string    // only operations that changed this entry, host, address or URL; empty: all
+	IDs          []int64   // only operations with these numbers; nil: all
 	Before       int64     // only operations whose number is lower than this one; 0: no limit
 	Last         int       // only the newest of the selected operations, at most this many; 0: all
 }
@@ -42,7 +43,7 @@ func (l *Ledger) Log(ctx context.Context, f LogFilter) iter.Seq2[LoggedOperation
 	return func(yield func(LoggedOperation, error) bool) {
 		filter := ledger.Filter{
 			Since: f.Since, Until: f.Until, Kinds: f.Kinds, Author: f.Author, Reference: f.Reference,
-			Before: f.Before, Last: f.Last,
+			IDs: f.IDs, Before: f.Before, Last: f.Last,
 		}
 		if f.Target != "" {
 			s, err := readSubject(f.Target)

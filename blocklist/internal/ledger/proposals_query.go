@@ -187,21 +187,6 @@ func (v View) ProposalsAbout(ctx context.Context, target string, limit int) iter
 	return query(ctx, v.q, scanProposal, `SELECT current FROM proposals WHERE target = ? ORDER BY id DESC LIMIT ?`, target, limit)
 }
 
-// ProposalTarget is the target of the proposal with this ID.
-type ProposalTarget struct {
-	ID     int64
-	Target string
-}
-
-func scanProposalTarget(row scanner) (t ProposalTarget, err error) {
-	return t, row.Scan(&t.ID, &t.Target)
-}
-
-// ProposalTargets yields the targets of the proposals whose ID is greater than after, oldest first.
-func (v View) ProposalTargets(ctx context.Context, after int64) iter.Seq2[ProposalTarget, error] {
-	return query(ctx, v.q, scanProposalTarget, `SELECT id, target FROM proposals WHERE id > ? ORDER BY id`, after)
-}
-
 // ProposalAbout is a proposal about one of several given targets.
 type ProposalAbout struct {
 	Index         int // index of its target among the given ones

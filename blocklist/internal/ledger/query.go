@@ -17,6 +17,7 @@ type Filter struct {
 	Author       string    // of the operation. A star stands for any text; empty: all
 	Reference    string    // of the operation, as for Author
 	Targets      []string  // only operations that changed one of these targets; empty: all
+	IDs          []int64   // only operations with these IDs; nil: all
 	Before       int64     // only IDs below this one; 0: no limit
 	Last         int       // maximum number of operations: the newest of those selected; 0: all
 }
@@ -66,6 +67,9 @@ func (f Filter) query() (text string, args []any) {
 	}
 	if f.Before > 0 {
 		also(`id < ?`, f.Before)
+	}
+	if f.IDs != nil {
+		also(`id IN (SELECT value FROM json_each(?))`, jsonArray(f.IDs))
 	}
 	if len(f.Kinds) > 0 {
 		also(`kind IN (SELECT value FROM json_each(?))`, jsonArray(f.Kinds))

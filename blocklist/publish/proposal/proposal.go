@@ -87,15 +87,6 @@ func All(ctx context.Context, l *publish.Ledger, f Filter) iter.Seq2[Proposal, e
 	}
 }
 
-// Target is the target of one proposal.
-type Target = ledger.ProposalTarget
-
-// Targets yields the targets of the proposals whose ID is greater than after, oldest first. The last value may be an
-// error.
-func Targets(ctx context.Context, l *publish.Ledger, after int64) iter.Seq2[Target, error] {
-	return l.History().ProposalTargets(ctx, after)
-}
-
 // Counts returns the number of proposals for each combination of source, category and state that occurs.
 func Counts(ctx context.Context, l *publish.Ledger) ([]Count, error) {
 	return l.History().ProposalCounts(ctx)

@@ -32,3 +32,26 @@ func BenchmarkPages(b *testing.B) {
 		})
 	}
 }
+
+// A search for a part of a target, a reference or a reason, among a million entries. No page is kept.
+func BenchmarkSearch(b *testing.B) {
+	entries := 1_000_000
+	if testing.Short() {
+		entries = 20_000
+	}
+	a := newAgency(b)
+	a.fill(b, entries)
+	a.open(b)
+	session := a.enter(b)
+	n := 0
+	for _, typed := range []string{"site77.example", "er/7770", "al77.example/user", "order+5", "case+477", "as+ordered", "ource+7", "found+nowhere"} {
+		b.Run(typed, func(b *testing.B) {
+			for b.Loop() {
+				n++
+				if p := session.get(b, fmt.Sprintf("/search?q=%s&n=%d", typed, n)); p.status != http.StatusOK {
+					b.Fatal(p.text)
+				}
+			}
+		})
+	}
+}

@@ -59,12 +59,13 @@ type Desk struct {
 	unprepared cached[*changes]
 	orders     cached[[]blocklist.Entry]
 	boards     cached[*board]
-	targets    haystack
+	texts      texts
 	takedowns  cached[[]takedown.PlatformStatus]
 	codes      codes
 	drafts     drafts
 	busy       chan struct{} // one place for each page that is being made
 	handler    http.Handler
+	stop       context.CancelFunc // ends what runs in the background
 }
 
 // ServeHTTP implements [http.Handler].
@@ -72,6 +73,7 @@ func (d *Desk) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.handler.Ser
 
 // Close closes the agency's folder.
 func (d *Desk) Close() error {
+	d.stop()
 	if err := d.ledger.close(); err != nil {
 		return fmt.Errorf("closing the desk: %w", err)
 	}

@@ -1,9 +1,12 @@
 package desk
 
 import (
+	"context"
 	"errors"
 	"html/template"
+	"log/slog"
 
+	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
@@ -11,6 +14,7 @@ import (
 func New(o Options) (*Desk, error) {
 	d := &Desk{Options: o, ledger: opened{dir: o.Dir, prepare: o.Prepare}, busy: make(chan struct{}, atOnce)}
 	d.receipts.limit = receiptsFor
+	d.texts = newTexts()
 	var err error
 	if d.languages, err = readLanguages(); err != nil {
 		return nil, err
@@ -31,7 +35,18 @@ func New(o Options) (*Desk, error) {
 		d.sessions.newLink()
 	}
 	d.handler = d.secured(d.routes())
+	ctx, cancel := context.WithCancel(context.Background())
+	d.stop = cancel
+	go d.readTexts(ctx)
 	return d, nil
+}
+
+// readTexts reads the texts for the search.
+func (d *Desk) readTexts(ctx context.Context) {
+	err := d.ledger.use(func(l *publish.Ledger) error { return d.texts.read(ctx, l) })
+	if err != nil && ctx.Err() == nil {
+		d.Log.WarnContext(ctx, "the texts for the search can't be read", slog.Any("error", err))
+	}
 }
 
 // pageFuncs returns the template functions that only single pages use.

@@ -57,6 +57,13 @@ func TestWithdrawalNeedsWhatRulesAsk(t *testing.T) {
 	t.Parallel()
 	a, carla, _ := office(t)
 	assert.NotRegexp(t, `required`, carla.get(t, "/withdraw").raw)
+	const noReason = "No reason is given: the history would not say why."
+	a.list(t, "bad.example")
+	withdrawal := fields("entries", "bad.example")
+	assert.Contains(t, carla.post(t, "/withdraw", withdrawal).text, noReason, "the rules don't ask for one")
+	assert.Contains(t, carla.post(t, "/add", fields("entries", "new.example")).text, noReason)
+	withdrawal.Set("reason", "it was cleaned")
+	assert.NotContains(t, carla.post(t, "/withdraw", withdrawal).text, noReason)
 	strict(t, a)
 	p := carla.get(t, "/withdraw")
 	for _, name := range []string{"reason", "decision"} {

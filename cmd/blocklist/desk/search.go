@@ -24,8 +24,8 @@ type searchPage struct {
 	Urgent     []urgentOrder
 	Withdrawn  []withdrawn
 	Proposals  []decided
-	References []logged
-	Authors    []logged
+	Containing []listed // further entries with the text in their target or reference, also withdrawn ones
+	Operations []logged
 }
 
 // withdrawn is a target that the ledger does not list any more.
@@ -36,8 +36,8 @@ type withdrawn struct {
 
 // Nothing reports whether nothing was found.
 func (p searchPage) Nothing() bool {
-	entries := len(p.Urgent) + len(p.Targets) + len(p.Below) + len(p.Begin) + len(p.Withdrawn)
-	return p.Operation == nil && entries+len(p.Proposals)+len(p.References)+len(p.Authors) == 0
+	entries := len(p.Urgent) + len(p.Targets) + len(p.Below) + len(p.Begin) + len(p.Withdrawn) + len(p.Containing)
+	return p.Operation == nil && entries+len(p.Proposals)+len(p.Operations) == 0
 }
 
 // foundLength is the maximum number of results of each kind.
@@ -54,7 +54,7 @@ func (v *visit) search() error {
 	p.Of = canonical(p.Text)
 	for _, find := range []func(*visit) error{
 		p.findOperation, p.findUrgent, p.findTargets, p.findBelow, p.findBeginning, p.findWithdrawn,
-		p.findProposals, p.findLog,
+		p.findContaining, p.findProposals, p.findLog,
 	} {
 		if err := find(v); err != nil {
 			return err
@@ -91,7 +91,8 @@ func (p *searchPage) findTargets(v *visit) error {
 // has reports whether the page already has a target.
 func (p *searchPage) has(target string) bool {
 	return slices.ContainsFunc(p.Targets, func(h *publish.EntryHistory) bool { return h.Target == target }) ||
-		slices.ContainsFunc(p.Below, func(e listed) bool { return e.Target() == target })
+		slices.ContainsFunc(slices.Concat(p.Below, p.Begin), func(e listed) bool { return e.Target() == target }) ||
+		slices.ContainsFunc(p.Withdrawn, func(w withdrawn) bool { return w.Target == target })
 }
 
 // findBelow finds the entries below a name.
@@ -139,7 +140,43 @@ func (p *searchPage) findWithdrawn(v *visit) error {
 	return err
 }
 
-// findProposals finds the proposals whose target contains the text.
+// findContaining finds the entries with the text anywhere in their target, or in the reference of an order.
+func (p *searchPage) findContaining(v *visit) error {
+	var targets []string
+	for _, one := range []struct {
+		texts *haystack
+		part  string
+	}{{v.texts.targets, partOf(p.Text)}, {v.texts.references, strings.ToLower(p.Text)}} {
+		ids, _, err := one.texts.find(v.r.Context(), v.ledger, one.part, foundLength)
+		if err != nil {
+			return err
+		}
+		some, err := v.ledger.FoundTargets(v.r.Context(), one.texts.kind, ids, foundLength)
+		if err != nil {
+			return err
+		}
+		targets = append(targets, some...)
+	}
+	var entries []blocklist.Entry
+	for _, target := range targets {
+		if p.has(target) || slices.ContainsFunc(entries, func(e blocklist.Entry) bool { return e.Target() == target }) {
+			continue
+		}
+		e, listed, err := v.ledger.Lookup(v.r.Context(), target)
+		if err == nil && !listed {
+			e, err = blocklist.ParseEntry(target)
+		}
+		if err != nil {
+			return err
+		}
+		entries = append(entries, e)
+	}
+	found, err := v.effects(entries)
+	p.Containing = found
+	return err
+}
+
+// findProposals finds the proposals with the text in their target, reference, note or decisions.
 func (p *searchPage) findProposals(v *visit) error {
 	f := proposal.Filter{Limit: foundLength}
 	_, err := v.fill(&f, p.Text)
@@ -153,23 +190,22 @@ func (p *searchPage) findProposals(v *visit) error {
 	return err
 }
 
-// fill sets a filter to the proposals whose target contains a typed text. It reports whether there are more such
+// fill sets a filter to the proposals about which a text contains the typed one. It reports whether there are more such
 // proposals than the filter selects.
 func (v *visit) fill(f *proposal.Filter, typed string) (more bool, err error) {
-	f.IDs, more, err = v.targets.find(v.r.Context(), v.ledger, partOf(typed))
+	f.IDs, more, err = v.texts.proposals.find(v.r.Context(), v.ledger, partOf(typed), maxFound)
 	if f.IDs == nil {
 		f.IDs = []int64{}
 	}
 	return more, err
 }
 
-// findLog finds the operations whose reference contains the text, and those whose author it names.
-func (p *searchPage) findLog(v *visit) (err error) {
-	pattern := "*" + strings.ReplaceAll(p.Text, "*", "") + "*"
-	if p.References, err = v.log(publish.LogFilter{Reference: pattern, Last: foundLength}); err != nil {
-		return err
+// findLog finds the operations with the text in their reason, reference or author.
+func (p *searchPage) findLog(v *visit) error {
+	ids, _, err := v.texts.operations.find(v.r.Context(), v.ledger, strings.ToLower(p.Text), foundLength)
+	if err == nil && len(ids) > 0 {
+		p.Operations, err = v.log(publish.LogFilter{IDs: ids, Last: foundLength})
 	}
-	p.Authors, err = v.log(publish.LogFilter{Author: p.Text, Last: foundLength})
 	return err
 }
 

@@ -1,0 +1,114 @@
+package ledger
+
+import (
+	"context"
+	"iter"
+	"strconv"
+	"strings"
+)
+
+// Text is a text to search in: one about the row with an ID. Cursor is where reading goes on after it. A text that is
+// empty only moves the cursor.
+type Text struct {
+	Cursor, ID int64
+	Text       string
+}
+
+// TextKind is a kind of texts. Its value is the SQL statement that selects them.
+type TextKind string
+
+// The kinds of texts, and what the IDs are.
+const (
+	// TextsOfTargets are the targets that were ever listed, each once. The ID is that of a change.
+	TextsOfTargets TextKind = `SELECT id, id, target FROM changes WHERE id > ? AND before IS NULL AND sign = '+' ORDER BY id`
+	// TextsOfReferences are the references of orders. The ID is that of the first of some changes in a row that have the
+	// same reference.
+	TextsOfReferences TextKind = `SELECT id, id, attributes FROM changes WHERE id > ? AND ` + givesReference + ` ORDER BY id`
+	// TextsOfOperations are the reasons, references and authors of operations. The ID is that of an operation.
+	TextsOfOperations TextKind = `SELECT id, id, concat_ws(char(31), reason, reference, author) FROM operations WHERE id > ? ORDER BY id`
+	// TextsOfProposals are the targets, references and notes of proposals, and the reasons of decisions on them. The ID
+	// is that of a proposal.
+	TextsOfProposals TextKind = `SELECT l.id, l.proposal, concat_ws(char(31), json_extract(line, '$.target'),
+			json_extract(line, '$.reference'), json_extract(line, '$.note'), nullif(iif(s.kind = '` + StepPropose + `', '', s.reason), ''))
+		FROM step_lines AS l CROSS JOIN steps AS s ON s.id = json_extract(l.line, '$.step') WHERE l.id > ? ORDER BY l.id`
+)
+
+// givesReference is the condition on a change that gives an order with a reference.
+const givesReference = `sign IN ('` + signAdded + `', '` + signOrder + `') AND instr(attributes, ' ref=') > 0`
+
+// Texts yields the texts of a kind that come after a cursor, in the order in which they were recorded.
+func (v View) Texts(ctx context.Context, kind TextKind, after int64) iter.Seq2[Text, error] {
+	scan := func(row scanner) (t Text, err error) { return t, row.Scan(&t.Cursor, &t.ID, &t.Text) }
+	all := query(ctx, v.q, scan, string(kind), after)
+	if kind == TextsOfReferences {
+		return eachReference(all)
+	}
+	return all
+}
+
+// eachReference yields the references in some attributes, once for several in a row.
+func eachReference(attributes iter.Seq2[Text, error]) iter.Seq2[Text, error] {
+	return func(yield func(Text, error) bool) {
+		var last Text
+		var was string // attributes
+		for t, err := range attributes {
+			if err != nil {
+				yield(t, err)
+				return
+			}
+			same := t.Text == was
+			if was = t.Text; same {
+				t.Text = last.Text
+			} else {
+				t.Text = referenceIn(t.Text)
+			}
+			same = same || t.Text == last.Text
+			if last = t; !same && !yield(t, nil) {
+				return
+			}
+		}
+		if last.Cursor > 0 {
+			yield(Text{Cursor: last.Cursor}, nil)
+		}
+	}
+}
+
+// referenceIn returns the reference in the attributes of a line.
+func referenceIn(attributes string) string {
+	_, rest, _ := strings.Cut(attributes, " ref=")
+	if quoted, err := strconv.QuotedPrefix(rest); err == nil {
+		if text, err := strconv.Unquote(quoted); err == nil {
+			return text
+		}
+	}
+	text, _, _ := strings.Cut(rest, " ")
+	return text
+}
+
+// TargetsOf returns the targets of changes, in the order of the IDs.
+func (v View) TargetsOf(ctx context.Context, ids []int64) ([]string, error) {
+	return collect(query(ctx, v.q, scanText, `SELECT c.target FROM json_each(?) AS i CROSS JOIN changes AS c ON c.id = i.value
+		ORDER BY i.key`, jsonArray(ids)))
+}
+
+// TargetsFrom returns the targets of the change with an ID, and of those right after it that have the same reference,
+// at most most.
+func (v View) TargetsFrom(ctx context.Context, id int64, most int) (targets []string, err error) {
+	scan := func(row scanner) (l Line, err error) { return l, row.Scan(&l.Target, &l.Attributes) }
+	var reference string
+	for l, err := range query(ctx, v.q, scan, `SELECT target, attributes FROM changes WHERE id >= ? AND `+givesReference+`
+		ORDER BY id LIMIT ?`, id, most) {
+		if err != nil {
+			return nil, err
+		}
+		of := referenceIn(l.Attributes)
+		if len(targets) == 0 {
+			reference = of
+		}
+		if of != reference {
+			break
+		}
+		targets = append(targets, l.Target)
+	}
+	return targets, nil
+}

@@ -1,0 +1,29 @@
+package desk
+
+import (
+	"context"
+
+	"github.com/argine-dns/argine/blocklist/publish"
+)
+
+// texts has what a search looks into, by kind.
+type texts struct {
+	targets, references, operations, proposals *haystack
+}
+
+func newTexts() texts {
+	return texts{
+		targets: &haystack{kind: publish.TextsOfTargets}, references: &haystack{kind: publish.TextsOfReferences},
+		operations: &haystack{kind: publish.TextsOfOperations}, proposals: &haystack{kind: publish.TextsOfProposals},
+	}
+}
+
+// read reads the texts of the ledger, so that the first search need not wait for them.
+func (t texts) read(ctx context.Context, l *publish.Ledger) error {
+	for _, h := range []*haystack{t.targets, t.references, t.operations, t.proposals} {
+		if _, _, _, err := h.read(ctx, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
