@@ -185,9 +185,12 @@ func newTimeline(all []*publish.EntryHistory, now time.Time) timeline {
 	t.Bottom = 8 + 28*len(t.Rows)
 	t.Height = t.Bottom + 22
 	t.Close = now.Sub(first) < 72*time.Hour
-	const parts = 4
+	parts := 4
+	if t.Close {
+		parts = 3 // their labels are longer
+	}
 	for i := range parts + 1 {
-		at := first.Add(now.Sub(first) / parts * time.Duration(i))
+		at := first.Add(now.Sub(first) / time.Duration(parts) * time.Duration(i))
 		anchor := "middle"
 		if i == parts {
 			anchor = "end"

@@ -3,6 +3,7 @@ package desk
 import (
 	"cmp"
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -47,6 +48,26 @@ func (c *cached[T]) get(ctx context.Context, key string, do func(context.Context
 			return f.value, f.err
 		}
 	}
+}
+
+// latest is like get, but if the value for the key is not there within wait, latest returns the last value for another
+// key, and false. The value for the key is then made in the background.
+func (c *cached[T]) latest(ctx context.Context, wait time.Duration, key string, do func(context.Context) (T, error)) (
+	value T, current bool, err error,
+) {
+	c.mu.Lock()
+	last := c.last
+	c.mu.Unlock()
+	if last != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, wait)
+		defer cancel()
+	}
+	value, err = c.get(ctx, key, do)
+	if last != nil && err != nil && errors.Is(err, context.DeadlineExceeded) {
+		return last.value, false, nil
+	}
+	return value, err == nil, err
 }
 
 // find returns the value for a key, or else the value that is being made, which may be one for another key. If the

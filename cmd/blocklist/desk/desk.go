@@ -60,7 +60,7 @@ type Desk struct {
 	orders     cached[[]blocklist.Entry]
 	boards     cached[*board]
 	texts      texts
-	takedowns  cached[[]takedown.PlatformStatus]
+	takedowns  cached[counted]
 	codes      codes
 	drafts     drafts
 	busy       chan struct{} // one place for each page that is being made

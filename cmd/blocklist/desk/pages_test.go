@@ -131,6 +131,18 @@ func TestPlatformsAreCounted(t *testing.T) {
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		assert.Contains(c, b.get(t, "/platforms").text, "social.example")
 	}, time.Minute, 100*time.Millisecond)
+	done = a.desk.Counting()
+	a.list(t, "https://video.example/x")
+	p = b.get(t, "/platforms")
+	assert.Contains(t, p.text, "its pages are being counted again")
+	assert.Contains(t, p.text, "|social.example|1|", "the numbers of before")
+	assert.NotEmpty(t, p.header.Get("Refresh"))
+	done()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		p := b.get(t, "/platforms")
+		assert.Contains(c, p.text, "|video.example|1|")
+		assert.NotContains(c, p.text, "counted again")
+	}, time.Minute, 100*time.Millisecond)
 }
 
 func TestPlatforms(t *testing.T) {
@@ -140,9 +152,11 @@ func TestPlatforms(t *testing.T) {
 	b := a.enter(t)
 	assert.Contains(t, b.get(t, "/platforms").text, "No page (URL) is listed")
 	a.list(t, "https://social.example/user/7", "https://social.example/user/8", "https://video.example/x")
-	p := b.get(t, "/platforms")
-	assert.Contains(t, p.text, "|social.example|2|2|0|0|2|0|0|")
-	assert.Contains(t, p.text, "|together|3|")
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		p := b.get(t, "/platforms")
+		assert.Contains(c, p.text, "|social.example|2|2|0|0|2|0|0|")
+		assert.Contains(c, p.text, "|together|3|")
+	}, time.Minute, 100*time.Millisecond)
 }
 
 // What one person checks, another one confirms; a decision about what has changed since is refused.

@@ -13,32 +13,40 @@ import (
 type platformsPage struct {
 	table[takedown.PlatformStatus]
 	Together takedown.PlatformStatus
-	Counting bool // the numbers are still being counted
+	Counting bool      // the numbers are still being counted
+	Counted  time.Time // when they were counted; they are those of an earlier state of the list if Counting is set
 }
 
-// countedWithin is how long a request waits for the numbers. To count them, the desk reads every listed URL from the
-// ledger: for a long list on a busy machine this takes longer than the time limit of a request.
-const countedWithin = 2 * time.Second
+// counted has the progress of each platform, and the time when it was counted.
+type counted struct {
+	platforms []takedown.PlatformStatus
+	at        time.Time
+}
+
+// To count the numbers, the desk reads every listed URL from the ledger: for a long list on a busy machine this takes
+// longer than the time limit of a request. A request waits this long for the first numbers, and for newer ones.
+const (
+	countedWithin = 2 * time.Second
+	newerWithin   = 100 * time.Millisecond
+)
 
 func (v *visit) platforms() error {
-	summary := func(ctx context.Context) ([]takedown.PlatformStatus, error) {
-		return takedown.Summary(ctx, v.ledger, v.Platforms)
+	summary := func(ctx context.Context) (counted, error) {
+		at := time.Now()
+		all, err := takedown.Summary(ctx, v.ledger, v.Platforms)
+		return counted{all, at}, err
 	}
 	ctx, cancel := context.WithTimeout(v.r.Context(), countedWithin)
 	defer cancel()
-	all, err := v.takedowns.get(ctx, v.now.Head.Hash, summary)
-	var p platformsPage
-	if p.Counting = ctx.Err() != nil && errors.Is(err, ctx.Err()); p.Counting {
-		err = v.show("platforms", "platforms.title", p)
-		if err == nil {
-			v.answer.lasts = clockFor
-			v.answer.header.Set("Refresh", "3")
-		}
+	found, current, err := v.takedowns.latest(ctx, newerWithin, v.now.Head.Hash, summary)
+	p := platformsPage{Counting: !current, Counted: found.at}
+	switch {
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return v.showCounting(p)
+	case err != nil:
 		return err
 	}
-	if err != nil {
-		return err
-	}
+	all := found.platforms
 	for _, s := range all {
 		p.Together = p.Together.Add(s)
 	}
@@ -56,5 +64,18 @@ func (v *visit) platforms() error {
 	if err != nil {
 		return err
 	}
+	if p.Counting {
+		return v.showCounting(p)
+	}
 	return v.show("platforms", "platforms.title", p)
+}
+
+// showCounting shows a page whose numbers are being counted, and has the browser look again.
+func (v *visit) showCounting(p platformsPage) error {
+	err := v.show("platforms", "platforms.title", p)
+	if err == nil {
+		v.answer.lasts = clockFor
+		v.answer.header.Set("Refresh", "3")
+	}
+	return err
 }

@@ -24,6 +24,8 @@ type urgentPage struct {
 	Now     time.Time
 	Push    push
 	Ends    *endingOrders // urgent orders that the next release would end; nil: none
+
+	Published *publishedOrders // nil: none
 }
 
 // Counts reports whether urgent orders were tried with success, so that they can be asked for.
@@ -38,7 +40,10 @@ func (v *visit) urgent() error {
 		return err
 	}
 	status := http.StatusOK
-	if v.draft().fields != nil && !v.r.URL.Query().Has(editQuery) {
+	d := v.draft()
+	if pushed, ok := d.result.(publishedOrders); ok {
+		p.Published = &pushed
+	} else if d.fields != nil && !v.r.URL.Query().Has(editQuery) {
 		if status, err = v.tryUrgent(&p); err != nil {
 			return err
 		}
@@ -189,8 +194,17 @@ func (v *visit) pushUrgent() error {
 	if v.Desk.Push == nil {
 		return errNoPage
 	}
-	_, err := v.ledger.PushUrgent(v.r.Context(), v.Desk.Push, publish.Audit{Author: v.person.Name, Reason: v.PushTo})
-	return v.then(err, "/urgent")
+	pushed, err := v.ledger.PushUrgent(v.r.Context(), v.Desk.Push, publish.Audit{Author: v.person.Name, Reason: v.PushTo})
+	if err != nil {
+		return err
+	}
+	return v.leadTo("/urgent", notice{}, publishedOrders{pushed.Number, pushed.Serial})
+}
+
+// publishedOrders are the urgent orders that the person has just published.
+type publishedOrders struct {
+	Number int64
+	Serial uint64
 }
 
 // urgentOrder is an urgent order that a search has found.

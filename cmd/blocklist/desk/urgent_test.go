@@ -252,7 +252,9 @@ func TestUrgentOrdersArePublished(t *testing.T) {
 	assert.Contains(t, rita.get(t, "/urgent").text, "Publish at ORIGIN")
 	assert.Equal(t, http.StatusForbidden, paola.post(t, "/urgent/push", nil).status)
 	p = rita.post(t, "/urgent/push", nil)
+	assert.Contains(t, p.text, "Urgent orders 1 on release 1 are published.")
 	assert.Contains(t, p.text, "In force: orders 1 on release 1")
+	assert.NotContains(t, rita.get(t, "/urgent").text, "are published")
 	found("in force")
 	assert.NotContains(t, rita.get(t, "/").text, "wait to be published")
 }
