@@ -25,7 +25,7 @@ type LocalFile struct {
 	Zone     string
 	StopPage []string
 	Allow    bool // the list is an allow list
-	Fetched  bool // the service fetches the file from another server; it may not exist yet
+	Fetched  bool // the service fetches the file from another server, so the file may not exist yet
 
 	Unguarded bool // changes of the file are not checked by guards
 	Diverts   bool // hosts with url entries are diverted to a proxy

@@ -31,8 +31,8 @@ type Settings struct {
 	Quorums []dnsfilter.Quorum // quorums of lists; a list without an action acts in its quorums only
 	Views   []View             // groups of clients with other lists or actions
 	Clients []netip.Prefix     // networks of served clients; default DefaultClients
-	// special-use zones that the server answers itself; default: all of SpecialZones. It always answers resolver.arpa,
-	// unless Local has the item "-resolver.arpa".
+	// special-use zones that the server answers itself; default: all of SpecialZones. The server also answers
+	// resolver.arpa, unless Local has the item "-resolver.arpa".
 	Local []string
 	// zones whose queries go to other resolvers; a special-use zone can be one of them
 	Forward  []ForwardZone
@@ -106,7 +106,7 @@ type ForwardZone struct {
 // PolicyZone has the settings of a response policy zone (RPZ) that other resolvers copy from this server.
 type PolicyZone struct {
 	Zone   blocklist.Name
-	Lists  []string         // names of the lists; their order here does not matter, only that in the settings
+	Lists  []string         // names of the lists in any order; the order of Settings.Lists counts
 	Key    string           // file with TSIG keys; empty: requests need no signature
 	Allow  []netip.Prefix   // networks that may copy the zone
 	Notify []netip.AddrPort // secondaries that get a NOTIFY after each change

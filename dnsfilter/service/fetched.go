@@ -71,7 +71,7 @@ type fetchTimes struct{ refresh, retry, expire time.Duration }
 // fetchState is the state of a fetched file. It is stored in the folder of the file.
 type fetchState struct {
 	From    string         `json:"from"`          // server that sent or confirmed the file last
-	Checked time.Time      `json:"checked"`       // when that server answered
+	Checked time.Time      `json:"checked"`       // when a server last sent or confirmed the file
 	Changed time.Time      `json:"changed"`       // when the file was replaced last
 	Web     download.State `json:"web,omitzero"`  // state of a list that comes from URLs
 	Zone    rpz.Copy       `json:"zone,omitzero"` // state of a list that is a zone

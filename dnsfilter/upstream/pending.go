@@ -37,7 +37,7 @@ type attempt struct {
 	sent       time.Time
 	mask       caseMask // 0x20 mask; used over UDP only
 	caseRetry  bool     // an earlier transmission of the query to this resolver had a mask
-	noReply    bool     // that earlier transmission got no reply
+	noReply    bool     // the earlier transmission with a mask got no reply
 	noEDNS     bool     // sent without an OPT record
 	ednsFailed bool     // the resolver returned a failure to the transmission with an OPT record
 }

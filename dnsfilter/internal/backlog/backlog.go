@@ -40,8 +40,8 @@ func (b *Backlog) Add(record []byte) {
 // Ready returns a channel that receives a value after records were added.
 func (b *Backlog) Ready() <-chan struct{} { return b.ready }
 
-// Take removes all records from the backlog and returns them, one after another. The result is valid until the next
-// call. Only one goroutine may call Take.
+// Take removes all records from the backlog and returns them, concatenated. The result is valid until the next call.
+// Only one goroutine may call Take.
 func (b *Backlog) Take() []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 // Answer is a cached answer.
 type Answer struct {
 	Key     []byte // key given to Put
-	Message []byte // message given to Put, with the TTLs that it had then
+	Message []byte // message given to Put, with its original TTLs
 	Expires int64  // seconds until the answer expires; negative: seconds since it expired
 	State   State
 }
