@@ -38,7 +38,8 @@ const (
 // so that delays of the probe do not count as delays of the server.
 type probe struct {
 	conns [probeSockets]*net.UDPConn
-	// per message ID: Unix nanoseconds of the query, with its kind in the last two bits; 0: answered
+	// slots has, per socket and message ID, the Unix nanoseconds of the query, with its kind in the last two bits; 0:
+	// answered.
 	slots [probeSockets][1 << 16]atomic.Int64
 	names [4][][]byte // packed queries of each kind
 	watch atomic.Pointer[watch]
@@ -48,7 +49,8 @@ type probe struct {
 // watch has the counters of one run of the probe.
 type watch struct {
 	sent, answered, wrong, longest atomic.Int64
-	// times of the first answers that show the change, in Unix nanoseconds: for the added and for the removed name
+	// blocked and freed are the times of the first answers that show the change, in Unix nanoseconds: for the added and
+	// for the removed name.
 	blocked, freed atomic.Int64
 }
 

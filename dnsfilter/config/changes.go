@@ -10,10 +10,10 @@ type Changes struct {
 	Added   []string `json:"added,omitempty"`   // names of the lists that only the next settings have
 	Removed []string `json:"removed,omitempty"` // names of the lists that only the present settings have
 	Changed []string `json:"changed,omitempty"` // names of the lists whose keys or values differ
-	// top-level keys, except lists, that were added or removed, or have another value
+	// Keys has the top-level keys, except lists, that were added or removed, or have another value.
 	Keys    []string `json:"keys,omitempty"`
 	Restart []string `json:"restart,omitempty"` // keys that changed and take effect only after a restart
-	// protection that the next settings no longer give; see [Settings.Losses]
+	// Lost is the protection that the next settings no longer give; see [Settings.Losses].
 	Lost []string `json:"lost,omitempty"`
 }
 

@@ -22,8 +22,8 @@ type Settings struct {
 	Included []string            // paths of the included files
 	Listen   []string            // addresses in the form of ParseListen; default udp and tcp at 127.0.0.1:5353
 	Upstream []upstream.Endpoint // upstream resolvers; default: those of the system
-	// folder of the store; default: $STATE_DIRECTORY, else argine/dnsfilter in the user's state folder; empty if
-	// neither is known
+	// State is the folder of the store. Default: $STATE_DIRECTORY, else argine/dnsfilter in the user's state folder. It
+	// is empty if neither is known.
 	State   string
 	Cache   int64              // cache size in bytes; default DefaultCache, 0: no cache
 	Lists   []List             // lists in order of precedence: the first that blocks a name decides
@@ -31,25 +31,26 @@ type Settings struct {
 	Quorums []dnsfilter.Quorum // quorums of lists; a list without an action acts in its quorums only
 	Views   []View             // groups of clients with other lists or actions
 	Clients []netip.Prefix     // networks of served clients; default DefaultClients
-	// special-use zones that the server answers itself; default: all of SpecialZones. The server also answers
-	// resolver.arpa, unless Local has the item "-resolver.arpa".
+	// Local has the special-use zones that the server answers itself. Default: all of SpecialZones. The server also
+	// answers resolver.arpa, unless Local has the item "-resolver.arpa".
 	Local []string
-	// zones whose queries go to other resolvers; a special-use zone can be one of them
+	// Forward has the zones whose queries go to other resolvers. A special-use zone can be one of them.
 	Forward  []ForwardZone
 	Stale    dnsfilter.Stale    // how long expired answers are used (serve-stale); default: 24 hours
 	BlockTTL uint32             // TTL of blocked answers in seconds, for lists without their own; 0: 30
 	ServerID dnsfilter.ServerID // name and version that the server tells clients; default: none
 	Records  string             // zone file with local data; empty: none
-	// names that are denied to tell programs not to use another resolver, with the action NXDomain or NoData
+	// Canaries has names that are denied to tell programs not to use another resolver. The action is NXDomain or
+	// NoData.
 	Canaries map[blocklist.Name]dnsfilter.Action
 	Metrics  netip.AddrPort // HTTP address of /metrics, /healthz and /readyz; zero: none
-	// code of the EDNS option for structured errors; see [dnsfilter.Policy]
+	// StructuredErrors is the code of the EDNS option for structured errors; see [dnsfilter.Policy].
 	StructuredErrors uint16
 	Guard            GuardLimits // limits that put an update of a list on hold
 
 	RateLimit dnsfilter.RateLimit // limit of UDP answers; default: none
 	Pprof     netip.AddrPort      // HTTP address of pprof profiles, loopback only; zero: none
-	// file with cookie secrets, see ReadCookieSecrets; empty: a random secret per start
+	// CookieSecrets is the path of a file with cookie secrets, see ReadCookieSecrets. Empty: a random secret per start.
 	CookieSecrets string
 
 	Certificate Certificate    // certificate of the listen addresses with tls, https and quic; zero: none
@@ -73,7 +74,7 @@ type Settings struct {
 
 // View has the settings that differ for some clients.
 type View struct {
-	// client networks; if a client is in several views, the longest prefix decides
+	// Clients has the client networks of the view. If a client is in several views, the longest prefix decides.
 	Clients []netip.Prefix
 	Lists   []string                    // names of the lists that apply, also in quorums; nil: all
 	Actions map[string]dnsfilter.Action // action by list name; overrides the actions of the list
@@ -151,11 +152,12 @@ type List struct {
 	Format   formats.Format  // format of the file; zero: detected
 	Scope    blocklist.Scope // scope of the entries of the file; zero: the default of the format
 
-	// zone that the owner names of an RPZ file are relative to; empty: taken from $ORIGIN or the SOA record
+	// Zone is the zone that the owner names of an RPZ file are relative to. Empty: taken from $ORIGIN or the SOA
+	// record.
 	Zone string
 	RPZ  blocklist.Name // name of the policy zone; empty: the list is no policy zone
-	// addresses or names of the stop page to which the author of the file redirects blocked names; none: detected by
-	// package formats
+	// StopPage has the addresses or names of the stop page to which the author of the file redirects blocked names.
+	// None: detected by package formats.
 	StopPage  []string
 	Unguarded bool // changes of the file are not checked by guards
 

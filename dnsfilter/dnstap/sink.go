@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// maximum size of the messages that wait for the collector, in bytes; further messages are dropped
+	// backlogSize is the maximum size of the messages that wait for the collector, in bytes. Further messages are
+	// dropped.
 	backlogSize = 4 << 20
 	flushEvery  = 200 * time.Millisecond // the messages of this interval are sent together
 	firstPause  = time.Second            // first pause before connecting again

@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	// maximum size of the lines that wait for the disk, in bytes; further lines are dropped
+	// backlogSize is the maximum size of the lines that wait for the disk, in bytes. Further lines are dropped.
 	backlogSize = 4 << 20
 	flushEvery  = 200 * time.Millisecond // the lines of this interval are written together
 )

@@ -27,7 +27,7 @@ const (
 	updateWindow = firstWindow / 2       // received bytes after which the window is opened again by WINDOW_UPDATE
 	endTimeout   = 50 * time.Millisecond // time limit for requests that are incomplete when the server ends
 	writeTimeout = 2 * time.Second       // time limit of one write
-	// idle time after which a new goroutine waits for the connection, with a small stack
+	// restAfter is the idle time after which a new goroutine waits for the connection, with a small stack.
 	restAfter    = time.Second
 	tableSize    = 4 << 10 // size of the HPACK table (RFC 7541), in bytes
 	flowError    = http2.ErrCodeFlowControl

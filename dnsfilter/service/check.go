@@ -20,8 +20,8 @@ type FileCheck struct {
 	Entries    uint64
 	FileReport
 	URLs uint64 // number of url entries that are not enforced, because the list has no divert
-	// findings that would put the file on hold if it gave the list its first state; nil: no findings, or the file is in
-	// force already
+	// Held has the findings that would put the file on hold if it gave the list its first state. Nil: there are none,
+	// or the file is in force already.
 	Held *guard.Report
 }
 

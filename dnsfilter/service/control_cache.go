@@ -16,12 +16,12 @@ type CachedAnswer struct {
 	Rcode   string   `json:"rcode"`
 	Records []string `json:"records,omitempty"` // records of the answer section, with the TTLs of the upstream
 	Seconds int      `json:"seconds"`           // seconds until the answer expires; negative: seconds since it expired
-	// the answer has expired; it is used only while the upstream fails (serve-stale)
+	// Stale means that the answer has expired. It is used only while the upstream fails (serve-stale).
 	Stale   bool `json:"stale,omitempty"`
 	Failing bool `json:"failing,omitempty"` // the last attempt to refresh the answer failed
 
-	// action for clients outside all views, if the answer has a blocked target (a CNAME, for example); empty: they get
-	// the answer
+	// Action is the action for clients outside all views, if the answer has a blocked target (a CNAME, for example).
+	// Empty: they get the answer.
 	Action string `json:"action,omitempty"`
 	List   string `json:"list,omitempty"`  // list or quorum that decided on the action
 	Entry  string `json:"entry,omitempty"` // entry that decided on the action

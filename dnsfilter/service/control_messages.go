@@ -11,7 +11,7 @@ import (
 const (
 	maxControlRequest = 4 << 10
 	controlGrace      = 500 * time.Millisecond // time limit for running requests after the service has begun to end
-	// time limit of one request; accepting a release of ten million entries takes minutes
+	// controlTimeout is the time limit of one request. Accepting a release of ten million entries takes minutes.
 	controlTimeout = 10 * time.Minute
 )
 

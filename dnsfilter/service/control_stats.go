@@ -18,8 +18,8 @@ type Stat struct {
 	Help  string  `json:"help"`
 	Value float64 `json:"value"` // value; for a histogram the mean, in seconds
 
-	// for a histogram: the number of observations, and upper bounds of the median and of the 99th percentile, in
-	// seconds. A bound of 0 means that the value lies above all buckets.
+	// Count, Median and P99 are set for a histogram: the number of observations, and upper bounds of the median and of
+	// the 99th percentile, in seconds. A bound of 0 means that the value lies above all buckets.
 	Count  uint64  `json:"count,omitempty"`
 	Median float64 `json:"median,omitempty"`
 	P99    float64 `json:"p99,omitempty"`

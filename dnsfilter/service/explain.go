@@ -20,9 +20,9 @@ import (
 type Explanation struct {
 	dnsfilter.Decision
 
-	// one match per list that has an entry for the name or address, even if another list decides
+	// Held has one match per list that has an entry for the name or address, even if another list decides.
 	Held []blocklist.Match
-	// one match per list that has an entry for the URL itself, which a resolver can't enforce
+	// URLs has one match per list that has an entry for the URL itself, which a resolver can't enforce.
 	URLs     []blocklist.Match
 	Divert   string   // list whose url entries divert the host to a proxy; empty: none
 	Unserved bool     // the server refuses queries from this client

@@ -41,7 +41,8 @@ type fetched struct {
 	err   error     // error of the last attempt; nil: it succeeded
 	alarm bool      // set when the log has said that the list is stale
 
-	// counters: failed attempts since the last success; failed attempts since the start; new files since the start
+	// failures counts failed attempts since the last success, failed those since the start, and replaced the new files
+	// since the start.
 	failures, failed, replaced uint64
 }
 
@@ -75,7 +76,7 @@ type fetchState struct {
 	Changed time.Time      `json:"changed"`       // when the file was replaced last
 	Web     download.State `json:"web,omitzero"`  // state of a list that comes from URLs
 	Zone    rpz.Copy       `json:"zone,omitzero"` // state of a list that is a zone
-	// number of records outside the zone that the last transfer had; they are left out
+	// Foreign is the number of records outside the zone that the last transfer had. They are left out.
 	Foreign int `json:"foreign,omitzero"`
 }
 
@@ -344,7 +345,7 @@ func (f *fetched) isStale() bool { return f != nil && f.status().Stale }
 // FetchStatus is the status of a fetched list.
 type FetchStatus struct {
 	From string `json:"from,omitempty"` // server that sent or confirmed the file last
-	// when a server last sent the newest version, or confirmed that the file is the newest
+	// Checked is when a server last sent the newest version, or confirmed that the file is the newest.
 	Checked time.Time `json:"checked,omitzero"`
 	Changed time.Time `json:"changed,omitzero"` // when the file was replaced last
 	Expires time.Time `json:"expires,omitzero"` // when the list becomes stale, if no server answers before
@@ -352,7 +353,7 @@ type FetchStatus struct {
 	// Expires has passed, though the list is still enforced; or no attempt has succeeded yet and one failed
 	Stale  bool   `json:"stale,omitempty"`
 	Serial uint32 `json:"serial,omitempty"` // serial of the SOA record, for a zone
-	// number of records outside the zone that the last transfer had; they are left out
+	// Foreign is the number of records outside the zone that the last transfer had. They are left out.
 	Foreign int    `json:"foreign,omitempty"`
 	Fetched uint64 `json:"fetched"`         // number of new files since the start
 	Failed  uint64 `json:"failed"`          // number of failed attempts since the start

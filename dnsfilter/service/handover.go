@@ -16,9 +16,10 @@ import (
 // errNotTakenOver is the error of awaitSuccessor after a failed hand-over. It makes Run start the service again.
 var errNotTakenOver = errors.New("the successor has not taken over")
 
-// errSupervised refuses a successor. The supervisor (systemd, or another one that is notified in its way) watches this
-// process, and starts another when it ends. It does not take a successor from outside the cgroup of the unit for the
-// main process (MAINPID= in sd_notify(3)), and that one would not have the unit's sandbox either.
+// errSupervised is the error for the request of a successor while a supervisor (systemd, or another one with the same
+// notifications) runs this process. The supervisor starts another process when this one ends. It does not accept a main
+// process from outside the cgroup of the unit (MAINPID= in sd_notify(3)), and the successor would not have the sandbox
+// of the unit.
 var errSupervised = errors.New("systemd runs this server, and would start another one beside its successor: " +
 	"type systemctl restart dnsfilter, which with the socket unit loses no query")
 

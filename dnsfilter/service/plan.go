@@ -32,7 +32,7 @@ type FileChange struct {
 	File   string `json:"file"`
 	Before uint64 `json:"before"` // number of entries in force
 	After  uint64 `json:"after"`  // number of entries in the file
-	// findings that would put the file on hold; nil: none
+	// Held has the findings that would put the file on hold. Nil: there are none.
 	Held *guard.Report `json:"held,omitempty"`
 }
 

@@ -32,7 +32,8 @@ type running struct {
 	active  atomic.Pointer[activeConfig]
 	refused atomic.Pointer[error] // why the settings file on disk is not in force; nil: it is in force
 	started time.Time
-	// settings read at the start; the keys of [config.Settings.Fixed] stay in force until the service ends
+	// atStart has the settings read at the start. The keys of [config.Settings.Fixed] stay in force until the service
+	// ends.
 	atStart *config.Settings
 
 	outageLimit time.Duration

@@ -16,20 +16,20 @@ import (
 type Status struct {
 	Version string    `json:"version"` // version of the program, with commit and compiler
 	Started time.Time `json:"started"`
-	// why the settings file on disk is not completely in force; empty: it is
+	// Settings says why the settings file on disk is not completely in force. Empty: it is.
 	Settings string `json:"settings_error,omitempty"`
 	Guards   string `json:"guards,omitempty"` // the guards and their limits, as text
-	// lists in the order of the settings, then allow lists
+	// Lists has the lists in the order of the settings, then the allow lists.
 	Lists   []ListStatus `json:"lists"`
 	Queries uint64       `json:"queries"` // number of queries received
 	Hits    uint64       `json:"hits"`    // number of queries answered from the cache
-	// number of queries that failed because no upstream answered
+	// Failures is the number of queries that failed because no upstream answered.
 	Failures uint64 `json:"failures"`
-	// number of queries dropped because too many waited for the upstream
+	// Dropped is the number of queries dropped because too many waited for the upstream.
 	Dropped uint64 `json:"dropped"`
-	// number of queries over UDP dropped or truncated by the rate limit
+	// Limited is the number of queries over UDP dropped or truncated by the rate limit.
 	Limited uint64 `json:"limited"`
-	// number of clients that were refused unusually many different entries within an hour
+	// Alarms is the number of clients that were refused unusually many different entries within an hour.
 	Alarms    uint64                       `json:"alarms"`
 	Conns     int                          `json:"connections"` // number of open TCP connections
 	Answers   map[string]map[string]uint64 `json:"answers"`     // number of answers by transport and rcode
@@ -49,20 +49,20 @@ type ListStatus struct {
 	Serial  uint64 `json:"serial,omitempty"` // serial in force; 0: a local list, or no release yet
 	Digest  string `json:"digest,omitempty"`
 	Origin  string `json:"origin,omitempty"` // origin that answered last
-	// when an origin last proved that the release in force is the newest
+	// Checked is when an origin last proved that the release in force is the newest.
 	Checked time.Time `json:"checked,omitzero"`
 	Expires time.Time `json:"expires,omitzero"` // when the release becomes stale, unless an origin answers before
-	// when the newest root expires; the agency must renew it before
+	// Root is when the newest root expires. The agency must renew it before.
 	Root time.Time `json:"root_expires,omitzero"`
-	// for a signed list: Expires has passed, or there is no release; for a local list: the current file could not be
-	// loaded or fetched
+	// Stale means, for a signed list, that Expires has passed or that there is no release. For a local list, it means
+	// that the current file could not be loaded or fetched.
 	Stale bool            `json:"stale,omitempty"`
 	Error string          `json:"error,omitempty"` // error of the last update
 	Hold  *subscribe.Hold `json:"hold,omitempty"`  // hold on a release or file; nil: none
-	// number of proofs that officers signed two states with the same serial
+	// Equivocations is the number of proofs that officers signed two states with the same serial.
 	Equivocations int    `json:"equivocations,omitempty"`
 	Held          uint64 `json:"held,omitempty"` // number of releases put on hold since the start
-	// reports whether a signed list has a running subscription
+	// Follows reports whether a signed list has a running subscription.
 	Follows bool `json:"subscriptions,omitempty"`
 
 	Fetch    *FetchStatus   `json:"fetch,omitempty"`    // status of a fetched list; nil: the list is not fetched
@@ -71,7 +71,7 @@ type ListStatus struct {
 	Format  formats.Format `json:"format,omitempty"`  // format of the file of a local list
 	Skipped []SkippedLines `json:"skipped,omitempty"` // skipped lines of the file, by reason
 
-	// name of a policy zone; empty: the list is none. Entries is the number of its rules
+	// RPZ is the name of a policy zone. Entries is then the number of its rules. Empty: the list is no policy zone.
 	RPZ        string         `json:"rpz,omitempty"`
 	ZoneSerial uint32         `json:"zone_serial,omitempty"` // serial in the SOA record of a policy zone
 	Triggers   map[string]int `json:"triggers,omitempty"`    // for a policy zone: number of rules by trigger
@@ -85,7 +85,7 @@ type ReceiptStatus struct {
 	Enforced  time.Time `json:"enforced,omitzero"`  // when that serial was found to be enforced
 	Waiting   int       `json:"waiting"`            // number of receipts that no origin has accepted yet
 	Delivered time.Time `json:"delivered,omitzero"` // when an origin last accepted a receipt; zero: not since the start
-	// reason why the current serial has no receipt, or why receipts wait
+	// Error says why the current serial has no receipt, or why receipts wait.
 	Error string `json:"error,omitempty"`
 }
 

@@ -4,7 +4,8 @@ import "github.com/argine-dns/argine/dnsfilter/stoppage"
 
 // StopPageStatus is the status of the stop page.
 type StopPageStatus struct {
-	// number of pages shown, by list and language; the list is empty for the neutral page, which names no list
+	// Requests is the number of pages shown, by list and language. The list is empty for the neutral page, which names
+	// no list.
 	Requests map[string]map[string]uint64 `json:"requests"`
 	Refused  uint64                       `json:"tls_refused"`
 	Open     int                          `json:"connections"`

@@ -18,7 +18,8 @@ type subscription struct {
 	cancel context.CancelFunc // ends the goroutine; nil: not started yet
 	done   chan struct{}
 
-	// why no receipts are sent although the settings ask for them; nil: they are sent, or not asked for
+	// noReceipts says why no receipts are sent although the settings ask for them. Nil: they are sent, or not asked
+	// for.
 	noReceipts error
 }
 

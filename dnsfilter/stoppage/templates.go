@@ -37,7 +37,8 @@ type Page struct {
 	Language string // language of the page, a BCP 47 tag
 	Blocked  bool   // the name is blocked; false: the neutral page, which has Host and Operator only
 	Legal    bool   // the name is blocked by order of an authority
-	// name in the request, in ASCII; conditions can't use it, since it is inserted after the template was executed
+	// Host is the name in the request, in ASCII. Conditions can't use it, since it is inserted after the template was
+	// executed.
 	Host              string
 	List              string // list or quorum that decided
 	Authority         string // authority behind the list; empty: the list has no notice

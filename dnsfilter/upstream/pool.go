@@ -14,11 +14,11 @@ import (
 
 const (
 	maxAttempts = 8 // maximum number of attempts at one query
-	// time limit of one query; below the 5 seconds after which stub resolvers give up
+	// timeLimit is the time limit of one query. It is below the 5 seconds after which stub resolvers give up.
 	timeLimit        = 4800 * time.Millisecond
 	maxQuery         = dnswire.HeaderSize + dnswire.MaxName + 4 + dnswire.OPTSize + 6
 	portsPerResolver = 8 // maximum number of sockets of a pool to one resolver
-	// how often a slower resolver gets a query in parallel with the fastest, to measure it
+	// secondaryEvery is how often a slower resolver gets a query in parallel with the fastest, to measure it.
 	secondaryEvery = 5 * time.Second
 )
 

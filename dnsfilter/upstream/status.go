@@ -17,7 +17,7 @@ type Status struct {
 	Delay    time.Duration `json:"delay"`          // smoothed round-trip time; 0: the resolver has never answered
 	Asked    uint64        `json:"asked"`
 	Answered uint64        `json:"answered"` // number of replies, as in Times.Count
-	// number of attempts that timed out, since the resolver was slow or unreachable
+	// Late is the number of attempts that timed out, since the resolver was slow or unreachable.
 	Late uint64 `json:"late"`
 
 	Up     bool   `json:"up"`               // false: the resolver is known to be down
@@ -61,7 +61,8 @@ type Times struct {
 
 // Histogram counts response times. Its zero value is empty. It is safe for concurrent use.
 type Histogram struct {
-	// number of response times in each bucket: those up to its bound in buckets, and in the last bucket the longer ones
+	// took has the number of response times in each bucket: those up to its bound in buckets, and in the last bucket
+	// the longer ones.
 	took [len(buckets) + 1]atomic.Uint64
 	sum  atomic.Int64
 }

@@ -13,7 +13,8 @@ import (
 const (
 	HeaderSize = 12
 	MinSize    = 512 // maximum message size over UDP without EDNS
-	// maximum message size that is sent over UDP; it passes every network without fragmentation (DNS flag day 2020)
+	// UDPSize is the maximum size of a message sent over UDP. It passes every network without fragmentation (DNS flag
+	// day 2020).
 	UDPSize  = 1232
 	MaxName  = 255 // maximum size of a name, including the root label
 	MaxLabel = 63
