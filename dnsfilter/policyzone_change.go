@@ -39,6 +39,14 @@ type placeKey struct {
 // The error is [blocklist.ErrMalformed] if the changes do not fit the current zone. It is also ErrMalformed if their
 // result is unclear: if records repeat or contradict others, or if a changed record is no rule. Then the caller has to
 // read the whole zone.
+//
+// RFC 1995 does not say when a record to be removed is one that is here. RFC 2136, section 1.1.1, leaves the TTL out
+// of the comparison of records. So does Change where the record is an action, which has no TTL. Local data is answered
+// with its TTL, so there it has to be the same, as BIND demands of all records.
+//
+// The memory of removed rules is freed when the zone is read as a whole. A caller that keeps changes in a file, from
+// which it makes a new zone file when it has grown, has no more of it than that file is long: in package rpz 64 KiB or
+// a sixteenth of the zone file.
 func (z *PolicyZone) Change(text io.Reader, report ZoneReport) (*ZoneChange, error) {
 	before := z.current.Load()
 	c := &ZoneChange{

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -75,6 +76,61 @@ func (z *zoneRules) meaning() (all []string) {
 		}
 	}
 	return append(all, fmt.Sprint(z.counts))
+}
+
+// TestPolicyZoneChangeAndTTL: an action is removed whatever the TTL of its record, local data only with its own.
+func TestPolicyZoneChangeAndTTL(t *testing.T) {
+	t.Parallel()
+	for record, fits := range map[string]bool{
+		"a.feed.example. 60 IN CNAME .\n": true, "a.feed.example. 300 IN CNAME .\n": true, "b.feed.example. 300 IN CNAME .\n": false,
+		"l.feed.example. 60 IN A 192.0.2.1\n": true, "l.feed.example. 300 IN A 192.0.2.1\n": false,
+	} {
+		z := NewPolicyZone(feed)
+		report, err := z.Read(strings.NewReader(soaOf(1) + "a.feed.example. 60 IN CNAME .\nl.feed.example. 60 IN A 192.0.2.1\n"))
+		require.NoError(t, err)
+		c, err := z.Change(strings.NewReader(soaOf(2)+soaOf(1)+record+soaOf(2)), report)
+		if !fits {
+			require.ErrorIs(t, err, blocklist.ErrMalformed, record)
+			continue
+		}
+		require.NoError(t, err, record)
+		assert.Equal(t, 1, c.Report.Rules, record)
+	}
+}
+
+// TestMemoryOfRemovedRules is bounded by the text of the changes, and freed when the zone is read as a whole.
+func TestMemoryOfRemovedRules(t *testing.T) {
+	t.Parallel()
+	z := NewPolicyZone(feed)
+	report, err := z.Read(strings.NewReader(soaOf(1)))
+	require.NoError(t, err)
+	var journal strings.Builder
+	for serial := 2; serial < 500; serial++ {
+		text := soaOf(serial-1) + fmt.Sprintf("n%d.feed.example. 60 IN CNAME .\nl.feed.example. 60 IN TXT %[1]d\n", serial-1)
+		if serial == 2 {
+			text = soaOf(1)
+		}
+		text += soaOf(serial) + fmt.Sprintf("n%d.feed.example. 60 IN CNAME .\nl.feed.example. 60 IN TXT %[1]d\n", serial)
+		journal.WriteString(text)
+		c, err := z.Change(strings.NewReader(soaOf(serial)+text), report)
+		require.NoError(t, err)
+		c.Adopt()
+		report = c.Report
+	}
+	size := func() int {
+		rules := z.current.Load()
+		n := len(rules.names.names) + len(rules.names.nodes)*int(unsafe.Sizeof(nameNode{})) + 4*len(rules.names.slots)
+		for _, records := range rules.local {
+			for _, r := range records {
+				n += int(unsafe.Sizeof(r)) + len(r.data)
+			}
+		}
+		return n
+	}
+	assert.Less(t, size(), journal.Len())
+	_, err = z.Read(strings.NewReader(soaOf(500)))
+	require.NoError(t, err)
+	assert.Less(t, size(), 200)
 }
 
 // TestPolicyZoneChange: changes lead to the rules that reading the zone as a whole gives, and the guards are shown the

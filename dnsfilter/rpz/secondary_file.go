@@ -37,7 +37,8 @@ func move(from, to *map[string]bool, line string) error {
 }
 
 // applyTo reads the zone file at path, and writes it with the changes applied. It fails if the changes do not fit the
-// file.
+// file. Records are compared with their TTL, as in BIND (RFC 1995 does not say how): a primary repeats in an IXFR what
+// it has sent before, and after one that has not, the whole zone is transferred.
 func (t *transfer) applyTo(to io.Writer, path string) error {
 	w := bufio.NewWriterSize(to, bufferSize)
 	f, err := os.Open(path)

@@ -376,6 +376,8 @@ func TestIncremental(t *testing.T) {
 		"empty":          {[]string{soaText(3), soaText(3)}, nil, false},
 		"does not fit":   {[]string{soaText(3), soaText(2), "old CNAME .", soaText(3), soaText(3)}, []string{"full ."}, false},
 		"not there":      {[]string{soaText(3), soaText(1), "other CNAME .", soaText(3), soaText(3)}, []string{"full ."}, false},
+		"another ttl":    {[]string{soaText(3), soaText(1), "old 61 CNAME .", soaText(3), soaText(3)}, []string{"full ."}, false},
+		"new ttl":        {[]string{soaText(3), soaText(1), "old CNAME .", soaText(3), "old 61 CNAME .", soaText(3)}, []string{"old ."}, true},
 		"there already":  {[]string{soaText(3), soaText(1), soaText(3), "old CNAME .", soaText(3)}, []string{"full ."}, false},
 		"gap":            {[]string{soaText(3), soaText(1), soaText(2), soaText(1), soaText(3), soaText(3)}, []string{"full ."}, false},
 		"nothing at all": {nil, []string{"full ."}, false},
