@@ -12,8 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// nameMark is the placeholder for the reader's name in a page. It occurs nowhere else in a page, because it is escaped
-// in all texts.
+// nameMark is the placeholder for the reader's name in a page. Escaping keeps it out of all other text in a page.
 const nameMark = "\x00"
 
 // answer is a finished page. It has [nameMark] in place of the reader's name, so it can be sent to several people.
@@ -21,10 +20,10 @@ type answer struct {
 	status int
 	header http.Header
 	text   []byte
-	lasts  time.Duration // how long the page may be kept and sent again
+	lasts  time.Duration // how long the page may be kept, to answer further requests
 }
 
-// newAnswer returns the page with the text that a template has produced.
+// newAnswer returns a page with the output of a template.
 func newAnswer(status int, language string, text []byte) *answer {
 	parts := bytes.SplitN(text, []byte(nameMark), 2)
 	for i, part := range parts {
@@ -34,7 +33,7 @@ func newAnswer(status int, language string, text []byte) *answer {
 	return &answer{status, header, bytes.Join(parts, []byte(nameMark)), fresh}
 }
 
-// send sends the page to the person with this name, and puts the name in the place of [nameMark].
+// send sends the page to the person with this name, which replaces [nameMark].
 func (a *answer) send(w http.ResponseWriter, name string) {
 	before, after, named := bytes.Cut(a.text, []byte(nameMark))
 	shown := visible([]byte(template.HTMLEscapeString(name)))
@@ -49,8 +48,8 @@ func (a *answer) send(w http.ResponseWriter, name string) {
 	}
 }
 
-// visible escapes invisible characters in a page, and characters that change the writing direction. The desk's own
-// texts have none.
+// visible escapes invisible characters in a page, and characters that change the writing direction: they come from
+// data, as the desk's own texts have none.
 func visible(page []byte) []byte {
 	if bytes.IndexFunc(page, hidden) < 0 {
 		return page

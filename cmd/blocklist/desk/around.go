@@ -8,22 +8,22 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// around has the standing orders of an entry that a person has named, and the listed entries that cover the entry or
-// are part of it.
+// around has what the list says about an entry that a person has named: its standing orders, and the listed entries
+// that cover the entry or are part of it.
 type around struct {
 	Target string
 	Scope  string            // key of the text that says what the entry covers
 	Orders []blocklist.Entry // standing orders of the entry
 	Cover  string            // the listed entry that covers the named one; empty: none
 	Below  []string          // the first listed entries that are part of the named one
-	More   bool              // there are further entries of this kind
+	More   bool              // there are further entries that are part of the named one
 	Urgent bool              // an urgent order is about the entry
 }
 
 // maxBelow is the maximum length of Below in [around].
 const maxBelow = 5
 
-// around looks up the orders of an entry and the listed entries around it.
+// around looks up the standing orders of an entry, and the listed entries that cover it or are part of it.
 func (v *visit) around(e blocklist.Entry) (a around, err error) {
 	a = around{Target: e.Target(), Scope: scopeOf(e)}
 	a.Urgent = v.now.Urgent != nil && slices.ContainsFunc(v.now.Urgent.Entries, func(o blocklist.Entry) bool {
@@ -49,8 +49,8 @@ func (v *visit) around(e blocklist.Entry) (a around, err error) {
 	return a, err
 }
 
-// below returns the first listed entries that are part of e: for a host, its pages and the names below it; for a path,
-// the pages below it.
+// below returns the first listed entries that are part of e: for a domain, its pages and subdomains; for a host, its
+// pages; for a path, the pages below it.
 func (v *visit) below(e blocklist.Entry) (all []blocklist.Entry, err error) {
 	if pages := pagesOf(e); pages.From != "" {
 		if all, err = first(v.ledger.EntriesIn(v.r.Context(), pages)); err != nil {
@@ -66,8 +66,8 @@ func (v *visit) below(e blocklist.Entry) (all []blocklist.Entry, err error) {
 	return all[:min(len(all), maxBelow+1)], err
 }
 
-// pageLimit is how many entries are read: those to show, one more to know whether there are further ones, and one more
-// because e itself may be among them.
+// pageLimit is the maximum number of entries to read: maxBelow, one more to know whether there are further entries, and
+// one more because the named entry itself may be among them.
 const pageLimit = maxBelow + 2
 
 // pagesOf returns the range of the URL entries that an entry covers on its host. It is the zero value for an entry that

@@ -13,8 +13,8 @@ import (
 //go:embed templates assets
 var files embed.FS
 
-// assets are the style sheet and the script, by URL. Each URL has the hash of the content, so a browser can keep the
-// file for good and never uses that of another version.
+// assets are the style sheet and the script, by URL. Each URL has the hash of the content, so a browser may cache the
+// file forever and never uses another version's file.
 type assets map[string][]byte
 
 func readAssets() (assets, error) {

@@ -8,10 +8,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// chartReleases is the number of releases in the plot of enforcement times.
+// chartReleases is the number of releases in the chart of enforcement times.
 const chartReleases = 20
 
-// board judges the receipts. It does so once for each reading of the receipts and each state of the ledger.
+// board returns the subscribers' standings, by their receipts. It evaluates the receipts again only after they were
+// read again, or the ledger has changed.
 func (v *visit) board(ctx context.Context) (*board, error) {
 	said, err := v.readReceipts(ctx)
 	if err != nil {

@@ -17,32 +17,32 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// Needs reports whether the rules ask for a field.
+// Needs reports whether the rules of the list require a field.
 func (f changeForm) Needs(field string) bool { return slices.Contains(f.Required, field) }
 
-// changePage has the form of a change, and what the change would do.
+// changePage has the form of a change, and the effects that the change would have.
 type changePage struct {
 	Form     changeForm
-	Problem  error // why the change can't be made; nil: it can, or was not tried
+	Problem  error // why the change can't be made; nil: it can, or it was not tried
 	Tried    bool
 	Head     string // hash of the last operation when the change was tried
 	Seen     []seenEntry
-	Missing  []around          // entries that can't be withdrawn as they were named
-	Orders   []blocklist.Entry // standing orders of the entry to withdraw, if it is a single one
-	Foreseen []guard.Finding   // findings that would hold a release after a withdrawal
+	Missing  []around          // entries to be withdrawn that are not listed as they were typed
+	Orders   []blocklist.Entry // standing orders of the entry to be withdrawn, if there is only one such entry
+	Foreseen []guard.Finding   // findings that would hold a release after the withdrawal
 	Result   publish.ChangeResult
 	Held     *guard.Report // nil: the guards hold nothing
 	Since    []logged      // operations since the change was first tried
-	Edit     string        // URL of the form with what was typed
+	Edit     string        // URL of the form with the typed values
 }
 
-// Counts reports whether a change was tried with success, and would change something.
+// Counts reports whether the change was tried without a problem, and would change something.
 func (p changePage) Counts() bool {
 	r := p.Result
 	return p.Tried && p.Problem == nil && p.Held == nil && r.Added+r.Joined+r.Changed+r.Removed+r.Withdrawn > 0
 }
 
-// IsForm reports whether the page has the form itself.
+// IsForm reports whether the page has the form itself, rather than the effects of the change.
 func (p changePage) IsForm() bool { return !p.Counts() }
 
 // seenEntry is an entry of the form as it would be stored, with notes about what was typed.
@@ -55,7 +55,7 @@ type seenEntry struct {
 // maxEntries is the maximum number of entries in a form.
 const maxEntries = 1000
 
-// maxWrong is the maximum number of malformed lines that a page names.
+// maxWrong is the maximum number of malformed lines that a page lists.
 const maxWrong = 50
 
 func (v *visit) addForm() error      { return v.showForm("add") }
@@ -88,7 +88,7 @@ func (v *visit) showChange(status int, p changePage) error {
 	return v.write(status, "change", p.Form.Verb+".title", p)
 }
 
-// changeForm reads the form of a change, as it was typed or as a link fills it in.
+// changeForm returns the form of a change with the values that were typed, or that a link has filled in.
 func (v *visit) changeForm(verb string) changeForm {
 	get := v.value
 	return changeForm{
@@ -98,7 +98,7 @@ func (v *visit) changeForm(verb string) changeForm {
 	}
 }
 
-// needed returns the names of the fields that rules ask for in each order.
+// needed returns the names of the fields that the rules require in each order.
 func needed(r publish.Rules) (fields []string) {
 	for field, need := range map[string]bool{
 		publish.FieldReason: r.NeedReason, publish.FieldReference: r.NeedReference,
@@ -114,8 +114,8 @@ func needed(r publish.Rules) (fields []string) {
 func (v *visit) add() error      { return v.makeChange("add") }
 func (v *visit) withdraw() error { return v.makeChange("withdraw") }
 
-// makeChange makes the change of a form that has the last operation when the change was tried. If there was another
-// operation since, or if the form was never tried, makeChange tries the change instead and shows the result.
+// makeChange makes the change of a sent form. The form names the last operation at the time when the change was tried.
+// If it names none, or if there was another operation since, makeChange tries the change again and shows the result.
 func (v *visit) makeChange(verb string) error {
 	if err := v.r.ParseForm(); err != nil {
 		return err
@@ -143,7 +143,7 @@ func (v *visit) makeChange(verb string) error {
 	return v.redirect("/operation/"+strconv.FormatInt(before.ID+1, 10), url.Values{doneQuery: {page}})
 }
 
-// since returns the operations after an operation, newest first.
+// since returns the operations after the one with this ID, newest first.
 func (v *visit) since(id int64) (all []logged, err error) {
 	newest, err := v.log(publish.LogFilter{Last: pageLength})
 	for _, o := range newest {
@@ -154,7 +154,7 @@ func (v *visit) since(id int64) (all []logged, err error) {
 	return all, err
 }
 
-// tryChange tries a change, and shows what it would do.
+// tryChange tries a change without recording it, and shows what it would do.
 func (v *visit) tryChange(status int, p changePage) error {
 	head, err := v.ledger.History().Head(v.r.Context())
 	if err != nil {
@@ -181,7 +181,8 @@ func (v *visit) tryChange(status int, p changePage) error {
 	return v.showChange(status, p)
 }
 
-// look fills in how the entries would be stored and what covers them, or, for a withdrawal, what the guards would find.
+// look fills in how each entry would be stored and what covers it. For a withdrawal, it fills in what the guards would
+// find.
 func (p *changePage) look(v *visit) error {
 	lines, entries, err := p.Form.parse()
 	if err != nil {
@@ -204,7 +205,8 @@ func (p *changePage) look(v *visit) error {
 	return nil
 }
 
-// findMissing fills in the entries that can't be withdrawn as they were named, each with the listed entries around it.
+// findMissing fills in the entries to be withdrawn that are not listed as they were typed, each with the listed entries
+// around it.
 func (p *changePage) findMissing(v *visit) error {
 	_, entries, err := p.Form.parse()
 	if err != nil {
@@ -223,7 +225,7 @@ func (p *changePage) findMissing(v *visit) error {
 	return nil
 }
 
-// More returns how many changed orders the page does not show.
+// More returns the number of changed targets that the page does not show.
 func (p changePage) More() uint64 {
 	r := p.Result
 	changed, shown := r.Added+r.Joined+r.Changed+r.Removed+r.Withdrawn, uint64(len(r.Orders))
@@ -246,8 +248,8 @@ func (f changeForm) apply(ctx context.Context, l *publish.Ledger, author string)
 	return l.Withdraw(ctx, f.Reference, entries, by)
 }
 
-// dayToCome parses a day. It fails with [publish.ErrOver] unless the day is after today. For an empty text it returns
-// the zero time.
+// dayToCome parses a day in the future. It fails with [publish.ErrOver] for today or an earlier day. For an empty text
+// it returns the zero time.
 func dayToCome(text string) (day time.Time, err error) {
 	if day, err = dayOf(text, 0); err == nil && text != "" && !day.After(time.Now()) {
 		err = fmt.Errorf("day %s: %w; give a later one", text, publish.ErrOver)
@@ -255,7 +257,7 @@ func dayToCome(text string) (day time.Time, err error) {
 	return day, err
 }
 
-// parse parses the entries. An entry without an attribute of its own gets that of the form.
+// parse parses the entries of the form. An entry without an attribute of its own gets the form's attribute.
 func (f changeForm) parse() (lines []string, entries []blocklist.Entry, err error) {
 	rest := blocklist.Attributes{Category: f.Category, Reference: f.Reference}
 	if rest.Expires, err = dayOf(f.Expires, 0); err != nil {

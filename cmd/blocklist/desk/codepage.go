@@ -13,23 +13,23 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// codePage shows a one-time code and whether it was used.
+// codePage is the page about a one-time code. It shows the code and whether it was used.
 type codePage struct {
 	code
 	Over         bool // the code has expired
-	Gone         bool // the document that the code was made for is not pending any more
-	Root         bool // the list has a root that officers' terminals need
+	Gone         bool // the document for which the code was made is no longer pending
+	Root         bool // there is a root, which officers' terminals need
 	Confidential bool
 	Officers     []officer
 	Keys         []string // names of the key files of officers who have not signed yet
-	Enough       bool     // the release has enough signatures to be published, if no urgent orders end with it
+	Enough       bool     // the release has enough signatures to be pushed, unless urgent orders end with it
 	Ends         *endingOrders
 	Unpushed     bool // the urgent orders are signed, but were not pushed yet
 	Push         push
 	Back         string
 }
 
-// makeCode makes a one-time code for an officer's terminal.
+// makeCode makes a one-time code for an officer's terminal, and redirects to its page.
 func (v *visit) makeCode() error {
 	asked, err := v.asked()
 	if err != nil {
@@ -49,12 +49,12 @@ func (v *visit) makeCode() error {
 	return v.redirect(made.Path(), url.Values{ownQuery: {"1"}})
 }
 
-// isOrigin matches the address of a web server as browsers send it in the header Origin, without characters that a
-// shell would interpret.
+// isOrigin matches the base URL of a web server in the form of the header Origin. It allows no characters that a shell
+// would interpret.
 var isOrigin = regexp.MustCompile(`^https?://[a-zA-Z0-9.:\[\]-]+$`)
 
-// address returns the address of this desk as the person's browser knows it: behind a proxy, the desk itself has
-// another one.
+// address returns the base URL of this desk as the person's browser knows it. Behind a proxy, it is not the address at
+// which the desk listens.
 func (v *visit) address() string {
 	if origin := v.r.Header.Get("Origin"); isOrigin.MatchString(origin) {
 		return origin
@@ -65,7 +65,7 @@ func (v *visit) address() string {
 	return "https://" + v.r.Host
 }
 
-// code shows the page of a one-time code, only to the person who has made the code.
+// code shows the page of a one-time code. Only the person who made the code can see it.
 func (v *visit) code() error {
 	one, err := v.codes.of(v.r.PathValue("id"), v.person.Name)
 	if err != nil {
@@ -100,7 +100,8 @@ func (v *visit) code() error {
 // plainName matches a name that can be part of a file name and needs no quotes in a shell.
 var plainName = regexp.MustCompile(`^[\pL\pN][\pL\pN._-]*$`)
 
-// keyFiles returns the files in which "blocklist keygen" keeps the keys of the officers who have not signed yet.
+// keyFiles returns the default file names of the keys of officers who have not signed yet, as "blocklist keygen" makes
+// them.
 func keyFiles(p *publish.Pending) (all []string) {
 	missing := slices.Clone(p.Missing)
 	if p.Before != nil {
@@ -116,7 +117,7 @@ func keyFiles(p *publish.Pending) (all []string) {
 	return slices.Compact(all)
 }
 
-// root sends the list's root, which officers' terminals need.
+// root sends the list's root as a file; officers' terminals need it.
 func (v *visit) root() error {
 	text, err := os.ReadFile(filepath.Join(v.Dir, "root.json"))
 	if err != nil {

@@ -8,37 +8,38 @@ import (
 	"time"
 )
 
-// Limits of codes.
+// Limits of one-time codes.
 const (
 	codeLasts = 15 * time.Minute
 	maxCodes  = 100
 )
 
-// code is a one-time code. With it an officer's terminal can fetch one signing request, and deliver one signature.
+// code is a one-time code with which an officer's terminal can fetch one signing request, and deliver one signature.
 type code struct {
-	ID         string // in the URL of its page
-	Text       string // the secret
+	ID         string // part of the URL of the code's page
+	Text       string // the secret, which the officer types
 	Until      time.Time
 	Urgent     bool
-	At         string // address of the desk, as the author of the code reaches it
+	At         string // base URL of the desk for the author of the code
 	Used       bool
-	Signer     string // the officer who has signed with it; empty: it was refused, or not used yet
+	Signer     string // officer who has signed with the code; empty: not used yet, or used for a refusal
 	what       string // description of the pending document
 	id         string // ID of the pending document, see [publish.Pending.ID]
 	recipients []string
 	author     string
 }
 
-// Path returns the path of the page about the code.
+// Path returns the path of the code's page.
 func (c code) Path() string { return newSigning(c.Urgent, false).Back + "/code/" + c.ID }
 
-// codes are the one-time codes that have not expired.
+// codes has the one-time codes that have not expired.
 type codes struct {
 	mu  sync.Mutex
 	all map[string]*code
 }
 
-// add fills in the secret, the ID and the expiry of a code, and stores the code.
+// add fills in the secret, the ID and the expiry of a code, and stores the code. It drops expired codes, and others if
+// there are too many.
 func (c *codes) add(made code) *code {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,7 +58,7 @@ func (c *codes) add(made code) *code {
 	return &made
 }
 
-// find returns the code in a request, or nil if the code is unknown, used or expired.
+// find returns the code that a request presents, or nil if the code is unknown, used or expired.
 func (c *codes) find(r *http.Request) *code {
 	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	c.mu.Lock()
@@ -69,14 +70,14 @@ func (c *codes) find(r *http.Request) *code {
 	return one
 }
 
-// use marks a code as used, and records who has signed with it.
+// use marks a code as used. The argument signer is the officer who has signed with it; empty for a refusal.
 func (c *codes) use(one *code, signer string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	one.Used, one.Signer = true, signer
 }
 
-// of returns the code with this ID. It fails unless the person is the author of the code.
+// of returns the code with this ID. It fails unless the person is the code's author.
 func (c *codes) of(id, author string) (one code, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -16,13 +16,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// decidePage has some proposals, what was found about each, and the form of a decision on them.
+// decidePage is the page about some proposals, with what was found about each, and the form for a decision on them.
 type decidePage struct {
 	Proposals []examined
-	Steps     []proposal.DetailedStep // of a single proposal, newest first
+	Steps     []proposal.DetailedStep // steps of the proposal, newest first, if there is only one
 	Rules     publish.Rules
-	Verb      string             // the decision that was taken
-	Results   []proposal.Decided // of the decision; empty: no decision was taken yet
+	Verb      string             // decision that the form has sent
+	Results   []proposal.Decided // results of the decision; empty: the form was not sent
 	Notice    notice
 	Form      changeForm
 	Verbs     []proposal.Verb
@@ -30,16 +30,16 @@ type decidePage struct {
 	Held      bool     // the guards hold one of the proposals
 	Failed    bool     // the decision failed for one of the proposals
 	Sole      string   // the only person who may confirm; empty: not exactly one may
-	Others    []string // who may check in place of Sole
+	Others    []string // people who may check in place of Sole
 }
 
-// IsForm reports whether the page has the form of a decision.
+// IsForm reports whether the page has the form for a decision.
 func (p decidePage) IsForm() bool { return len(p.Verbs) > 0 && (len(p.Results) == 0 || p.Failed) }
 
 // Confirms reports whether the person may confirm.
 func (p decidePage) Confirms() bool { return slices.Contains(p.Verbs, proposal.Confirm) }
 
-// Checkers returns the persons who have checked proposals that now need another person to confirm them.
+// Checkers returns the people who have checked those proposals that another person must confirm.
 func (p decidePage) Checkers() (names []string) {
 	for _, one := range p.Proposals {
 		if one.State == proposal.Checked && p.Rules.NeedsTwo(one.Category) {
@@ -50,18 +50,19 @@ func (p decidePage) Checkers() (names []string) {
 	return slices.Compact(names)
 }
 
-// AllChecked reports whether all proposals were checked and now need another person to confirm them.
+// AllChecked reports whether all proposals are checked, and need another person to confirm them.
 func (p decidePage) AllChecked() bool {
 	return !slices.ContainsFunc(p.Proposals, func(one examined) bool {
 		return one.State != proposal.Checked || !p.Rules.NeedsTwo(one.Category)
 	})
 }
 
-// Stuck reports whether no one can confirm one of the proposals: the only person who may confirm has checked it.
+// Stuck reports whether one of the proposals can't be confirmed: the only person who may confirm has checked it, and
+// another person is required.
 func (p decidePage) Stuck() bool { return p.Sole != "" && slices.Contains(p.Checkers(), p.Sole) }
 
-// Spares reports whether the only person who may confirm should leave the check of one of the proposals to another
-// person, to be able to confirm it.
+// Spares reports whether another person should check one of the proposals. If the only person who may confirm checked
+// it, they could not confirm it.
 func (p decidePage) Spares() bool {
 	unchecked := func(one examined) bool {
 		return one.IsOpen() && one.State != proposal.Checked && p.Rules.NeedsTwo(one.Category)
@@ -69,33 +70,33 @@ func (p decidePage) Spares() bool {
 	return p.Sole != "" && slices.Contains(p.Verbs, proposal.Check) && slices.ContainsFunc(p.Proposals, unchecked)
 }
 
-// Became reports whether the decision has brought a proposal into one of these states.
+// Became reports whether the decision has changed a proposal to one of these states.
 func (p decidePage) Became(states ...string) bool {
 	return slices.ContainsFunc(p.Results, func(r proposal.Decided) bool {
 		return r.Err == nil && slices.Contains(states, r.State)
 	})
 }
 
-// Alone reports whether the person has tried to confirm a proposal that they had checked themselves.
+// Alone reports whether the person has tried to confirm a proposal that they have checked themselves.
 func (p decidePage) Alone() bool {
 	return slices.ContainsFunc(p.Results, func(r proposal.Decided) bool {
 		return errors.Is(r.Err, proposal.ErrSecondPerson) && r.State == proposal.Checked
 	})
 }
 
-// examined is a proposal, with what is found about it now.
+// examined is a proposal with its history and the present findings about it.
 type examined struct {
 	decided
 	proposal.Findings
-	Proposed proposal.Proposal     // as it was recorded first
-	Check    proposal.DetailedStep // the first decision, if there is one
-	Orders   []blocklist.Entry     // of a proposal to withdraw: the standing orders of its target
+	Proposed proposal.Proposal     // the proposal as it was first recorded
+	Check    proposal.DetailedStep // step in which a first person checked it; zero: none did
+	Orders   []blocklist.Entry     // for a proposal to withdraw: the standing orders of its target
 	Platform string                // platform that can take the target down; empty: unknown
-	Order    string                // reference of the chosen order
+	Order    string                // for a proposal to withdraw: reference of the order to withdraw
 	Chosen   bool
 }
 
-// Again returns the URL of a form for the same proposal, filled in.
+// Again returns the URL of the form for new proposals, filled in with the values of this one.
 func (e examined) Again() string {
 	p := url.Values{"entries": {e.Target}, "source": {e.Source}, "category": {e.Category}, "reference": {e.Reference}, "note": {e.Note}, "evidence": {e.Evidence}}
 	if e.Withdraw {
@@ -104,8 +105,8 @@ func (e examined) Again() string {
 	return "/propose?" + p.Encode()
 }
 
-// sole returns the only person who may confirm, and the other people who may check. The name is empty unless exactly
-// one person may confirm.
+// sole returns the name of the only person who may confirm, and the other people who may check. If several people may
+// confirm, or none, the name is empty.
 func (v *visit) sole() (name string, others []string) {
 	names := v.peopleWho(decide)
 	if len(v.now.roles) == 0 && v.sessions != nil {
@@ -123,7 +124,7 @@ func (v *visit) sole() (name string, others []string) {
 	return names[0], others
 }
 
-// maxAtOnce is how many proposals one page decides on.
+// maxAtOnce is the maximum number of proposals in one decision.
 const maxAtOnce = 200
 
 // proposal shows the page of one proposal.
@@ -150,10 +151,10 @@ func (v *visit) reviewProposals() error {
 	return v.showDecide(ids)
 }
 
-// noneQuery in the URL of the proposals means that a form was sent with no proposal chosen.
+// noneQuery is the query parameter that is set after a form was sent without a chosen proposal.
 const noneQuery = "none"
 
-// ids parses the numbers of proposals.
+// ids parses IDs of proposals.
 func (v *visit) ids(texts []string) (ids []int64, err error) {
 	if len(texts) == 0 || len(texts) > maxAtOnce {
 		return nil, fmt.Errorf("%w: choose 1 to %d proposals", blocklist.ErrMalformed, maxAtOnce)
@@ -201,8 +202,8 @@ func (v *visit) showDecide(ids []int64) error {
 	return v.write(status, "decide", "decide.title", p)
 }
 
-// fill fills in the form: with the typed values until the decision has succeeded, or else with the values that all
-// proposals have in common. It returns the HTTP status of the page.
+// fill fills in the form: with the typed values until the decision has succeeded, and otherwise with the values that
+// all proposals have in common. It returns the HTTP status of the page.
 func (p *decidePage) fill(v *visit) int {
 	bad := cmp.Or(p.Notice.Field, fieldOf(p.Notice.Err))
 	for _, r := range p.Results {
@@ -225,7 +226,7 @@ func (p *decidePage) fill(v *visit) int {
 	return http.StatusOK
 }
 
-// required returns the fields that a confirmation needs and that are empty in at least one of the proposals.
+// required returns the fields that a confirmation requires and that at least one of the proposals lacks.
 func (p decidePage) required() []string {
 	return slices.DeleteFunc(needed(p.Rules), func(field string) bool {
 		lacks := func(one examined) bool {
@@ -241,7 +242,7 @@ func (p decidePage) required() []string {
 	})
 }
 
-// read reads a proposal with its steps, newest first.
+// read reads a proposal into e. It returns the steps of the proposal, newest first.
 func (e *examined) read(v *visit, id int64) (steps []proposal.DetailedStep, err error) {
 	if e.Proposal, steps, err = proposal.Get(v.r.Context(), v.ledger, id); err != nil {
 		return nil, err
@@ -267,8 +268,8 @@ func (e *examined) read(v *visit, id int64) (steps []proposal.DetailedStep, err 
 	return steps, nil
 }
 
-// choose sets the order that a proposal to withdraw is about: the one that the person has chosen in the form, or else
-// the one that is likely meant.
+// choose sets the order that a proposal to withdraw is about: the one that the person has chosen in the form, or
+// otherwise the most likely one.
 func (e *examined) choose(typed url.Values) {
 	named := "order:" + strconv.FormatInt(e.ID, 10)
 	own := slices.ContainsFunc(e.Orders, func(o blocklist.Entry) bool { return e.Reference != "" && o.Reference == e.Reference })
@@ -282,7 +283,7 @@ func (e *examined) choose(typed url.Values) {
 	}
 }
 
-// common returns a form with the values that all proposals have in common in the fields of a decision.
+// common returns a form for a decision that is filled in with the values that all proposals have in common.
 func common(all []examined) (f changeForm) {
 	for i, p := range all {
 		for _, field := range []struct {
@@ -305,8 +306,8 @@ func common(all []examined) (f changeForm) {
 	return f
 }
 
-// wholeDay returns a time at the beginning of a day as the text of a date field. For any other time it returns an empty
-// text.
+// wholeDay returns a time that is the beginning of a day (UTC) as the value of a date field. For any other time it
+// returns an empty text.
 func wholeDay(at time.Time) string {
 	if at.IsZero() || !at.UTC().Truncate(24*time.Hour).Equal(at) {
 		return ""
@@ -314,7 +315,7 @@ func wholeDay(at time.Time) string {
 	return at.UTC().Format(time.DateOnly)
 }
 
-// verbs returns the decisions that a person with this role may take on at least one of the proposals.
+// verbs returns the decisions that the person may take on at least one of the proposals.
 func (v *visit) verbs(all []proposal.Proposal) []proposal.Verb {
 	return slices.DeleteFunc(proposal.Verbs(), func(verb proposal.Verb) bool {
 		if verb == proposal.Confirm && !v.person.may(decide) {
@@ -326,8 +327,8 @@ func (v *visit) verbs(all []proposal.Proposal) []proposal.Verb {
 	})
 }
 
-// decideProposals takes the decision of a form on its proposals. It leaves out each proposal that somebody has changed
-// after the page with the form was made.
+// decideProposals takes the decision of a sent form on its proposals. It leaves out each proposal that was changed
+// since the page with the form was made.
 func (v *visit) decideProposals() error {
 	if err := v.r.ParseForm(); err != nil {
 		return err
@@ -366,7 +367,7 @@ func (v *visit) decideProposals() error {
 	return v.leadTo(page, notice{}, results)
 }
 
-// decidePath returns the URL of the page for decisions on these proposals.
+// decidePath returns the URL of the page for a decision on these proposals.
 func decidePath(ids []int64) string {
 	if len(ids) == 1 {
 		return "/proposal/" + strconv.FormatInt(ids[0], 10)
@@ -378,8 +379,8 @@ func decidePath(ids []int64) string {
 	return "/proposals/review?" + q.Encode()
 }
 
-// seen parses which proposals a form is about. For each it sets, in d, the last step and the order that the person has
-// seen in the form.
+// seen parses the IDs of the proposals in a sent form. For each, it adds to d the last step and the order that the page
+// with the form had shown.
 func (v *visit) seen(d *proposal.Decision) (ids []int64, err error) {
 	var texts []string
 	steps := map[string]string{}

@@ -1,9 +1,9 @@
-// Package desk is the web application in which an agency decides: it shows what waits, the list and its history, tries
-// a change before it is made, and takes officers' signatures. It can be used at the same time as the commands: reading
-// takes no lock on the agency's folder, and a change takes the lock for a moment only. Nothing but sessions and
-// one-time codes is kept in memory, so a process that is killed loses no work.
+// Package desk is the web application in which an agency decides. It shows pending tasks, the list and its history; it
+// tries a change before the change is made, and takes officers' signatures. It can be used at the same time as the
+// commands: reading takes no lock on the agency's folder, and a change takes the lock for a moment only. Only sessions,
+// one-time codes and drafts of forms are in memory, so a killed process loses nothing that was recorded.
 //
-// Officers' keys never come here. An officer signs on another machine and sends the signature alone.
+// Officers' private keys never reach the desk. An officer signs on another machine and sends only the signature.
 package desk
 
 import (
@@ -20,28 +20,31 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/takedown"
 )
 
-// Options describe a desk. Dir, Log and either User with Link or UserHeader with Proxies are needed.
+// Options are the options of a desk. Dir, Log, and either User with Link or UserHeader with Proxies are required.
 type Options struct {
 	Dir string // the agency's folder
 	Log *slog.Logger
 
-	User string            // the account that has started a desk on loopback
-	Link func(path string) // shows that account the path of a one-time link
+	User string            // name of the account that starts a desk on loopback
+	Link func(path string) // shows that account the path of a new one-time link
 
-	// UserHeader is the name of the header in which a reverse proxy names the person. It counts only in requests from
-	// the Proxies, and all other requests are refused.
+	// UserHeader is the header in which a reverse proxy names the person. Only requests from Proxies are accepted.
 	UserHeader string
 	Proxies    []netip.Prefix
-	SignOut    string // path at which the proxy ends a person's session; empty: no page leads there
+	SignOut    string // path at which the proxy ends a person's session; empty: pages have no link to sign out
 
-	Prepare   func(*publish.Ledger)                                            // called once for each opening of the folder; may be nil
-	Notes     func(typed string, e blocklist.Entry) []publish.Message          // what may be a mistake about an entry; may be nil
-	Receipts  func(context.Context, *publish.Ledger) (*report.Receipts, error) // reads the subscribers' receipts; may be nil
-	Deadline  time.Duration                                                    // within which subscribers enforce a release
+	// Prepare is called with each newly opened ledger; may be nil.
+	Prepare func(*publish.Ledger)
+	// Notes returns possible mistakes in an entry; may be nil.
+	Notes func(typed string, e blocklist.Entry) []publish.Message
+	// Receipts reads the subscribers' receipts; may be nil.
+	Receipts func(context.Context, *publish.Ledger) (*report.Receipts, error)
+
+	Deadline  time.Duration // time within which subscribers must enforce a release
 	Platforms takedown.Platforms
-	Push      publish.Transport // sends a release to the origin; nil: only a command can
-	PushTo    string            // names the origin, for the ledger
-	Program   string            // name and version, for pages to print
+	Push      publish.Transport // sends a release to the origin; nil: the desk can't push
+	PushTo    string            // name of the origin, for the ledger
+	Program   string            // name and version of the program, for printed pages
 }
 
 // Desk is the web application. It is an [http.Handler].
@@ -63,7 +66,7 @@ type Desk struct {
 	takedowns  cached[counted]
 	codes      codes
 	drafts     drafts
-	busy       chan struct{} // one place for each page that is being made
+	busy       chan struct{} // semaphore for the pages that are being made
 	handler    http.Handler
 	stop       context.CancelFunc // ends what runs in the background
 }

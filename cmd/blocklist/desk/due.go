@@ -9,15 +9,15 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// duePage has the orders that a person must look at.
+// duePage has the orders that need a person's attention because of their dates.
 type duePage struct {
 	table[blocklist.Entry]
-	What   string // review, expired, expiring; empty: all
+	What   string // the view: review, expired or expiring; empty: all
 	Now    time.Time
-	Ending uint64 // number of urgent orders that would end without being in the list
+	Ending uint64 // number of urgent orders that would end without being listed
 }
 
-// Overdue reports whether the time at has come.
+// Overdue reports whether the time at is set and is not in the future.
 func (p duePage) Overdue(at time.Time) bool { return !at.IsZero() && !at.After(p.Now) }
 
 func (v *visit) due() error {
@@ -48,7 +48,7 @@ func (v *visit) due() error {
 	return v.show("due", "due.title", p)
 }
 
-// has reports whether an order belongs to the part of the page that What names.
+// has reports whether the view of the page shows an order.
 func (p duePage) has(o blocklist.Entry) bool {
 	review, expired := p.Overdue(o.Review), p.Overdue(o.Expires)
 	expiring := !expired && !o.Expires.IsZero() && o.Expires.Before(p.Now.Add(publish.ExpiringSoon))

@@ -10,13 +10,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// listed is an entry, with the effect that it has at the subscribers.
+// listed is an entry with its present effect at subscribers.
 type listed struct {
 	blocklist.Entry
 	Effect publish.Effect
 }
 
-// effects returns entries, each with its effect.
+// effects returns the entries, each with its effect.
 func (v *visit) effects(entries []blocklist.Entry) ([]listed, error) {
 	targets := make([]string, len(entries))
 	for i, e := range entries {
@@ -30,13 +30,13 @@ func (v *visit) effects(entries []blocklist.Entry) ([]listed, error) {
 	return all, err
 }
 
-// decided is a proposal, with the effect on its target if the proposal has changed the list.
+// decided is a proposal. If the proposal has changed the list, it also has the present effect on its target.
 type decided struct {
 	proposal.Proposal
-	Effect publish.Effect // without a state: the proposal has not changed the list
+	Effect publish.Effect // zero: the proposal has not changed the list
 }
 
-// decided returns proposals, each with the effect on its target if the proposal has changed the list.
+// decided returns the proposals, with the effects of those that have changed the list.
 func (v *visit) decided(proposals []proposal.Proposal) ([]decided, error) {
 	counts := func(p proposal.Proposal) bool { return p.State == proposal.Listed || p.State == proposal.Delisted }
 	var targets []string
@@ -59,27 +59,28 @@ func (v *visit) decided(proposals []proposal.Proposal) ([]decided, error) {
 	return all, err
 }
 
-// verdict is the answer to the question whether something is blocked.
+// verdict is the answer to the question whether a target is blocked.
 type verdict struct {
 	Target string
-	Covers bool // the target is broader than what was asked for
+	Covers bool // Target is broader than the target in the question
 	Effect publish.Effect
 	Enforced
 }
 
-// Enforced says which subscribers have confirmed the release with which a state began.
+// Enforced says which subscribers have confirmed a release.
 type Enforced struct {
-	Given     bool // the desk reads receipts
+	Given     bool // the desk reads receipts, so the other fields are known
 	Confirmed []string
 	Missing   []string
 	Problem   string // why the receipts can't be shown
 }
 
-// Total returns how many subscribers there are.
+// Total returns the number of subscribers.
 func (e Enforced) Total() int { return len(e.Confirmed) + len(e.Missing) }
 
-// verdict answers whether something is blocked, from the history of all targets that cover it, most specific first. It
-// takes the most specific target that is in force, or else the one whose state is nearest to that.
+// verdict answers whether a target is blocked. The argument all has its history and those of all targets that cover it,
+// most specific first. The verdict is about the most specific of them that is in force, or, if none is, about the one
+// whose state is nearest to that.
 func (v *visit) verdict(all []*publish.EntryHistory) verdict {
 	best := all[0]
 	for _, h := range all[1:] {
@@ -90,7 +91,7 @@ func (v *visit) verdict(all []*publish.EntryHistory) verdict {
 	return verdict{best.Target, best.Covers, best.Effect, v.enforced(best.Effect)}
 }
 
-// weight ranks effects by how much they tell about whether something is blocked.
+// weight ranks effects for [visit.verdict]: the highest is in force and blocks.
 func weight(e publish.Effect) int {
 	switch {
 	case e.InForce() && !e.Monitor:
@@ -107,10 +108,10 @@ func weight(e publish.Effect) int {
 	return 0
 }
 
-// patience is how long a page waits for receipts. Reading them continues after that, for the next request.
+// patience is the maximum time that a page waits for receipts. After that, reading them continues for the next request.
 const patience = time.Second
 
-// enforced returns which subscribers have confirmed the release with which a state began.
+// enforced returns which subscribers have confirmed the release with which an effect began.
 func (v *visit) enforced(of publish.Effect) (e Enforced) {
 	if e.Given = v.Receipts != nil; !e.Given || of.Serial == 0 {
 		return e

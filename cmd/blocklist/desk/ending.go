@@ -12,44 +12,44 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// endingPage shows what a decision on ending urgent orders would do, before it is taken: the list gets their targets
-// (keep), or the orders end (end).
+// endingPage has the form for a decision on ending urgent orders: to add their targets to the list (keep), or to accept
+// that the orders end (end). It also shows what the decision would do.
 type endingPage struct {
 	Verb     string // keep or end
 	Orders   []endingOrder
-	Proposed []endingOrder // of keep: orders that only a proposal can bring into the list
+	Proposed []endingOrder // for keep: orders whose targets the rules allow only by a proposal
 	Form     changeForm
-	Result   publish.ChangeResult // of keep
+	Result   publish.ChangeResult // for keep: result of trying the decision
 	Held     *guard.Report        // nil: the guards hold nothing
 	Problem  error                // why the decision can't be taken; nil: it can
-	Notice   string               // key of a text about the form that was sent; empty: none
-	Stamp    string               // the state that the page shows, see [visit.urgentStamp]
+	Notice   string               // key of a text about the sent form; empty: none
+	Stamp    string               // identifies the state that the page shows, see [visit.urgentStamp]
 }
 
-// endingOrder is an urgent order, with the listed entries around it.
+// endingOrder is an urgent order that ends, with the listed entries around its target.
 type endingOrder struct {
 	publish.EndingOrder
 	Around around
 	Chosen bool
 }
 
-// ProposeURL returns the URL of a form for a proposal to list the target of the order, filled in.
+// ProposeURL returns the URL of the form for new proposals, filled in with the target of the order.
 func (o endingOrder) ProposeURL() string {
 	q := url.Values{"entries": {o.Target()}, "category": {o.Category}, "reference": {o.Reference}, "source": {o.Ordered.Author}}
 	return "/propose?" + q.Encode()
 }
 
-// Cause returns who has asked for the order, and why. It leaves out the texts that name all orders of its document.
+// Cause returns who asked for the order, and why, without the texts that name all orders of the urgent document.
 func (o endingOrder) Cause() publish.Cause {
 	c := publish.CauseOf(o.Ordered)
 	c.Said = slices.DeleteFunc(c.Said, func(m publish.Message) bool { return m.Key != "said.asked" })
 	return c
 }
 
-// IsForm reports whether the page has the form of the decision.
+// IsForm reports whether the page has the form for the decision.
 func (p endingPage) IsForm() bool { return len(p.Orders) > 0 }
 
-// chosen returns the targets of the chosen orders.
+// chosen returns the targets of the orders that the person has chosen.
 func (p endingPage) chosen() (targets []string) {
 	for _, o := range p.Orders {
 		if o.Chosen {
@@ -81,7 +81,7 @@ func (v *visit) showEnding(verb string) error {
 	return v.write(status, "ending", "ends."+verb+".title", p)
 }
 
-// endingPage returns the page without the result of a trial.
+// endingPage returns the page for the decision verb, keep or end. The decision is not tried yet.
 func (v *visit) endingPage(verb string) (p endingPage, err error) {
 	p.Verb, p.Form = verb, v.changeForm(verb)
 	if v.now.Root == nil {
@@ -120,7 +120,7 @@ func (v *visit) endingPage(verb string) (p endingPage, err error) {
 	return p, nil
 }
 
-// try fills in what putting the chosen targets into the list would do.
+// try tries to add the chosen targets to the list, without recording it, and fills in the result.
 func (p *endingPage) try(v *visit) (err error) {
 	by := publish.Audit{Author: cmp.Or(v.person.Name, v.ledger.List()), Reason: p.Form.Reason}
 	p.Result, err = v.ledger.Trial().KeepUrgent(v.r.Context(), p.chosen(), by)
@@ -133,7 +133,7 @@ func (p *endingPage) try(v *visit) (err error) {
 	return err
 }
 
-// keepUrgent adds the targets of ending urgent orders to the list.
+// keepUrgent adds the chosen targets of ending urgent orders to the list, so that they stay blocked.
 func (v *visit) keepUrgent() error {
 	return v.decideEnding("keep", func(targets []string, by publish.Audit) error {
 		_, err := v.ledger.After(v.now.Head.Hash).KeepUrgent(v.r.Context(), targets, by)
@@ -141,15 +141,15 @@ func (v *visit) keepUrgent() error {
 	})
 }
 
-// endUrgent records that urgent orders may end.
+// endUrgent records that the end of the chosen urgent orders is accepted.
 func (v *visit) endUrgent() error {
 	return v.decideEnding("end", func(targets []string, by publish.Audit) error {
 		return v.ledger.EndUrgent(v.r.Context(), targets, by)
 	})
 }
 
-// decideEnding takes the decision of a form on the orders that the form names. But if its author has not yet seen what
-// the decision would do in the present state, decideEnding shows that first.
+// decideEnding calls take with the orders that a sent form names. If the person has not yet seen what the decision
+// would do in the present state of the list, decideEnding shows that first.
 func (v *visit) decideEnding(verb string, take func(targets []string, by publish.Audit) error) error {
 	if err := v.r.ParseForm(); err != nil {
 		return err

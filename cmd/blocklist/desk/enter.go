@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// enter begins a session for a one-time link. A HEAD request does not use up the link.
+// enter begins a session for the one-time link in the request. A HEAD request does not use up the link.
 func (d *Desk) enter(w http.ResponseWriter, r *http.Request) {
 	if d.sessions == nil || r.Method != http.MethodGet {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
@@ -23,7 +23,7 @@ func (d *Desk) enter(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// askLink makes the desk print a new one-time link in the terminal of the account that has started the desk.
+// askLink shows the account that has started the desk a new one-time link, in its terminal.
 func (d *Desk) askLink(w http.ResponseWriter, r *http.Request) {
 	if d.sessions == nil {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
@@ -43,10 +43,10 @@ func (d *Desk) leave(w http.ResponseWriter, r *http.Request) {
 	d.showDoor(w, r, "door.left")
 }
 
-// showDoor shows the page for people without a session. Notice is the key of a text for the page.
+// showDoor shows the page for people without a session. The argument notice is the key of a text on that page.
 func (d *Desk) showDoor(w http.ResponseWriter, r *http.Request, notice string) {
 	d.plain(w, r, http.StatusUnauthorized, "door", notice)
 }
 
-// unknownZone is the query value with a time zone that a person has asked for, but that does not exist.
+// unknownZone is the query parameter with a chosen time zone that does not exist.
 const unknownZone = "zone"

@@ -6,17 +6,17 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// entriesPage has a part of the list.
+// entriesPage is a page of the list's entries.
 type entriesPage struct {
 	Entries        []listed
-	Prefix, Scope  string // what was asked for
+	Prefix, Scope  string // what the query asks for
 	Scopes         []string
 	Down           bool   // in reverse order
 	Turn           string // URL of the page in the opposite order
 	Previous, Next string
 }
 
-// scopes returns the range of targets of each scope. In the order of targets, all targets of a scope are together.
+// scopes returns the ranges of the targets of scopes that begin with the same characters: host and url.
 func scopes() map[string]publish.EntryRange {
 	return map[string]publish.EntryRange{
 		"host": {From: "=", Before: ">"},

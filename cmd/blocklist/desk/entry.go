@@ -14,18 +14,18 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/report"
 )
 
-// entryPage has the whole history of the target that was asked for, and of the targets that cover it.
+// entryPage has the history of a target, and of the targets that cover it.
 type entryPage struct {
 	Of         string
 	Verdict    verdict
 	Own, Cover []*entryState
-	Around     *around // listed entries around the target, if it is not listed itself
+	Around     *around // listed entries around the target, unless it is in force
 }
 
-// entryState is the history of one target, newest first.
+// entryState is the history of one target, newest first, with its standing orders.
 type entryState struct {
 	*publish.EntryHistory
-	Standing []blocklist.Entry // the standing orders of the target
+	Standing []blocklist.Entry // standing orders of the target
 }
 
 func (v *visit) entry() error {
@@ -69,7 +69,7 @@ func (v *visit) entryPage() error {
 	return v.showReport(b.Bytes(), o.Language)
 }
 
-// reportOptions returns the options for pages to print. If the receipts can't be read, the page says so.
+// reportOptions returns the options for printed pages. If the receipts can't be read, the pages say so.
 func (v *visit) reportOptions() report.Options {
 	language, _ := v.view()
 	o := report.Options{Language: language.Language, Program: v.Program, Deadline: v.Deadline}
@@ -81,8 +81,8 @@ func (v *visit) reportOptions() report.Options {
 	return o
 }
 
-// showReport shows a page that package report has made. The page contains its style sheet, which the
-// Content-Security-Policy allows by hash.
+// showReport sends a page that package report has made. The page contains its style sheet, so the
+// Content-Security-Policy allows that style sheet by its hash.
 func (v *visit) showReport(page []byte, language string) error {
 	_, rest, _ := bytes.Cut(page, []byte("<style>"))
 	style, _, _ := bytes.Cut(rest, []byte("</style>"))

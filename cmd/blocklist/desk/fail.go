@@ -22,11 +22,11 @@ var (
 
 // failure is an error as a page shows it.
 type failure struct {
-	Key string // of the text that says what kind of error it is, and what to do
+	Key string // key of the text that says what kind of error it is, and what to do
 	Err error
 }
 
-// fieldOf returns the name of the form field that an error is about. It is empty if the error is about no field.
+// fieldOf returns the name of the form field that an error is about; empty if there is none.
 func fieldOf(err error) string {
 	rule, entry, field := (*publish.RuleError)(nil), (*blocklist.EntryError)(nil), (*fieldError)(nil)
 	switch {
@@ -42,14 +42,14 @@ func fieldOf(err error) string {
 	return ""
 }
 
-// kind is a kind of errors, with the HTTP status of the answer.
+// kind is a kind of errors, with the HTTP status of the response.
 type kind struct {
 	status int
 	key    string
 	errs   []error
 }
 
-// kinds returns the kinds of errors. The first kind that an error matches counts.
+// kinds returns the kinds of errors, in the order in which [failureOf] compares them.
 func kinds() []kind {
 	return []kind{
 		{http.StatusNotFound, "fail.missing", []error{errNoPage, publish.ErrNoOperation, fs.ErrNotExist, proposal.ErrNotFound}},
@@ -68,7 +68,7 @@ func kinds() []kind {
 	}
 }
 
-// failureOf returns the kind of an error.
+// failureOf returns the first kind that an error matches.
 func failureOf(err error) kind {
 	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
 		return kind{http.StatusRequestEntityTooLarge, "fail.malformed", nil}

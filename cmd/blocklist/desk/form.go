@@ -6,26 +6,26 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// changeForm has the fields of a form for a change, as they were typed. A link can fill in the form: the query of a URL
-// has the same field names.
+// changeForm has the fields of a form for a change, as they were typed. A link can fill in the form: its query has the
+// names of the fields.
 type changeForm struct {
 	Verb      string // add or withdraw
-	Entries   string // one a line
+	Entries   string // one per line
 	Category  string
-	Reference string // of the orders that add gives, or that withdraw withdraws
-	Decision  string // of withdraw: the reference of the decision to withdraw
+	Reference string // reference of the orders to be added or withdrawn
+	Decision  string // for withdraw: reference of the decision to withdraw
 	Reason    string
 	Expires   string // a day
 	Review    string // a day
 	Monitor   bool
-	Override  string // why entries that the guards hold are listed
+	Override  string // reason to list entries that the guards hold
 
 	Rules    publish.Rules
-	Required []string // names of the fields that the rules ask for
+	Required []string // names of the fields that the rules require
 	Bad      string   // name of the field that an error is about; empty: none
 }
 
-// markField returns the attributes of a field, if an error is about it.
+// markField returns the HTML attributes that mark a field as wrong, if an error is about that field.
 func markField(f changeForm, field string) template.HTMLAttr {
 	if f.Bad != field {
 		return ""

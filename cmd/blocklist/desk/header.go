@@ -2,7 +2,7 @@ package desk
 
 import "net/url"
 
-// header is the head of a column by which a table can be sorted.
+// header is the header of a column by which a table can be sorted.
 type header struct {
 	URL, Key, Order string
 	Right           bool // aligned to the right, for numbers
@@ -18,15 +18,15 @@ func newHeader(t sortable, name, key string, right bool) header {
 	return header{t.By(name), key, t.Order(name), right}
 }
 
-// tab is one of several views of a page.
+// tab is a link to one of several views of a page.
 type tab struct {
 	URL, Key string
 	Here     bool
 	N        uint64 // number of things in the view; 0: none, or unknown
 }
 
-// tabs returns the views of a page, one for each of the values of the query "what". The key of the text of a view is
-// made from the page and the value.
+// tabs returns the links to the views of a page, one for each value of the query parameter "what". The argument now is
+// the present value. The key of a link's text consists of the page and the value.
 func tabs(page, now string, values ...string) (all []tab) {
 	for _, value := range values {
 		t := tab{"/" + page, page + ".all", now == value, 0}

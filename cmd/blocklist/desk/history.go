@@ -10,18 +10,18 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// pageLength is how many rows of a long table a page has.
+// pageLength is the maximum number of rows of a long table on one page.
 const pageLength = 50
 
-// historyPage has operations, newest first.
+// historyPage is a page of the history: operations, newest first.
 type historyPage struct {
 	Kinds                                         []string
-	Kind, Author, Reference, Target, Since, Until string // what was asked for
+	Kind, Author, Reference, Target, Since, Until string // what the query asks for
 	Operations                                    []logged
 	Older, Newest                                 string // URLs of other pages; empty: there are none
 }
 
-// logged is an operation in a table.
+// logged is an operation as a row of a table.
 type logged struct {
 	publish.LoggedOperation
 	Waits bool // the operation changes entries, and is in no pushed release yet
@@ -76,8 +76,8 @@ func (v *visit) history() error {
 	return v.show("history", "history.title", p)
 }
 
-// dayOf parses a day, and returns the midnight (UTC) at its beginning, moved by after days. For an empty text it
-// returns the zero time.
+// dayOf parses a day, and returns its beginning (UTC) plus the given number of days. For an empty text it returns the
+// zero time.
 func dayOf(text string, after int) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil

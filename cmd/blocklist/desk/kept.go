@@ -9,11 +9,11 @@ import (
 
 // Limits of the pages that the desk keeps.
 const (
-	maxKept  = 64 << 20    // octets of all pages together
-	clockFor = time.Second // how long a page with a clock is kept; for other pages it is [fresh]
+	maxKept  = 64 << 20    // total size of all kept pages, in bytes
+	clockFor = time.Second // how long a page with a countdown is kept; for other pages it is [fresh]
 )
 
-// kept has the pages that were made from one state of the agency's folder. All requests for a page share it, and a
+// kept has the pages that were made from one state of the agency's folder, by key. All requests for a page share it; a
 // request that comes while the page is being made waits for it.
 type kept struct {
 	mu    sync.Mutex
@@ -29,7 +29,7 @@ type keptPage struct {
 	done  chan struct{} // closed when the page was made
 }
 
-// making makes a page.
+// making is a function that makes a page.
 type making func(context.Context) (*answer, error)
 
 var errNotMade = errors.New("the page was not made")
@@ -49,8 +49,8 @@ func (k *kept) get(ctx context.Context, of state, key string, do making) (*answe
 	}
 }
 
-// find returns the page with a key. It returns false if the caller must make the page: it neither exists nor is being
-// made, or is too old.
+// find returns the page with a key. It returns false if the caller must make the page, because there is none or it is
+// too old. If another request is making it, find returns true.
 func (k *kept) find(of state, key string) (p *keptPage, has bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -77,8 +77,8 @@ func (k *kept) make(ctx context.Context, key string, p *keptPage, do making) {
 	p.page, p.err = do(ctx)
 }
 
-// settle keeps a page after it was made. It drops the page if making it has failed, or if the page belongs to an older
-// state.
+// settle keeps a page that was made. It drops the page if making it has failed, or if its state is no longer the
+// current one.
 func (k *kept) settle(key string, p *keptPage) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

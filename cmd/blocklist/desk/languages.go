@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
-// languages are the languages in which the desk has its texts.
+// languages has the languages of the desk's texts.
 type languages struct {
 	all     map[string]*words.Words
 	matcher language.Matcher
@@ -29,8 +29,8 @@ func readLanguages() (languages, error) {
 	return l, nil
 }
 
-// of returns the language for a request: the one that the person has chosen, or else the best match for those that the
-// browser asks for.
+// of returns the language for a request: the chosen one, or otherwise the best match for the languages that the browser
+// prefers.
 func (l languages) of(r *http.Request) *words.Words {
 	if c, err := r.Cookie(languageCookie); err == nil && l.all[c.Value] != nil {
 		return l.all[c.Value]

@@ -7,13 +7,13 @@ import (
 
 // Names of values in the query of a page.
 const (
-	ownQuery   = "mine"  // the page is made for its reader alone
+	ownQuery   = "mine"  // the page is made only for the person who requests it
 	draftQuery = "draft" // names a draft
 	editQuery  = "edit"  // shows the form itself, not its result
 	doneQuery  = "done"  // names the page of a form that was sent with success
 )
 
-// withQuery returns a URL of this desk with one value of its query changed; an empty value removes it.
+// withQuery returns a URL of this desk with one query parameter changed; an empty value removes it.
 func withQuery(u *url.URL, key, value string) string {
 	q := u.Query()
 	if q.Set(key, value); value == "" {
@@ -25,7 +25,7 @@ func withQuery(u *url.URL, key, value string) string {
 	return u.Path + "?" + q.Encode()
 }
 
-// parsed parses a URL that the desk itself has made.
+// parsed parses a URL that the desk itself has made. For an invalid one it returns an empty URL.
 func parsed(text string) *url.URL {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -34,7 +34,7 @@ func parsed(text string) *url.URL {
 	return u
 }
 
-// local returns the path if it belongs to this desk, or else "/".
+// local returns the path if it is one of this desk, and otherwise "/", so that no link can redirect to another site.
 func local(path string) string {
 	u, err := url.Parse(path)
 	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.Contains(path, `\`) {

@@ -9,7 +9,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// linesError has one error for each malformed line of a form, a line that can't be parsed as an entry.
+// linesError has an error for each malformed line of a form: each line that can't be parsed as an entry.
 type linesError struct {
 	Errs []error
 }
@@ -17,8 +17,7 @@ type linesError struct {
 func (e *linesError) Error() string   { return errors.Join(e.Errs...).Error() }
 func (e *linesError) Unwrap() []error { return e.Errs }
 
-// linesOf returns the errors about the single lines of a form, if err is a [linesError]. It returns nil for any other
-// error.
+// linesOf returns the errors about single lines if err is a [linesError], and otherwise nil.
 func linesOf(err error) []error {
 	if lines := (*linesError)(nil); errors.As(err, &lines) {
 		return lines.Errs
@@ -26,7 +25,7 @@ func linesOf(err error) []error {
 	return nil
 }
 
-// fieldError is an error about a field of a form.
+// fieldError is an error about one field of a form.
 type fieldError struct {
 	Field string // name of the field
 	Err   error
@@ -45,7 +44,7 @@ func (e *dayError) Error() string {
 }
 func (e *dayError) Unwrap() error { return blocklist.ErrMalformed }
 
-// reason returns the key of a text that says why it is no day.
+// reason returns the key of a text that says why the text is not a day.
 func (e *dayError) reason() string {
 	for _, layout := range []string{time.DateOnly, "02/01/2006"} {
 		wrong := (*time.ParseError)(nil)
@@ -56,7 +55,8 @@ func (e *dayError) reason() string {
 	return "why.day"
 }
 
-// entryReason returns the key of a text that says why a line can't be parsed as an entry. It knows the common mistakes.
+// entryReason returns the key of a text that explains why a line can't be parsed as an entry. It has explanations for
+// common mistakes.
 func entryReason(line string) string {
 	target, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 	name, _, isPage := strings.Cut(target, "/")

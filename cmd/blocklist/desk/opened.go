@@ -10,7 +10,7 @@ import (
 )
 
 // opened is the agency's folder, which stays open as long as the desk runs. If a recovery replaces the ledger, the next
-// request opens the new one.
+// request opens the new ledger.
 type opened struct {
 	dir     string
 	prepare func(*publish.Ledger)
@@ -22,7 +22,7 @@ type opened struct {
 
 func (o *opened) path() string { return filepath.Join(o.dir, publish.LedgerFile) }
 
-// open opens the folder. The caller must hold the lock mu, unless no request can come yet.
+// open opens the folder. The caller must hold mu, unless no other goroutine has the value yet.
 func (o *opened) open() (err error) {
 	if o.file, err = os.Stat(o.path()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -37,7 +37,7 @@ func (o *opened) open() (err error) {
 	return nil
 }
 
-// use runs do with the ledger, which stays open until do returns.
+// use calls do with the ledger, which stays open until do returns.
 func (o *opened) use(do func(*publish.Ledger) error) error {
 	for {
 		o.mu.RLock()

@@ -7,21 +7,21 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// operationPage is one operation, with some of its lines.
+// operationPage is the page of one operation, with some of its lines.
 type operationPage struct {
 	publish.ShownOperation
 	Confirmed   []confirmed
-	MoreThese   bool // there are more confirmed proposals
+	MoreThese   bool // there are more confirmed proposals than Confirmed has
 	Lines       []publish.OperationLine
-	First, Last int64 // the numbers of the lines that are shown
+	First, Last int64 // numbers of the first and the last shown line
 	Back, More  string
-	Reviewers   []string // who can make and publish a release
+	Reviewers   []string // people who can make and push a release
 }
 
 // Waits reports whether the operation has changed the list, but is in no pushed release yet.
 func (p operationPage) Waits() bool { return p.Release == nil && p.Added+p.Removed > 0 }
 
-// WholeReference returns the reference in full, with the whole hash if the reference has one.
+// WholeReference returns the reference of the operation, with a hash in full if it has one.
 func (p operationPage) WholeReference() string {
 	if p.Kind == publish.KindProposals || p.Kind == publish.KindOverride {
 		return p.Reference
@@ -32,13 +32,13 @@ func (p operationPage) WholeReference() string {
 // confirmed is a proposal that an operation has confirmed, with the step of the person who checked it.
 type confirmed struct {
 	proposal.Proposal
-	Check *proposal.DetailedStep // nil: no one checked it
+	Check *proposal.DetailedStep // nil: no person had checked the proposal
 }
 
 // maxConfirmed is the maximum number of confirmed proposals on a page.
 const maxConfirmed = 20
 
-// confirmed returns the first proposals that an operation has confirmed.
+// confirmed returns the first proposals that an operation has confirmed, and whether there are more.
 func (v *visit) confirmed(o publish.Operation) (all []confirmed, more bool, err error) {
 	ids, more := proposal.Confirmed(o, maxConfirmed)
 	for _, id := range ids {
@@ -57,8 +57,8 @@ func (v *visit) confirmed(o publish.Operation) (all []confirmed, more bool, err 
 	return all, more, nil
 }
 
-// confirmedBy returns the proposal that an operation has confirmed. It returns nil if the operation has confirmed none
-// or several.
+// confirmedBy returns the ID of the only proposal that an operation has confirmed, as a slice. It returns nil if there
+// is none, or if there are several.
 func confirmedBy(o publish.Operation) []int64 {
 	if confirmsMany(o) {
 		return nil
@@ -73,7 +73,7 @@ func confirmsMany(o publish.Operation) bool {
 	return more
 }
 
-// linesLength is the maximum number of lines of an operation on a page.
+// linesLength is the maximum number of lines of an operation on one page.
 const linesLength = 200
 
 func (v *visit) operation() error {

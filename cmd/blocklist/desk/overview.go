@@ -12,18 +12,18 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// settled is how old the modification time of a folder must be before it identifies the content. Within a step of the
-// file system's clock (some milliseconds on most systems) a second change leaves the time as it is.
+// settled is the minimum age of a folder's modification time before the time identifies the content. Within one tick of
+// the file system's clock (some milliseconds on most systems), a second change would leave the time the same.
 const settled = 100 * time.Millisecond
 
-// state returns the state of the folder. Each change, also by another process, leads to a different state.
+// state returns the present state of the folder. Each change, also by another process, leads to another state.
 func (d *Desk) state(ctx context.Context, l *publish.Ledger) (s state, err error) {
 	s.version, err = l.Version(ctx)
 	s.folders = d.folders()
 	return s, err
 }
 
-// look returns the overview for a state of the folder.
+// look returns the overview for a state of the folder, from the cache if possible.
 func (d *Desk) look(ctx context.Context, l *publish.Ledger, of state) (*overview, error) {
 	return d.overview.get(ctx, fmt.Sprint(of), func(ctx context.Context) (*overview, error) {
 		o := &overview{confidential: l.Confidential()}
@@ -42,8 +42,8 @@ func (d *Desk) look(ctx context.Context, l *publish.Ledger, of state) (*overview
 	})
 }
 
-// folders returns the modification times of those folders in which files can change without an operation in the ledger,
-// for example by a signature.
+// folders returns the modification times of the folders with files that can change without an operation in the ledger,
+// for example by a signature. Two equal results mean that nothing has changed.
 func (d *Desk) folders() (times string) {
 	now := time.Now()
 	for _, name := range []string{".", "roots", "pending", "pending/release", "releases", "urgent"} {

@@ -12,7 +12,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// right is a permission. The role of a person decides which rights the person has.
+// right is a permission. A person's role decides which rights the person has.
 type right string
 
 const (
@@ -23,7 +23,7 @@ const (
 	decide right = "decide" // decide as the second person, override the guards, make and push releases
 )
 
-// owner is the role of the account that has started the desk for itself, as long as the ledger gives no one a role.
+// owner is the role of the account that started a desk on loopback, until the ledger gives roles to people.
 const owner = "owner"
 
 // rightsOf returns the rights of a role.
@@ -74,14 +74,14 @@ func (d *Desk) name(r *http.Request) (string, error) {
 	return names[0], nil
 }
 
-// fromProxy reports whether a request comes from one of the proxies.
+// fromProxy reports whether a request comes from one of [Options.Proxies].
 func (d *Desk) fromProxy(r *http.Request) bool {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil &&
 		slices.ContainsFunc(d.Proxies, func(p netip.Prefix) bool { return p.Contains(from.Addr().Unmap()) })
 }
 
-// isName reports whether a text can be the name of a person, see [publish.Ledger.SetRole].
+// isName reports whether a text can be a person's name, see [publish.Ledger.SetRole].
 func isName(text string) bool {
 	hidden := func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar }
 	return text != "" && len(text) <= 128 && !strings.ContainsFunc(text, hidden)

@@ -8,12 +8,12 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// preferencesPath is the path of the page on which a person chooses the time zone.
+// preferencesPath is the path of the page for choosing the time zone.
 const preferencesPath = "/preferences"
 
 func (v *visit) preferences() error { return v.show("preferences", "zone", nil) }
 
-// setPreferences stores the language and the time zone that a person has chosen, as cookies.
+// setPreferences stores the chosen language and time zone in cookies.
 func (d *Desk) setPreferences(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
 		d.fail(&visit{Desk: d, w: w, r: r}, fmt.Errorf("reading the form: %w: %w", blocklist.ErrMalformed, err))
@@ -35,15 +35,15 @@ func (d *Desk) setPreferences(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, back, http.StatusSeeOther) //nolint:gosec // local makes it a path of this desk
 }
 
-// setPreference stores a choice of a person in a cookie, for somewhat more than a year.
+// setPreference stores a preference in a cookie, for 400 days.
 func setPreference(w http.ResponseWriter, name, value string) {
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // it is no secret
 		Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: 400 * 24 * 3600,
 	})
 }
 
-// keepTyped keeps a form that a person leaves before sending it, as a draft. It returns the path that leads back to the
-// form.
+// keepTyped keeps as a draft the form of a page that a person leaves to change preferences. It returns the path of the
+// page with the draft.
 func (d *Desk) keepTyped(r *http.Request, back string) string {
 	name, err := d.name(r)
 	if err != nil || !r.PostForm.Has(typedField) {

@@ -13,22 +13,22 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// proposalsPage has a page of proposals, the newest received first.
+// proposalsPage is a page of proposals, sorted by reception, the newest first unless Oldest is set.
 type proposalsPage struct {
 	Proposals                       []decided
 	States, Sources, Categories     []string
-	State, Source, Category, Target string // what was asked for
-	Since, Until                    string // days of reception
-	Mine                            bool   // only those that the person may confirm
+	State, Source, Category, Target string // what the query asks for
+	Since, Until                    string // first and last day of reception
+	Mine                            bool   // only proposals that the person may confirm
 	More                            bool   // more proposals match the text than the search returns
 	Oldest                          bool
-	Turn, Next, First, Table, Week  string // URLs
+	Turn, Next, First, Table, Week  string // URLs of other views
 	Open                            map[string]uint64
-	NoneChosen                      bool // the person has sent the form without choosing a proposal
+	NoneChosen                      bool // the form was sent without a chosen proposal
 }
 
-// askedProposals parses the query. It returns the page that the query asks for, and a filter for the proposals of that
-// page, at most limit.
+// askedProposals parses the query of the URL. It returns the page with these values, and the filter that selects the
+// page's proposals, at most limit.
 func (v *visit) askedProposals(limit int) (p proposalsPage, f proposal.Filter, err error) {
 	q := v.r.URL.Query()
 	p = proposalsPage{
@@ -88,10 +88,10 @@ func (v *visit) proposals() error {
 	return v.show("proposals", "proposals.title", p)
 }
 
-// maxTable is the maximum number of proposals in a table, which is made in memory.
+// maxTable is the maximum number of proposals in a spreadsheet file, which is made in memory.
 const maxTable = 100_000
 
-// proposalTable sends the proposals as a file for a spreadsheet.
+// proposalTable sends the selected proposals as a file for a spreadsheet.
 func (v *visit) proposalTable() error {
 	_, f, err := v.askedProposals(maxTable + 1)
 	if err != nil {
@@ -118,7 +118,7 @@ func (v *visit) proposalTable() error {
 	return nil
 }
 
-// count fills in all sources and categories of proposals, and the number of open proposals by state.
+// count fills in the sources and categories of all proposals, and the numbers of open proposals by state.
 func (p *proposalsPage) count(v *visit) error {
 	all, err := proposal.Counts(v.r.Context(), v.ledger)
 	for _, c := range all {
@@ -133,7 +133,7 @@ func (p *proposalsPage) count(v *visit) error {
 	return err
 }
 
-// proposalTabs returns the views of the page by state.
+// proposalTabs returns the links to the views of the page: one for each state, and others.
 func proposalTabs(state string, mine bool, number map[string]uint64) []tab {
 	all := []tab{{"/proposals", "proposals.open", state == "" && !mine, 0}, {"/proposals?mine=1", "proposals.mine", mine, 0}}
 	for _, s := range proposal.States() {

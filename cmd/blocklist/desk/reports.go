@@ -13,7 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/report"
 )
 
-// reportsPage has the months of the list's history, newest first.
+// reportsPage has the months of the list's history, newest first, with links to their reports.
 type reportsPage struct{ Months []string }
 
 // maxMonths is the maximum number of months on the page.
@@ -37,7 +37,7 @@ func firstOfMonth(t time.Time) time.Time {
 	return time.Date(year, month, 1, 0, 0, 0, 0, time.UTC)
 }
 
-// report shows the page to print about a month.
+// report shows the report about a month, as a page to print.
 func (v *visit) report() error {
 	month, err := time.Parse("2006-01", v.r.PathValue("month"))
 	if err != nil {

@@ -6,7 +6,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// review returns what the signatures on a release cover. It is read once for each state of the folder.
+// review returns the content of a pending release for an officer's review. It reads the content once for each state of
+// the folder.
 func (v *visit) review(p *publish.Pending) (*review, error) {
 	return v.reviews.get(v.r.Context(), v.stamp(), func(ctx context.Context) (*review, error) {
 		r := &review{}
@@ -29,8 +30,8 @@ func (v *visit) review(p *publish.Pending) (*review, error) {
 	})
 }
 
-// unpreparedChanges returns the changes that are in no release yet, pushed or pending. They are read once for each
-// state of the folder.
+// unpreparedChanges returns the changes that are in no release yet, neither pushed nor pending. It reads them once for
+// each state of the folder.
 func (v *visit) unpreparedChanges() (*changes, error) {
 	return v.unprepared.get(v.r.Context(), v.stamp(), func(ctx context.Context) (*changes, error) {
 		c := &changes{}
@@ -38,5 +39,5 @@ func (v *visit) unpreparedChanges() (*changes, error) {
 	})
 }
 
-// stamp identifies the present state of the list and of the pending documents.
+// stamp returns a text that identifies the present state of the list and of the pending documents.
 func (v *visit) stamp() string { return v.now.Head.Hash + v.folders() }

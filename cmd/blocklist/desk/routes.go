@@ -7,13 +7,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// signaturesPath is where signature files are uploaded: they may be longer than other forms.
+// signaturesPath is the path for uploads of signature files, which may be longer than other forms.
 const signaturesPath = "/signatures"
 
-// reportsPath is where other programs send reports. They have tokens in place of sessions.
+// reportsPath is the path to which other programs send reports. They have tokens instead of sessions.
 const reportsPath = "/api/reports"
 
-// routes returns the handler of all paths.
+// routes returns the handler for all paths of the desk.
 func (d *Desk) routes() http.Handler {
 	m := http.NewServeMux()
 	m.Handle("GET /assets/{hash}/{name}", d.assets)
@@ -38,7 +38,7 @@ func (d *Desk) routes() http.Handler {
 	return m
 }
 
-// route is a page, or the target of a form, for people who have a certain right.
+// route is the handler of a page or of a form, with the right that it requires.
 type route struct {
 	method, path string
 	may          right
@@ -93,8 +93,8 @@ func pages() []route {
 	}
 }
 
-// secured adds the headers and limits that all requests have in common. It refuses forms from other sites (cross-site
-// request forgery) and, on loopback, requests for another host name (DNS rebinding).
+// secured adds security headers to all responses, and limits to all requests. It refuses forms from other sites
+// (cross-site request forgery) and, on loopback, requests for another host name (DNS rebinding).
 func (d *Desk) secured(next http.Handler) http.Handler {
 	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

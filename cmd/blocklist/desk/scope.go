@@ -21,7 +21,7 @@ func scopeOf(e blocklist.Entry) string {
 	return "covers.page"
 }
 
-// scopeOfTarget is [scopeOf] for a target as text. It returns an empty text if the text is no target.
+// scopeOfTarget is [scopeOf] for a target in text form. It returns an empty text if that is not a target.
 func scopeOfTarget(target string) string {
 	e, err := blocklist.ParseEntry(target)
 	if err != nil {

@@ -8,15 +8,15 @@ import (
 
 // Limits of one request.
 const (
-	maxBody       = 64 << 10         // of a form
-	requestWithin = 30 * time.Second // for reading it, and for trying or making its change
-	atOnce        = 16               // pages that are made at the same time; the others wait
+	maxBody       = 64 << 10         // size of a form, in bytes
+	requestWithin = 30 * time.Second // time for reading a request, and for trying or making its change
+	atOnce        = 16               // number of pages that are made at the same time; further requests wait
 )
 
-// policy is the Content-Security-Policy of every page: nothing from elsewhere, nothing inline.
+// policy is the Content-Security-Policy of every page: everything comes from the desk itself, and nothing is inline.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// isLoopback reports whether a host, which may have a port, is a loopback address or its name.
+// isLoopback reports whether a host, with or without a port, is localhost or a loopback address.
 func isLoopback(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

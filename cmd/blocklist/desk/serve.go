@@ -12,10 +12,10 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// maxConnections limits the open connections of a desk.
+// maxConnections is the maximum number of a desk's open connections.
 const maxConnections = 1000
 
-// Serve answers requests on a listener until ctx ends. Then it completes the open requests and returns.
+// Serve serves requests on a listener until ctx ends. Then it completes the open requests and returns.
 func (d *Desk) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{
 		Handler: d, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: requestWithin, WriteTimeout: 2 * requestWithin,

@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// How long sessions and links last.
+// Limits of sessions and one-time links.
 const (
 	sessionIdle  = time.Hour
 	sessionLasts = 12 * time.Hour
 	linkLasts    = 15 * time.Minute
-	linkAgain    = 10 * time.Second // shortest time between two links
+	linkAgain    = 10 * time.Second // minimum time between two links
 	maxSessions  = 100
 )
 
 const sessionCookie = "desk-session"
 
-// sessions are the sessions of a desk on loopback. A session begins with a one-time link: only somebody who can read
-// the terminal output of the desk can open the link.
+// sessions has the sessions of a desk on loopback. A session begins with a one-time link, which only a person who can
+// read the terminal output of the desk knows.
 type sessions struct {
 	show func(path string)
 	now  func() time.Time
@@ -37,8 +37,8 @@ func newSessions(show func(path string)) *sessions {
 	return &sessions{show: show, now: time.Now, open: map[string]*session{}}
 }
 
-// newLink shows a new one-time link. The previous link becomes invalid. If that was shown less than [linkAgain] ago,
-// newLink does nothing.
+// newLink makes and shows a new one-time link; the previous one becomes invalid. If the previous link was shown less
+// than [linkAgain] ago, newLink does nothing.
 func (s *sessions) newLink() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,8 +49,8 @@ func (s *sessions) newLink() {
 	s.show("/enter?" + url.Values{"token": {s.link}}.Encode())
 }
 
-// enter begins a session, and returns its secret. It returns an empty text if the link is not the newest one, was used
-// before, or is too old.
+// enter begins a session, and returns its secret. It returns an empty text if the link is not the newest one, is used
+// already, or is too old.
 func (s *sessions) enter(link string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +67,7 @@ func (s *sessions) enter(link string) string {
 	return secret
 }
 
-// clean drops the sessions that have ended.
+// clean drops the sessions that have expired.
 func (s *sessions) clean() {
 	for secret, one := range s.open {
 		if s.ended(one) {
@@ -80,7 +80,7 @@ func (s *sessions) ended(one *session) bool {
 	return s.now().Sub(one.used) > sessionIdle || s.now().Sub(one.begun) > sessionLasts
 }
 
-// valid reports whether a request belongs to an open session. The request keeps that session alive.
+// valid reports whether a request belongs to an open session. If it does, the idle time of that session begins again.
 func (s *sessions) valid(r *http.Request) bool {
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// asked returns the pending document that a form is about: the root or release, or the urgent orders.
+// asked returns the pending document that a form is about: the urgent orders, or the root or release.
 func (v *visit) asked() (*publish.Pending, error) {
 	if v.r.FormValue("what") == "urgent" {
 		return v.ledger.PendingUrgent(v.r.Context())
@@ -22,10 +22,10 @@ func (v *visit) asked() (*publish.Pending, error) {
 	return v.ledger.Pending()
 }
 
-// recipients returns the age recipients in a form. The form has one a line.
+// recipients returns the age recipients in a form, to whom a signing request is encrypted.
 func (v *visit) recipients() []string { return strings.Fields(v.r.FormValue("recipients")) }
 
-// request sends a signing request as a file.
+// request sends the signing request for the pending document as a file.
 func (v *visit) request() error {
 	p, err := v.asked()
 	if err != nil {
@@ -34,7 +34,7 @@ func (v *visit) request() error {
 	return writeRequest(v.r.Context(), v.w, v.ledger, p, v.recipients())
 }
 
-// bringSignatures adds the uploaded signatures and refusals of officers.
+// bringSignatures adds officers' signatures and refusals, from uploaded files, to the pending document.
 func (v *visit) bringSignatures() error {
 	if err := v.r.ParseMultipartForm(maxUpload); err != nil {
 		return fmt.Errorf("reading the files: %w: %w", blocklist.ErrMalformed, err)
@@ -59,7 +59,8 @@ func (v *visit) bringSignatures() error {
 	return v.redirect(local(v.r.FormValue("back")), nil)
 }
 
-// bring adds an officer's signature or refusal to the pending document. It returns the officer who has signed.
+// bring adds an officer's signature or refusal to the pending document. It returns the name of the officer who has
+// signed; empty for a refusal.
 func bring(ctx context.Context, l *publish.Ledger, text []byte) (signer string, err error) {
 	if len(text) > publish.MaxSignature {
 		return "", fmt.Errorf("%w: it is no signature", blocklist.ErrTooLarge)
@@ -75,7 +76,7 @@ func bring(ctx context.Context, l *publish.Ledger, text []byte) (signer string, 
 	return p.Signer, nil
 }
 
-// signing has the data that the forms for signatures need.
+// signing has the data for the forms about signatures.
 type signing struct {
 	What, Back   string
 	Confidential bool
@@ -88,8 +89,8 @@ func newSigning(urgent, confidential bool) signing {
 	return signing{"", "/pending", confidential}
 }
 
-// writeRequest writes a signing request. It makes the whole request in memory first, so that nothing is sent if an
-// error occurs. If w is an HTTP response, the browser saves the request as a file.
+// writeRequest writes a signing request to w. It first makes the whole request in memory, so that nothing is sent if an
+// error occurs. If w is an HTTP response, it adds the headers for saving a file.
 func writeRequest(ctx context.Context, w io.Writer, l *publish.Ledger, p *publish.Pending, recipients []string) error {
 	var b bytes.Buffer
 	if err := l.WriteRequest(ctx, &b, p, recipients...); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// overview has the data about the list that every page needs. It is read once for each state.
+// overview has the data about the list that every page needs. It is read once for each state of the folder.
 type overview struct {
 	publish.Status
 	roles        map[string]string
@@ -20,33 +20,33 @@ type overview struct {
 	ending       uint64 // signed urgent orders that a release made now would end, and that need a decision
 }
 
-// unprepared returns how many changed lines are in no release yet, pushed or pending.
+// unprepared returns the number of changed lines that are in no release yet, neither pushed nor pending.
 func (o *overview) unprepared() uint64 { return o.UnpreparedAdded + o.UnpreparedRemoved }
 
-// state identifies the content of the agency's folder, as far as the desk shows it. Equal states mean equal content.
+// state identifies the content of the agency's folder that pages depend on. Equal states mean equal content.
 type state struct {
 	version publish.Version
 	folders string
 }
 
-// board is the result of judging all receipts.
+// board has the subscribers' standings, and their enforcement times, by the receipts.
 type board struct {
 	read      read
 	times     report.Enforcement
 	standings []receipt.Standing
 }
 
-// shownChanges is the maximum number of changes, and of operations, of a release that a page shows. All are in the
-// signing request.
+// shownChanges is the maximum number of changes, and of operations, of a release on a page. The signing request has all
+// of them.
 const shownChanges = 500
 
-// changes has the first changes of a list as text, and the numbers of all changes.
+// changes has the first changes of the list as text, and the numbers of all added and removed lines.
 type changes struct {
 	First          []string // each with the sign + or −
 	Added, Removed uint64
 }
 
-// More returns how many changes are not in First.
+// More returns the number of changes that First does not have.
 func (c changes) More() uint64 { return c.Added + c.Removed - uint64(len(c.First)) }
 
 func (c *changes) fill(all iter.Seq2[blocklist.Change, error]) error {
@@ -67,20 +67,20 @@ func (c *changes) fill(all iter.Seq2[blocklist.Change, error]) error {
 	return nil
 }
 
-// review is what an officer reads before signing a release: the content that the signature covers.
+// review is the content of a release that an officer reads before signing: what the signature covers.
 type review struct {
 	Operations []publish.Operation // the first operations
 	More       uint64              // number of further operations
 	Changes    changes
-	Problem    error // why an officer must not sign it
+	Problem    error // why an officer must not sign the release; nil: no reason was found
 }
 
-// read has the subscribers' receipts as they were read at a time.
+// read has the subscribers' receipts, and the time at which they were read.
 type read struct {
 	*report.Receipts
 	at time.Time
 }
 
-// receiptsFor is the maximum age of the receipts on a page. It is short, because an officer with a deadline of some
-// minutes must see who enforces a release.
+// receiptsFor is the maximum age of the receipts on a page. It is short, because with a deadline of some minutes, an
+// officer must see at once who enforces a release.
 const receiptsFor = 10 * time.Second

@@ -9,16 +9,16 @@ import (
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
-// subscribersPage has the subscribers, the release that each one enforces, and how fast they enforce releases.
+// subscribersPage has the subscribers, the release that each enforces, and how fast they enforce releases.
 type subscribersPage struct {
 	table[receipt.Standing]
 	Given    bool // the desk reads receipts
 	From     string
-	Read     time.Time // when the receipts were read
+	Read     time.Time // time at which the receipts were read
 	Deadline time.Duration
 	Times    report.Enforcement
-	Readers  []publish.Subscriber // of a confidential list
-	Problem  error                // why receipts can't be read
+	Readers  []publish.Subscriber // subscribers of a confidential list, who can read it
+	Problem  error                // why the receipts can't be read
 }
 
 func (v *visit) subscribers() error {
@@ -54,7 +54,7 @@ func (v *visit) subscribers() error {
 	return err
 }
 
-// rank returns the place of a state in the order: states that need the attention of a person come first.
+// rank returns the position of a state in the sort order: states that need attention come first.
 func rank(s receipt.State) int {
 	switch s {
 	case receipt.Differs:

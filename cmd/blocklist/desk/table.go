@@ -11,8 +11,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// table is one page of a table whose rows are all in memory. The query of the URL says by which column they are sorted,
-// and which page it is.
+// table is one page of a sorted table whose rows are all in memory. The query of the URL says by which column it is
+// sorted, and which page it is.
 type table[T any] struct {
 	Rows           []T
 	Total          int
@@ -22,11 +22,11 @@ type table[T any] struct {
 	sort string
 }
 
-// column compares two rows by one column.
+// column compares two rows by one column, as for slices.SortFunc.
 type column[T any] func(a, b T) int
 
-// newTable returns the part of rows that a URL asks for. Columns has the columns by their names in the URL. If the URL
-// names none, the rows are sorted by the column standard.
+// newTable returns the page of a table that the URL u asks for. The map columns has the columns by their names in the
+// URL. If the URL names no column, the rows are sorted by the column standard.
 func newTable[T any](u *url.URL, rows []T, standard string, columns map[string]column[T]) (t table[T], err error) {
 	t = table[T]{Total: len(rows), url: u, sort: u.Query().Get("sort")}
 	if t.sort == "" {
@@ -59,8 +59,8 @@ func newTable[T any](u *url.URL, rows []T, standard string, columns map[string]c
 	return t, nil
 }
 
-// By returns the URL of the table sorted by a column. If it is already sorted by that column, the URL reverses the
-// order.
+// By returns the URL of the table sorted by the column with this name, in reverse order if it is already sorted by that
+// column.
 func (t table[T]) By(name string) string {
 	if t.sort == name {
 		name = "-" + name
@@ -68,7 +68,7 @@ func (t table[T]) By(name string) string {
 	return withQuery(parsed(withQuery(t.url, "skip", "")), "sort", name)
 }
 
-// Order returns the value of the attribute aria-sort of a column.
+// Order returns the value of the HTML attribute aria-sort for a column.
 func (t table[T]) Order(name string) string {
 	switch t.sort {
 	case name:

@@ -17,8 +17,8 @@ import (
 // With the code, 'blocklist sign URL --code CODE' fetches the signing request and delivers the signature. The code only
 // gives access: it does not replace the signature.
 
-// terminal returns the handler for requests from an officer's terminal. It checks the one-time code, and answers in
-// plain text.
+// terminal returns the handler for requests from an officer's terminal. It checks the one-time code, calls do, and
+// reports an error in plain text.
 func (d *Desk) terminal(do func(http.ResponseWriter, *http.Request, *publish.Ledger, *code) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if d.sessions == nil && !d.fromProxy(r) {
@@ -38,7 +38,7 @@ func (d *Desk) terminal(do func(http.ResponseWriter, *http.Request, *publish.Led
 	}
 }
 
-// isFor reports whether a code was made for p with exactly the present content.
+// isFor reports whether the code was made for the pending document p with exactly its present content.
 func (c code) isFor(p *publish.Pending) bool {
 	if p == nil {
 		return false
@@ -47,7 +47,7 @@ func (c code) isFor(p *publish.Pending) bool {
 	return err == nil && id == c.id
 }
 
-// pendingFor returns the pending document that a code was made for. It fails if another document is pending now, or if
+// pendingFor returns the pending document for which a code was made. It fails if another document is pending now, or if
 // the content has changed since.
 func pendingFor(ctx context.Context, l *publish.Ledger, one *code) (p *publish.Pending, err error) {
 	if one.Urgent {
@@ -62,7 +62,7 @@ func pendingFor(ctx context.Context, l *publish.Ledger, one *code) (p *publish.P
 	return p, err
 }
 
-// checkOf fails if a signature or a refusal names another document than p.
+// checkOf fails if a signature or refusal is about another document than p.
 func checkOf(text []byte, p *publish.Pending) error {
 	var of struct {
 		Root   int64

@@ -8,8 +8,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// canonical returns a typed target in canonical form. The typed form may be defanged, with or without a scheme, and in
-// any script. If the text is no target, canonical returns it unchanged.
+// canonical returns a typed target in canonical form. It may be typed in a defanged form, with or without a scheme, in
+// any script. If the text is not a target, canonical returns it without white space around it.
 func canonical(text string) string {
 	e, err := proposal.ParseTarget(text)
 	if err != nil {
@@ -18,8 +18,8 @@ func canonical(text string) string {
 	return e.Target()
 }
 
-// partOf returns the part of a typed text that targets about it contain: without a leading "=" or scheme, and in lower
-// case.
+// partOf returns the part of a typed text to search for in targets: in lower case, without a leading "=" or scheme and
+// without a slash at the end.
 func partOf(text string) string {
 	if e, err := proposal.ParseTarget(text); err == nil {
 		text = e.Target()
@@ -31,8 +31,7 @@ func partOf(text string) string {
 	return strings.TrimSuffix(text, "/")
 }
 
-// beginnings returns the ranges of the targets that begin with a typed text: domain and host names, and URLs on these
-// hosts.
+// beginnings returns the ranges of the targets that begin with a typed text: domains, hosts, and URLs on these hosts.
 func beginnings(text string) (all []publish.EntryRange) {
 	part := partOf(text)
 	forms := []string{part, "=" + part, "https://" + part, "https://*." + part}
@@ -50,11 +49,11 @@ func beginnings(text string) (all []publish.EntryRange) {
 	return all
 }
 
-// isNetwork reports whether a text is a network.
+// isNetwork reports whether a text is an IP address or network.
 func isNetwork(text string) bool {
 	e, err := blocklist.ParseEntry(text)
 	return err == nil && e.Scope == blocklist.ScopeIP
 }
 
-// afterAll sorts after every character that a target can have.
+// afterAll is a character that sorts after all characters in targets.
 const afterAll = "\U0010ffff"

@@ -19,8 +19,8 @@ type urgentPage struct {
 	changePage
 	Waiting *publish.Pending
 	Ordered []blocklist.Entry // the entries in Waiting
-	Stamp   string            // the state that the form shows, see [visit.urgentStamp]
-	For     string            // hours, as they were typed
+	Stamp   string            // identifies the state that the form shows, see [visit.urgentStamp]
+	For     string            // number of hours, as it was typed
 	Now     time.Time
 	Push    push
 	Ends    *endingOrders // urgent orders that the next release would end; nil: none
@@ -28,10 +28,11 @@ type urgentPage struct {
 	Published *publishedOrders // nil: none
 }
 
-// Counts reports whether urgent orders were tried with success, so that they can be asked for.
+// Counts reports whether the urgent orders of the form were tried without a problem, so that they can be prepared for
+// signing.
 func (p urgentPage) Counts() bool { return p.Tried && p.Problem == nil && p.Held == nil }
 
-// IsForm reports whether the page may have a form.
+// IsForm reports whether the page has the form itself.
 func (p urgentPage) IsForm() bool { return !p.Counts() }
 
 func (v *visit) urgent() error {
@@ -75,7 +76,8 @@ func (v *visit) urgentPage() (p urgentPage, err error) {
 	return p, err
 }
 
-// waitingOrders returns the urgent orders that wait for a signature, with their entries; nil if there are none.
+// waitingOrders returns the urgent orders that wait for a signature, and their entries. It returns nil if there are
+// none.
 func (v *visit) waitingOrders() (p *publish.Pending, entries []blocklist.Entry, err error) {
 	p, err = v.ledger.PendingUrgent(v.r.Context())
 	if errors.Is(err, publish.ErrNothingPending) {
@@ -94,7 +96,7 @@ func (v *visit) waitingOrders() (p *publish.Pending, entries []blocklist.Entry, 
 	return p, entries, nil
 }
 
-// urgentStamp identifies the state of the list and of the orders that wait.
+// urgentStamp returns a text that identifies the state of the list and of the urgent orders that wait for a signature.
 func (v *visit) urgentStamp(waiting *publish.Pending) (stamp string, err error) {
 	head, err := v.ledger.History().Head(v.r.Context())
 	if err == nil && waiting != nil {
@@ -103,7 +105,7 @@ func (v *visit) urgentStamp(waiting *publish.Pending) (stamp string, err error) 
 	return head.Hash + stamp, err
 }
 
-// tryUrgent fills in the urgent orders that the form would lead to. It returns the HTTP status of the page.
+// tryUrgent tries the urgent orders of the form, and fills in the result. It returns the HTTP status of the page.
 func (v *visit) tryUrgent(p *urgentPage) (int, error) {
 	change, by, err := v.urgentChange()
 	if err == nil {
@@ -129,7 +131,7 @@ func (v *visit) tryUrgent(p *urgentPage) (int, error) {
 	return status, nil
 }
 
-// urgentChange reads the form of urgent orders.
+// urgentChange reads the form for urgent orders.
 func (v *visit) urgentChange() (change publish.UrgentChange, by publish.Audit, err error) {
 	f := v.changeForm("add")
 	by = publish.Audit{Author: v.person.Name, Reason: f.Reason, Reference: f.Reference}
@@ -152,8 +154,8 @@ func (v *visit) urgentChange() (change publish.UrgentChange, by publish.Audit, e
 	return change, by, nil
 }
 
-// askUrgent asks for the urgent orders of a form, which then wait for one officer's signature. But if its author has
-// not yet seen what they would lead to in the present state, askUrgent shows that first.
+// askUrgent prepares the urgent orders of a sent form, which then wait for one officer's signature. If the person has
+// not seen the result for the present state of the list yet, askUrgent shows that first.
 func (v *visit) askUrgent() error {
 	if err := v.r.ParseForm(); err != nil {
 		return err
@@ -172,7 +174,7 @@ func (v *visit) askUrgent() error {
 	return v.then(err, "/urgent?"+doneQuery+"=/urgent")
 }
 
-// cancelUrgent drops the urgent orders that wait for a signature. It fails if they are not the ones that the form
+// cancelUrgent drops the urgent orders that wait for a signature. It fails if these are not the ones that the form
 // names.
 func (v *visit) cancelUrgent() error {
 	p, err := v.ledger.PendingUrgent(v.r.Context())
@@ -189,7 +191,7 @@ func (v *visit) cancelUrgent() error {
 // WaitingID returns the ID of the urgent orders that wait for a signature.
 func (p urgentPage) WaitingID() (string, error) { return p.Waiting.ID() }
 
-// pushUrgent sends the signed urgent orders to the origin.
+// pushUrgent pushes the signed urgent orders to the origin.
 func (v *visit) pushUrgent() error {
 	if v.Desk.Push == nil {
 		return errNoPage
@@ -210,10 +212,10 @@ type publishedOrders struct {
 // urgentOrder is an urgent order that a search has found.
 type urgentOrder struct {
 	blocklist.Entry
-	State string // key of a text
+	State string // key of the text that says whether it is in force
 }
 
-// findUrgent finds the urgent orders whose target contains the text, both in force and waiting for a signature.
+// findUrgent fills in the urgent orders whose target contains the text: in force, signed, or waiting for a signature.
 func (p *searchPage) findUrgent(v *visit) error {
 	u, err := v.urgentPage()
 	if err != nil {

@@ -17,10 +17,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
-// views has the templates of all pages, one set for each combination of language and time zone.
+// views has the parsed templates of all pages, for each combination of language and time zone.
 type views struct {
 	assets assets
-	pages  template.FuncMap // functions of single pages
+	pages  template.FuncMap // template functions that only some pages use
 
 	mu   sync.Mutex
 	made map[viewKey]map[string]*template.Template
@@ -85,11 +85,11 @@ func (v *views) parse(w *words.Words, zone *time.Location) (map[string]*template
 	return pages, nil
 }
 
-// fixedText matches a text of the catalogue in a template that depends on nothing but the language.
+// fixedText matches an action in a template that inserts a text of the catalogue without any data.
 var fixedText = regexp.MustCompile(`{{t "([^"]+)"}}`)
 
-// parseInto parses files into a template. It already inserts the fixed texts of the language, so they need not be
-// looked up again each time a page is made.
+// parseInto parses files into a template. It inserts the fixed texts of the language while parsing, so that they are
+// not looked up again for each page.
 func parseInto(t *template.Template, w *words.Words, pattern string) error {
 	names, err := fs.Glob(files, pattern)
 	if err != nil {
@@ -110,7 +110,7 @@ func parseInto(t *template.Template, w *words.Words, pattern string) error {
 	return nil
 }
 
-// funcs are the functions of all templates.
+// funcs returns the functions of all templates for a language and a time zone.
 func (v *views) funcs(w *words.Words, zone *time.Location) template.FuncMap {
 	return template.FuncMap{
 		"t": w.Text, "asset": v.assets.url, "languages": words.Languages, "attributes": attributes, "reason": w.Reason, "stated": w.Reference, "say": w.Say,
@@ -142,8 +142,8 @@ func whole(n any) uint64 {
 	return 0
 }
 
-// timeElement returns a time as an HTML element, written in the given zone. If the reader has not chosen a zone, the
-// script of the page rewrites it in the zone of the browser.
+// timeElement returns a time as an HTML element, written in the given zone. If the person has not chosen a zone, the
+// script of the page writes it in the browser's zone.
 func timeElement(at time.Time, write func(time.Time) string, class string, zone *time.Location) template.HTML {
 	if at.IsZero() {
 		return "–"
@@ -152,7 +152,7 @@ func timeElement(at time.Time, write func(time.Time) string, class string, zone 
 	return template.HTML(fmt.Sprintf(`<time class="%s" datetime="%s">%s</time>`, class, at.UTC().Format(time.RFC3339), shown)) //nolint:gosec // digits
 }
 
-// dayElement returns a day as an HTML element. Days are days in UTC, as in entries.
+// dayElement returns a day as an HTML element. Days are in UTC, as in entries.
 func dayElement(at time.Time, w *words.Words) template.HTML {
 	if at.IsZero() {
 		return "–"
@@ -161,12 +161,12 @@ func dayElement(at time.Time, w *words.Words) template.HTML {
 	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, at.Format(time.DateOnly), w.Day(at))) //nolint:gosec // as above
 }
 
-// attributes returns the attributes in the line of an entry, the part after the target.
+// attributes returns the attributes of an entry as text: the part of its line after the target.
 func attributes(e blocklist.Entry) string {
 	return strings.TrimSpace(strings.TrimPrefix(e.String(), e.Target()))
 }
 
-// clock returns the time that is left until a moment, as an HTML element that the script of the page counts down.
+// clock returns the time that is left until a moment as an HTML element. The script of the page counts it down.
 func clock(until, now time.Time, w *words.Words) template.HTML {
 	left := max(until.Sub(now), 0)
 	return template.HTML(fmt.Sprintf(`<time data-until="%s">%s</time>`, until.UTC().Format(time.RFC3339), w.Took(left))) //nolint:gosec // digits

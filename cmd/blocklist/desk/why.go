@@ -12,13 +12,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
-// why is a kind of errors, with the key of the text that explains it.
+// why is a kind of errors with the key of the text that explains it to people.
 type why struct {
 	err error
 	key string
 }
 
-// whys returns the kinds of errors that people meet, the more specific ones first.
+// whys returns the kinds of errors that are explained to people, the more specific ones first.
 func whys() []why {
 	return []why{
 		{proposal.ErrSecondPerson, "why.second"},
@@ -54,7 +54,7 @@ func whys() []why {
 	}
 }
 
-// whyText explains the kind of an error, for a person who does not know the program.
+// whyText returns the explanation of an error for a person who does not know the program.
 func whyText(w *words.Words, err error) string {
 	if entry := (*blocklist.EntryError)(nil); errors.As(err, &entry) {
 		if entry.Meant != "" {
@@ -82,7 +82,7 @@ func whyText(w *words.Words, err error) string {
 	return w.Text(failureOf(err).key)
 }
 
-// saysAll reports whether [whyText] has all the facts of an error, so that its own text need not be shown.
+// saysAll reports whether the text of [whyText] has all facts of an error, so that the error itself need not be shown.
 func saysAll(err error) bool {
 	rule, day, entry := (*publish.RuleError)(nil), (*dayError)(nil), (*blocklist.EntryError)(nil)
 	return errors.As(err, &rule) || errors.As(err, &day) || errors.As(err, new(*publish.UrgentLimitError)) ||
