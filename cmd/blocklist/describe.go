@@ -171,9 +171,9 @@ func whyText(author, reason, reference string) string {
 
 // The maximum number of bytes of a text that are printed. --json has the whole text.
 const (
-	maxField  = 200 // of a name or a reference, such as the recipient of a subscriber
+	maxField  = 200 // length of a name or a reference, such as the recipient of a subscriber
 	maxReason = 1000
-	maxLine   = 4000 // of an entry with its attributes
+	maxLine   = 4000 // length of an entry with its attributes
 )
 
 // changeLine returns a change as a shortened line, for output that people read.

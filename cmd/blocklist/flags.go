@@ -94,7 +94,7 @@ func (f *attributeFlags) add(cmd *cobra.Command) {
 	cmd.Flags().Var(&f.review, "review", "the `DATE` at which a person reviews the order, in the same form")
 }
 
-// fill returns the entry e with the attributes that it lacks.
+// fill returns the entry e. Attributes that e lacks have the values of the flags.
 func (f *attributeFlags) fill(e blocklist.Entry, reference string) blocklist.Entry {
 	e.Attributes = e.Or(blocklist.Attributes{
 		Category: f.category, Reference: reference, Expires: f.expires.Time, Review: f.review.Time,

@@ -63,8 +63,8 @@ still hold the release until each subscriber accepts it.`,
 	return cmd
 }
 
-// printUsedUp prints the serials above the last pushed one that are not used again. The text so ends the last line: it
-// says what follows.
+// printUsedUp prints the serials above the last pushed one that are not used again. The argument so is appended to the
+// last line; it says what follows from that.
 func (a *app) printUsedUp(ctx context.Context, l *publish.Ledger, so string) error {
 	skipped, err := l.Skipped(ctx)
 	for i, s := range skipped {

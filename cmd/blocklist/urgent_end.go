@@ -99,8 +99,8 @@ func (a *app) urgentCancel() *cobra.Command {
 	return cmd
 }
 
-// printUrgentEnd prints what a release does to each urgent order in force: whether the order ends with it, or stays
-// blocked by an entry of the release.
+// printUrgentEnd prints what a release does to each urgent order in force: the order ends with the release, or the
+// release blocks its target.
 func (a *app) printUrgentEnd(ctx context.Context, l *publish.Ledger, p *publish.Pending) error {
 	o, err := l.Urgent(ctx)
 	if err != nil {

@@ -107,14 +107,16 @@ type explanation struct {
 	Action string `json:"action"`       // the action, or "unknown" if the lookup can't decide
 	By     string `json:"by,omitempty"` // the quorum that decided, if one did
 	*entry
-	Trigger string  `json:"trigger,omitempty"` // of the policy zone that decided; entry has the owner of its record
-	Waits   bool    `json:"waits,omitempty"`   // earlier policy zones may decide otherwise by the answer
-	Divert  string  `json:"divert,omitempty"`  // list whose url entries divert the host to a proxy
-	Zone    string  `json:"zone,omitempty"`    // own zone with the name, for which the general upstream is not asked
-	Held    []entry `json:"held,omitempty"`    // all lists that have the name, if there are several
-	URLs    []entry `json:"urls,omitempty"`    // all lists with an entry for the URL itself
-
-	Forwarded bool `json:"forwarded,omitempty"` // other resolvers answer for Zone
+	// Trigger is the trigger of the policy zone's rule that decided; entry then has the owner of its record.
+	Trigger string `json:"trigger,omitempty"`
+	// Waits is true if earlier policy zones have triggers on the answer, which take precedence.
+	Waits  bool   `json:"waits,omitempty"`
+	Divert string `json:"divert,omitempty"` // list whose url entries divert the host to a proxy
+	// Zone is the zone of the name, if the general upstream is not asked about it.
+	Zone      string  `json:"zone,omitempty"`
+	Held      []entry `json:"held,omitempty"`      // all lists that have the name, if there are several
+	URLs      []entry `json:"urls,omitempty"`      // all lists with an entry for the URL itself
+	Forwarded bool    `json:"forwarded,omitempty"` // other resolvers answer for Zone
 
 	Unserved bool     `json:"unserved,omitempty"` // the client is not served
 	Missing  []string `json:"missing,omitempty"`  // lists that have nothing in force

@@ -27,7 +27,7 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
-	exitUnsure = 2 // a lookup could not decide; the same code as of blocklist lookup
+	exitUnsure = 2 // a lookup could not decide; the same code as in blocklist lookup
 )
 
 // run runs the command and returns its exit code.

@@ -92,8 +92,7 @@ type Process struct {
 	out bytes.Buffer
 }
 
-// started has the processes of all tests that still run, except those that the test has stopped and forgotten at its
-// end.
+// started has as keys the processes that tests have started and not yet cleaned up, running or not.
 var started sync.Map
 
 // Wait waits at most the duration within for the condition done, and reports whether it became true. It fails the test

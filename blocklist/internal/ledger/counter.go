@@ -13,7 +13,7 @@ func (c *Counter) Add() {
 	}
 }
 
-// counting returns the function scan with counting: each call also adds one row to c.
+// counting wraps scan: each call also adds one row to c.
 func counting[T any](c *Counter, scan func(scanner) (T, error)) func(scanner) (T, error) {
 	return func(row scanner) (T, error) {
 		c.Add()

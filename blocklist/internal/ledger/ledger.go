@@ -75,8 +75,8 @@ func (l *Ledger) Record(ctx context.Context, kind string, a Audit, fill func(*Tx
 // Recorder records one operation, as [Ledger.Record] does.
 type Recorder func(kind string, a Audit, fill func(*Tx) error) error
 
-// RecordAll calls do, and records all operations that do passes to its argument, or none if there is an error. The
-// caller holds the lock.
+// RecordAll calls do with a [Recorder], and records all operations that do passes to it, or none if there is an error.
+// The caller holds the lock.
 func (l *Ledger) RecordAll(ctx context.Context, do func(Recorder) error) error {
 	return l.explain(l.recordAll(ctx, do))
 }

@@ -70,8 +70,8 @@ const (
 	KindRules    = "rules"    // the rules for new orders were changed
 	KindRole     = "role"     // a person got another role; the reference says which
 
-	KindConfirm   = "confirm"   // proposals were confirmed, and so orders given or withdrawn; the reference names them
-	KindProposals = "proposals" // at a release: the reference has the hash of the last step about proposals
+	KindConfirm   = "confirm"   // orders were given or withdrawn by confirming proposals; the reference names these
+	KindProposals = "proposals" // at a release: the reference records the hash of the last step about proposals
 )
 
 // changesNothing reports whether operations of this kind are recorded even if they change no order.
@@ -99,7 +99,7 @@ type Operation struct {
 	ChangesHash string    `json:"changes_hash"` // SHA-256 of the lines and checks, each with its sign and a line end
 	Entries     uint64    `json:"entries"`      // number of entries on the list after the operation
 	Digest      string    `json:"digest"`       // digest of the list after the operation
-	Hash        string    `json:"hash"`         // of all fields above and the hash of the previous operation
+	Hash        string    `json:"hash"`         // SHA-256 of all fields above and the hash of the previous operation
 }
 
 // LinkHash returns the hash of the operation in the chain. The argument before is the hash of the previous operation.

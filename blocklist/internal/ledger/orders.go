@@ -109,7 +109,7 @@ func References(standing []blocklist.Entry) string {
 	return strings.Join(names, ", ")
 }
 
-// find returns the index and the line of the order with a reference, -1 if there is none.
+// find returns the index and the line of the order with a reference. The index is -1 if there is none.
 func (s orders) find(target, reference string) (int, blocklist.Entry, error) {
 	lines, err := s.parse(target)
 	if err != nil {
@@ -126,7 +126,7 @@ func (s orders) find(target, reference string) (int, blocklist.Entry, error) {
 // without returns the orders except the one at index i.
 func (s orders) without(i int) orders { return slices.Delete(slices.Clone(s), i, i+1) }
 
-// set returns the orders with one more. It replaces an existing order with the same reference; otherwise it is added at
+// set returns the orders with the given order: in place of an existing order with the same reference, or otherwise at
 // the end.
 func (s orders) set(target, attributes string) (orders, error) {
 	e, err := parseEntry(target, attributes)
@@ -163,8 +163,9 @@ func (s orders) replay(c changeRow) (orders, error) {
 	return s, nil
 }
 
-// with returns the orders with one more, at the end. An existing order with the same reference is changed instead:
-// unless exact is set, it keeps its attributes that the given order does not have.
+// with returns the orders with the given order added at the end. If there is an order with the same reference, that one
+// is changed instead: it gets the given attributes. Unless exact is set, it also keeps those of its attributes that the
+// given order does not have.
 func (s orders) with(target, attributes string, exact bool) (orders, error) {
 	if len(s) == 0 {
 		return orders{attributes}, nil
@@ -247,7 +248,7 @@ func (v View) selectOrders(ctx context.Context, meets func(blocklist.Entry) bool
 	}
 }
 
-// orderChanges returns the changes that turn the orders before into the orders after.
+// orderChanges returns the changes that lead from the orders in before to the orders in after.
 func orderChanges(target string, before, after orders) (changes []changeRow, err error) {
 	lines, err := before.parse(target)
 	if err != nil {

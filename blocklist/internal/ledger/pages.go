@@ -107,11 +107,11 @@ func (w *pageWalk) yield(at pageHistory, yield func(Page, error) bool) (more boo
 type pageHistory struct {
 	target, attributes string
 	listed             bool
-	began, ended       int64 // the operations that listed it, and that last removed it
+	began, ended       int64 // IDs of the operations that listed the target, and that last removed it
 }
 
-// change applies one change. New attributes are a removed and an added line in one operation: the page counts as listed
-// without a break.
+// change applies one change. A removed and an added line in one operation only change the attributes: the page counts
+// as listed without a break.
 func (h *pageHistory) change(c changeRow, operation int64) {
 	h.listed, h.attributes = c.sign == "+", c.attributes
 	switch {

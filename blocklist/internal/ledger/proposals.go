@@ -97,7 +97,7 @@ type Step struct {
 	Reference string    `json:"reference,omitempty"`
 	LastLine  int64     `json:"last_line"`
 	LinesHash string    `json:"lines_hash"` // SHA-256 of the lines, each with a line end
-	Hash      string    `json:"hash"`       // of all fields above and the hash of the previous step
+	Hash      string    `json:"hash"`       // SHA-256 of all fields above and the hash of the previous step
 }
 
 // Kinds of steps.

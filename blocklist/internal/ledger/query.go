@@ -14,8 +14,8 @@ import (
 type Filter struct {
 	Since, Until time.Time // the first moment, and the first moment after it; zero: no limit
 	Kinds        []string  // only these kinds; empty: all
-	Author       string    // of the operation. A star stands for any text; empty: all
-	Reference    string    // of the operation, as for Author
+	Author       string    // author of the operation, in which a star stands for any text; empty: all
+	Reference    string    // reference of the operation, with stars as in Author; empty: all
 	Targets      []string  // only operations that changed one of these targets; empty: all
 	IDs          []int64   // only operations with these IDs; nil: all
 	Before       int64     // only IDs below this one; 0: no limit

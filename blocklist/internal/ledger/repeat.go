@@ -65,8 +65,8 @@ func (r *repetition) end(ctx context.Context) error {
 	return r.tx.setOrders(ctx, r.target, now, result)
 }
 
-// repeat returns the orders after one change: it adds, replaces or removes the order with the change's reference. It
-// may be in this state already.
+// repeat returns the orders after one change: it adds, replaces or removes the order with the change's reference. If
+// the orders are in that state already, it returns them unchanged.
 func (s orders) repeat(c changeRow) (orders, error) {
 	if c.sign == signOrder {
 		return s.with(c.target, c.attributes, true)

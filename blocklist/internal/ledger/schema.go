@@ -19,12 +19,12 @@ import (
 // with a space. The columns place and expires repeat parts of the entry as indexes for releases, see [reversedName].
 // The changes of an operation are the rows after the last change of the previous operation, up to its own last change;
 // their signs are described at [signAdded]. Checks are numbered by line, in the order of the operation's hash. The
-// table orders has only the targets that rest on several orders, numbered from the oldest. A target without rows there
-// rests on one order, whose line is the entry.
+// table orders has only the targets with several orders, numbered from the oldest. A target without rows there has one
+// order, whose line is the entry.
 //
-// The changes of a target are a linked list, see [changesOf]: the column change of its entry, or of its row in gone if
-// it is not listed any more, is the ID of the last one, and the column before of each is that of the change before it.
-// An index by target would cost a fifth of the file, and of the time of an import.
+// The changes of a target are a linked list, see [changesOf]. The ID of the last change is in the column change of the
+// target's entry, or of its row in the table gone if it is no longer listed. The column before of a change is the ID of
+// the target's previous change. An index by target would cost a fifth of the file, and of the time of an import.
 const schema = schemaHistory + schemaState + schemaOrders + schemaLinks + schemaIndexes + schemaProposals + schemaKinds
 
 const schemaHistory = `

@@ -36,7 +36,8 @@ func (t *Tx) Undo(ctx context.Context, operation int64, screen Screen) error {
 	return u.run(ctx)
 }
 
-// changesOfTargets selects all changes of the targets that occur in a range of changes, up to a last change.
+// changesOfTargets selects all changes of the targets that occur in a range of changes. It leaves out changes after a
+// given ID.
 const changesOfTargets = changesOf + `SELECT DISTINCT target FROM changes WHERE id > ? AND id <= ?` + changesEnd +
 	` WHERE id <= ? ORDER BY target, id`
 
@@ -134,8 +135,8 @@ func (u *reversal) end(ctx context.Context) error {
 	return u.tx.setOrders(ctx, u.target, u.now, result)
 }
 
-// admitted reports whether the target may have the orders result: whether the screen admits it, if they would block it
-// again.
+// admitted reports whether the screen admits the target with the orders result. The screen is not asked if the target
+// would not be listed, or is blocked already.
 func (u *reversal) admitted(result orders) (bool, error) {
 	if len(result) == 0 {
 		return true, nil

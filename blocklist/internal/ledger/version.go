@@ -15,7 +15,8 @@ type Version struct {
 	data       int64
 }
 
-// Version returns the version of the committed content, by this process or another one. It costs some microseconds.
+// Version returns the version of the present content, as this process or another one has committed it. It costs some
+// microseconds.
 func (l *Ledger) Version(ctx context.Context) (Version, error) {
 	v, err := l.watch.version(ctx, l.db)
 	return v, l.explain(err)

@@ -59,8 +59,8 @@ func (t *Tx) note(target string, before, after orders) error {
 	return errors.Join(err1, err2)
 }
 
-// logOrders records the changes that turn the orders before of a target into the orders after. The argument last is the
-// ID of the target's last change; logOrders returns the ID of the new last change.
+// logOrders records the changes of a target's orders from before to after. The argument last is the ID of the target's
+// last change; logOrders returns the ID of the new last change.
 func (t *Tx) logOrders(ctx context.Context, target string, last int64, before, after orders) (int64, error) {
 	if err := t.note(target, before, after); err != nil {
 		return 0, err
@@ -89,7 +89,7 @@ func (t *Tx) logOrders(ctx context.Context, target string, last int64, before, a
 	return last, nil
 }
 
-// setOrders replaces the orders before of one target by the orders after, in the tables and in the log.
+// setOrders changes the orders of one target from before to after, and logs the changes.
 func (t *Tx) setOrders(ctx context.Context, target string, before, after orders) error {
 	change, err := t.lastChange(ctx, target)
 	if err != nil {

@@ -29,7 +29,8 @@ type OnlineSpec struct {
 	NextVersion int64  // version of the referenced document
 	Root        int64  // for a timestamp: version of the newest root when it was made
 
-	// Urgent and its version, for a snapshot: the newest urgent document; empty if there was none so far.
+	// Urgent is the newest urgent document, and UrgentVersion its version, for a snapshot. Empty: there was none so
+	// far.
 	Urgent        []byte
 	UrgentVersion int64
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/tuf"
 )
 
-// RootSpec is the content of a root: the keys that may sign for a list, and its rules.
+// RootSpec is the content of a root: who may sign for a list, and the limits on urgent orders.
 type RootSpec struct {
 	List      string
 	Version   int64 // from 1; one more than that of the previous root
 	Expires   time.Time
-	Officers  []notekey.Key // who may sign roots and targets
+	Officers  []notekey.Key // officers, who may sign roots and targets
 	Threshold int           // number of officers who must sign
 	Online    notekey.Key   // the origin's key, which signs snapshots and timestamps
 	Urgent    Urgent

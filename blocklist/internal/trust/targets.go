@@ -234,8 +234,8 @@ func (spec TargetsSpec) Signatures(root *Root) (s Signatures, err error) {
 	return s, checkConfidential(root, spec)
 }
 
-// CheckNewer returns [blocklist.ErrRollback] if targets are older than the held ones, or have the same serial and
-// another content. Held is nil if there are none.
+// CheckNewer returns [blocklist.ErrRollback] if next is older than the held targets, or has the same serial with
+// different content. The argument held is nil if there are none.
 func CheckNewer(held *TargetsSpec, next TargetsSpec) error {
 	if held == nil {
 		return nil

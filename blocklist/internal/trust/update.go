@@ -62,7 +62,7 @@ func (u *Updater) Urgent() (Reference, bool) {
 }
 
 // AcceptUrgent verifies the urgent document that the snapshot references. It returns the decrypted orders, and the
-// metadata with the document. It fails like Targets. The release does not depend on it.
+// metadata with the document. It fails like Targets; the release can be used even then.
 func (u *Updater) AcceptUrgent(b []byte) (spec UrgentSpec, next Metadata, err error) {
 	to := u.next.Snapshot.Urgent
 	if err := to.Verify(b); err != nil {

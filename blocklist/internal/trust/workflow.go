@@ -13,7 +13,7 @@ type Reference struct {
 	tuf.Reference
 
 	Name  string // file name of the next document
-	Limit int64  // its maximum length in bytes: the signed length, or, without one, the limit for such documents
+	Limit int64  // maximum length of the document in bytes: the signed length, or else the limit for its role
 }
 
 func reference(name string, to tuf.Reference, limit int64) Reference {

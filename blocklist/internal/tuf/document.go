@@ -146,7 +146,7 @@ func New[T any](signed Object[T]) ([]byte, error) {
 	return json.Marshal(map[string]any{"signed": signed, "signatures": []any{}})
 }
 
-// ParseAny parses a document of any role, except for its signed part.
+// ParseAny parses a document of any role. It does not parse the fields of the signed part.
 func ParseAny(b []byte) (*Document, error) {
 	e, err := openEnvelope("metadata", b, MaxTargets)
 	if err != nil {

@@ -27,7 +27,7 @@ type changePage struct {
 	Tried    bool
 	Head     string // hash of the last operation when the change was tried
 	Seen     []seenEntry
-	Missing  []around          // entries to be withdrawn that are not listed as they were typed
+	Missing  []around          // entries that can't be withdrawn: not listed, or without an order with the reference
 	Orders   []blocklist.Entry // standing orders of the entry to be withdrawn, if there is only one such entry
 	Foreseen []guard.Finding   // findings that would hold a release after the withdrawal
 	Result   publish.ChangeResult
@@ -205,8 +205,8 @@ func (p *changePage) look(v *visit) error {
 	return nil
 }
 
-// findMissing fills in the entries to be withdrawn that are not listed as they were typed, each with the listed entries
-// around it.
+// findMissing fills in the entries that can't be withdrawn, because they are not listed as typed or have no order with
+// the reference. Each has the listed entries around it.
 func (p *changePage) findMissing(v *visit) error {
 	_, entries, err := p.Form.parse()
 	if err != nil {

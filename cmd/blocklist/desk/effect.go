@@ -79,8 +79,8 @@ type Enforced struct {
 func (e Enforced) Total() int { return len(e.Confirmed) + len(e.Missing) }
 
 // verdict answers whether a target is blocked. The argument all has its history and those of all targets that cover it,
-// most specific first. The verdict is about the most specific of them that is in force, or, if none is, about the one
-// whose state is nearest to that.
+// most specific first. The verdict is about the most specific of them that blocks; if none does, about the one with the
+// highest [weight].
 func (v *visit) verdict(all []*publish.EntryHistory) verdict {
 	best := all[0]
 	for _, h := range all[1:] {

@@ -17,7 +17,7 @@ import (
 type endingPage struct {
 	Verb     string // keep or end
 	Orders   []endingOrder
-	Proposed []endingOrder // for keep: orders whose targets the rules allow only by a proposal
+	Proposed []endingOrder // for keep: orders whose targets can only be listed by a proposal
 	Form     changeForm
 	Result   publish.ChangeResult // for keep: result of trying the decision
 	Held     *guard.Report        // nil: the guards hold nothing

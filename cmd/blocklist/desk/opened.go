@@ -22,7 +22,7 @@ type opened struct {
 
 func (o *opened) path() string { return filepath.Join(o.dir, publish.LedgerFile) }
 
-// open opens the folder. The caller must hold mu, unless no other goroutine has the value yet.
+// open opens the folder. The caller must hold mu, except at the start of the desk, before the first request.
 func (o *opened) open() (err error) {
 	if o.file, err = os.Stat(o.path()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

@@ -9,37 +9,37 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// proposePage has one of three things: the form for new proposals, the targets that were found in the text of the
-// form, or the results of recording proposals.
+// proposePage has either the form for new proposals, or the targets in the text of a sent form, or the results of
+// recording proposals.
 type proposePage struct {
 	Form         changeForm
 	Source, Note string
 	Evidence     string
 	Withdraw     bool
 	Notice       notice
-	Found        []foundTarget // in the text, for the person to choose from
-	Each         bool          // each line of the text is one target
+	Found        []foundTarget // targets in the text, for the person to choose from
+	Each         bool          // each line of the text is exactly one target
 	Results      []written
-	Edit         string // URL of the form with what was typed
+	Edit         string // URL of the form with the typed values
 }
 
-// IsForm reports whether the page has the form itself.
+// IsForm reports whether the page has the form for new proposals.
 func (p proposePage) IsForm() bool { return len(p.Found) == 0 }
 
-// foundTarget is a target that was found in a text, with what is found about it in the ledger.
+// foundTarget is a target that was found in a text, with the findings about it.
 type foundTarget struct {
 	proposal.Found
 	proposal.Findings
-	As int // the line that has the same target already; 0: none
+	As int // number of an earlier line with the same target; 0: none
 }
 
-// IsTicked reports whether a person probably means the target: it is to be listed and is not listed, or it is to be
-// withdrawn and is listed.
+// IsTicked reports whether the target is ticked at first, because the person probably means it: it would be listed and
+// is not, or it would be withdrawn and is listed. The guards must not hold it.
 func (f foundTarget) IsTicked(withdraw bool) bool {
 	return f.Sure && !f.Held() && (f.Listed != "") == withdraw
 }
 
-// written is the result for one proposal, with the target as it was typed.
+// written is the result of recording one proposal, with the target as it was typed.
 type written struct {
 	proposal.Result
 	Typed string
@@ -68,7 +68,7 @@ func (v *visit) proposeForm() error {
 	return v.write(status, "propose", "propose.title", p)
 }
 
-// keepRejected leaves only the rejected targets in the form, to be corrected.
+// keepRejected leaves only the rejected targets in the form, so that the person can correct them.
 func (p *proposePage) keepRejected() {
 	var left []string
 	for _, r := range p.Results {
@@ -81,7 +81,7 @@ func (p *proposePage) keepRejected() {
 	}
 }
 
-// find finds the targets of the text.
+// find fills in the targets in the text, with the findings about each.
 func (p *proposePage) find(v *visit) error {
 	found, err := p.read()
 	if err != nil {
@@ -116,7 +116,8 @@ func (p *proposePage) find(v *visit) error {
 	return err
 }
 
-// read reads the text: each line as one target, if each can be one, or else as an e-mail.
+// read returns the targets in the text of the form. If each line is exactly one target, it takes the lines; otherwise
+// it searches the text as it searches an e-mail.
 func (p *proposePage) read() (all []foundTarget, err error) {
 	var found []proposal.Found
 	if found, p.Each = oneEach(p.Form.Entries); !p.Each {
@@ -136,8 +137,8 @@ func (p *proposePage) read() (all []foundTarget, err error) {
 	return all, nil
 }
 
-// withLone adds lines that consist of one word and look like a target, so that none is left out silently. These are
-// malformed targets, which get an error, and forms that do not occur in e-mails, such as =name.
+// withLone adds to the found targets those lines that are one word and look like a target, so that none is left out
+// silently: malformed targets, which get an error, and forms that do not occur in e-mails, such as =name.
 func withLone(found []proposal.Found, text string) []proposal.Found {
 	n := 0
 	for line := range strings.Lines(text) {
@@ -161,8 +162,8 @@ func withLone(found []proposal.Found, text string) []proposal.Found {
 	return found
 }
 
-// propose records proposals about the ticked targets of a form. But if its author has not yet seen what the text was
-// understood as, propose shows that first.
+// propose records proposals about the ticked targets of a sent form. If the person has not yet seen which targets were
+// found in the text, propose shows that first.
 func (v *visit) propose() error {
 	if err := v.r.ParseForm(); err != nil {
 		return err
@@ -197,7 +198,8 @@ func (v *visit) propose() error {
 	return v.leadTo("/propose", notice{}, typed)
 }
 
-// oneEach returns the lines of a text as targets, and whether each line is exactly one target.
+// oneEach returns the targets in the lines of a text; empty lines are left out. It returns false unless each line is
+// exactly one target.
 func oneEach(text string) (found []proposal.Found, clear bool) {
 	n := 0
 	for line := range strings.Lines(text) {

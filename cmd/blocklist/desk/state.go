@@ -29,7 +29,7 @@ type state struct {
 	folders string
 }
 
-// board has the subscribers' standings, and their enforcement times, by the receipts.
+// board has the subscribers' standings and enforcement times, computed from the receipts.
 type board struct {
 	read      read
 	times     report.Enforcement

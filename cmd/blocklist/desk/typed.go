@@ -8,8 +8,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// canonical returns a typed target in canonical form. It may be typed in a defanged form, with or without a scheme, in
-// any script. If the text is not a target, canonical returns it without white space around it.
+// canonical returns a typed target in canonical form. The target may be defanged, with or without a scheme, and in any
+// script. If the text is not a target, canonical only trims the white space around it.
 func canonical(text string) string {
 	e, err := proposal.ParseTarget(text)
 	if err != nil {

@@ -131,7 +131,7 @@ func (v *visit) tryUrgent(p *urgentPage) (int, error) {
 	return status, nil
 }
 
-// urgentChange reads the form for urgent orders.
+// urgentChange returns the change of urgent orders that the form asks for, with its author and reason.
 func (v *visit) urgentChange() (change publish.UrgentChange, by publish.Audit, err error) {
 	f := v.changeForm("add")
 	by = publish.Audit{Author: v.person.Name, Reason: f.Reason, Reference: f.Reference}

@@ -189,7 +189,7 @@ const (
 	refused  = "refused"
 )
 
-// Class is the kind of a verdict. A document that can't be read has the same class as a document without enough
+// Class returns the class of a verdict. A document that can't be read has the same class as a document without enough
 // signatures: refused.
 func Class(err error) string {
 	switch {
