@@ -17,9 +17,9 @@ type app struct {
 	stderr io.Writer
 	dir    string        // the agency's folder, from -C
 	ending ending        // printed at the end, with --json
-	wait   time.Duration // from --wait
+	wait   time.Duration // maximum time to wait for another process's lock, from --wait
 
-	clockIsRight bool // from --clock-is-right
+	clockIsRight bool // a doubted clock counts as right, from --clock-is-right
 }
 
 // printf prints a message line to standard error.

@@ -16,7 +16,7 @@ import (
 type removal struct {
 	input
 	file, reference, decision string
-	oneOrder                  bool // --ref is given
+	oneOrder                  bool // --ref is given: withdraw only the order with that reference
 }
 
 func (a *app) remove() *cobra.Command {

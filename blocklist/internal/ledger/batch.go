@@ -27,14 +27,14 @@ type batch struct {
 	seen     *sql.Stmt // statement that runs for each target; may be nil
 	incoming []incoming
 	bytes    int
-	counts   Counts // of all batches so far
+	counts   Counts // outcomes of all batches so far
 }
 
 // incoming is one entry of a batch.
 type incoming struct {
 	target, attributes string
 	place, expires     any
-	admit              func() bool // see [Screen]
+	admit              func() bool // result of the screen for the entry, see [Screen]
 	slot               int32       // index of the slot of its target
 }
 
@@ -56,7 +56,7 @@ type slot struct {
 	orders orders
 	last   *incoming // the last incoming entry that changed the orders; nil: none did
 	change int64     // ID of the last change; 0: none
-	gone   bool      // it was listed before, but was not at the start of the batch
+	gone   bool      // the target was listed once, but was not at the start of the batch
 }
 
 // Put adds the orders of a stream of any length, except those that screen does not admit. If an entry is already

@@ -15,7 +15,7 @@ import (
 // Check is a row of the table checks: the result of a visit to a listed page.
 type Check struct {
 	Target    string
-	Checked   time.Time // in whole seconds, UTC
+	Checked   time.Time // time of the visit, in whole seconds, UTC
 	Removed   bool      // the page is gone
 	Operation int64     // ID of the operation that recorded the check
 }

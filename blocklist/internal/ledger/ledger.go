@@ -39,8 +39,8 @@ type Ledger struct {
 
 	wait    time.Duration // maximum time to wait for the lock
 	waiting func(Holder)
-	trial   bool     // see [Ledger.Trial]
-	after   string   // see [Ledger.After]
+	trial   bool     // operations are rolled back, see [Ledger.Trial]
+	after   string   // required hash of the last operation, see [Ledger.After]; empty: any
 	snap    snapshot // content of the database file at opening, if it is read-only
 }
 

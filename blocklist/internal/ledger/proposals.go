@@ -47,7 +47,7 @@ const (
 	StateNew       = "new"
 	StateChecked   = "checked"   // a first person has approved it
 	StateListed    = "listed"    // an order lists its target
-	StateDelisted  = "delisted"  // of a proposal to withdraw: the order was withdrawn
+	StateDelisted  = "delisted"  // for a proposal to withdraw: the order was withdrawn
 	StateRefused   = "refused"   // it was decided against
 	StateReferred  = "referred"  // it was referred to a platform, and may still be checked
 	StateWithdrawn = "withdrawn" // its source has withdrawn it
@@ -65,13 +65,13 @@ func OpenStates() []string { return []string{StateNew, StateChecked, StateReferr
 // the fields that the step has changed.
 type Proposal struct {
 	ID       int64  `json:"id"`
-	Target   string `json:"target,omitempty"`   // canonical
+	Target   string `json:"target,omitempty"`   // target in canonical form
 	Withdraw bool   `json:"withdraw,omitempty"` // the proposal is to withdraw the target
 	// Source says who made the proposal. If it comes from another agency's list, Source is the name of that list, and
 	// Serial its serial.
 	Source    string    `json:"source,omitempty"`
 	Serial    uint64    `json:"serial,omitempty"`
-	Received  time.Time `json:"received,omitzero"` // in whole seconds, UTC
+	Received  time.Time `json:"received,omitzero"` // time of reception, in whole seconds, UTC
 	Category  string    `json:"category,omitempty"`
 	Reference string    `json:"reference,omitempty"` // a case number, and the reference of the order
 	Evidence  string    `json:"evidence,omitempty"`  // SHA-256 in hexadecimal; the material is never here

@@ -18,14 +18,14 @@ import (
 // ProposalFilter selects proposals, sorted by reception, the newest first. The zero value selects all.
 type ProposalFilter struct {
 	States       []string  // only proposals in one of these states; empty: all
-	Source       string    // empty: all
-	Category     string    // empty: all
-	Target       string    // only about this target; for a name, also about everything on that host
+	Source       string    // only proposals from this source; empty: all
+	Category     string    // only proposals of this category; empty: all
+	Target       string    // only proposals about this target, and, for a name, about URLs on that host; empty: all
 	NotChecker   string    // only proposals that this author did not check
 	Since, Until time.Time // time of reception: at or after Since, before Until; zero: no limit
 	IDs          []int64   // only proposals with these IDs; nil: all
 	After        int64     // the page after the proposal with this ID; 0: the first page
-	Oldest       bool      // the oldest first
+	Oldest       bool      // sort the oldest first
 	Limit        int       // maximum number of proposals; 0: all
 }
 

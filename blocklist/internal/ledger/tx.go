@@ -28,13 +28,13 @@ type Tx struct {
 	stmts  statements
 	before string // hash of the previous operation
 	digest blocklist.Digest
-	hash   hash.Hash // of the changes and checks
+	hash   hash.Hash // SHA-256 of the changes and checks so far
 	checks int       // number of checks recorded
 	start  int64     // ID of the last change before this operation
 	line   []byte    // buffer for the line to log, with its sign and line end
 
-	counts   [3]uint64        // see [Tx.Changed]
-	outcomes [3][]OrderChange // see [Tx.OrderChanges]
+	counts   [3]uint64        // number of changed targets by kind, see [Tx.Changed]
+	outcomes [3][]OrderChange // first changes by kind, see [Tx.OrderChanges]
 }
 
 // begin starts the next operation.

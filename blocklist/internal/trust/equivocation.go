@@ -20,7 +20,7 @@ import (
 type EquivocationError struct {
 	List       string
 	Serial     uint64
-	Held, Next TargetsSpec // both verified
+	Held, Next TargetsSpec // both documents, verified; Held is the earlier one
 }
 
 // Error implements error.

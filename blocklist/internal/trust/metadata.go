@@ -7,7 +7,7 @@ import "bytes"
 type Metadata struct {
 	Timestamp *Timestamp   `json:"timestamp,omitempty"`
 	Snapshot  *Snapshot    `json:"snapshot,omitempty"`
-	Targets   *TargetsSpec `json:"targets,omitempty"` // not decrypted
+	Targets   *TargetsSpec `json:"targets,omitempty"` // targets as signed, not decrypted
 	Urgent    *UrgentSpec  `json:"urgent,omitempty"`  // the newest valid urgent document, even if it is for another release
 	// Refused is the newest urgent document that an officer signed but that violates a rule. It is kept so that no
 	// older document is accepted.

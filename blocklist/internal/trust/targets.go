@@ -20,7 +20,7 @@ type Release struct {
 	Serial  uint64    `json:"serial"`
 	Base    uint64    `json:"base"` // serial of the state that a delta applies to; 0: the file is a snapshot
 	Entries uint64    `json:"entries"`
-	Digest  string    `json:"digest"` // see [blocklist.Digest]
+	Digest  string    `json:"digest"` // digest of the list's entries, see [blocklist.Digest]
 	Created time.Time `json:"created"`
 	Ledger  string    `json:"ledger"` // head of the agency's ledger (a hash chain), in hexadecimal
 	// Override is the agency's reason for overriding its guards; empty if they did not hold the release.
@@ -43,8 +43,8 @@ func CheckOverride(text string) error {
 
 // File is one signed file of a release: a snapshot or a delta. Key files have no Release.
 type File struct {
-	Path    string // such as snapshot-42.txt.zst
-	Length  int64  // bytes
+	Path    string // path in the targets document, such as snapshot-42.txt.zst
+	Length  int64  // in bytes
 	SHA256  []byte
 	Release Release
 	Key     ListKey `json:",omitempty"` // the key that decrypts the file of a confidential list

@@ -384,7 +384,7 @@ const OrdersType = "application/json"
 
 // OrdersError is returned if the receiver of a bundle has newer urgent orders than the bundle. It wraps Err.
 type OrdersError struct {
-	Held []byte // the newer document
+	Held []byte // the receiver's newer document
 	Err  error  // wraps [blocklist.ErrRollback]
 }
 

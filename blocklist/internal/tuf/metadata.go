@@ -57,7 +57,7 @@ type Key struct {
 
 // KeyValue is the key material of a public key.
 type KeyValue struct {
-	Public string `json:"public"` // hexadecimal
+	Public string `json:"public"` // the key in hexadecimal
 }
 
 // Role is the set of keys that may sign for a role, and the threshold of signatures.
@@ -74,16 +74,16 @@ type Signature struct {
 
 // Reference is the version of another document. Length and hashes are optional.
 type Reference struct {
-	Hashes  map[string]HexBytes `json:"hashes,omitempty"` // by algorithm
-	Length  int64               `json:"length,omitempty"` // bytes; 0: not given
+	Hashes  map[string]HexBytes `json:"hashes,omitempty"` // hashes of the document by algorithm
+	Length  int64               `json:"length,omitempty"` // in bytes; 0: not given
 	Version int64               `json:"version"`
 }
 
 // Target describes a file.
 type Target struct {
 	Custom json.RawMessage     `json:"custom,omitempty"`
-	Hashes map[string]HexBytes `json:"hashes"` // by algorithm
-	Length int64               `json:"length"` // bytes
+	Hashes map[string]HexBytes `json:"hashes"` // hashes of the file by algorithm
+	Length int64               `json:"length"` // in bytes
 }
 
 func (t *Target) check() error {

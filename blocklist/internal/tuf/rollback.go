@@ -16,7 +16,7 @@ type Update struct {
 	root *Root
 	now  time.Time
 
-	heldTimestamp *Timestamp // nil: there is none, or the root's keys did not sign it
+	heldTimestamp *Timestamp // previous timestamp; nil: none, or not signed by the root's keys
 	heldSnapshot  *Snapshot
 	timestamp     *Timestamp
 	snapshot      *Snapshot

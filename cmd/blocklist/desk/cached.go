@@ -21,9 +21,9 @@ type cached[T any] struct {
 	limit time.Duration // maximum age of a value that a request gets; 0: no limit
 
 	mu    sync.Mutex
-	last  *filling[T] // nil: there is no value
+	last  *filling[T] // value made last; nil: none
 	since time.Time   // when the last value was made
-	now   *filling[T] // nil: no value is being made
+	now   *filling[T] // value that is being made; nil: none
 }
 
 // filling is a value that is being made, or was made.

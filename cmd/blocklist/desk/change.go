@@ -31,7 +31,7 @@ type changePage struct {
 	Orders   []blocklist.Entry // standing orders of the entry to be withdrawn, if there is only one such entry
 	Foreseen []guard.Finding   // findings that would hold a release after the withdrawal
 	Result   publish.ChangeResult
-	Held     *guard.Report // nil: the guards hold nothing
+	Held     *guard.Report // report of the guards that hold the change; nil: they do not
 	Since    []logged      // operations since the change was first tried
 	Edit     string        // URL of the form with the typed values
 }

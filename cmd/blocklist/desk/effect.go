@@ -33,7 +33,7 @@ func (v *visit) effects(entries []blocklist.Entry) ([]listed, error) {
 // decided is a proposal. If the proposal has changed the list, it also has the present effect on its target.
 type decided struct {
 	proposal.Proposal
-	Effect publish.Effect // zero: the proposal has not changed the list
+	Effect publish.Effect // effect on the target; zero: the proposal has not changed the list
 }
 
 // decided returns the proposals, with the effects of those that have changed the list.

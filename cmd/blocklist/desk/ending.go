@@ -20,7 +20,7 @@ type endingPage struct {
 	Proposed []endingOrder // for keep: orders whose targets can only be listed by a proposal
 	Form     changeForm
 	Result   publish.ChangeResult // for keep: result of trying the decision
-	Held     *guard.Report        // nil: the guards hold nothing
+	Held     *guard.Report        // report of the guards that hold the targets; nil: they do not
 	Problem  error                // why the decision can't be taken; nil: it can
 	Notice   string               // key of a text about the sent form; empty: none
 	Stamp    string               // identifies the state that the page shows, see [visit.urgentStamp]

@@ -11,7 +11,7 @@ type entriesPage struct {
 	Entries        []listed
 	Prefix, Scope  string // what the query asks for
 	Scopes         []string
-	Down           bool   // in reverse order
+	Down           bool   // the entries are in reverse order
 	Turn           string // URL of the page in the opposite order
 	Previous, Next string
 }

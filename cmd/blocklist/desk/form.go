@@ -10,13 +10,13 @@ import (
 // names of the fields.
 type changeForm struct {
 	Verb      string // add or withdraw
-	Entries   string // one per line
+	Entries   string // entries, one per line
 	Category  string
 	Reference string // reference of the orders to be added or withdrawn
 	Decision  string // for withdraw: reference of the decision to withdraw
 	Reason    string
-	Expires   string // a day
-	Review    string // a day
+	Expires   string // day of the expiry
+	Review    string // day of the review
 	Monitor   bool
 	Override  string // reason to list entries that the guards hold
 

@@ -25,7 +25,7 @@ type kept struct {
 type keptPage struct {
 	page  *answer
 	err   error
-	since time.Time     // zero: the page is being made
+	since time.Time     // when the page was made; zero: it is being made
 	done  chan struct{} // closed when the page was made
 }
 

@@ -32,7 +32,7 @@ func (p operationPage) WholeReference() string {
 // confirmed is a proposal that an operation has confirmed, with the step of the person who checked it.
 type confirmed struct {
 	proposal.Proposal
-	Check *proposal.DetailedStep // nil: no person had checked the proposal
+	Check *proposal.DetailedStep // step of the check; nil: no person had checked the proposal
 }
 
 // maxConfirmed is the maximum number of confirmed proposals on a page.

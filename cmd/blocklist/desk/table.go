@@ -16,7 +16,7 @@ import (
 type table[T any] struct {
 	Rows           []T
 	Total          int
-	Previous, Next string // URLs; empty: there are none
+	Previous, Next string // URLs of the neighbouring pages; empty: none
 
 	url  *url.URL
 	sort string

@@ -46,7 +46,7 @@ type Agency struct {
 	Threshold int
 	Online    notekey.Key
 	Urgent    trust.Urgent
-	Key       trust.ListKey     // of a confidential list; nil: the list is not confidential
+	Key       trust.ListKey     // key of a confidential list; nil: the list is not confidential
 	To        []trust.Recipient // subscribers of a confidential list
 	Expires   time.Time         // expiry of the next documents
 	Created   time.Time         // time of creation of the next releases

@@ -13,8 +13,8 @@ type Mirror struct {
 	Dir     string
 	Agency  *Agency
 	Online  Person
-	Version int64     // of the next timestamp and snapshot
-	Expires time.Time // of the next timestamp and snapshot
+	Version int64     // version of the next timestamp and snapshot
+	Expires time.Time // expiry of the next timestamp and snapshot
 	urgent  []byte    // urgent orders that were published last
 	version int64     // version of these urgent orders
 }

@@ -158,7 +158,7 @@ func checkIndex[T metadata.Roles](b []byte, strict func([]byte) error) error {
 type next struct {
 	*metadata.MetaFiles
 
-	Limit16 bool // at most 16 KiB, instead of 256 KiB
+	Limit16 bool // the next document has at most 16 KiB, instead of 256 KiB
 }
 
 func header(signed any) (version int64, expires time.Time, to *next) {
