@@ -14,8 +14,8 @@ import (
 // Limits of QUIC handshakes. They apply before a client is admitted.
 const (
 	handshakeTimeout = 5 * time.Second
-	// maxUnverified is the number of handshakes, begun in a second or open at once, from which on client addresses must
-	// be verified.
+	// maxUnverified is the number of handshakes that may begin in a second or be open at once, before the addresses of
+	// further clients must be verified.
 	maxUnverified = 500
 	maxHandshakes = 4000 // maximum number open at once, for all clients together
 	maxOfClient   = 50   // maximum number open at once, for one client (an IPv4 address or an IPv6 /56 network)

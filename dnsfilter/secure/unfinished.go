@@ -11,7 +11,7 @@ import (
 // maxUnfinished is the maximum number of unfinished requests, see unfinished.
 const (
 	maxUnfinished = 1000
-	atOnce        = time.Millisecond // a request over QUIC that is complete by then does not count
+	atOnce        = time.Millisecond // a request over QUIC counts as unfinished only after this time
 )
 
 // unfinished counts and limits the requests of a listener, over all connections, that wait for their client: for the
@@ -39,7 +39,7 @@ func (u *unfinished) add(cut func()) (done func()) {
 	}
 }
 
-// addStream counts the request on a stream. If the limit is reached, the stream ends with the error code.
+// addStream counts the request on a stream. If the request has to make room, the stream ends with the error code.
 func (u *unfinished) addStream(stream *quic.Stream, code quic.StreamErrorCode) (done func()) {
 	return u.add(func() { cancel(stream, code) })
 }

@@ -44,7 +44,7 @@ type entry struct {
 	stored  uint32
 	expires uint32
 	used    uint8
-	retry   uint16 // time before which a failed refresh may not be repeated, lower 16 bits; 0: none has failed
+	retry   uint16 // lower 16 bits of the time at which a failed refresh may be repeated; 0: none has failed
 }
 
 // get copies the message of the entry with a key to dst. It tries three times without a lock, in case writers are
