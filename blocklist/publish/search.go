@@ -28,7 +28,7 @@ func (l *Ledger) Texts(ctx context.Context, kind TextKind, after int64) iter.Seq
 	return l.history.Texts(ctx, kind, after)
 }
 
-// FoundTargets returns the targets that texts with these IDs are about, in the order of the IDs, at most most.
+// FoundTargets returns the targets that texts with these IDs are about, in the order of the IDs, no more than most.
 func (l *Ledger) FoundTargets(ctx context.Context, kind TextKind, ids []int64, most int) (targets []string, err error) {
 	if kind == TextsOfTargets {
 		return l.history.TargetsOf(ctx, ids[:min(len(ids), most)])

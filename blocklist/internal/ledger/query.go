@@ -137,7 +137,7 @@ type Line struct {
 }
 
 // Lines yields the lines of an operation, in the order in which they were recorded. It leaves out the first skip lines,
-// and yields at most most lines; 0: all others.
+// and yields no more than most lines; 0: all others.
 func (v View) Lines(ctx context.Context, operation, skip, most int64) iter.Seq2[Line, error] {
 	if most == 0 {
 		most = math.MaxInt64

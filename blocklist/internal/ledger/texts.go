@@ -20,12 +20,12 @@ type TextKind string
 // The kinds of texts, and what the IDs are.
 const (
 	// TextsOfTargets are the targets that were ever listed, each once. The ID is that of a change.
-	TextsOfTargets TextKind = `SELECT id, id, target FROM changes WHERE id > ? AND before IS NULL AND sign = '+' ORDER BY id`
+	TextsOfTargets TextKind = `SELECT id AS cursor, id, target FROM changes WHERE id > ? AND before IS NULL AND sign = '+' ORDER BY id`
 	// TextsOfReferences are the references of orders. The ID is that of the first of some changes in a row that have the
 	// same reference.
-	TextsOfReferences TextKind = `SELECT id, id, attributes FROM changes WHERE id > ? AND ` + givesReference + ` ORDER BY id`
+	TextsOfReferences TextKind = `SELECT id AS cursor, id, attributes FROM changes WHERE id > ? AND ` + givesReference + ` ORDER BY id`
 	// TextsOfOperations are the reasons, references and authors of operations. The ID is that of an operation.
-	TextsOfOperations TextKind = `SELECT id, id, concat_ws(char(31), reason, reference, author) FROM operations WHERE id > ? ORDER BY id`
+	TextsOfOperations TextKind = `SELECT id AS cursor, id, concat_ws(char(31), reason, reference, author) FROM operations WHERE id > ? ORDER BY id`
 	// TextsOfProposals are the targets, references and notes of proposals, and the reasons of decisions on them. The ID
 	// is that of a proposal.
 	TextsOfProposals TextKind = `SELECT l.id, l.proposal, concat_ws(char(31), json_extract(line, '$.target'),
@@ -92,7 +92,7 @@ func (v View) TargetsOf(ctx context.Context, ids []int64) ([]string, error) {
 }
 
 // TargetsFrom returns the targets of the change with an ID, and of those right after it that have the same reference,
-// at most most.
+// no more than most.
 func (v View) TargetsFrom(ctx context.Context, id int64, most int) (targets []string, err error) {
 	scan := func(row scanner) (l Line, err error) { return l, row.Scan(&l.Target, &l.Attributes) }
 	var reference string

@@ -28,7 +28,7 @@ type haystack struct {
 // maxFound is the maximum number of proposals that a search for a part of a text returns. These are the newest.
 const maxFound = 5000
 
-// find returns the IDs of the texts that contain part, newest first, at most most, and whether there are more.
+// find returns the IDs of the texts that contain part, newest first, no more than most, and whether there are more.
 func (h *haystack) find(ctx context.Context, l *publish.Ledger, part string, most int) (
 	ids []int64, more bool, err error,
 ) {

@@ -40,7 +40,7 @@ func (v *visit) tasks() (own, others []task) {
 		case t.Key == "task.sign":
 			t.Who, mine = unsigned(v.now.Pending), mine && !v.person.Signed
 		case t.Key == "task.second":
-			mine = false
+			mine, t.Who = false, v.others()
 		}
 		if mine {
 			own = append(own, t)
@@ -111,6 +111,15 @@ func unsigned(p *publish.Pending) (names []string) {
 		}
 	}
 	return names
+}
+
+// others returns the people who may confirm what the person has checked. It returns none for a person who may confirm
+// what others have checked: a shared page does not know which of them is its reader.
+func (v *visit) others() []string {
+	if v.person.may(decide) {
+		return []string{}
+	}
+	return v.peopleWho(decide)
 }
 
 // peopleWho returns the people who have a right.

@@ -59,5 +59,6 @@ func TestWhatWaitsForOthers(t *testing.T) {
 	badge("carla", "Proposals", "", "2")
 	badge("anna", "Proposals", "1", "1")
 	badge("rita", "Proposals", "2", "")
-	assert.Contains(t, a.as(t, "anna").get(t, "/").text, "1 proposal that you have checked waits for a second person · anna, rita")
+	assert.Contains(t, carla.get(t, "/").text, "1 proposal that you have checked waits for a second person · anna, rita")
+	assert.NotContains(t, a.as(t, "anna").get(t, "/").text, "a second person · ", "not for herself")
 }
