@@ -42,7 +42,7 @@ func (z *Zone) SOA(client netip.Addr) (record []byte, rcode int) {
 	c, s := z.config.Load(), z.current.Load()
 	switch {
 	case !c.allows(client) || len(c.Keys) > 0:
-		z.count(func(n *counts) { n.Refused++ })
+		z.refused(client, "SOA", false, dns.RcodeRefused, dns.RcodeSuccess)
 		return nil, dns.RcodeRefused
 	case s == nil:
 		return nil, dns.RcodeServerFailure
@@ -74,9 +74,7 @@ func (z *Zone) Transfer(packet []byte, client netip.Addr, stream bool, send func
 
 // refuse sends a reply with an rcode and without records.
 func (z *Zone) refuse(q *request, r *reply, rcode int) {
-	z.count(func(n *counts) { n.Refused++ })
-	z.log().Debug("refused a request for the zone", slog.Any("client", q.client), slog.String("type", dns.TypeToString[q.msg.Question[0].Qtype]),
-		slog.String("rcode", dns.RcodeToString[rcode]), slog.Int("tsig", r.tsigError))
+	z.refused(q.client, dns.TypeToString[q.msg.Question[0].Qtype], q.msg.IsTsig() != nil, rcode, r.tsigError)
 	r.reset()
 	dnswire.SetRcode(r.buf, rcode)
 	_ = r.flush() // the client may have gone away

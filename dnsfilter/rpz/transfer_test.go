@@ -100,6 +100,7 @@ func TestWhoMayTransfer(t *testing.T) {
 	assert.Len(t, reply.Answer, 1, "IXFR over UDP")
 	assert.Equal(t, []string{"a.example CNAME .", "*.a.example CNAME ."}, s.zone())
 	assert.Positive(t, s.Status().Refused)
+	assert.Equal(t, 1, strings.Count(s.log.String(), "level=WARN msg=\"refused a request for the zone\""), "once a minute: %s", s.log)
 
 	c := s.config
 	c.Allow = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}

@@ -55,6 +55,7 @@ type Zone struct {
 	current atomic.Pointer[snapshot]
 
 	running atomic.Int32 // number of transfers in progress
+	warned  atomic.Int64 // time of the last warning about a refused request, in Unix nanoseconds
 
 	mu      sync.Mutex
 	err     error // why the last update failed, or why a source is not up to date

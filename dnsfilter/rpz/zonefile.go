@@ -96,7 +96,7 @@ func (d data) text() string {
 func (z *Zone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil || !z.config.Load().allows(from.Addr()) {
-		z.count(func(n *counts) { n.Refused++ })
+		z.refused(from.Addr(), "zone file", false, dns.RcodeRefused, dns.RcodeSuccess)
 		http.Error(w, "this zone is not for this client: name its address under allow", http.StatusForbidden)
 		return
 	}
