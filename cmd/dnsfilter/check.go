@@ -44,6 +44,9 @@ how many entries for URLs no proxy is named for. Only mistakes make the exit cod
 			for _, hint := range s.Hints() {
 				fmt.Fprintf(cmd.ErrOrStderr(), "hint: %s\n", hint)
 			}
+			if err := s.CheckAccess(); err != nil {
+				return err
+			}
 			with := ""
 			if n := len(s.Included); n > 0 {
 				with = fmt.Sprintf(" and the %d files that it includes", n)

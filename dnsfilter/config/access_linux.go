@@ -7,6 +7,7 @@ import (
 	"os/user"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -17,46 +18,66 @@ import (
 // packagedUser is the user of the packaged service.
 const packagedUser = "dnsfilter"
 
-// unreadableHints returns a warning for each input file that the user of the service can't read. It can only find that
-// out as root; for other users it returns nil.
-func (s *Settings) unreadableHints() (hints []string) {
-	u := s.serviceUser()
-	if u == nil || os.Geteuid() != 0 {
+// unreadableHints returns a warning for each input file that the user of the service can't read, while that user is a
+// guess. [Settings.CheckAccess] is for a user who is known.
+func (s *Settings) unreadableHints() []string {
+	u, known := s.serviceUser()
+	paths, err := s.unreadable(u)
+	switch {
+	case err != nil:
+		return []string{fmt.Sprintf("whether user %s can read the files is not known: %v", u.Username, err)}
+	case known:
 		return nil
 	}
-	err := asUser(u, func() {
+	return paths
+}
+
+// CheckAccess returns an error that names all input files that the user of the service, the owner of the state folder,
+// can't read. It can only find that out as root; for other users it returns nil.
+func (s *Settings) CheckAccess() error {
+	u, known := s.serviceUser()
+	if paths, err := s.unreadable(u); known && err == nil && len(paths) > 0 {
+		return errors.New(strings.Join(paths, "\n"))
+	}
+	return nil
+}
+
+// unreadable returns a sentence for each input file that the user u can't read, or an error if it could not find out.
+// Without a user, or if the caller is not root, it returns nil.
+func (s *Settings) unreadable(u *user.User) (paths []string, err error) {
+	if u == nil || os.Geteuid() != 0 {
+		return nil, nil
+	}
+	err = asUser(u, func() {
 		for _, path := range s.inputs() {
 			if f, err := files.Open(path); err == nil {
 				_ = f.Close() // it was only opened
 			} else if errors.Is(err, os.ErrPermission) {
-				hints = append(hints, fmt.Sprintf("%s can't be read by user %s, which dnsfilter runs as: chgrp %s and chmod 640 for a key, chmod 644 for all else",
+				paths = append(paths, fmt.Sprintf("%s can't be read by user %s, which dnsfilter runs as: chgrp %s and chmod 640 for a key, chmod 644 for all else",
 					path, u.Username, u.Username))
 			}
 		}
 	})
-	if err != nil {
-		return []string{fmt.Sprintf("whether user %s can read the files is not known: %v", u.Username, err)}
-	}
-	return hints
+	return paths, err
 }
 
-// serviceUser returns the user that the service runs as: the owner of the state folder, or before the first start the
-// packaged user. It returns nil if that is root or unknown.
-func (s *Settings) serviceUser() *user.User {
+// serviceUser returns the user that the service runs as, and whether that is known: the owner of the state folder, or
+// before the first start, as a guess, the packaged user. It returns nil if that is root or unknown.
+func (s *Settings) serviceUser() (u *user.User, known bool) {
 	info, err := os.Stat(s.State)
 	if err != nil {
-		u, _ := user.Lookup(packagedUser)
-		return u
+		u, _ = user.Lookup(packagedUser)
+		return u, false
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || st.Uid == 0 {
-		return nil
+		return nil, false
 	}
 	id, group := strconv.Itoa(int(st.Uid)), strconv.Itoa(int(st.Gid))
-	if u, err := user.LookupId(id); err == nil {
-		return u
+	if u, err = user.LookupId(id); err != nil {
+		u = &user.User{Username: id, Uid: id, Gid: group}
 	}
-	return &user.User{Username: id, Uid: id, Gid: group}
+	return u, true
 }
 
 // asUser calls do with the file system rights of the user u. Only the thread that runs do gets these rights, and it

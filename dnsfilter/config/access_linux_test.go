@@ -37,10 +37,12 @@ func TestUnreadable(t *testing.T) {
 	logs := "nothing can be written to " + dir + "/logs/queries.log: its folder is missing (the packaged service makes /var/log/dnsfilter when it starts)"
 	tcp := len(s.Hints()) - 1
 	assert.Equal(t, []string{logs}, s.Hints()[tcp:], "the service is root's")
+	require.NoError(t, s.CheckAccess())
 
 	require.NoError(t, os.Chown(filepath.Join(dir, "state"), 12345, 23456))
 	why := " can't be read by user 12345, which dnsfilter runs as: chgrp 12345 and chmod 640 for a key, chmod 644 for all else"
-	assert.Equal(t, []string{logs, dir + "/root" + why, dir + "/private/all" + why}, s.Hints()[tcp:])
+	assert.Equal(t, []string{logs}, s.Hints()[tcp:])
+	require.EqualError(t, s.CheckAccess(), dir+"/root"+why+"\n"+dir+"/private/all"+why)
 	file, err := os.Open(filepath.Join(dir, "root"))
 	require.NoError(t, err, "this process still is root's")
 	require.NoError(t, file.Close())
