@@ -79,6 +79,8 @@ func listenHint(address string, err error) string {
 		return "; another program has it, and ss -lnup 'sport = :53' says which (systemd-resolved: DNSStubListener=no in resolved.conf): end it, or name another address with listen"
 	case errors.Is(err, syscall.EADDRINUSE):
 		return "; another program has it (port 5353 is that of mDNS, so perhaps Avahi): end it, or name another address with listen"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "; no interface of this host has the address, and ip address shows those it has: give it to one, or name another"
 	}
 	return ""
 }

@@ -260,6 +260,8 @@ func TestNewAndListenRefuse(t *testing.T) {
 	}
 	assert.Error(t, blockingServer(t).Serve(t.Context(), new(dnsfilter.Listeners)))
 	taken, addr := dnstest.Listen(t)
+	_, err = dnsfilter.Listen(t.Context(), "udp://203.0.113.1:0")
+	require.ErrorContains(t, err, "no interface of this host has the address")
 	_, err = dnsfilter.Listen(t.Context(), "udp://"+addr)
 	assert.Error(t, err, "sharing is for one server's own sockets")
 	defer func() { assert.NoError(t, taken.Close()) }()

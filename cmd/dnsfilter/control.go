@@ -288,6 +288,9 @@ func heldText(l service.ListStatus) string {
 	if l.Signed {
 		return fmt.Sprintf("serial %d", l.Hold.Serial)
 	}
+	if l.Error != "" {
+		return "the file as it was before the error"
+	}
 	return "the file as it is now"
 }
 

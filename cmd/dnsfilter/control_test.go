@@ -166,5 +166,9 @@ func TestPrintHolds(t *testing.T) {
 	s = service.Status{Lists: []service.ListStatus{{List: "a", Action: "nodata"}}}
 	s.Actions = map[string]map[string]uint64{"a": {"nodata": 2, "monitor": 1}, "quorum/1": {"nxdomain": 3}, "allow/x": {"pass": 4}}
 	require.NoError(t, printStatus(&out, s))
+	s.Lists[0].Hold, s.Lists[0].Error = &subscribe.Hold{}, "the file is empty"
+	var held strings.Builder
+	require.NoError(t, printStatus(&held, s))
+	assert.Contains(t, held.String(), "on hold: the file as it was before the error; dnsfilter holds shows why")
 	assert.Regexp(t, `(?s)a +nodata, 0 entries\n +monitor: 1\n +nodata: 2\nallow/x\n +pass: 4\nquorum/1\n +nxdomain: 3\n$`, out.String())
 }

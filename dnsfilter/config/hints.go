@@ -34,8 +34,23 @@ func (s *Settings) Hints() (hints []string) {
 	if s.StructuredErrors != 0 && !contact {
 		hints = append(hints, "structured_errors is set, and no notice has a contact: without one, clients do not show such an error")
 	}
-	hints = slices.Concat(hints, s.stopPageHints(rules), s.webHints(), s.outputHints(), s.unreadableHints())
+	hints = slices.Concat(hints, s.stopPageHints(rules), s.webHints(), s.originHints(), s.outputHints(), s.unreadableHints())
 	return append(hints, unreachable(p.Views)...)
+}
+
+// originHints returns a warning for each folder in from that is missing: it may be a URL without its scheme.
+func (s *Settings) originHints() (hints []string) {
+	for _, l := range s.Lists {
+		for _, from := range l.From {
+			if strings.Contains(from, "://") {
+				continue
+			}
+			if _, err := os.Stat(from); errors.Is(err, fs.ErrNotExist) {
+				hints = append(hints, fmt.Sprintf("list %s can't come from %s yet: there is no such folder; a URL begins with https://", l.List, from))
+			}
+		}
+	}
+	return hints
 }
 
 // outputHints returns a warning for each log and zone file whose folder is missing.

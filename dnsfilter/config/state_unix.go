@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/dnsfilter/internal/files"
 )
 
 // sharedFolder returns an error if users other than the owner can write to a folder.
@@ -26,6 +27,6 @@ func foreignFolder(path string, info fs.FileInfo) error {
 	if !ok || st.Uid == 0 || int(st.Uid) == os.Geteuid() {
 		return nil
 	}
-	return fmt.Errorf("the state folder %s belongs to user %d: %w: run this as that user (the service of systemd: systemctl restart dnsfilter), or name another folder with the key state",
-		path, st.Uid, blocklist.ErrUntrusted)
+	return fmt.Errorf("the state folder %s belongs to user %s: %w: run this as that user (the service of systemd: systemctl restart dnsfilter), or name another folder with the key state",
+		path, files.UserName(int(st.Uid)), blocklist.ErrUntrusted)
 }

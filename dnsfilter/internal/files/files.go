@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/user"
+	"strconv"
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -27,7 +29,16 @@ func denied(err error) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	return fmt.Errorf("%w to user %d, which this runs as: chgrp and chmod 640 for a key, chmod 644 for all else", err, os.Geteuid())
+	return fmt.Errorf("%w to user %s, which this runs as: chgrp and chmod 640 for a key, chmod 644 for all else", err, UserName(os.Geteuid()))
+}
+
+// UserName returns the name of a user of the operating system, or the number itself if the user has no name.
+func UserName(id int) string {
+	u, err := user.LookupId(strconv.Itoa(id))
+	if err != nil {
+		return strconv.Itoa(id)
+	}
+	return u.Username
 }
 
 // Stat returns the file info of a regular file. If the path is a URL, a folder, a pipe or a device, the error says so,
