@@ -34,7 +34,8 @@ func (s *Settings) Hints() (hints []string) {
 	if s.StructuredErrors != 0 && !contact {
 		hints = append(hints, "structured_errors is set, and no notice has a contact: without one, clients do not show such an error")
 	}
-	hints = slices.Concat(hints, s.stopPageHints(rules), s.webHints(), s.originHints(), s.outputHints(), s.unreadableHints())
+	hints = slices.Concat(hints, s.stopPageHints(rules), s.webHints(), s.originHints(), s.outputHints(),
+		s.unreadableHints())
 	return append(hints, unreachable(p.Views)...)
 }
 
