@@ -260,13 +260,14 @@ func scanProposalCount(row scanner) (c ProposalCount, err error) {
 	return c, row.Scan(&c.Source, &c.Category, &c.State, &c.Number)
 }
 
-// CheckedCount is how many checked proposals of a category, all by the same checker, wait for a second person.
+// CheckedCount is the number of proposals of one category that one checker has checked and a second person must still
+// confirm.
 type CheckedCount struct {
 	Checker, Category string
 	Number            uint64
 }
 
-// CheckedCounts returns the number of checked proposals for each checker and category.
+// CheckedCounts returns the numbers of checked proposals, for each checker and category.
 func (v View) CheckedCounts(ctx context.Context) ([]CheckedCount, error) {
 	scan := func(row scanner) (c CheckedCount, err error) { return c, row.Scan(&c.Checker, &c.Category, &c.Number) }
 	return collect(query(ctx, v.q, scan, `SELECT p.checker, p.category, count(*) FROM proposal_counts AS g

@@ -8,17 +8,18 @@ import (
 	"time"
 )
 
-// fresh is the age at which a cached value is made again, because some values depend on the current time.
+// fresh is the maximum age of a cached value before it is made again. There is one because some values depend on the
+// current time.
 const fresh = time.Minute
 
-// fillWithin limits the time for making a value. It is longer than the limit of a request: a value that takes so long
-// is of use to the next requests.
+// fillWithin limits the time for making a cached value. It is longer than the time limit of a request, since later
+// requests can use the value.
 const fillWithin = 10 * time.Minute
 
-// cached is a value that is made once for each key. A value older than [fresh] is made again in the background.
-// Meanwhile requests get the old value, unless a limit on its age is set.
+// cached caches one value, which belongs to a key. A value older than [fresh] is made again in the background;
+// meanwhile requests get the old value, unless limit is set.
 type cached[T any] struct {
-	limit time.Duration // maximum age of a value that a request gets; 0: no limit
+	limit time.Duration // maximum age of a value that a request gets; 0: any age
 
 	mu    sync.Mutex
 	last  *filling[T] // value made last; nil: none
@@ -34,7 +35,8 @@ type filling[T any] struct {
 	err   error
 }
 
-// get returns the value for a key. If there is no value, get calls do to make it, and waits.
+// get returns the value for a key. If there is none, or if it is older than the limit, get calls do to make it, and
+// waits.
 func (c *cached[T]) get(ctx context.Context, key string, do func(context.Context) (T, error)) (T, error) {
 	for {
 		f := c.find(ctx, key, do)
@@ -50,8 +52,8 @@ func (c *cached[T]) get(ctx context.Context, key string, do func(context.Context
 	}
 }
 
-// latest is like get, but if the value for the key is not there within wait, latest returns the last value for another
-// key, and false. The value for the key is then made in the background.
+// latest is like get, but waits at most the duration wait if there is a value for another key: then it returns that
+// value, and false. The value for the key is still made in the background.
 func (c *cached[T]) latest(ctx context.Context, wait time.Duration, key string, do func(context.Context) (T, error)) (
 	value T, current bool, err error,
 ) {
@@ -70,8 +72,8 @@ func (c *cached[T]) latest(ctx context.Context, wait time.Duration, key string, 
 	return value, err == nil, err
 }
 
-// find returns the value for a key, or else the value that is being made, which may be one for another key. If the
-// value for the key is missing or too old, and no value is being made, find starts making it.
+// find returns the value for a key. If there is none, it returns the value that is being made, which may be for another
+// key. If the value for the key is missing or old, and no value is being made, find starts making it.
 func (c *cached[T]) find(ctx context.Context, key string, do func(context.Context) (T, error)) *filling[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,7 +89,7 @@ func (c *cached[T]) find(ctx context.Context, key string, do func(context.Contex
 	return c.now
 }
 
-// fill makes a value. If that fails, it also drops the old value.
+// fill calls do, stores its result in f, and makes f the last value. If do fails, there is no last value.
 func (c *cached[T]) fill(ctx context.Context, f *filling[T], do func(context.Context) (T, error)) {
 	ctx, cancel := context.WithTimeout(ctx, fillWithin)
 	defer cancel()

@@ -68,7 +68,7 @@ type Desk struct {
 	drafts     drafts
 	busy       chan struct{} // semaphore for the pages that are being made
 	handler    http.Handler
-	stop       context.CancelFunc // ends what runs in the background
+	stop       context.CancelFunc // ends the reading in the background
 }
 
 // ServeHTTP implements [http.Handler].

@@ -2,13 +2,13 @@ package desk
 
 import "strings"
 
-// place is a page of the navigation.
+// place is a link to a page in the navigation.
 type place struct {
 	Path, Key string
-	N, Others uint64 // number of things that wait on the page: for the person, and for others
+	N, Others uint64 // number of things that wait on the page: for the person, and for other people
 }
 
-// places returns the pages that the person may see.
+// places returns the links to the pages that the person may see.
 func (v *visit) places() []place {
 	all := []place{
 		{Path: "/", Key: "nav.start"},
@@ -31,7 +31,7 @@ func (v *visit) places() []place {
 	return all
 }
 
-// badges returns the number of things that wait on a page.
+// badges returns the number of things that wait on the page with this path.
 func badges(tasks []task, path string) (n uint64) {
 	for _, t := range tasks {
 		if at, _, _ := strings.Cut(t.Link, "?"); at == path {

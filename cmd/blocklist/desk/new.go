@@ -10,7 +10,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// New opens the agency's folder, and returns a desk that works on it.
+// New opens the agency's folder, and returns its desk.
 func New(o Options) (*Desk, error) {
 	d := &Desk{Options: o, ledger: opened{dir: o.Dir, prepare: o.Prepare}, busy: make(chan struct{}, atOnce)}
 	d.receipts.limit = receiptsFor
@@ -41,7 +41,7 @@ func New(o Options) (*Desk, error) {
 	return d, nil
 }
 
-// readTexts reads the texts for the search.
+// readTexts reads the texts for searches in advance. It logs an error.
 func (d *Desk) readTexts(ctx context.Context) {
 	err := d.ledger.use(func(l *publish.Ledger) error { return d.texts.read(ctx, l) })
 	if err != nil && ctx.Err() == nil {
@@ -49,7 +49,7 @@ func (d *Desk) readTexts(ctx context.Context) {
 	}
 }
 
-// pageFuncs returns the template functions that only single pages use.
+// pageFuncs returns the template functions that only some pages use.
 func pageFuncs() template.FuncMap {
 	return template.FuncMap{
 		"confirmed": confirmedBy, "multiple": confirmsMany,

@@ -59,7 +59,7 @@ func (d *Desk) folders() (times string) {
 	return times
 }
 
-// person returns the person with a name, who has a role.
+// person returns the person with this name and role, with what they have signed and checked.
 func (o *overview) person(name, role string) person {
 	p := person{Name: name, Role: role}
 	same := func(other string) bool { return proposal.SamePerson(other, name) }

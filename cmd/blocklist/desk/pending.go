@@ -9,32 +9,32 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// pendingPage has the root or release that waits for signatures, with all that an officer must know about it.
+// pendingPage is the page of the pending root or release, with all that an officer must know about it.
 type pendingPage struct {
 	*publish.Pending
 	Officers   []officer
-	Before     []officer // of a root: the officers of the previous root
+	Before     []officer // for a root: the officers of the previous root
 	Review     *review
 	Recipients publish.Recipients
 	Unreleased bool     // the list has changed since the pending release was made
-	Changes    *changes // these changes
-	Unsigned   []string // the officers for whom it waits, if the person has signed; empty: none
+	Changes    *changes // changes of the list that are in no release yet
+	Unsigned   []string // officers who must still sign, if the person has signed; empty: none
 	Held       *guard.Report
-	Ends       *endingOrders // urgent orders that the release would end; nil: none
-	Reviewers  []string      // who can make and publish a release
+	Ends       *endingOrders // urgent orders that end with the release; nil: none
+	Reviewers  []string      // people who can make and push a release
 	Push       push
-	Refused    error // why the release could not be made or published just now
+	Refused    error // why the release could not be made or pushed just now
 	Damaged    error // why the pending root or release can't be read
 }
 
-// push says how a signed release, or signed urgent orders, can be published.
+// push says how a signed release, or signed urgent orders, can be pushed to the origin.
 type push struct {
-	Possible  bool // the desk itself can push
-	May       bool // the person may do it
+	Possible  bool // the desk itself can push, see [Options.Push]
+	May       bool // the person has the right to push
 	To        string
-	Reviewers []string // the people who may do it
+	Reviewers []string // people who have the right to push
 	At        string   // path of the form
-	Command   string   // the command that does it outside the desk
+	Command   string   // command of the program blocklist that pushes
 }
 
 func (v *visit) pushing(urgent bool) push {
@@ -45,7 +45,7 @@ func (v *visit) pushing(urgent bool) push {
 	return p
 }
 
-// officer is an officer who may sign what is pending.
+// officer is an officer of the list, and whether they have signed the pending document.
 type officer struct {
 	Name   string
 	Signed bool
@@ -100,8 +100,8 @@ func officers(s *publish.Signatures) (all []officer) {
 	return all
 }
 
-// release makes the next release. If the guards hold it, the page shows their findings. If the form has a reason, the
-// guards are overridden.
+// release makes the next release. If the form has a reason, the guards are overridden. If the guards hold the release,
+// the page shows their findings.
 func (v *visit) release() error {
 	by := publish.Audit{Author: v.person.Name, Reason: strings.TrimSpace(v.r.FormValue("override"))}
 	if by.Reason != "" {
@@ -113,8 +113,8 @@ func (v *visit) release() error {
 	return v.thenUnlessHeld(err, "/pending")
 }
 
-// thenUnlessHeld redirects to a page, or shows why the release is held: by the guards, or because urgent orders would
-// end.
+// thenUnlessHeld redirects to a page if err is nil. If a release is held, by the guards or because urgent orders would
+// end, it shows the page of the pending release with the reason.
 func (v *visit) thenUnlessHeld(err error, path string) error {
 	held := (*guard.HeldError)(nil)
 	if !errors.As(err, &held) && !errors.Is(err, publish.ErrEnds) {
@@ -132,10 +132,10 @@ func (v *visit) thenUnlessHeld(err error, path string) error {
 	return v.write(failureOf(err).status, "pending", "pending.title", p)
 }
 
-// published is the result of a push: the serial of the release that the person has just published.
+// published is the result of a push: the serial of the pushed release.
 type published uint64
 
-// push sends the signed release to the origin.
+// push pushes the signed release to the origin.
 func (v *visit) push() error {
 	if v.Push == nil {
 		return errNoPage
@@ -147,7 +147,7 @@ func (v *visit) push() error {
 	return v.leadTo("/", notice{}, published(pushed.Serial))
 }
 
-// then redirects to a page if err is nil; else it returns err.
+// then redirects to a page if err is nil, and otherwise returns err.
 func (v *visit) then(err error, path string) error {
 	if err != nil {
 		return err

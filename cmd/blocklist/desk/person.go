@@ -44,8 +44,8 @@ func rightsOf(role string) []right {
 // person is the person who sends a request.
 type person struct {
 	Name, Role string
-	Signed     bool   // an officer of this name has signed what is pending
-	Checked    uint64 // number of proposals that the person has checked, and that need another person now
+	Signed     bool   // an officer with this name has signed the pending root or release
+	Checked    uint64 // number of proposals that the person has checked and that another person must confirm
 }
 
 // may reports whether a person has a right.

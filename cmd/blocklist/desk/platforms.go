@@ -14,17 +14,18 @@ type platformsPage struct {
 	table[takedown.PlatformStatus]
 	Together takedown.PlatformStatus
 	Counting bool      // the numbers are still being counted
-	Counted  time.Time // when they were counted; they are those of an earlier state of the list if Counting is set
+	Counted  time.Time // when the numbers were counted; if Counting is set, for an earlier state of the list
 }
 
-// counted has the progress of each platform, and the time when it was counted.
+// counted has the progress of each platform, and when it was counted.
 type counted struct {
 	platforms []takedown.PlatformStatus
 	at        time.Time
 }
 
-// To count the numbers, the desk reads every listed URL from the ledger: for a long list on a busy machine this takes
-// longer than the time limit of a request. A request waits this long for the first numbers, and for newer ones.
+// The maximum times that a request waits for the numbers: if there are none, and if there are older ones. Counting
+// reads every listed URL from the ledger; for a long list on a busy machine, this takes longer than the time limit of a
+// request.
 const (
 	countedWithin = 2 * time.Second
 	newerWithin   = 100 * time.Millisecond
@@ -70,7 +71,7 @@ func (v *visit) platforms() error {
 	return v.show("platforms", "platforms.title", p)
 }
 
-// showCounting shows a page whose numbers are being counted, and has the browser look again.
+// showCounting shows a page whose numbers are still being counted, and makes the browser load it again after 3 seconds.
 func (v *visit) showCounting(p platformsPage) error {
 	err := v.show("platforms", "platforms.title", p)
 	if err == nil {

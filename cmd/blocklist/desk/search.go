@@ -13,28 +13,28 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// searchPage has the results of a search for a text, by kind.
+// searchPage has the results of a search for a text, by kind of result.
 type searchPage struct {
 	Text       string
-	Of         string                  // the text as a target in canonical form, or as typed if it is no target
-	Operation  *publish.ShownOperation // operation with this number or hash
-	Targets    []*publish.EntryHistory // targets for exactly the text, or that cover it
+	Of         string                  // the text as a target in canonical form; if it is no target, the text itself
+	Operation  *publish.ShownOperation // operation whose number or hash is the text
+	Targets    []*publish.EntryHistory // targets that are the text or cover it
 	Below      []listed
-	Begin      []listed // entries that begin with the text
+	Begin      []listed // entries whose target begins with the text
 	Urgent     []urgentOrder
 	Withdrawn  []withdrawn
 	Proposals  []decided
-	Containing []listed // further entries with the text in their target or reference, also withdrawn ones
+	Containing []listed // further entries, also withdrawn ones, whose target or reference contains the text
 	Operations []logged
 }
 
-// withdrawn is a target that the ledger does not list any more.
+// withdrawn is a target that is no longer listed, with its effect at subscribers.
 type withdrawn struct {
 	Target string
 	Effect publish.Effect
 }
 
-// Nothing reports whether nothing was found.
+// Nothing reports whether the search has no results.
 func (p searchPage) Nothing() bool {
 	entries := len(p.Urgent) + len(p.Targets) + len(p.Below) + len(p.Begin) + len(p.Withdrawn) + len(p.Containing)
 	return p.Operation == nil && entries+len(p.Proposals)+len(p.Operations) == 0
@@ -74,7 +74,7 @@ func (p *searchPage) findOperation(v *visit) error {
 	return err
 }
 
-// findTargets finds the targets for exactly the text, and those that cover it.
+// findTargets fills in the targets that are the text or cover it.
 func (p *searchPage) findTargets(v *visit) error {
 	all, err := v.ledger.EntryHistory(v.r.Context(), p.Of)
 	if errors.Is(err, blocklist.ErrMalformed) || errors.Is(err, blocklist.ErrTooLarge) {
@@ -88,14 +88,14 @@ func (p *searchPage) findTargets(v *visit) error {
 	return err
 }
 
-// has reports whether the page already has a target.
+// has reports whether the page already has a result with this target.
 func (p *searchPage) has(target string) bool {
 	return slices.ContainsFunc(p.Targets, func(h *publish.EntryHistory) bool { return h.Target == target }) ||
 		slices.ContainsFunc(slices.Concat(p.Below, p.Begin), func(e listed) bool { return e.Target() == target }) ||
 		slices.ContainsFunc(p.Withdrawn, func(w withdrawn) bool { return w.Target == target })
 }
 
-// findBelow finds the entries below a name.
+// findBelow fills in the entries for subdomains of a name.
 func (p *searchPage) findBelow(v *visit) error {
 	name, addr, err := blocklist.ParseHost(strings.TrimPrefix(p.Of, "="))
 	if err != nil || addr.IsValid() {
@@ -108,7 +108,7 @@ func (p *searchPage) findBelow(v *visit) error {
 	return err
 }
 
-// findBeginning finds the entries that begin with the text, such as the pages on a host.
+// findBeginning fills in the entries whose target begins with the text, such as the pages on a host.
 func (p *searchPage) findBeginning(v *visit) error {
 	found, err := v.entriesIn(beginnings(p.Text), publish.EntryRange{Most: foundLength})
 	if err != nil {
@@ -119,7 +119,7 @@ func (p *searchPage) findBeginning(v *visit) error {
 	return err
 }
 
-// findWithdrawn finds the targets that begin with the text and are not listed any more. Subscribers may still enforce
+// findWithdrawn fills in the targets that begin with the text and are no longer listed. Subscribers may still enforce
 // them.
 func (p *searchPage) findWithdrawn(v *visit) error {
 	var targets []string
@@ -140,7 +140,7 @@ func (p *searchPage) findWithdrawn(v *visit) error {
 	return err
 }
 
-// findContaining finds the entries with the text anywhere in their target, or in the reference of an order.
+// findContaining fills in the entries whose target, or the reference of one of their orders, contains the text.
 func (p *searchPage) findContaining(v *visit) error {
 	var targets []string
 	for _, one := range []struct {
@@ -176,7 +176,7 @@ func (p *searchPage) findContaining(v *visit) error {
 	return err
 }
 
-// findProposals finds the proposals with the text in their target, reference, note or decisions.
+// findProposals fills in the proposals with the text in their target, reference, note or decisions.
 func (p *searchPage) findProposals(v *visit) error {
 	f := proposal.Filter{Limit: foundLength}
 	_, err := v.fill(&f, p.Text)
@@ -190,8 +190,8 @@ func (p *searchPage) findProposals(v *visit) error {
 	return err
 }
 
-// fill sets a filter to the proposals about which a text contains the typed one. It reports whether there are more such
-// proposals than the filter selects.
+// fill restricts a filter to the proposals whose texts contain the typed text. It reports whether there are more such
+// proposals than the search returns, see [maxFound].
 func (v *visit) fill(f *proposal.Filter, typed string) (more bool, err error) {
 	f.IDs, more, err = v.texts.proposals.find(v.r.Context(), v.ledger, partOf(typed), maxFound)
 	if f.IDs == nil {
@@ -200,7 +200,7 @@ func (v *visit) fill(f *proposal.Filter, typed string) (more bool, err error) {
 	return more, err
 }
 
-// findLog finds the operations with the text in their reason, reference or author.
+// findLog fills in the operations with the text in their reason, reference or author.
 func (p *searchPage) findLog(v *visit) error {
 	ids, _, err := v.texts.operations.find(v.r.Context(), v.ledger, strings.ToLower(p.Text), foundLength)
 	if err == nil && len(ids) > 0 {
@@ -209,8 +209,8 @@ func (p *searchPage) findLog(v *visit) error {
 	return err
 }
 
-// entriesIn returns the entries in the given ranges, in the order of targets. Part limits the ranges further, and says
-// how many entries are returned and from which end.
+// entriesIn returns the entries in the given ranges, sorted by target. The argument part restricts all the ranges, and
+// says how many entries are returned and from which end.
 func (v *visit) entriesIn(ranges []publish.EntryRange, part publish.EntryRange) (all []blocklist.Entry, err error) {
 	for _, r := range ranges {
 		r.Most, r.Last, r.From = part.Most, part.Last, max(r.From, part.From)
@@ -232,7 +232,7 @@ func (v *visit) entriesIn(ranges []publish.EntryRange, part publish.EntryRange) 
 	return all[:min(len(all), part.Most)], nil
 }
 
-// first collects the values of an iterator. It returns none if one of them is an error.
+// first returns the values of an iterator as a slice. If the iterator yields an error, first returns only the error.
 func first[T any](all iter.Seq2[T, error]) (values []T, err error) {
 	for e, err := range all {
 		if err != nil {

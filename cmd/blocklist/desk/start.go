@@ -2,13 +2,14 @@ package desk
 
 import "github.com/argine-dns/argine/blocklist/publish"
 
-// startPage has the tasks that wait for the person, those that wait for others, and the last operations.
+// startPage is the first page: the tasks that wait for the person, those that wait for other people, and the last
+// operations.
 type startPage struct {
 	Tasks  []task
 	Others []task
-	Recent []logged // newest first
+	Recent []logged // last operations, newest first
 
-	Published published // serial that the person has just published; 0: none
+	Published published // serial that the person has just pushed; 0: none
 }
 
 // maxRecent is the number of operations on the first page.

@@ -17,7 +17,7 @@ type overview struct {
 	roles        map[string]string
 	confidential bool
 	checked      []proposal.CheckedCount
-	ending       uint64 // signed urgent orders that a release made now would end, and that need a decision
+	ending       uint64 // number of signed urgent orders that a release made now would end and that need a decision
 }
 
 // unprepared returns the number of changed lines that are in no release yet, neither pushed nor pending.

@@ -6,7 +6,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// texts has what a search looks into, by kind.
+// texts has the texts that a search looks through, by kind.
 type texts struct {
 	targets, references, operations, proposals *haystack
 }
@@ -18,7 +18,7 @@ func newTexts() texts {
 	}
 }
 
-// read reads the texts of the ledger, so that the first search need not wait for them.
+// read reads all texts from the ledger in advance, so that the first search need not wait for them.
 func (t texts) read(ctx context.Context, l *publish.Ledger) error {
 	for _, h := range []*haystack{t.targets, t.references, t.operations, t.proposals} {
 		if _, _, _, err := h.read(ctx, l); err != nil {

@@ -25,7 +25,7 @@ type urgentPage struct {
 	Push    push
 	Ends    *endingOrders // urgent orders that the next release would end; nil: none
 
-	Published *publishedOrders // nil: none
+	Published *publishedOrders // orders that the person has just pushed; nil: none
 }
 
 // Counts reports whether the urgent orders of the form were tried without a problem, so that they can be prepared for
@@ -203,7 +203,7 @@ func (v *visit) pushUrgent() error {
 	return v.leadTo("/urgent", notice{}, publishedOrders{pushed.Number, pushed.Serial})
 }
 
-// publishedOrders are the urgent orders that the person has just published.
+// publishedOrders are the urgent orders that the person has just pushed.
 type publishedOrders struct {
 	Number int64
 	Serial uint64

@@ -7,28 +7,27 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// endingOrders are the urgent orders that would end with a release which does not list their targets.
+// endingOrders has the urgent orders that end with a release because it does not list their targets.
 type endingOrders struct {
 	Orders []publish.EndingOrder
-	Next   []publish.EndingOrder // the same for a release that would be made now
+	Next   []publish.EndingOrder // orders that would end with a release made now
 }
 
-// Open reports whether no one has accepted yet that one of the orders ends: this holds the release.
+// Open reports whether the end of one of the orders is not accepted yet. This holds the release.
 func (e *endingOrders) Open() bool { return e != nil && slices.ContainsFunc(e.Orders, isOpen) }
 
-// Kept reports whether the target of one of the orders can still be listed, to keep it blocked.
+// Kept reports whether the target of one of the orders can still be added to the list, to stay blocked.
 func (e *endingOrders) Kept() bool { return slices.ContainsFunc(e.Next, isOpen) }
 
-// Listed reports whether the list has all targets of the orders by now, and only the pending release lacks them.
+// Listed reports whether the list already has all targets of the orders, and only the pending release lacks them.
 func (e *endingOrders) Listed() bool { return e.Open() && !e.Kept() }
 
 func isOpen(o publish.EndingOrder) bool { return !o.Accepted }
 
 func isSigned(o publish.EndingOrder) bool { return !o.Waiting }
 
-// endingWith returns the urgent orders that end with the pending release, or, if p is no release, with a release that
-// would be made now. It returns nil if there are no such orders. If there is nothing to release, unsigned orders do not
-// count.
+// endingWith returns the urgent orders that end with the pending release p, or, if p is no release, with a release made
+// now. It returns nil if there are none. If there is nothing to release, orders without a signature do not count.
 func (v *visit) endingWith(p *publish.Pending) (*endingOrders, error) {
 	if p != nil && !p.IsRelease() {
 		p = nil
@@ -45,8 +44,8 @@ func (v *visit) endingWith(p *publish.Pending) (*endingOrders, error) {
 	return &e, err
 }
 
-// endingUrgent returns how many of the signed urgent orders would end with a release made now and still need a
-// decision: no one has listed their targets, or accepted that the orders end.
+// endingUrgent returns the number of signed urgent orders that would end with a release made now and need a decision:
+// their targets are not listed, and their end is not accepted.
 func endingUrgent(ctx context.Context, l *publish.Ledger, signed *publish.UrgentList) (n uint64, err error) {
 	if signed == nil {
 		return 0, nil

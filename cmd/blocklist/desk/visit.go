@@ -17,47 +17,47 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
-// visit is one request of a known person. The handler checks the person's right before it shows the page.
+// visit is one request of an authenticated person. The handler checks the person's right before it shows the page.
 type visit struct {
 	*Desk
-	w      http.ResponseWriter // nil while a shared page is made
+	w      http.ResponseWriter // where the answer goes; nil while a page for several people is made
 	r      *http.Request
 	ledger *publish.Ledger
 	now    *overview
-	person person // without a name while a shared page is made
+	person person // sender of the request; without a name while a page for several people is made
 	answer *answer
 }
 
-// content is the data of a page.
+// content is the data that the templates of all pages get.
 type content struct {
-	Lang, Zone   string // of the person; Zone is empty if none was chosen
-	NoZone       string // a time zone that was asked for, but does not exist
+	Lang, Zone   string // language and time zone of the person; Zone is empty if none was chosen
+	NoZone       string // chosen time zone that does not exist; empty: none
 	List         string
 	Confidential bool
-	Status       *publish.Status // nil without a session
+	Status       *publish.Status // status of the list; nil without a session
 	Role         string
-	Who          template.HTML // [nameMark]
+	Who          template.HTML // the placeholder [nameMark]
 	CanLeave     bool
 	SignOut      string
-	At           string  // path of the page
-	Back         string  // path and query
-	Typed        bool    // the page may have a form to keep when the page is left
+	At           string  // path of this page
+	Back         string  // path and query of this page
+	Typed        bool    // the page has a form that is kept as a draft when the page is left
 	Draft        bool    // the URL names a draft that the desk has
 	Title        string  // key of a text, or the title itself
 	Query        string  // the text in the search field
-	Places       []place // of the navigation
+	Places       []place // links of the navigation
 	Data         any
 }
 
-// May reports whether the person has a right.
+// May reports whether the person has the right with this name.
 func (c content) May(r string) bool { return person{Role: c.Role}.may(right(r)) }
 
-// Here reports whether the page is below a path of the navigation.
+// Here reports whether this page belongs to a path in the navigation.
 func (c content) Here(path string) bool {
 	return c.At == path || path != "/" && strings.HasPrefix(c.At, path+"/")
 }
 
-// page returns the handler of a page that needs a right.
+// page returns the handler that calls show for people who have the needed right.
 func (d *Desk) page(needed right, show func(*visit) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, err := d.name(r)
@@ -77,7 +77,7 @@ func (d *Desk) page(needed right, show func(*visit) error) http.Handler {
 	})
 }
 
-// serve shows a page, if the person has the right for it.
+// serve answers a request of the person with this name: it calls show if the person has the needed right.
 func (d *Desk) serve(w http.ResponseWriter, r *http.Request, l *publish.Ledger, name string, needed right,
 	show func(*visit) error,
 ) error {
@@ -107,7 +107,7 @@ func (d *Desk) serve(w http.ResponseWriter, r *http.Request, l *publish.Ledger, 
 	return nil
 }
 
-// inTurn runs do, but first waits until fewer than [atOnce] pages are being made.
+// inTurn calls do when fewer than [atOnce] pages are being made. It waits until then, or until ctx ends.
 func (d *Desk) inTurn(ctx context.Context, do func() error) error {
 	select {
 	case d.busy <- struct{}{}:
@@ -118,8 +118,8 @@ func (d *Desk) inTurn(ctx context.Context, do func() error) error {
 	}
 }
 
-// showKept shows a page that all people with the same role, language and time zone share, if the same waits for them.
-// The page is made without the name of a person, unless the URL asks for data of that person.
+// showKept shows a page that all people with the same role, language, time zone and tasks share. The page is made
+// without a person's name, unless the URL asks for data of that person.
 func (v *visit) showKept(of state, show func(*visit) error) error {
 	spoken, zone := v.view()
 	shared := visit{Desk: v.Desk, r: v.r, ledger: v.ledger, now: v.now, person: v.person}
@@ -139,14 +139,14 @@ func (v *visit) showKept(of state, show func(*visit) error) error {
 	return err
 }
 
-// give stores the answer of a visit, and sends it unless the visit makes a shared page.
+// give sets the answer of a visit. It sends the answer, unless the page is made for several people.
 func (v *visit) give(a *answer) {
 	if v.answer = a; v.w != nil {
 		a.send(v.w, v.person.Name)
 	}
 }
 
-// view returns the language and the time zone of a request.
+// view returns the language and the time zone for a request.
 func (v *visit) view() (spoken *words.Words, zone *time.Location) {
 	if cookie, err := v.r.Cookie(zoneCookie); err == nil {
 		zone = zoneOf(cookie.Value)
@@ -154,7 +154,7 @@ func (v *visit) view() (spoken *words.Words, zone *time.Location) {
 	return v.languages.of(v.r), cmp.Or(zone, time.UTC)
 }
 
-// show makes a page from the template view, with a title and data, and gives it as the answer.
+// show answers with the page of the template view. The argument title is the key of a text, or the title itself.
 func (v *visit) show(view, title string, data any) error {
 	return v.write(http.StatusOK, view, title, data)
 }
@@ -198,7 +198,7 @@ func (v *visit) write(status int, view, title string, data any) error {
 	return nil
 }
 
-// plain shows a page to somebody who has no session. Data is the key of a text.
+// plain shows a page to a person without a session. The argument data is the key of a text on that page.
 func (d *Desk) plain(w http.ResponseWriter, r *http.Request, status int, view, data string) {
 	v := &visit{Desk: d, w: w, r: r}
 	if err := v.write(status, view, view+".title", data); err != nil {
@@ -207,7 +207,7 @@ func (d *Desk) plain(w http.ResponseWriter, r *http.Request, status int, view, d
 	}
 }
 
-// redirect leads the browser to a page after a form was sent, with values for the query of the page.
+// redirect sends the browser to a page after a form was sent. The values become the query of the page's URL.
 func (v *visit) redirect(path string, values url.Values) error {
 	if len(values) > 0 {
 		path += "?" + values.Encode()
@@ -216,7 +216,7 @@ func (v *visit) redirect(path string, values url.Values) error {
 	return nil
 }
 
-// zoneOf returns the time zone with a name, such as Europe/Rome; nil for another text.
+// zoneOf returns the time zone with a name such as Europe/Rome, or nil for an unknown name.
 func zoneOf(name string) *time.Location {
 	if name == "" || name == "Local" || len(name) > 64 {
 		return nil
