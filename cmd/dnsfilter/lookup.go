@@ -26,6 +26,8 @@ func lookupCommand() *cobra.Command {
 with the host of a URL, and what decides. Of a URL it also tells which lists have it: the DNS knows no paths, so that a URL is
 enforced by a proxy or not at all.
 
+Without a running server, it also tells which state of each list from elsewhere is on disk, and how old it is.
+
 Exit codes: 0 what happens was told; 1 failed; 2 could not tell, since nothing is in force of a list that may decide, or wrong usage.`,
 		Example: `  dnsfilter lookup -c /etc/dnsfilter.yaml www.example.com
   dnsfilter lookup -c /etc/dnsfilter.yaml 192.0.2.200
@@ -48,7 +50,7 @@ Exit codes: 0 what happens was told; 1 failed; 2 could not tell, since nothing i
 			if err != nil {
 				return err
 			}
-			warnDifferent(cmd, s.State)
+			tellSource(cmd, s.State, e.Copies)
 			if err := printExplanation(cmd, args[0], &e, s.AllowFile, asJSON); err != nil {
 				return err
 			}
@@ -64,12 +66,17 @@ Exit codes: 0 what happens was told; 1 failed; 2 could not tell, since nothing i
 	return cmd
 }
 
-// warnDifferent warns if a server is running that has not loaded the newest settings or list files, because lookup
-// reads these files.
-func warnDifferent(cmd *cobra.Command, state string) {
+// tellSource says where the answer comes from, if it may not be what a running server enforces. If no server answers,
+// it tells which state of each list is on disk; else, which of the files that lookup reads the server has not taken
+// over.
+func tellSource(cmd *cobra.Command, state string, copies []service.Copy) {
 	s, err := service.NewControl(state).Status(cmd.Context())
-	if err != nil {
-		return // none runs, or it does not answer this user
+	if err != nil { // none runs, or it does not answer this user
+		for _, c := range copies {
+			fmt.Fprintf(cmd.ErrOrStderr(), "dnsfilter: no server answers; by what is in %s of list %s: %s\n",
+				state, c.List, copyText(c))
+		}
+		return
 	}
 	const format = "dnsfilter: warning: this is the answer by the files on disk; the running server has not taken over %s: %s\n"
 	if s.Settings != "" {
@@ -80,6 +87,15 @@ func warnDifferent(cmd *cobra.Command, state string) {
 			fmt.Fprintf(cmd.ErrOrStderr(), format, "the file of list "+l.List, l.Error)
 		}
 	}
+}
+
+// copyText returns which state of a list is on disk, and how old it is.
+func copyText(c service.Copy) string {
+	text, age := "the file", time.Since(c.Made).Round(time.Second)
+	if c.Serial > 0 {
+		text = fmt.Sprintf("serial %d", c.Serial)
+	}
+	return fmt.Sprintf("%s of %s, %s old", text, c.Made.UTC().Format(time.RFC3339), age)
 }
 
 func parseClient(text string) (netip.Addr, error) {

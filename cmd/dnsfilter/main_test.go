@@ -7,9 +7,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/argine-dns/argine/dnsfilter/config"
+	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
 func runCommand(args ...string) (code int, stdout, stderr string) {
@@ -89,6 +93,24 @@ func TestLookupCommand(t *testing.T) {
 	code, _, stderr := runCommand("lookup", "-c", path, "a..b")
 	assert.Equal(t, exitFailed, code)
 	assert.Contains(t, stderr, "dnsfilter: error: name \"a..b\"")
+}
+
+// TestLookupWithoutServer says what the answer rests on, where that is a copy on disk.
+func TestLookupWithoutServer(t *testing.T) {
+	t.Parallel()
+	path := folder(t, settings+"  - {name: ads, url: 'https://lists.example/ads.txt'}\n")
+	s, err := config.Read(path)
+	require.NoError(t, err)
+	file := s.Lists[len(s.Lists)-1].File
+	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
+	require.NoError(t, os.WriteFile(file, []byte("ads.example\n"), 0o600))
+	made := time.Now().Add(-26 * time.Hour)
+	require.NoError(t, os.Chtimes(file, made, made))
+	code, stdout, stderr := runCommand("lookup", "-c", path, "ads.example")
+	assert.Equal(t, exitDone, code, stderr)
+	assert.Equal(t, "ads.example: nxdomain (list ads, entry ads.example)\n", stdout)
+	assert.Contains(t, stderr, "dnsfilter: no server answers; by what is in "+s.State+" of list ads: the file of "+made.UTC().Format(time.RFC3339)+", 26h0m")
+	assert.Contains(t, copyText(service.Copy{Serial: 42, Made: made}), "serial 42 of ")
 }
 
 func TestLookupExplains(t *testing.T) {

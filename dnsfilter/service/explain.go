@@ -6,14 +6,17 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
 	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/internal/tempstore"
+	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
 
 // Explanation explains the decision on a name, an address or a URL. See [Explain].
@@ -27,9 +30,17 @@ type Explanation struct {
 	Divert   string   // list whose url entries divert the host to a proxy; empty: none
 	Unserved bool     // the server refuses queries from this client
 	Missing  []string // lists that are not in the store, or can't be read
+	Copies   []Copy   // what is on disk of the lists that come from servers of others
 
 	Zone      string // zone of the name that the general upstream is not asked about; empty: none
 	Forwarded bool   // Zone is forwarded to other resolvers; false: the server answers it itself
+}
+
+// Copy says which state of a list is on disk.
+type Copy struct {
+	List   string
+	Serial uint64    // serial of the release; 0: the list is not signed
+	Made   time.Time // when the release was made, or the file last changed
 }
 
 // Unsure reports whether a list in Missing could change the decision.
@@ -69,7 +80,7 @@ func Explain(s *config.Settings, target string, client netip.Addr, log *slog.Log
 		missing, err := readChanged(s, held, fresh, log)
 		if err == nil {
 			out = explain(&c, stores{held, fresh}, q, client)
-			out.Missing = missing
+			out.Missing, out.Copies = missing, copiesOf(s, held)
 		}
 		return err
 	})
@@ -193,6 +204,26 @@ func neverReleased(s *config.Settings, held *blocklist.Store, log *slog.Logger) 
 		}
 	}
 	return lists
+}
+
+// copiesOf returns which state is on disk of each list that is followed or fetched.
+func copiesOf(s *config.Settings, held *blocklist.Store) (all []Copy) {
+	for _, l := range s.Lists {
+		if info, ok := held.List(l.Rule.List); ok && l.File == "" && info.Serial > 0 {
+			all = append(all, Copy{List: l.Rule.List, Serial: info.Serial, Made: info.Created})
+			continue
+		}
+		c := Copy{List: l.Rule.List}
+		for _, path := range []string{l.File, rpz.JournalOf(l.File)} {
+			if file, err := os.Stat(path); err == nil && l.Fetch.IsSet() && file.ModTime().After(c.Made) {
+				c.Made = file.ModTime()
+			}
+		}
+		if !c.Made.IsZero() {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // readZones reads the policy zones among the lists, like the start of a service. It returns the names of those that

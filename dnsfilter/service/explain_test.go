@@ -1,15 +1,22 @@
 package service_test
 
 import (
+	"fmt"
 	"log/slog"
+	"net/http/httptest"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/dnsfilter"
+	"github.com/argine-dns/argine/dnsfilter/rpz"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -72,6 +79,36 @@ func TestLookupOfWhatIsMissing(t *testing.T) {
 	assert.True(t, unsure("a.test"))
 	r.settings(t, "lists:\n  - {name: local, file: local.txt}\n")
 	assert.False(t, unsure("c.test"))
+}
+
+// TestLookupSaysWhatIsOnDisk: of a signed list the serial and its time, of a fetched one the time of its file.
+func TestLookupSaysWhatIsOnDisk(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.change(t, []string{"a.test"}, nil)
+	web := httptest.NewServer(a.origin.Handler())
+	t.Cleanup(web.Close)
+	r := newFolder(t, fmt.Sprintf("lists:\n  - {name: it.example/test, root: %s, from: ['%s']}\n", a.root(), web.URL)+
+		"  - {name: ads, url: 'https://127.0.0.1:9/ads.txt'}\n  - {name: feed, rpz: feed.example, primary: ['127.0.0.1:9'], key: none}\n  - {name: local, file: local.txt}\n")
+	r.write(t, "local.txt", "b.test\n")
+	r.start(t)
+	r.becomes(t, "a.test.", dns.RcodeNameError)
+	require.NoError(t, r.stop())
+	s, err := r.read()
+	require.NoError(t, err)
+	fetched, changed := time.Unix(1_700_000_000, 0), time.Unix(1_700_000_100, 0)
+	for path, made := range map[string]time.Time{s.Lists[1].File: fetched, s.Lists[2].File: fetched, rpz.JournalOf(s.Lists[2].File): changed} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		require.NoError(t, os.WriteFile(path, nil, 0o600))
+		require.NoError(t, os.Chtimes(path, made, made))
+	}
+	e, err := service.Explain(s, "a.test", netip.Addr{}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	require.Len(t, e.Copies, 3)
+	assert.Equal(t, "it.example/test", e.Copies[0].List)
+	assert.EqualValues(t, 1, e.Copies[0].Serial)
+	assert.WithinDuration(t, time.Now(), e.Copies[0].Made, time.Hour)
+	assert.Equal(t, []service.Copy{{List: "ads", Made: fetched}, {List: "feed", Made: changed}}, e.Copies[1:])
 }
 
 // TestLookupOfWhatIsOnHold tells what is in force, not what the file has.
