@@ -116,9 +116,10 @@ func TestMirrorToBucket(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(bucket, old), "what the mirror has removed")
 }
 
-// TestMirrorUnit rates the sandbox of the unit: 0 is the best, 100 the worst.
-func TestMirrorUnit(t *testing.T) {
+// TestUnits rates the sandboxes of the units: 0 is the best, 100 the worst.
+func TestUnits(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "systemd-analyze")
-	peers.Run(t, ".", "systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", "mirror/blocklist-mirror.service")
+	peers.Run(t, ".", "systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", "mirror/blocklist-mirror.service",
+		"squid/blocklist-follow.service", "squid/blocklist-icap.service")
 }
