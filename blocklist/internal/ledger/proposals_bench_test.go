@@ -31,7 +31,7 @@ func BenchmarkProposals(b *testing.B) {
 				if err != nil {
 					return err
 				}
-				if state := random.IntN(20); state > 1 {
+				if state := random.IntN(20); state > 0 {
 					if _, err := t.Update(ctx, p, Proposal{State: States()[min(state, 6)], Checker: []string{"anna", "bruno", "carla"}[random.IntN(3)]}); err != nil {
 						return err
 					}
@@ -71,6 +71,12 @@ func BenchmarkProposals(b *testing.B) {
 	b.Run("counts", func(b *testing.B) {
 		for b.Loop() {
 			_, err := l.ProposalCounts(ctx)
+			require.NoError(b, err)
+		}
+	})
+	b.Run("checked", func(b *testing.B) {
+		for b.Loop() {
+			_, err := l.CheckedCounts(ctx)
 			require.NoError(b, err)
 		}
 	})

@@ -34,13 +34,19 @@ func (d *Desk) look(ctx context.Context, l *publish.Ledger, of state) (*overview
 		if o.roles, err = l.RolesOf(ctx); err != nil {
 			return nil, err
 		}
-		if o.checked, err = proposal.CheckedCounts(ctx, l); err != nil {
-			return nil, err
+		if o.Proposals[proposal.Checked] <= maxCounted {
+			if o.checked, err = proposal.CheckedCounts(ctx, l); err != nil {
+				return nil, err
+			}
 		}
 		o.ending, err = endingUrgent(ctx, l, o.Urgent)
 		return o, err
 	})
 }
+
+// maxCounted is the maximum number of checked proposals that are counted by checker, each time the ledger has changed.
+// Of more, those of the reader are not told apart.
+const maxCounted = 10_000
 
 // folders returns the modification times of the folders with files that can change without an operation in the ledger,
 // for example by a signature. Two equal results mean that nothing has changed.
