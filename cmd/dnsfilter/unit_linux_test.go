@@ -42,6 +42,13 @@ systemctl enable --now dnsfilter.socket 2> /dev/null
 systemctl start dnsfilter
 systemctl is-active dnsfilter.socket
 ask listed.example
+# The scripts of the package with the arguments of rpm: an upgrade, and the removal of the last version.
+export PATH=/opt:$PATH; before=$(systemctl show -P MainPID dnsfilter)
+sh /root/postinstall.sh 2 &> /dev/null && sh /root/preremove.sh 1 && sh /root/postremove.sh 1; echo "rpm upgrade: $?"
+[ "$before" = "$(systemctl show -P MainPID dnsfilter)" ] || systemctl is-active dnsfilter
+sh /root/preremove.sh 0 2> /dev/null && sh /root/postremove.sh 0; echo "rpm removal: $?"
+systemctl is-active dnsfilter dnsfilter.socket
+systemctl is-enabled dnsfilter dnsfilter.socket
 `
 
 // TestUnit: a real systemd runs the unit and its sockets in a container without a network. A reload is in force when it
@@ -74,6 +81,13 @@ listed.example: status: NOERROR
 sockets of a running service: 1
 active
 listed.example: status: NOERROR
+rpm upgrade: 0
+active
+rpm removal: 0
+inactive
+inactive
+disabled
+disabled
 `, booted(t, root, "--bind-ro=/usr"))
 }
 
@@ -88,6 +102,9 @@ func unitRoot(t *testing.T) string {
 		text := strings.ReplaceAll(read(t, "packaging/"+unit), "/usr/bin/", "/opt/") // /usr is the machine's
 		peers.Write(t, root, "etc/systemd/system/"+unit, text)
 		require.NoError(t, os.Symlink("../"+unit, filepath.Join(root, "etc/systemd/system", wants+".target.wants", unit)))
+	}
+	for _, name := range []string{"postinstall.sh", "preremove.sh", "postremove.sh"} {
+		peers.Write(t, root, "root/"+name, read(t, "packaging/"+name))
 	}
 	peers.Write(t, root, "etc/sysusers.d/dnsfilter.conf", read(t, "packaging/sysusers.conf"))
 	peers.Write(t, root, "etc/dnsfilter/dnsfilter.yaml", "listen: [udp://127.0.0.1:53, tcp://127.0.0.1:53]\nupstream: [192.0.2.1]\nstate: /var/lib/dnsfilter\n"+
