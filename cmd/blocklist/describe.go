@@ -179,7 +179,7 @@ const (
 // changeLine returns a change as a shortened line, for output that people read.
 func changeLine(c blocklist.Change) string { return shortened(changeText(c), maxLine) }
 
-// shortened cuts a text after at most most bytes, and adds the length of the rest.
+// shortened cuts a text after no more than most bytes, and adds the length of the rest.
 func shortened(text string, most int) string {
 	if len(text) <= most {
 		return text

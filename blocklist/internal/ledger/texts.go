@@ -7,36 +7,36 @@ import (
 	"strings"
 )
 
-// Text is a text to search in: one about the row with an ID. Cursor is where reading goes on after it. A text that is
-// empty only moves the cursor.
+// Text is a text for searches, about the row with an ID. To continue reading after it, use its cursor. An empty text
+// has no content; it only moves the cursor.
 type Text struct {
 	Cursor, ID int64
 	Text       string
 }
 
-// TextKind is a kind of texts. Its value is the SQL statement that selects them.
+// TextKind is a kind of texts: the SQL statement that selects them.
 type TextKind string
 
 // The kinds of texts, and what the IDs are.
 const (
-	// TextsOfTargets are the targets that were ever listed, each once. The ID is that of a change.
+	// TextsOfTargets selects the targets that were ever listed, each once. Its IDs are those of changes.
 	TextsOfTargets TextKind = `SELECT id AS cursor, id, target FROM changes WHERE id > ? AND before IS NULL AND sign = '+' ORDER BY id`
-	// TextsOfReferences are the references of orders. The ID is that of the first of some changes in a row that have the
-	// same reference.
+	// TextsOfReferences selects the references of orders. If several changes in a row have the same reference, it has
+	// the ID of the first of them.
 	TextsOfReferences TextKind = `SELECT id AS cursor, id, attributes FROM changes WHERE id > ? AND ` + givesReference + ` ORDER BY id`
-	// TextsOfOperations are the reasons, references and authors of operations. The ID is that of an operation.
+	// TextsOfOperations selects the reasons, references and authors of operations. Its IDs are those of operations.
 	TextsOfOperations TextKind = `SELECT id AS cursor, id, concat_ws(char(31), reason, reference, author) FROM operations WHERE id > ? ORDER BY id`
-	// TextsOfProposals are the targets, references and notes of proposals, and the reasons of decisions on them. The ID
-	// is that of a proposal.
+	// TextsOfProposals selects the targets, references and notes of proposals, and the reasons of decisions on them.
+	// Its IDs are those of proposals.
 	TextsOfProposals TextKind = `SELECT l.id, l.proposal, concat_ws(char(31), json_extract(line, '$.target'),
 			json_extract(line, '$.reference'), json_extract(line, '$.note'), nullif(iif(s.kind = '` + StepPropose + `', '', s.reason), ''))
 		FROM step_lines AS l CROSS JOIN steps AS s ON s.id = json_extract(l.line, '$.step') WHERE l.id > ? ORDER BY l.id`
 )
 
-// givesReference is the condition on a change that gives an order with a reference.
+// givesReference is the condition for changes that give an order with a reference.
 const givesReference = `sign IN ('` + signAdded + `', '` + signOrder + `') AND instr(attributes, ' ref=') > 0`
 
-// Texts yields the texts of a kind that come after a cursor, in the order in which they were recorded.
+// Texts yields the texts of a kind after a cursor, in the order in which they were recorded.
 func (v View) Texts(ctx context.Context, kind TextKind, after int64) iter.Seq2[Text, error] {
 	scan := func(row scanner) (t Text, err error) { return t, row.Scan(&t.Cursor, &t.ID, &t.Text) }
 	all := query(ctx, v.q, scan, string(kind), after)
@@ -46,7 +46,8 @@ func (v View) Texts(ctx context.Context, kind TextKind, after int64) iter.Seq2[T
 	return all
 }
 
-// eachReference yields the references in some attributes, once for several in a row.
+// eachReference yields the references in the attributes. Of several in a row that are the same, it yields only the
+// first. An empty text with the last cursor ends them.
 func eachReference(attributes iter.Seq2[Text, error]) iter.Seq2[Text, error] {
 	return func(yield func(Text, error) bool) {
 		var last Text
@@ -73,7 +74,7 @@ func eachReference(attributes iter.Seq2[Text, error]) iter.Seq2[Text, error] {
 	}
 }
 
-// referenceIn returns the reference in the attributes of a line.
+// referenceIn returns the reference in the attributes of a line, empty if there is none.
 func referenceIn(attributes string) string {
 	_, rest, _ := strings.Cut(attributes, " ref=")
 	if quoted, err := strconv.QuotedPrefix(rest); err == nil {
@@ -91,8 +92,8 @@ func (v View) TargetsOf(ctx context.Context, ids []int64) ([]string, error) {
 		ORDER BY i.key`, jsonArray(ids)))
 }
 
-// TargetsFrom returns the targets of the change with an ID, and of those right after it that have the same reference,
-// no more than most.
+// TargetsFrom returns the target of the change with an ID, and the targets of the changes right after it that have the
+// same reference. The argument most is the maximum number of targets.
 func (v View) TargetsFrom(ctx context.Context, id int64, most int) (targets []string, err error) {
 	scan := func(row scanner) (l Line, err error) { return l, row.Scan(&l.Target, &l.Attributes) }
 	var reference string

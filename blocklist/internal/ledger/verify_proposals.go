@@ -171,7 +171,7 @@ func (v View) verifyStates(ctx context.Context) (map[ProposalGroup]int64, error)
 	return counts, v.verifyRows(ctx, counts, lines)
 }
 
-// text returns the line of the row.
+// text returns the line of the row. If it was not read again, the column current has the same text.
 func (r proposalRow) text() string {
 	if r.line.Valid {
 		return r.line.String

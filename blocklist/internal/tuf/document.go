@@ -141,7 +141,7 @@ func (d *Document) Sum() string { return fmt.Sprintf("%x", sha256.Sum256(d.signe
 // in their exact spelling and form, numbers without loss. If they differed, a signature could cover either.
 func (d *Document) Canonical() bool { return d.signed != nil && bytes.Equal(d.signed, d.payload()) }
 
-// New returns an unsigned document.
+// New returns an unsigned document with this signed part.
 func New[T any](signed Object[T]) ([]byte, error) {
 	return json.Marshal(map[string]any{"signed": signed, "signatures": []any{}})
 }

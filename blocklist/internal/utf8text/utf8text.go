@@ -42,7 +42,7 @@ func Plain(text string) string {
 	return text
 }
 
-// IsLine reports whether a text is one line of UTF-8 without control characters, of at most most bytes.
+// IsLine reports whether a text is one line of UTF-8 without control characters, and has no more than most bytes.
 func IsLine(text string, most int) bool {
 	return len(text) <= most && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }

@@ -20,7 +20,7 @@ var (
 	errNoForm    = errors.New("this address takes a form, and none came")
 )
 
-// failure is an error as a page shows it.
+// failure is the data of the page about an error.
 type failure struct {
 	Key string // key of the text that says what kind of error it is, and what to do
 	Err error

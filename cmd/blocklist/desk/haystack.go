@@ -11,9 +11,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// haystack has all texts of one kind as one text, to search for a part of them: an index of the ledger can only find
-// how a text begins. It takes 16 octets for each text beside the text itself. The texts never change, so only new ones
-// are read from the ledger.
+// haystack has all texts of one kind as a single text, for searches by any part of them: an index of the ledger can
+// only find the beginning. It takes 16 bytes for each text in addition to the text itself. Since the texts never
+// change, only new ones are read from the ledger.
 type haystack struct {
 	kind publish.TextKind
 
@@ -25,10 +25,11 @@ type haystack struct {
 	ids    []int64
 }
 
-// maxFound is the maximum number of proposals that a search for a part of a text returns. These are the newest.
+// maxFound is the maximum number of proposals that a search by a part of a text returns: the newest.
 const maxFound = 5000
 
-// find returns the IDs of the texts that contain part, newest first, no more than most, and whether there are more.
+// find returns the IDs of the texts that contain part, newest first. It returns no more than most IDs, and whether
+// there are more.
 func (h *haystack) find(ctx context.Context, l *publish.Ledger, part string, most int) (
 	ids []int64, more bool, err error,
 ) {
@@ -49,7 +50,7 @@ func (h *haystack) find(ctx context.Context, l *publish.Ledger, part string, mos
 }
 
 // findIn returns the IDs of the texts that contain part, newest first. It searches the texts with index from up to, but
-// not including, to.
+// not including, to. The argument all has the IDs of all texts.
 func findIn(text []byte, ends []int, all []int64, from, to int, part []byte) (ids []int64) {
 	at := 0
 	if from > 0 {
@@ -67,7 +68,8 @@ func findIn(text []byte, ends []int, all []int64, from, to int, part []byte) (id
 	return ids
 }
 
-// read reads the new texts, and returns all texts. The returned slices are never changed later.
+// read adds the new texts, and returns all texts. The returned slices may be read without the lock: later calls only
+// append.
 func (h *haystack) read(ctx context.Context, l *publish.Ledger) (text []byte, ends []int, ids []int64, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

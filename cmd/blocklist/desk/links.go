@@ -7,10 +7,10 @@ import (
 
 // Names of values in the query of a page.
 const (
-	ownQuery   = "mine"  // the page is made only for the person who requests it
-	draftQuery = "draft" // names a draft
-	editQuery  = "edit"  // shows the form itself, not its result
-	doneQuery  = "done"  // names the page of a form that was sent with success
+	ownQuery   = "mine"  // makes the page only for the person who requests it
+	draftQuery = "draft" // name of the draft that the page shows
+	editQuery  = "edit"  // makes the page show the form itself, not its result
+	doneQuery  = "done"  // path of the page whose form was sent with success
 )
 
 // withQuery returns a URL of this desk with one query parameter changed; an empty value removes it.

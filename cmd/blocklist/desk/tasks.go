@@ -7,18 +7,18 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// task is something that waits for people with a right.
+// task is something that waits for the people with a right.
 type task struct {
-	Key    string // of the text
+	Key    string // key of the text
 	N      uint64
 	Link   string
 	Urgent bool
 	For    right
-	Who    []string // the people for whom it waits; empty: unknown
+	Who    []string // people for whom it waits; empty: unknown
 }
 
-// badge returns the number that the task adds to its page in the navigation: a release to be made counts once, and an
-// order that has not expired yet does not count.
+// badge returns the number that the task adds to the count of its page in the navigation. A release to be made counts
+// as one, and an order that has not expired yet does not count.
 func (t task) badge() uint64 {
 	switch t.Key {
 	case "task.release":
@@ -29,8 +29,8 @@ func (t task) badge() uint64 {
 	return t.N
 }
 
-// tasks returns the tasks that wait for the person, and those that wait for others, each the most urgent first. What a
-// person has signed or checked waits for others.
+// tasks returns the tasks that wait for the person, and those that wait for other people, each the most urgent first. A
+// document that the person has signed, or a proposal that they have checked, waits for other people.
 func (v *visit) tasks() (own, others []task) {
 	for _, t := range v.now.tasks(v.person) {
 		mine := v.person.may(t.For)
@@ -54,8 +54,8 @@ func (v *visit) tasks() (own, others []task) {
 	return own, others
 }
 
-// tasks returns all tasks, also those with the number 0, the most urgent first. The proposals that p has checked are a
-// task of their own.
+// tasks returns all tasks, the most urgent first. It includes tasks with the number 0. The proposals that p has checked
+// are a separate task.
 func (o *overview) tasks(p person) []task {
 	pushable := o.Pending != nil && o.Pending.IsRelease() && o.Pending.Enough()
 	checked := o.Proposals[proposal.Checked]
@@ -75,7 +75,7 @@ func (o *overview) tasks(p person) []task {
 	}
 }
 
-// one returns 1 if something waits.
+// one returns 1 if waits is true, and otherwise 0.
 func one(waits bool) uint64 {
 	if waits {
 		return 1
@@ -83,7 +83,8 @@ func one(waits bool) uint64 {
 	return 0
 }
 
-// unreleased returns how many changed lines are in no release yet. Before there is a root, nothing can be released.
+// unreleased returns the number of changed lines that are in no release yet. It returns 0 if there is no root, since
+// nothing can be released then.
 func (o *overview) unreleased() uint64 {
 	if o.Root == nil {
 		return 0
@@ -91,7 +92,7 @@ func (o *overview) unreleased() uint64 {
 	return o.unprepared()
 }
 
-// missing returns how many signatures p still needs; 0 if nothing is pending.
+// missing returns the number of signatures that p still needs; 0 if p is nil.
 func missing(p *publish.Pending) uint64 {
 	if p == nil {
 		return 0
@@ -103,7 +104,7 @@ func missing(p *publish.Pending) uint64 {
 	return uint64(max(n, 0))
 }
 
-// unsigned returns the officers who have not signed p.
+// unsigned returns the names of the officers who have not signed p.
 func unsigned(p *publish.Pending) (names []string) {
 	for _, o := range officers(&p.Signatures) {
 		if !o.Signed {
@@ -113,8 +114,8 @@ func unsigned(p *publish.Pending) (names []string) {
 	return names
 }
 
-// others returns the people who may confirm what the person has checked. It returns none for a person who may confirm
-// what others have checked: a shared page does not know which of them is its reader.
+// others returns the names of the people who may confirm what the person has checked. It returns none for a person who
+// may also confirm themselves, because a shared page does not know which of these people reads it.
 func (v *visit) others() []string {
 	if v.person.may(decide) {
 		return []string{}
@@ -122,7 +123,7 @@ func (v *visit) others() []string {
 	return v.peopleWho(decide)
 }
 
-// peopleWho returns the people who have a right.
+// peopleWho returns the names of the people who have a right.
 func (v *visit) peopleWho(r right) (names []string) {
 	for name, role := range v.now.roles {
 		if (person{Role: role}).may(r) {
