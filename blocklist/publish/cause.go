@@ -57,7 +57,7 @@ func (r *reader) readReason(kind string) {
 		r.takeOne(skippedRefused, skippedReplaced, skippedAside)
 	case KindUrgent:
 		r.readOrders()
-	case KindOverride:
+	case KindEnd:
 		r.takeOne(endedOrders)
 	case KindRecover:
 		r.readRecovery()
@@ -69,7 +69,7 @@ func (r *reader) readReason(kind string) {
 // readReference parses the texts that the program records in the reference of an operation of this kind.
 func (r *reader) readReference(kind string) {
 	switch kind {
-	case KindProposals, KindOverride, KindRules, KindGuard, KindRecover:
+	case KindProposals, KindOverride, KindEnd, KindRules, KindGuard, KindRecover:
 		r.rest = ""
 	case KindUndo:
 		r.takeOne(undone)

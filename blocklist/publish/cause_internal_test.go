@@ -48,6 +48,8 @@ func TestCauseOf(t *testing.T) {
 		{KindRecover, "serial 3 adopted as it was signed: the disk was lost", "abc", Messages{adopted.With(int64(3))}, nil, "the disk was lost", "", ""},
 		{KindRecover, "serial 3 adopted as it was signed; the operations after serial 1 that led to it are not known here: lost", "", Messages{adopted.With(int64(3)), unknownSince.With(int64(1))}, nil, "lost", "", ""},
 		{KindRecover, "serial 3 adopted as it was signed; a note: x: lost", "", Messages{adopted.With(int64(3)), recoveryNotes.With()}, nil, "", "", ""},
+		{KindEnd, "lets urgent orders end with the next release: a.example, b.example: it is over", "urgent orders end 0123456789ab", Messages{endedOrders.With("a.example, b.example")}, nil, "it is over", "", ""},
+		{KindOverride, "it is over", "findings 0123", nil, nil, "it is over", "", ""},
 		{KindUndo, "by mistake", "operation 4", nil, Messages{undone.With(int64(4))}, "by mistake", "", ""},
 		{KindConfirm, "so have I", "proposals 3-9, 12 and 5 more", nil, Messages{confirmedMore.With("3-9, 12", int64(5))}, "so have I", "", ""},
 		{KindRole, "new", "carla clerk", nil, Messages{gaveRole.With("carla", Phrase{"role.clerk", "clerk"}.With())}, "new", "", ""},

@@ -100,8 +100,8 @@ func changedTarget(lines []string) string {
 func Kinds() []string {
 	return []string{
 		KindInit, KindAdd, KindRemove, KindImport, KindExpire, KindUndo, KindPush, KindBundle, KindRoot, KindRefuse,
-		KindSkip, KindUrgent, KindTakedown, KindSubscribe, KindUnsubscribe, KindRecover, KindOverride, KindGuard, KindRules,
-		KindRole, KindConfirm, KindProposals,
+		KindSkip, KindUrgent, KindTakedown, KindSubscribe, KindUnsubscribe, KindRecover, KindOverride, KindEnd, KindGuard,
+		KindRules, KindRole, KindConfirm, KindProposals,
 	}
 }
 

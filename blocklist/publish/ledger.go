@@ -66,7 +66,8 @@ const (
 	KindTakedown    = ledger.KindTakedown    // checks of listed pages were recorded
 	KindSubscribe   = ledger.KindSubscribe   // a subscriber of a confidential list was added
 	KindUnsubscribe = ledger.KindUnsubscribe // a subscriber of a confidential list was removed
-	KindOverride    = ledger.KindOverride    // the guards were overridden, or urgent orders allowed to end
+	KindOverride    = ledger.KindOverride    // the guards were overridden
+	KindEnd         = ledger.KindEnd         // urgent orders were allowed to end, see [Ledger.EndUrgent]
 	KindGuard       = ledger.KindGuard       // the settings of the guards were changed
 	KindRules       = ledger.KindRules       // the rules for new orders were changed
 	KindRole        = ledger.KindRole        // a person got another role, see [Ledger.SetRole]

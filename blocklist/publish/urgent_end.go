@@ -166,7 +166,7 @@ func (l *Ledger) markAccepted(ctx context.Context, orders []EndingOrder) error {
 		return err
 	}
 	var accepted []string
-	since := ledger.Range{After: last.Operation, Kinds: []string{KindOverride, KindRefuse}}
+	since := ledger.Range{After: last.Operation, Kinds: []string{KindEnd, KindRefuse}}
 	for o, err := range l.history.Operations(ctx, since) {
 		if err != nil {
 			return err
@@ -254,7 +254,7 @@ func (l *Ledger) EndUrgent(ctx context.Context, targets []string, c Audit) error
 		c.Reference += " " + orders[i].mark()
 	}
 	c.Reason = because(endedOrders.With(listing(targets)).String(), c.Reason)
-	return l.history.Record(ctx, KindOverride, c, nil)
+	return l.history.Record(ctx, KindEnd, c, nil)
 }
 
 // CancelUrgent drops the unsigned urgent orders p, which [Ledger.PendingUrgent] has returned. The ledger records their

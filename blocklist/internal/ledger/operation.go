@@ -66,6 +66,7 @@ const (
 	KindRecover = "recover" // a recovery: the ledger adopted a signed release; the reference says which
 
 	KindOverride = "override" // the next release may pass the guards in spite of the findings in the reference
+	KindEnd      = "end"      // the next release may end the urgent orders in the reference
 	KindGuard    = "guard"    // the settings of the guards were changed
 	KindRules    = "rules"    // the rules for new orders were changed
 	KindRole     = "role"     // a person got another role; the reference says which
@@ -77,8 +78,8 @@ const (
 // changesNothing reports whether operations of this kind are recorded even if they change no order.
 func changesNothing(kind string) bool {
 	switch kind {
-	case KindPush, KindBundle, KindRoot, KindRefuse, KindSkip, KindUrgent, KindOverride, KindGuard, KindRules, KindRole,
-		KindSubscribe, KindUnsubscribe,
+	case KindPush, KindBundle, KindRoot, KindRefuse, KindSkip, KindUrgent, KindOverride, KindEnd, KindGuard, KindRules,
+		KindRole, KindSubscribe, KindUnsubscribe,
 		KindRecover, KindProposals:
 		return true
 	}
