@@ -9,9 +9,19 @@ import (
 
 // Release has the serial and the signed state of a release.
 type Release struct {
-	Serial  uint64
-	Digest  string // digest, in the form of [Receipt.Digest]
-	Created time.Time
+	Serial    uint64
+	Digest    string    // digest, in the form of [Receipt.Digest]
+	Created   time.Time // when the release was made, before it was signed
+	Published time.Time // when the release was published; zero: not known
+}
+
+// Start returns the time at which the deadline for enforcing the release begins: Published, or Created if Published is
+// not known.
+func (r Release) Start() time.Time {
+	if r.Published.IsZero() {
+		return r.Created
+	}
+	return r.Published
 }
 
 // Statement is a verified receipt, with the name of the subscriber that signed it.
@@ -27,7 +37,7 @@ type Standing struct {
 	State      State
 	Serial     uint64    // newest serial in a receipt; 0: no receipt yet
 	Enforced   time.Time // time of the first receipt for that serial; zero: none
-	// Took is the time from the release of that serial to Enforced. It is negative if that release is no longer known.
+	// Took is the time from [Release.Start] of that serial to Enforced. It is negative if that release is no longer known.
 	Took time.Duration
 }
 
@@ -89,12 +99,13 @@ func (j *judge) release(serial uint64) (Release, bool) {
 	return j.releases[i], true
 }
 
-func (j *judge) overdue(created, enforced time.Time) bool { return enforced.Sub(created) > j.deadline }
+// overdue reports whether a time is after the deadline of a release.
+func (j *judge) overdue(r Release, at time.Time) bool { return at.Sub(r.Start()) > j.deadline }
 
 func (j *judge) standing(name string, said []Statement) Standing {
 	s := Standing{Subscriber: name, State: Never}
 	if len(said) == 0 {
-		if n := len(j.releases); n > 0 && j.overdue(j.releases[n-1].Created, j.now) {
+		if n := len(j.releases); n > 0 && j.overdue(j.releases[n-1], j.now) {
 			s.State = Late
 		}
 		return s
@@ -122,14 +133,14 @@ func (j *judge) state(s *Standing, last Statement, before uint64) State {
 	signed, known := j.release(last.Serial)
 	next, newer := j.after(last.Serial)
 	if known {
-		s.Took = max(s.Enforced.Sub(signed.Created), 0)
+		s.Took = max(s.Enforced.Sub(signed.Start()), 0)
 	}
 	switch skipped, ok := j.after(before); {
 	case known && signed.Digest != last.Digest, !known && !newer: // the officers have not signed this serial
 		return Differs
-	case known && j.overdue(signed.Created, s.Enforced), before > 0 && ok && j.overdue(skipped.Created, s.Enforced):
+	case known && j.overdue(signed, s.Enforced), before > 0 && ok && j.overdue(skipped, s.Enforced):
 		return Late
-	case newer && j.overdue(next.Created, j.now):
+	case newer && j.overdue(next, j.now):
 		return Late
 	case newer:
 		return Behind

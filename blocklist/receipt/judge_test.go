@@ -51,6 +51,12 @@ func TestJudge(t *testing.T) {
 			assert.Equal(t, c.took, got[0].Took)
 		})
 	}
+	night := []receipt.Release{{Serial: 1, Digest: digest("1"), Created: start, Published: start.Add(12 * time.Hour)}}
+	slow := receipt.Judge(night, []string{"isp", "a"}, []receipt.Statement{said(1, "1", 12*time.Hour+2*time.Second)}, deadline, start.Add(12*time.Hour+time.Minute))
+	assert.Equal(t, receipt.Never, slow[0].State, "the night in which the officers did not sign is not the subscriber's")
+	assert.Equal(t, receipt.Enforces, slow[1].State)
+	assert.Equal(t, 2*time.Second, slow[1].Took)
+
 	all := receipt.Judge(releases, []string{"isp", "a"}, []receipt.Statement{said(42, "2", 181*time.Minute)}, deadline, soon)
 	assert.Equal(t, "a", all[0].Subscriber)
 	assert.Equal(t, receipt.Never, all[0].State)

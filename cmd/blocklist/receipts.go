@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net/http"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/origin"
+	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/receipt"
 	"github.com/argine-dns/argine/blocklist/subscribe"
 )
@@ -44,8 +46,10 @@ func (a *app) receipts() *cobra.Command {
 		Short: "Show who enforces which serial since when, and who is late",
 		Long: `Show which subscriber enforces which serial since when, and who is late. The receipts that subscribers have sent to an origin
 are verified with the keys in the file of --keys, one a line. For the folder of an origin, the default is the keys that are
-registered there. Releases and their times are verified from the list's root on. The first line has the newest serial and its
-deadline.
+registered there. Releases are verified from the list's root on. The first line has the newest serial and its deadline.
+
+Times begin when a release was published, as the ledger in the agency's folder has recorded it. Without that ledger, they begin
+when the release was made, which was before the officers signed it.
 
 The exit code is 3 if a subscriber is late, or has another state than the signed one.`,
 		Example: `  blocklist -C DIR receipts ORIGIN
@@ -82,7 +86,7 @@ The exit code is 3 if a subscriber is late, or has another state than the signed
 func (f *receiptsFlags) sourceFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.keys, "keys", "", "the `FILE` with the subscribers' public keys, one a line")
 	cmd.Flags().StringVar(&f.token, "token", "", "the `FILE` with the token, from receipts/LIST/_/token in the origin's folder")
-	cmd.Flags().DurationVar(&f.deadline, "deadline", 6*time.Hour, "the `DURATION` after its release within which a serial must be enforced")
+	cmd.Flags().DurationVar(&f.deadline, "deadline", 6*time.Hour, "the `DURATION` after its publication within which a serial must be enforced")
 }
 
 // readStandings reads and verifies the signed releases and the receipts of a list. It returns the newest release and
@@ -96,6 +100,9 @@ func (a *app) readStandings(ctx context.Context, from string, f receiptsFlags) (
 	if err != nil {
 		return newest, nil, err
 	}
+	if err := a.addPublished(ctx, f.list, releases); err != nil {
+		return newest, nil, err
+	}
 	for _, r := range releases {
 		if r.Serial > newest.Serial {
 			newest = r
@@ -106,6 +113,32 @@ func (a *app) readStandings(ctx context.Context, from string, f receiptsFlags) (
 		return newest, nil, err
 	}
 	return newest, receipt.Judge(releases, slices.Collect(maps.Keys(keys)), said, f.deadline, time.Now()), nil
+}
+
+// addPublished sets when each release was published, if the agency's folder has the ledger of the list.
+func (a *app) addPublished(ctx context.Context, list string, releases []receipt.Release) (err error) {
+	l, err := publish.Open(a.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	if l.List() != list {
+		return nil
+	}
+	for known, err := range l.SignedReleases(ctx, time.Time{}) {
+		if err != nil {
+			return err
+		}
+		for i := range releases {
+			if r := &releases[i]; r.Serial == known.Serial && r.Digest == known.SignedDigest {
+				r.Published = known.Pushed
+			}
+		}
+	}
+	return nil
 }
 
 // readStatements reads the receipts of a list, verifies them with the subscribers' keys, and returns both. Receipts
@@ -226,7 +259,7 @@ type standingJSON struct {
 	State      string    `json:"state"` // enforces, behind, never, late or differs
 	Serial     uint64    `json:"serial,omitempty"`
 	Enforced   time.Time `json:"enforced,omitzero"`
-	Seconds    *float64  `json:"seconds,omitempty"` // time from the release to Enforced
+	Seconds    *float64  `json:"seconds,omitempty"` // time from the publication of the release to Enforced, see [receipt.Release.Start]
 }
 
 func standingToJSON(s receipt.Standing) standingJSON {
@@ -262,8 +295,13 @@ func (a *app) showStandings(newest receipt.Release, all []receipt.Standing, f re
 }
 
 func (a *app) printStandings(newest receipt.Release, all []receipt.Standing, f receiptsFlags) error {
-	fmt.Fprintf(a.stdout, "%s: serial %d is the newest, of %s, to be enforced by %s\n", f.list, newest.Serial,
-		newest.Created.Format(time.RFC3339), newest.Created.Add(f.deadline).Format(time.RFC3339))
+	since := "published"
+	if newest.Published.IsZero() {
+		since = "made"
+		a.printf("when the releases were published is not known here, so times begin when they were made, before they were signed; -C DIR names the agency's folder, which knows")
+	}
+	fmt.Fprintf(a.stdout, "%s: serial %d is the newest, %s %s, to be enforced by %s\n", f.list, newest.Serial, since,
+		newest.Start().Format(time.RFC3339), newest.Start().Add(f.deadline).Format(time.RFC3339))
 	w := tabwriter.NewWriter(visibleWriter{a.stdout}, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "subscriber\tstate\tserial\tenforced\tafter")
 	for _, s := range all {

@@ -34,7 +34,7 @@ type SubscriberTimes struct {
 	SlowestSerial   uint64
 }
 
-// ReleaseTime is how long a subscriber took from the creation of a release to enforcing the release.
+// ReleaseTime is how long a subscriber took from the publication of a release to enforcing the release.
 type ReleaseTime struct {
 	Serial uint64
 	Took   time.Duration
@@ -128,11 +128,11 @@ func (s *SubscriberTimes) add(r publish.ReleaseInfo, deadline time.Duration, now
 	}
 	switch {
 	case !first.IsZero() && older:
-		t := ReleaseTime{Serial: r.Serial, Took: max(first.Sub(r.Created), 0)}
+		t := ReleaseTime{Serial: r.Serial, Took: max(first.Sub(r.Pushed), 0)}
 		if s.Times = append(s.Times, t); t.Took <= deadline {
 			s.InTime++
 		}
-	case now.Sub(r.Created) > deadline:
+	case now.Sub(r.Pushed) > deadline:
 		s.Missing = append(s.Missing, r.Serial)
 	}
 }

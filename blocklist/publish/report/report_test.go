@@ -133,13 +133,20 @@ func busy(t *testing.T, confidential bool) *agency {
 	return a
 }
 
+// publishedLater lets the officers take an hour for their signatures: each release is published that long after it was
+// made.
+func publishedLater(t *testing.T, a *agency) {
+	t.Helper()
+	ledgertest.Tamper(t, a.dir, `UPDATE releases SET pushed = strftime('%Y-%m-%dT%H:%M:%SZ', pushed, '+1 hour')`)
+}
+
 func receipts(t *testing.T, a *agency) *report.Receipts {
 	t.Helper()
 	r := &report.Receipts{From: "ORIGIN", Subscribers: []string{"isp-one.example", "isp-two.example", "late.example", "never.example", "differs.example"}}
 	for rel, err := range a.Releases(t.Context(), 0) {
 		require.NoError(t, err)
 		say := func(holder string, after time.Duration, digest string) {
-			r.Statements = append(r.Statements, receipt.Statement{Holder: holder, Receipt: receipt.Receipt{Serial: rel.Serial, Digest: digest, Enforced: rel.Created.Add(after)}})
+			r.Statements = append(r.Statements, receipt.Statement{Holder: holder, Receipt: receipt.Receipt{Serial: rel.Serial, Digest: digest, Enforced: rel.Pushed.Add(after)}})
 		}
 		say("isp-one.example", time.Duration(2*rel.Serial)*time.Second, rel.SignedDigest)
 		say("isp-two.example", time.Duration(rel.Serial)*7*time.Minute, rel.SignedDigest)
@@ -192,6 +199,7 @@ func read(t *testing.T, write func(io.Writer) error) page {
 func TestMonth(t *testing.T) {
 	t.Parallel()
 	a := busy(t, false)
+	publishedLater(t, a)
 	o := report.Options{Program: "blocklist test", Deadline: 6 * time.Hour, Receipts: receipts(t, a)}
 	now := time.Now()
 	p := read(t, func(w io.Writer) error { return report.Month(t.Context(), w, a.Ledger, now, o) })

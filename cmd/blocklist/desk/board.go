@@ -25,7 +25,9 @@ func (v *visit) board(ctx context.Context) (*board, error) {
 				return nil, err
 			}
 			if r.Problem == "" {
-				releases = append(releases, receipt.Release{Serial: r.Serial, Digest: r.SignedDigest, Created: r.Created})
+				releases = append(releases, receipt.Release{
+					Serial: r.Serial, Digest: r.SignedDigest, Created: r.Created, Published: r.Pushed,
+				})
 			}
 		}
 		b := &board{

@@ -2,9 +2,11 @@ package desk_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -70,10 +72,15 @@ func TestSubscribers(t *testing.T) {
 	a := newAgency(t)
 	a.list(t, "bad.example")
 	r := a.release(t)
+	r.Pushed = r.Created.Add(2 * time.Hour) // the officers took their time
+	db, err := sql.Open("sqlite", filepath.Join(a.dir, "ledger.db"))
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), `UPDATE releases SET pushed = ?`, r.Pushed.Format(time.RFC3339))
+	require.NoError(t, errors.Join(err, db.Close()))
 	said := &report.Receipts{From: "ORIGIN", Subscribers: []string{"fast.example", "differs.example", "<b>never</b>"}}
 	say := func(holder, digest string) {
 		said.Statements = append(said.Statements, receipt.Statement{Holder: holder, Receipt: receipt.Receipt{
-			List: a.List(), Serial: r.Serial, Digest: digest, Enforced: r.Created.Add(7 * time.Second),
+			List: a.List(), Serial: r.Serial, Digest: digest, Enforced: r.Pushed.Add(7 * time.Second),
 		}})
 	}
 	say("fast.example", r.SignedDigest)
@@ -86,6 +93,7 @@ func TestSubscribers(t *testing.T) {
 	p := b.get(t, "/subscribers")
 	assert.Contains(t, p.text, "|differs.example|differs|1|")
 	assert.Contains(t, p.text, "|fast.example|enforces|1|")
+	assert.Contains(t, p.text, "|7 s", "time begins with the publication")
 	assert.Contains(t, p.text, "|<b>never</b>|no receipt yet|–|–|–")
 	assert.Contains(t, p.text, "Receipts as of "+time.Now().UTC().Format(time.DateOnly))
 	assert.Less(t, strings.Index(p.text, "differs.example"), strings.Index(p.text, "fast.example"), "what needs a person comes first")
