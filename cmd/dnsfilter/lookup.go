@@ -66,9 +66,9 @@ Exit codes: 0 what happens was told; 1 failed; 2 could not tell, since nothing i
 	return cmd
 }
 
-// tellSource says where the answer comes from, if it may not be what a running server enforces. If no server answers,
-// it tells which state of each list is on disk; else, which of the files that lookup reads the server has not taken
-// over.
+// tellSource prints what the answer of lookup rests on, if a running server may enforce something else. If no server
+// answers, it prints the state of each list on disk. Otherwise it prints which of the files that lookup reads the
+// server has not loaded.
 func tellSource(cmd *cobra.Command, state string, copies []service.Copy) {
 	s, err := service.NewControl(state).Status(cmd.Context())
 	if err != nil { // none runs, or it does not answer this user
@@ -89,7 +89,7 @@ func tellSource(cmd *cobra.Command, state string, copies []service.Copy) {
 	}
 }
 
-// copyText returns which state of a list is on disk, and how old it is.
+// copyText returns a phrase for the state of a list on disk: its serial or the file, with its time and age.
 func copyText(c service.Copy) string {
 	text, age := "the file", time.Since(c.Made).Round(time.Second)
 	if c.Serial > 0 {
