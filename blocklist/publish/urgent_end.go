@@ -76,6 +76,21 @@ func (l *Ledger) Ending(ctx context.Context, p *Pending) ([]EndingOrder, error) 
 	return orders, errors.Join(l.findOrdered(ctx, orders), l.markAccepted(ctx, orders))
 }
 
+// StandingUrgent returns the signed urgent orders that have not expired, without those that a request which waits for a
+// signature withdraws. It does not set Accepted and Kept.
+func (l *Ledger) StandingUrgent(ctx context.Context) (orders []EndingOrder, err error) {
+	h, waiting, err := l.ordersSoFar(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range h.lasting() {
+		if waiting == nil || indexTarget(waiting.orders, e.Target()) >= 0 {
+			orders = append(orders, EndingOrder{Entry: e})
+		}
+	}
+	return orders, l.findOrdered(ctx, orders)
+}
+
 // kept returns the entry with which [Ledger.KeepUrgent] lists the target of an order. If the order lasts as long as the
 // root allows, the entry has no expiry. Otherwise it has the expiry of the order.
 func (h *orderHistory) kept(order blocklist.Entry) blocklist.Entry {

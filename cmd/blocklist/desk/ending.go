@@ -12,10 +12,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// endingPage has the form for a decision on ending urgent orders: to add their targets to the list (keep), or to accept
-// that the orders end (end). It also shows what the decision would do.
+// endingPage has the form for a decision on urgent orders: to add their targets to the list (keep), to accept that the
+// orders end with the next release (end), or to withdraw them without one (remove). It also shows what the decision
+// would do.
 type endingPage struct {
-	Verb     string // keep or end
+	Verb     string // keep, end or remove
 	Orders   []endingOrder
 	Proposed []endingOrder // for keep: orders whose targets can only be listed by a proposal
 	Form     changeForm
@@ -31,6 +32,12 @@ type endingOrder struct {
 	publish.EndingOrder
 	Around around
 	Chosen bool
+}
+
+// IsListed reports whether the list blocks the target, too, so that it stays blocked without the order.
+func (o endingOrder) IsListed() bool {
+	blocks := func(e blocklist.Entry) bool { return !e.Monitor }
+	return o.Around.Cover != "" || slices.ContainsFunc(o.Around.Orders, blocks)
 }
 
 // ProposeURL returns the URL of the form for new proposals, filled in with the target of the order.
@@ -59,8 +66,9 @@ func (p endingPage) chosen() (targets []string) {
 	return targets
 }
 
-func (v *visit) keepForm() error { return v.showEnding("keep") }
-func (v *visit) endForm() error  { return v.showEnding("end") }
+func (v *visit) keepForm() error   { return v.showEnding("keep") }
+func (v *visit) endForm() error    { return v.showEnding("end") }
+func (v *visit) removeForm() error { return v.showEnding("remove") }
 
 func (v *visit) showEnding(verb string) error {
 	p, err := v.endingPage(verb)
@@ -81,7 +89,7 @@ func (v *visit) showEnding(verb string) error {
 	return v.write(status, "ending", "ends."+verb+".title", p)
 }
 
-// endingPage returns the page for the decision verb, keep or end. The decision is not tried yet.
+// endingPage returns the page for a decision (verb). The decision is not tried yet.
 func (v *visit) endingPage(verb string) (p endingPage, err error) {
 	p.Verb, p.Form = verb, v.changeForm(verb)
 	if v.now.Root == nil {
@@ -94,19 +102,16 @@ func (v *visit) endingPage(verb string) (p endingPage, err error) {
 	if err != nil {
 		return p, err
 	}
-	ends, err := v.endingWith(v.now.Pending)
-	if ends == nil || err != nil {
+	orders, err := v.undecided(verb)
+	if err != nil {
 		return p, err
 	}
-	orders, sent := ends.Orders, v.draft().fields
-	if verb == "keep" {
-		orders = ends.Next
+	chosen, some := v.r.URL.Query()["entries"], verb == "remove"
+	if sent := v.draft().fields; sent != nil {
+		chosen, some = sent["entries"], true
 	}
 	for _, o := range orders {
-		if o.Accepted {
-			continue
-		}
-		one := endingOrder{EndingOrder: o, Chosen: sent == nil || slices.Contains(sent["entries"], o.Target())}
+		one := endingOrder{EndingOrder: o, Chosen: !some || slices.Contains(chosen, o.Target())}
 		if one.Around, err = v.around(o.Entry); err != nil {
 			return p, err
 		}
@@ -118,6 +123,22 @@ func (v *visit) endingPage(verb string) (p endingPage, err error) {
 		}
 	}
 	return p, nil
+}
+
+// undecided returns the urgent orders on which the decision verb can be taken.
+func (v *visit) undecided(verb string) ([]publish.EndingOrder, error) {
+	if verb == "remove" {
+		return v.ledger.StandingUrgent(v.r.Context())
+	}
+	ends, err := v.endingWith(v.now.Pending)
+	if ends == nil || err != nil {
+		return nil, err
+	}
+	orders := ends.Orders
+	if verb == "keep" {
+		orders = ends.Next
+	}
+	return slices.DeleteFunc(orders, func(o publish.EndingOrder) bool { return o.Accepted }), nil
 }
 
 // try tries to add the chosen targets to the list, without recording it, and fills in the result.
@@ -135,7 +156,7 @@ func (p *endingPage) try(v *visit) (err error) {
 
 // keepUrgent adds the chosen targets of ending urgent orders to the list, so that they stay blocked.
 func (v *visit) keepUrgent() error {
-	return v.decideEnding("keep", func(targets []string, by publish.Audit) error {
+	return v.decideEnding("keep", "/pending", func(targets []string, by publish.Audit) error {
 		_, err := v.ledger.After(v.now.Head.Hash).KeepUrgent(v.r.Context(), targets, by)
 		return err
 	})
@@ -143,14 +164,22 @@ func (v *visit) keepUrgent() error {
 
 // endUrgent records that the end of the chosen urgent orders is accepted.
 func (v *visit) endUrgent() error {
-	return v.decideEnding("end", func(targets []string, by publish.Audit) error {
+	return v.decideEnding("end", "/pending", func(targets []string, by publish.Audit) error {
 		return v.ledger.EndUrgent(v.r.Context(), targets, by)
 	})
 }
 
-// decideEnding calls take with the orders that a sent form names. If the person has not yet seen what the decision
-// would do in the present state of the list, decideEnding shows that first.
-func (v *visit) decideEnding(verb string, take func(targets []string, by publish.Audit) error) error {
+// removeUrgent prepares the withdrawal of the chosen urgent orders, which then waits for one officer's signature.
+func (v *visit) removeUrgent() error {
+	return v.decideEnding("remove", "/urgent", func(targets []string, by publish.Audit) error {
+		_, err := v.ledger.PrepareUrgent(v.r.Context(), publish.UrgentChange{Remove: targets}, by)
+		return err
+	})
+}
+
+// decideEnding calls take with the orders that a sent form names, and leads to the page next. If the person has not yet
+// seen what the decision would do in the present state of the list, decideEnding shows that first.
+func (v *visit) decideEnding(verb, next string, take func(targets []string, by publish.Audit) error) error {
 	if err := v.r.ParseForm(); err != nil {
 		return err
 	}
@@ -168,5 +197,5 @@ func (v *visit) decideEnding(verb string, take func(targets []string, by publish
 	if slices.ContainsFunc([]error{publish.ErrMoved, publish.ErrRules, blocklist.ErrHeld}, shown) {
 		return v.leadTo(page, notice{}, nil)
 	}
-	return v.then(err, "/pending?"+doneQuery+"="+page)
+	return v.then(err, next+"?"+doneQuery+"="+page)
 }

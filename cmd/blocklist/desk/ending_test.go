@@ -64,3 +64,43 @@ func TestEndingOrdersOfTwoPersons(t *testing.T) {
 	p = paola.decideEnding(t, "keep", fields("entries", "live.example"))
 	assert.Contains(t, p.text, "+live.example")
 }
+
+// An urgent order by mistake ends from the desk without a release: a clerk asks, one officer signs, and it is published.
+func TestUrgentOrderIsWithdrawn(t *testing.T) {
+	t.Parallel()
+	a := team(t)
+	paola, rita := a.as(t, "paola"), a.as(t, "rita")
+	a.orderUrgently(t, paola, fields("entries", "hospital.example\nlive.example", "reference", "night 1"))
+	rita.post(t, "/urgent/push", nil)
+	const page = "/urgent/remove?entries=hospital.example"
+	for where, links := range map[string]map[string]bool{
+		"entry":    paola.get(t, "/entry?of=hospital.example").links,
+		"withdraw": paola.post(t, "/withdraw", fields("entries", "hospital.example", "reason", "x")).links,
+	} {
+		assert.True(t, links[page], where)
+	}
+	assert.True(t, paola.get(t, "/urgent").links["/urgent/remove"])
+
+	p := paola.get(t, page)
+	assert.Regexp(t, `value="hospital.example" aria-label="hospital.example" checked`, p.raw)
+	assert.Regexp(t, `value="live.example" aria-label="live.example">`, p.raw)
+	assert.Contains(t, p.text, "not blocked any more, as soon as it is signed and published")
+	f := fields("entries", "hospital.example", "reason", "a mistake")
+	assert.Equal(t, http.StatusConflict, paola.post(t, "/urgent/remove", f).status, "not seen yet")
+	p = paola.decideEnding(t, "remove", f)
+	assert.Equal(t, "/urgent?done=/urgent/remove", p.path)
+	assert.Contains(t, p.text, "Withdrawn with it: hospital.example")
+	assert.NotContains(t, paola.get(t, page).text, "hospital.example", "it is asked for")
+	paola.upload(t, a.signed(t, paola.post(t, "/request", fields("what", "urgent")).raw))
+	assert.Contains(t, paola.get(t, "/entry?of=hospital.example").text, "withdrawn, still blocked until that is published")
+	rita.post(t, "/urgent/push", nil)
+	orders, err := a.Urgent(t.Context())
+	require.NoError(t, err)
+	require.Len(t, orders.Entries, 1)
+	assert.Equal(t, "live.example", orders.Entries[0].Target())
+
+	a.list(t, "live.example")
+	assert.Contains(t, paola.get(t, "/urgent/remove").text, "only the order ends: it is in the list, too")
+	p = paola.decideEnding(t, "remove", fields("entries", "live.example", "reason", "the list has it"))
+	assert.Contains(t, p.text, "Withdrawn with it: live.example", "the last one")
+}

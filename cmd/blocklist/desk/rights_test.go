@@ -55,6 +55,8 @@ func TestRights(t *testing.T) {
 		{"POST", "/urgent", fields("entries", "u.example"), clerks},
 		{"GET", "/urgent/keep", nil, clerks},
 		{"POST", "/urgent/keep", nil, clerks},
+		{"GET", "/urgent/remove", nil, clerks},
+		{"POST", "/urgent/remove", nil, clerks},
 		{"GET", "/urgent/end", nil, reviewers},
 		{"POST", "/urgent/end", nil, reviewers},
 		{"POST", "/request", nil, clerks},

@@ -77,6 +77,8 @@ func pages() []route {
 		{"POST", "/urgent/keep", change, (*visit).keepUrgent},
 		{"GET", "/urgent/end", decide, (*visit).endForm},
 		{"POST", "/urgent/end", decide, (*visit).endUrgent},
+		{"GET", "/urgent/remove", change, (*visit).removeForm},
+		{"POST", "/urgent/remove", change, (*visit).removeUrgent},
 		{"GET", "/due", see, (*visit).due},
 		{"GET", "/proposals", see, (*visit).proposals},
 		{"GET", "/proposals.csv", see, (*visit).proposalTable},

@@ -134,6 +134,7 @@ func stills() []still {
 		{name: "urgent", path: "/urgent"},
 		{name: "ending", path: "/urgent/keep"},
 		{name: "ending-end", path: "/urgent/end"},
+		{name: "ending-remove", path: "/urgent/remove"},
 		{name: "due", path: "/due"},
 		{name: "subscribers", path: "/subscribers"},
 		{name: "platforms", path: "/platforms"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -186,6 +187,16 @@ func (v *visit) cancelUrgent() error {
 	}
 	by := publish.Audit{Author: v.person.Name, Reason: v.value("reason")}
 	return v.then(v.ledger.CancelUrgent(v.r.Context(), p, by), "/urgent")
+}
+
+// Stopped returns the signed urgent orders that the request which waits for a signature withdraws.
+func (p urgentPage) Stopped() []blocklist.Entry {
+	if p.Waiting == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(p.UrgentList.Entries), func(e blocklist.Entry) bool {
+		return slices.ContainsFunc(p.Ordered, func(o blocklist.Entry) bool { return o.Target() == e.Target() })
+	})
 }
 
 // WaitingID returns the ID of the urgent orders that wait for a signature.
