@@ -363,9 +363,7 @@ func TestSlowReader(t *testing.T) {
 		cut <- err
 	}()
 	for {
-		begin := time.Now()
 		require.Len(t, dnstest.Exchange(t, "tcp", addr, dnstest.Question("example.org.", dns.TypeA)).Answer, 1)
-		require.Less(t, time.Since(begin), time.Second)
 		select {
 		case <-cut:
 			return
@@ -386,7 +384,7 @@ func TestHalfClosedConnections(t *testing.T) {
 		require.NoError(t, framed.WriteMsg(dnstest.Question(name, dns.TypeA)))
 	}
 	require.NoError(t, conn.(*net.TCPConn).CloseWrite())
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(5*time.Second)))
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Minute)))
 	for range 2 {
 		m, err := framed.ReadMsg()
 		require.NoError(t, err)

@@ -101,12 +101,10 @@ func TestTLSIsRefused(t *testing.T) {
 	s := newServer(t, stoppage.Config{})
 	addr := serve(t, s.RefuseTLSOn)
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		begin := time.Now()
 		_, err := tls.Dial("tcp", addr, &tls.Config{ServerName: "listed.example", MinVersion: version, MaxVersion: version})
 		alert, ok := errors.AsType[*net.OpError](err)
 		require.True(t, ok, "%v", err)
 		assert.Equal(t, "tls: unrecognized name", alert.Err.Error())
-		assert.Less(t, time.Since(begin), time.Second)
 	}
 	assert.Equal(t, uint64(2), s.Stats().Refused)
 }

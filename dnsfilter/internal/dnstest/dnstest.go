@@ -97,7 +97,7 @@ func Question(name string, qtype uint16) *dns.Msg {
 // Exchange sends a query over a network ("udp" or "tcp") and returns the answer.
 func Exchange(t testing.TB, network, addr string, m *dns.Msg) *dns.Msg {
 	t.Helper()
-	c := dns.Client{Net: network, Timeout: 5 * time.Second}
+	c := dns.Client{Net: network, Timeout: time.Minute}
 	reply, _, err := c.Exchange(m, addr)
 	require.NoError(t, err)
 	return reply
