@@ -20,7 +20,9 @@ var question = []byte("\x00\x00\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07examp
 
 // postFields is the header of a request by POST.
 var postFields = []hpack.HeaderField{
-	{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "https"}, {Name: ":path", Value: "/dns-query"},
+	{Name: ":method", Value: "POST"},
+	{Name: ":scheme", Value: "https"},
+	{Name: ":path", Value: "/dns-query"},
 	{Name: "content-type", Value: mediaType},
 }
 

@@ -152,7 +152,7 @@ func serveRequest(w http.ResponseWriter, r *http.Request) {
 	h["Content-Type"] = []string{mediaType}
 	h["Cache-Control"] = []string{cacheControl(m)}
 	h["Content-Length"] = []string{strconv.Itoa(len(m))}
-	if _, err := w.Write(m); err != nil { //nolint:gosec // it is no page
+	if _, err := w.Write(m); err != nil {
 		panic(http.ErrAbortHandler) // the client is gone, or does not read
 	}
 }

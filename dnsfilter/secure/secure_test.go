@@ -45,7 +45,7 @@ www.example.org.  TXT "0123456789 0123456789 0123456789 0123456789 0123456789 01
 `
 
 // longText has an answer that quic-go does not keep whole for a client without room for it.
-var longText = "long.example.org. TXT" + strings.Repeat(` "`+strings.Repeat("x", 250)+`"`, 15) + "\n" //nolint:gochecknoglobals // a constant
+var longText = "long.example.org. TXT" + strings.Repeat(` "`+strings.Repeat("x", 250)+`"`, 15) + "\n"
 
 // newCertificate makes a certificate for resolver.example and 127.0.0.1, and the pool that trusts it.
 func newCertificate(t testing.TB) (*tls.Certificate, *x509.CertPool) {
