@@ -8,8 +8,8 @@ type place struct {
 	N, Others uint64 // number of things that wait on the page: for the person, and for other people
 }
 
-// places returns the links to the pages that the person may see.
-func (v *visit) places() []place {
+// navigation returns the links to the pages that a person may see.
+func navigation(c content) []place {
 	all := []place{
 		{Path: "/", Key: "nav.start"},
 		{Path: "/proposals", Key: "nav.proposals"},
@@ -21,10 +21,10 @@ func (v *visit) places() []place {
 		{Path: "/platforms", Key: "nav.platforms"},
 		{Path: "/history", Key: "nav.history"},
 	}
-	if v.person.may(audit) {
+	if c.May("audit") {
 		all = append(all, place{Path: "/reports", Key: "nav.reports"}, place{Path: "/people", Key: "nav.people"})
 	}
-	own, others := v.tasks()
+	own, others := c.visit.tasks()
 	for i := range all {
 		all[i].N, all[i].Others = badges(own, all[i].Path), badges(others, all[i].Path)
 	}

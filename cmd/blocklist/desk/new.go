@@ -53,7 +53,7 @@ func (d *Desk) readTexts(ctx context.Context) {
 func pageFuncs() template.FuncMap {
 	return template.FuncMap{
 		"confirmed": confirmedBy, "multiple": confirmsMany,
-		"signing": newSigning, "by": newHeader, "tabs": tabs, "proposaltabs": proposalTabs,
+		"nav": navigation, "signing": newSigning, "by": newHeader, "tabs": tabs, "proposaltabs": proposalTabs,
 		"already": func(err error) bool { return errors.Is(err, proposal.ErrAlready) }, "mark": markField,
 	}
 }

@@ -77,3 +77,22 @@ func (o *overview) person(name, role string) person {
 	}
 	return p
 }
+
+// endingUrgent returns the number of signed urgent orders that would end with a release made now and need a decision:
+// their targets are not listed, and their end is not accepted.
+func endingUrgent(ctx context.Context, l *publish.Ledger, signed *publish.UrgentList) (n uint64, err error) {
+	if signed == nil {
+		return 0, nil
+	}
+	orders, err := l.Ending(ctx, nil)
+	for _, o := range orders {
+		if isOpen(o) && isSigned(o) {
+			n++
+		}
+	}
+	return n, err
+}
+
+func isOpen(o publish.EndingOrder) bool { return !o.Accepted }
+
+func isSigned(o publish.EndingOrder) bool { return !o.Waiting }

@@ -17,12 +17,6 @@ type platformsPage struct {
 	Counted  time.Time // when the numbers were counted; if Counting is set, for an earlier state of the list
 }
 
-// counted has the progress of each platform, and when it was counted.
-type counted struct {
-	platforms []takedown.PlatformStatus
-	at        time.Time
-}
-
 // The maximum times that a request waits for the numbers: if there are none, and if there are older ones. Counting
 // reads every listed URL from the ledger; for a long list on a busy machine, this takes longer than the time limit of a
 // request.

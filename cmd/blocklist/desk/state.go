@@ -8,6 +8,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 	"github.com/argine-dns/argine/blocklist/publish/report"
+	"github.com/argine-dns/argine/blocklist/publish/takedown"
 	"github.com/argine-dns/argine/blocklist/receipt"
 )
 
@@ -84,3 +85,9 @@ type read struct {
 // receiptsFor is the maximum age of the receipts on a page. It is short, because with a deadline of some minutes, an
 // officer must see at once who enforces a release.
 const receiptsFor = 10 * time.Second
+
+// counted has the progress of each platform, and when it was counted.
+type counted struct {
+	platforms []takedown.PlatformStatus
+	at        time.Time
+}

@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"context"
 	"slices"
 
 	"github.com/argine-dns/argine/blocklist/publish"
@@ -22,10 +21,6 @@ func (e *endingOrders) Kept() bool { return slices.ContainsFunc(e.Next, isOpen) 
 // Listed reports whether the list already has all targets of the orders, and only the pending release lacks them.
 func (e *endingOrders) Listed() bool { return e.Open() && !e.Kept() }
 
-func isOpen(o publish.EndingOrder) bool { return !o.Accepted }
-
-func isSigned(o publish.EndingOrder) bool { return !o.Waiting }
-
 // endingWith returns the urgent orders that end with the pending release p, or, if p is no release, with a release made
 // now. It returns nil if there are none. If there is nothing to release, orders without a signature do not count.
 func (v *visit) endingWith(p *publish.Pending) (*endingOrders, error) {
@@ -42,19 +37,4 @@ func (v *visit) endingWith(p *publish.Pending) (*endingOrders, error) {
 	}
 	e.Next, err = v.ledger.Ending(v.r.Context(), nil)
 	return &e, err
-}
-
-// endingUrgent returns the number of signed urgent orders that would end with a release made now and need a decision:
-// their targets are not listed, and their end is not accepted.
-func endingUrgent(ctx context.Context, l *publish.Ledger, signed *publish.UrgentList) (n uint64, err error) {
-	if signed == nil {
-		return 0, nil
-	}
-	orders, err := l.Ending(ctx, nil)
-	for _, o := range orders {
-		if isOpen(o) && isSigned(o) {
-			n++
-		}
-	}
-	return n, err
 }

@@ -39,13 +39,13 @@ type content struct {
 	Who          template.HTML // the placeholder [nameMark]
 	CanLeave     bool
 	SignOut      string
-	At           string  // path of this page
-	Back         string  // path and query of this page
-	Typed        bool    // the page has a form that is kept as a draft when the page is left
-	Draft        bool    // the URL names a draft that the desk has
-	Title        string  // key of a text, or the title itself
-	Query        string  // the text in the search field
-	Places       []place // links of the navigation
+	At           string // path of this page
+	Back         string // path and query of this page
+	Typed        bool   // the page has a form that is kept as a draft when the page is left
+	Draft        bool   // the URL names a draft that the desk has
+	Title        string // key of a text, or the title itself
+	Query        string // the text in the search field
+	visit        *visit
 	Data         any
 }
 
@@ -163,7 +163,7 @@ func (v *visit) write(status int, view, title string, data any) error {
 	spoken, zone := v.view()
 	c := content{
 		Lang: spoken.Language, Role: v.person.Role, Who: nameMark, CanLeave: v.sessions != nil, SignOut: v.SignOut,
-		At: v.r.URL.Path, Back: v.r.URL.RequestURI(), Title: spoken.Text(title), Query: v.r.URL.Query().Get("q"), Data: data,
+		visit: v, At: v.r.URL.Path, Back: v.r.URL.RequestURI(), Title: spoken.Text(title), Query: v.r.URL.Query().Get("q"), Data: data,
 	}
 	switch {
 	case v.r.Method != http.MethodGet:
@@ -180,7 +180,6 @@ func (v *visit) write(status int, view, title string, data any) error {
 		c.NoZone = ""
 	}
 	if v.now != nil {
-		c.Places = v.places()
 		c.List, c.Status, c.Confidential = v.ledger.List(), &v.now.Status, v.now.confidential
 	}
 	if zone != time.UTC {
