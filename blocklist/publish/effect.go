@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -24,6 +25,9 @@ type Effect struct {
 	Urgent  bool   `json:"urgent,omitempty"`  // whether the state comes from an urgent order
 	// Monitor reports whether the entry in force, or the decided one, only counts matches (status=monitor).
 	Monitor bool `json:"monitor,omitempty"`
+	// Page reports whether the target is a URL. A resolver does not see URLs: only those subscribers enforce the target
+	// that do, such as proxies. A receipt does not tell them apart.
+	Page bool `json:"page,omitempty"`
 }
 
 // States of a target.
@@ -81,10 +85,12 @@ func (l *Ledger) effectsOf(ctx context.Context, targets []string, changes []ledg
 		if of := lives[target]; of != nil {
 			e = f.listing(of)
 		}
-		var err error
-		if all[target], err = f.withOrders(ctx, e, target); err != nil {
+		e, err := f.withOrders(ctx, e, target)
+		if err != nil {
 			return nil, err
 		}
+		e.Page = strings.HasPrefix(target, "https://")
+		all[target] = e
 	}
 	return all, nil
 }

@@ -87,6 +87,9 @@ func effectText(e publish.Effect) string {
 		what = "monitored only"
 	}
 	since := " since " + e.Since.Format(time.RFC3339)
+	if e.Page && e.InForce() {
+		since += " for subscribers that enforce URLs"
+	}
 	switch e.State {
 	case publish.EffectNever:
 		return "never listed itself"

@@ -72,6 +72,9 @@ func titleOf(text, target string) string {
 // effectText returns in words what subscribers do with a target.
 func effectText(e publish.Effect, w *words.Words) string {
 	since := " " + w.Second(e.Since.UTC())
+	if e.Page && e.InForce() {
+		since += " " + w.Text("effect.page")
+	}
 	switch {
 	case e.State == publish.EffectNever:
 		return w.Text("report.neveritself")

@@ -12,7 +12,6 @@ import (
 // that cover the entry or are part of it.
 type around struct {
 	Target string
-	Scope  string            // key of the text that says what the entry covers
 	Orders []blocklist.Entry // standing orders of the entry
 	Cover  string            // the listed entry that covers the named one; empty: none
 	Below  []string          // the first listed entries that are part of the named one
@@ -25,7 +24,7 @@ const maxBelow = 5
 
 // around looks up the standing orders of an entry, and the listed entries that cover it or are part of it.
 func (v *visit) around(e blocklist.Entry) (a around, err error) {
-	a = around{Target: e.Target(), Scope: scopeOf(e)}
+	a = around{Target: e.Target()}
 	a.Urgent = v.now.Urgent != nil && slices.ContainsFunc(v.now.Urgent.Entries, func(o blocklist.Entry) bool {
 		return o.Target() == a.Target
 	})

@@ -47,7 +47,8 @@ func TestPreviewSaysExtent(t *testing.T) {
 	a.list(t, "https://already.example/page")
 	p := a.enter(t).post(t, "/add", fields("entries", "already.example\nhttps://two.example/page\n=three.example"))
 	assert.Contains(t, p.text, "|Covers the whole site and all names below it Listed below it: https://already.example/page")
-	assert.Contains(t, p.text, "|Covers this page alone")
+	assert.Contains(t, p.text, "|Covers this page alone. Resolvers can't block pages: only proxies and apps that see URLs can")
+	assert.NotContains(t, p.text, "the whole site meant")
 	assert.Contains(t, p.text, "|Covers the whole site, without names below it")
 }
 

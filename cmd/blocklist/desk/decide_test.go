@@ -53,8 +53,10 @@ func TestPastedMail(t *testing.T) {
 	assert.NotContains(t, carla.get(t, "/proposals").text, "citizen")
 	p = carla.propose(t, fields("entries", "hxxps://quick[.]example/", "source", "a mail"))
 	assert.Contains(t, p.text, "3 https://quick.example/ (Written as hxxps://quick[.]example/) recorded")
-	assert.Contains(t, p.text, "recordedCovers this page alone")
-	assert.Contains(t, carla.get(t, "/proposal/3").text, "Covers this page alone", "when it is decided on")
+	assert.Contains(t, p.text, "recordedCovers this page alone. Resolvers can't block pages: only proxies and apps that see URLs canIs the whole site meant? Then the entry is the name alone: quick.example")
+	assert.Contains(t, carla.get(t, "/proposal/3").text, "Covers this page alone. Resolvers can't block pages", "when it is decided on")
+	assert.Contains(t, carla.get(t, "/proposal/3").text, "Then the entry is the name alone: quick.example")
+	assert.NotContains(t, carla.get(t, "/proposal/1").text, "the name alone")
 	assert.Contains(t, carla.get(t, "/proposal/2").text, "Covers the whole site and all names below it")
 	assert.Contains(t, carla.post(t, "/propose", fields("entries", "nothing of use here", "source", "x")).text, "no address, name or URL was found")
 }

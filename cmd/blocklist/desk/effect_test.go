@@ -76,6 +76,28 @@ func TestStateIsWhatSubscribersEnforce(t *testing.T) {
 	assert.Contains(t, b.get(t, "/entry?of=goes.example").text, "no longer in force since")
 }
 
+// A resolver does not see URLs, so a receipt is no proof that a page is blocked.
+func TestPageIsNotSaidToBeBlockedByAll(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.list(t, "https://page.example/x", "https://page.example/*", "name.example", "192.0.2.0/24")
+	a.release(t)
+	a.open(t)
+	b := a.enter(t)
+	for _, path := range []string{"/entry?of=https://page.example/x", "/entries?scope=url", "/search?q=page.example"} {
+		p := b.get(t, path)
+		assert.Regexp(t, `in force since [-0-9]+ [:0-9]+ UTC for subscribers that enforce pages`, p.text, path)
+		assert.NotContains(t, p.raw, `class="badge listed"`, path)
+	}
+	assert.Contains(t, b.get(t, "/entry?of=https://page.example/x").text, "Resolvers can't block it: only proxies and apps that see URLs can")
+	assert.Contains(t, b.getAny(t, "/entry/page?of=https://page.example/x").text, " for subscribers that enforce pages")
+	for _, of := range []string{"name.example", "192.0.2.0/24"} {
+		p := b.get(t, "/entry?of="+of)
+		assert.NotContains(t, p.text, "pages", of)
+		assert.Contains(t, p.raw, `class="badge listed"`, of)
+	}
+}
+
 // The search understands what people type, and finds parts of what was proposed.
 func TestSearchFindsWhatIsTyped(t *testing.T) {
 	t.Parallel()

@@ -6,26 +6,32 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// scopeOf returns the key of the text that says what an entry covers.
-func scopeOf(e blocklist.Entry) string {
+// scopeOf returns the key of the text that says what the entry with this target covers. It returns an empty text for
+// anything that is not a target.
+func scopeOf(target string) string {
+	e, err := blocklist.ParseEntry(target)
 	switch {
+	case err != nil:
+		return ""
 	case e.Scope == blocklist.ScopeHost:
 		return "covers.host"
 	case e.Scope == blocklist.ScopeIP:
 		return "covers.address"
 	case e.Scope == blocklist.ScopeDomain:
 		return "covers.domain"
-	case strings.HasSuffix(e.Target(), "/*"):
+	case strings.HasSuffix(target, "/*"):
 		return "covers.path"
 	}
 	return "covers.page"
 }
 
-// scopeOfTarget is [scopeOf] for a target in text form. It returns an empty text if that is not a target.
-func scopeOfTarget(target string) string {
-	e, err := blocklist.ParseEntry(target)
-	if err != nil {
+// siteOf returns the domain that a person has probably meant by a URL of the first page of a site, or of all its pages.
+// It returns an empty text for any other target.
+func siteOf(target string) string {
+	url, ok := strings.CutPrefix(target, "https://")
+	host, path, _ := strings.Cut(url, "/")
+	if !ok || path != "" && path != "*" {
 		return ""
 	}
-	return scopeOf(e)
+	return strings.Trim(strings.TrimPrefix(host, "*."), "[]")
 }
