@@ -26,6 +26,7 @@ type codePage struct {
 	Ends         *endingOrders
 	Unpushed     bool // the urgent orders are signed, but were not pushed yet
 	Push         push
+	Refusals     []publish.Refusal
 	Back         string
 }
 
@@ -72,7 +73,7 @@ func (v *visit) code() error {
 		return err
 	}
 	p := codePage{code: one, Over: time.Now().After(one.Until), Root: v.now.Root != nil, Confidential: v.now.confidential}
-	p.Back = newSigning(one.Urgent, false).Back
+	p.Back, p.Refusals = newSigning(one.Urgent, false).Back, v.now.refused(one.Urgent)
 	waiting := v.now.Pending
 	if one.Urgent {
 		waiting = v.now.Ordered

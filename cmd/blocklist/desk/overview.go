@@ -39,6 +39,9 @@ func (d *Desk) look(ctx context.Context, l *publish.Ledger, of state) (*overview
 				return nil, err
 			}
 		}
+		if o.refusals, err = l.Refusals(ctx); err != nil {
+			return nil, err
+		}
 		o.ending, err = endingUrgent(ctx, l, o.Urgent)
 		return o, err
 	})

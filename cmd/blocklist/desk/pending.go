@@ -23,6 +23,7 @@ type pendingPage struct {
 	Ends       *endingOrders // urgent orders that end with the release; nil: none
 	Reviewers  []string      // people who can make and push a release
 	Push       push
+	Refusals   []publish.Refusal
 	Refused    error // why the release could not be made or pushed just now
 	Damaged    error // why the pending root or release can't be read
 }
@@ -60,7 +61,7 @@ func (v *visit) pending() error {
 }
 
 func (v *visit) pendingPage() (p pendingPage, err error) {
-	p.Push, p.Reviewers = v.pushing(false), v.peopleWho(decide)
+	p.Push, p.Reviewers, p.Refusals = v.pushing(false), v.peopleWho(decide), v.now.refused(false)
 	p.Unreleased = v.now.Root != nil && v.now.unprepared() > 0
 	part := (*publish.PartError)(nil)
 	p.Pending, err = v.ledger.Pending()

@@ -5,9 +5,10 @@ import "github.com/argine-dns/argine/blocklist/publish"
 // startPage is the first page: the tasks that wait for the person, those that wait for other people, and the last
 // operations.
 type startPage struct {
-	Tasks  []task
-	Others []task
-	Recent []logged // last operations, newest first
+	Refusals []publish.Refusal
+	Tasks    []task
+	Others   []task
+	Recent   []logged // last operations, newest first
 
 	Published published // serial that the person has just pushed; 0: none
 }
@@ -20,7 +21,7 @@ func (v *visit) start() error {
 	if err != nil {
 		return err
 	}
-	p := startPage{Recent: recent}
+	p := startPage{Recent: recent, Refusals: v.now.refusals}
 	p.Tasks, p.Others = v.tasks()
 	p.Published, _ = v.draft().result.(published)
 	return v.show("start", "start.title", p)

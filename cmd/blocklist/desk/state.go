@@ -18,11 +18,22 @@ type overview struct {
 	roles        map[string]string
 	confidential bool
 	checked      []proposal.CheckedCount
+	refusals     []publish.Refusal
 	ending       uint64 // number of signed urgent orders that a release made now would end and that need a decision
 }
 
 // unprepared returns the number of changed lines that are in no release yet, neither pushed nor pending.
 func (o *overview) unprepared() uint64 { return o.UnpreparedAdded + o.UnpreparedRemoved }
+
+// refused returns the refusals of urgent orders, or those of roots and releases, that were not made again since.
+func (o *overview) refused(urgent bool) (all []publish.Refusal) {
+	for _, r := range o.refusals {
+		if r.Urgent == urgent {
+			all = append(all, r)
+		}
+	}
+	return all
+}
 
 // state identifies the content of the agency's folder that pages depend on. Equal states mean equal content.
 type state struct {

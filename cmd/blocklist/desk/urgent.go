@@ -26,6 +26,7 @@ type urgentPage struct {
 	Push    push
 	Ends    *endingOrders // urgent orders that the next release would end; nil: none
 
+	Refusals  []publish.Refusal
 	Published *publishedOrders // orders that the person has just pushed; nil: none
 }
 
@@ -64,7 +65,7 @@ func (v *visit) urgent() error {
 
 func (v *visit) urgentPage() (p urgentPage, err error) {
 	p.Now, p.Form, p.For = time.Now(), v.changeForm("add"), v.value("hours")
-	p.Push = v.pushing(true)
+	p.Push, p.Refusals = v.pushing(true), v.now.refused(true)
 	if v.now.Root == nil {
 		return p, nil
 	}

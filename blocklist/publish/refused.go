@@ -1,0 +1,89 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
+)
+
+// Refusal is an officer's refusal of a root, a release or urgent orders that were not made again since.
+type Refusal struct {
+	Operation
+	Urgent bool // whether it is about urgent orders
+	// Cancelled reports whether the refusal has cancelled earlier decisions of [Ledger.Override] or [Ledger.EndUrgent], and
+	// no such decision was taken since.
+	Cancelled bool
+
+	what string // key of the phrase that names the refused document
+}
+
+// Refusals returns the refusals since the last pushed release, oldest first: for each kind of document the last one,
+// unless another document of that kind was made since.
+func (l *Ledger) Refusals(ctx context.Context) (all []Refusal, err error) {
+	last, err := l.history.LastRelease(ctx)
+	if err != nil {
+		return nil, err
+	}
+	drop := func(keys ...string) {
+		all = slices.DeleteFunc(all, func(r Refusal) bool { return slices.Contains(keys, r.what) })
+	}
+	decided := false
+	since := ledger.Range{After: last.Operation, Kinds: []string{KindRefuse, KindOverride, KindEnd, KindRoot, KindUrgent}}
+	for o, err := range l.history.Operations(ctx, since) {
+		if err != nil {
+			return nil, err
+		}
+		switch o.Kind {
+		case KindOverride, KindEnd:
+			decided = true
+			for i := range all {
+				all[i].Cancelled = false
+			}
+		case KindRoot:
+			drop(whatRoot.Key)
+		case KindUrgent:
+			drop(whatOrders.Key)
+		case KindRefuse:
+			r := Refusal{Operation: o, Cancelled: decided, what: whatRefused(o)}
+			r.Urgent, decided = r.what == whatOrders.Key, false
+			drop(r.what)
+			all = append(all, r)
+		}
+	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	return all, l.dropMade(ctx, drop)
+}
+
+// dropMade calls drop with the keys of the phrases for the documents that are pending.
+func (l *Ledger) dropMade(ctx context.Context, drop func(keys ...string)) error {
+	version, err := l.newestRoot()
+	if err != nil {
+		return err
+	}
+	if _, err := l.readPendingRoot(version + 1); err == nil {
+		drop(whatRoot.Key)
+	}
+	if p, err := l.waitingRelease(); err != nil || p != nil {
+		drop(whatRelease.Key, whatPart.Key)
+	}
+	_, err = l.PendingUrgent(ctx)
+	if err == nil {
+		drop(whatOrders.Key)
+	}
+	if errors.Is(err, ErrNothingPending) {
+		err = nil
+	}
+	return err
+}
+
+// whatRefused returns the key of the phrase that names what a refusal is about; empty if it has none.
+func whatRefused(o Operation) string {
+	if said := CauseOf(o).Said; len(said) > 0 {
+		return said[len(said)-1].Key
+	}
+	return ""
+}
