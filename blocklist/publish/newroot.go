@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
@@ -69,7 +70,8 @@ func (change RootChange) apply(spec trust.RootSpec) (trust.RootSpec, error) {
 	for _, name := range change.Remove {
 		i := slices.IndexFunc(spec.Officers, func(k notekey.Key) bool { return k.Name == name })
 		if i < 0 {
-			return spec, fmt.Errorf("removing %.80q: %w: the officers are %q", name, ErrNoOfficer, names(spec.Officers))
+			return spec, fmt.Errorf("removing %.80q: %w: the officers are %s", name, ErrNoOfficer,
+				strings.Join(names(spec.Officers), ", "))
 		}
 		spec.Officers = slices.Delete(spec.Officers, i, i+1)
 	}

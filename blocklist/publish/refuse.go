@@ -84,7 +84,8 @@ func (l *Ledger) addRefusal(ctx context.Context, named *Pending, r signedRefusal
 		return err
 	}
 	if !r.by(root) || r.List != l.list {
-		return fmt.Errorf("%w: no officer of %s has signed it; they are %q", blocklist.ErrUntrusted, l.list, names(root.Spec().Officers))
+		return fmt.Errorf("%w: no officer of %s has signed it; they are %s", blocklist.ErrUntrusted, l.list,
+			strings.Join(names(root.Spec().Officers), ", "))
 	}
 	for o, err := range l.history.Operations(ctx, ledger.Range{Kinds: []string{KindRefuse}}) {
 		if err != nil || o.Reference == r.proof() {
@@ -206,8 +207,8 @@ func (p *Pending) refuse(root *trust.Root, officer crypto.Signer, c Audit) (r si
 	public, _ := officer.Public().(ed25519.PublicKey)
 	i := slices.IndexFunc(root.Spec().Officers, notekey.Key{Public: public}.Equal)
 	if i < 0 {
-		return r, fmt.Errorf("%w: the key is not that of an officer; they are %q", blocklist.ErrUntrusted,
-			names(root.Spec().Officers))
+		return r, fmt.Errorf("%w: the key is not that of an officer; they are %s", blocklist.ErrUntrusted,
+			strings.Join(names(root.Spec().Officers), ", "))
 	}
 	r.refusal = refusal{
 		Type: refusalType, List: p.List, Author: root.Spec().Officers[i].Name,

@@ -12,8 +12,8 @@ import (
 type Refusal struct {
 	Operation
 	Urgent bool // whether it is about urgent orders
-	// Cancelled reports whether the refusal has cancelled earlier decisions of [Ledger.Override] or [Ledger.EndUrgent], and
-	// no such decision was taken since.
+	// Cancelled reports whether the refusal has cancelled earlier decisions of [Ledger.Override] or [Ledger.EndUrgent],
+	// and no such decision was taken since.
 	Cancelled bool
 
 	what string // key of the phrase that names the refused document

@@ -195,7 +195,7 @@ func TestSign(t *testing.T) {
 	_, stranger := keypair(t, t.TempDir(), "mallory", nil)
 	_, err = a.Sign(t.Context(), seen, stranger)
 	assert.ErrorIs(t, err, blocklist.ErrUntrusted)
-	assert.ErrorContains(t, err, `["anna" "bruno"]`)
+	assert.ErrorContains(t, err, "anna, bruno")
 
 	_, err = a.Add(t.Context(), entries(t, "example.net"), cause)
 	require.NoError(t, err)

@@ -348,13 +348,9 @@ func eachOperation(all []Operation) iter.Seq2[Operation, error] {
 	}
 }
 
-// CheckSigner fails with [blocklist.ErrUntrusted] unless the key is that of an officer who may sign the requested
-// document.
-func (q *Request) CheckSigner(officer crypto.Signer) error { return q.pending.checkOfficer(officer) }
-
 // Sign signs the requested document, and returns the officer's signature as a file for [Ledger.AddSignature].
 func (q *Request) Sign(officer crypto.Signer) (signature []byte, err error) {
-	if err := q.pending.checkOfficer(officer); err != nil {
+	if err := q.pending.CheckSigner(officer); err != nil {
 		return nil, err
 	}
 	if err := q.pending.checkTimes(&q.clock); err != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
@@ -31,7 +32,7 @@ func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*
 	if err := p.checkTimes(&l.history.Clock); err != nil {
 		return nil, err
 	}
-	if err := p.checkOfficer(officer); err != nil {
+	if err := p.CheckSigner(officer); err != nil {
 		return nil, err
 	}
 	if p.Number > 0 {
@@ -56,14 +57,16 @@ func (l *Ledger) Sign(ctx context.Context, p *Pending, officer crypto.Signer) (*
 	return &signed, l.activateRoot()
 }
 
-func (p *Pending) checkOfficer(officer crypto.Signer) error {
+// CheckSigner fails with [blocklist.ErrUntrusted] unless the key is that of an officer who may sign p.
+func (p *Pending) CheckSigner(officer crypto.Signer) error {
 	if officer == nil {
 		return fmt.Errorf("signing: %w: there is no key", blocklist.ErrMalformed)
 	}
 	if public, ok := officer.Public().(ed25519.PublicKey); ok && p.officer(public) != "" {
 		return nil
 	}
-	return fmt.Errorf("signing: %w: the key is not that of an officer of %s; they are %q", blocklist.ErrUntrusted, p.List, p.Officers)
+	return fmt.Errorf("signing: %w: the key is not that of an officer of %s; they are %s", blocklist.ErrUntrusted, p.List,
+		strings.Join(p.Officers, ", "))
 }
 
 // checkUnchanged fails if the pending metadata on disk has changed since p was read.

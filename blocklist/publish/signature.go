@@ -36,7 +36,7 @@ func (p *Pending) detachedSignature(officer crypto.Signer) ([]byte, error) {
 	if _, err := tuf.Sign(p.metadata, recorder); err != nil {
 		return nil, err
 	}
-	key := notekey.Key{Name: "officer", Public: officer.Public().(ed25519.PublicKey)} // checkOfficer has verified the type
+	key := notekey.Key{Name: "officer", Public: officer.Public().(ed25519.PublicKey)} // CheckSigner has verified the type
 	text, err := json.MarshalIndent(detached{detachedType, p.List, p.Root, p.Serial, p.Number, key.String(), recorder.signature}, "", "  ")
 	return append(text, '\n'), err
 }

@@ -363,7 +363,8 @@ func (h *orderHistory) document(entries []blocklist.Entry) ([]byte, error) {
 // sign signs a document. It returns the signed document and its parsed orders.
 func (h *orderHistory) sign(doc []byte, officer crypto.Signer) ([]byte, trust.UrgentSpec, error) {
 	if h.officer(officer) == "" {
-		return nil, trust.UrgentSpec{}, fmt.Errorf("ordering: %w: the key is not that of an officer; they are %q", blocklist.ErrUntrusted, names(h.root.Spec().Officers))
+		return nil, trust.UrgentSpec{}, fmt.Errorf("ordering: %w: the key is not that of an officer; they are %s", blocklist.ErrUntrusted,
+			strings.Join(names(h.root.Spec().Officers), ", "))
 	}
 	doc, err := tuf.Sign(doc, officer)
 	if err != nil {

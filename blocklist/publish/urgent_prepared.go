@@ -295,7 +295,7 @@ func (l *Ledger) addOrderSignature(ctx context.Context, s detached, officer give
 		return l.signPrepared(ctx, s, officer)
 	}
 	if err == nil {
-		err = signed.checkOfficer(officer)
+		err = signed.CheckSigner(officer)
 	}
 	if err == nil {
 		_, err = tuf.Sign(signed.metadata, officer)

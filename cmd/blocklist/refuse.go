@@ -14,23 +14,26 @@ type refuseFlags struct {
 	open       openFlags
 	cause      publish.Audit
 	key, out   string
+	code       string
 	signatures []string
 }
 
 func (a *app) refuse() *cobra.Command {
 	var r refuseFlags
 	cmd := &cobra.Command{
-		Use:   "refuse [FILE] --key FILE.key|agent:NAME --reason TEXT",
+		Use:   "refuse [FILE|URL] --key FILE.key|agent:NAME --reason TEXT",
 		Short: "Drop what is pending instead of signing it, and record why",
 		Long: `Drop what is pending, the root first, instead of signing it. The ledger records the officer, the subject and the
 reason, with the officer's signature; blocklist verify checks it. The entries stay the same: correct them, then make another
 release.
 
 With FILE, a request of "blocklist request", an officer refuses on another machine, without the ledger. -o names the file for
-the refusal. --signature adds this file to the ledger.`,
+the refusal. --signature adds this file to the ledger. With the URL of a desk and a one-time --code, as for "blocklist sign",
+the refusal goes to the desk.`,
 		Example: `  blocklist -C DIR refuse --key bruno.key --reason "example.com is the site of a hospital"
   blocklist refuse request.tar --root root.json --key bruno.key --reason "example.com is the site of a hospital" -o bruno.refusal
-  blocklist -C DIR refuse --signature bruno.refusal`,
+  blocklist -C DIR refuse --signature bruno.refusal
+  blocklist refuse https://desk.example --code ABCDE-FGHIJ-KLMNO-PQRST --root root.json --key bruno.key --reason "a hospital"`,
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -42,8 +45,12 @@ the refusal. --signature adds this file to the ledger.`,
 				return usage("--key is missing")
 			case r.cause.Reason == "":
 				return usage("--reason is missing")
+			case len(args) == 1 && isURL(args[0]):
+				return a.refuseAtDesk(cmd.Context(), args[0], r)
+			case r.code != "":
+				return usage("--code goes with the URL of a desk")
 			case len(args) == 1:
-				return a.refuseRequest(args[0], r)
+				return a.refuseToFile(args[0], r)
 			case r.open != openFlags{} || r.out != "":
 				return usage("--root, --identity and --output go with the FILE of a request")
 			}
@@ -55,6 +62,7 @@ the refusal. --signature adds this file to the ledger.`,
 	cmd.Flags().StringVar(&r.cause.Reference, "ref", "", "the order or decision behind it, a `TEXT` for the ledger")
 	cmd.Flags().StringArrayVar(&r.signatures, "signature", nil, "a `FILE` with an officer's refusal, to be added; may be repeated")
 	cmd.Flags().StringVarP(&r.out, "output", "o", "", "the `FILE` for the refusal of a request")
+	codeFlag(cmd, &r.code)
 	r.open.add(cmd)
 	return cmd
 }

@@ -96,7 +96,7 @@ The request of a list's first root needs no --root: compare the fingerprint of t
 		Example: "  blocklist review request.tar --root root.json",
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withRequest(args[0], o, func(q *publish.Request) error {
+			return a.withRequest(args[0], args[0], o, func(q *publish.Request) error {
 				if _, err := a.checkSeen(cmd.Context(), q, q.Pending(), true); err != nil {
 					return err
 				}
@@ -112,6 +112,17 @@ The request of a list's first root needs no --root: compare the fingerprint of t
 // openFlags has the flags for opening a signing request.
 type openFlags struct{ root, identity string }
 
+// String returns the flags as they are typed, each after a blank.
+func (o openFlags) String() (text string) {
+	if o.root != "" {
+		text += " --root " + o.root
+	}
+	if o.identity != "" {
+		text += " --identity " + o.identity
+	}
+	return text
+}
+
 func (o *openFlags) add(cmd *cobra.Command) {
 	rootFileFlag(cmd, &o.root)
 	cmd.Flags().StringVar(&o.identity, "identity", "", "the `FILE` with your age identity, for an encrypted request")
@@ -121,8 +132,8 @@ func rootFileFlag(cmd *cobra.Command, root *string) {
 	cmd.Flags().StringVar(root, "root", "", "the `FILE` with a root of the list that you trust")
 }
 
-// withRequest opens a signing request, calls do with it, and closes it.
-func (a *app) withRequest(path string, o openFlags, do func(*publish.Request) error) (err error) {
+// withRequest opens a signing request, calls do with it, and closes it. Errors call the request by its name.
+func (a *app) withRequest(path, name string, o openFlags, do func(*publish.Request) error) (err error) {
 	var root, identity []byte
 	if o.root != "" {
 		if root, err = readAtMost(o.root, maxRoot); err != nil {
@@ -141,7 +152,7 @@ func (a *app) withRequest(path string, o openFlags, do func(*publish.Request) er
 	defer f.Close() //nolint:errcheck // it was only read
 	q, err := publish.OpenRequest(f, root, identity)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	defer func() { err = errors.Join(err, q.Close()) }()
 	return do(q)
@@ -152,7 +163,7 @@ func (a *app) signToFile(ctx context.Context, path string, s signFlags) error {
 	if s.out == "" {
 		return usage("-o says where the signature goes")
 	}
-	return a.signRequest(ctx, path, s, func(signature []byte, what string) error {
+	return a.signRequest(ctx, path, path, s, func(signature []byte, what string) error {
 		if err := writeFile(s.out, func(w io.Writer) error { _, err := w.Write(signature); return err }); err != nil {
 			return err
 		}
@@ -163,15 +174,15 @@ func (a *app) signToFile(ctx context.Context, path string, s signFlags) error {
 	})
 }
 
-// signRequest signs a request. Then it calls deliver with the signature, and with a phrase that names the signed
-// metadata.
-func (a *app) signRequest(ctx context.Context, path string, s signFlags,
+// signRequest signs the request in a file. Then it calls deliver with the signature, and with a phrase that names the
+// signed metadata. The argument name says where the request comes from: the file, or the URL of a desk.
+func (a *app) signRequest(ctx context.Context, path, name string, s signFlags,
 	deliver func(signature []byte, what string) error,
 ) error {
 	if err := keys.Check(s.key); err != nil {
 		return err
 	}
-	return a.withRequest(path, s.open, func(q *publish.Request) error {
+	return a.withRequest(path, name, s.open, func(q *publish.Request) error {
 		p := q.Pending()
 		q.ConfirmClock(a.confirmClock())
 		remember, err := a.checkSeen(ctx, q, p, s.again)
@@ -179,7 +190,7 @@ func (a *app) signRequest(ctx context.Context, path string, s signFlags,
 			return err
 		}
 		a.describe(p)
-		if err := a.printRequest(q, path); err != nil {
+		if err := a.printRequest(q, name); err != nil {
 			return err
 		}
 		officer, err := a.askToSign(p, s)
@@ -198,7 +209,7 @@ func (a *app) signRequest(ctx context.Context, path string, s signFlags,
 }
 
 // printRequest prints a summary of a request.
-func (a *app) printRequest(q *publish.Request, path string) error {
+func (a *app) printRequest(q *publish.Request, name string) error {
 	if q.Pending().Root > 0 {
 		return nil
 	}
@@ -210,22 +221,39 @@ func (a *app) printRequest(q *publish.Request, path string) error {
 			return err
 		}
 	}
-	return a.printChanges(q.Review(), "blocklist review "+path)
+	all := "blocklist review " + name
+	if isURL(name) {
+		all = "the desk"
+	}
+	return a.printChanges(q.Review(), all)
 }
 
 func readersOf(q *publish.Request) func() (publish.Recipients, error) {
 	return func() (publish.Recipients, error) { return q.Recipients(), nil }
 }
 
-// refuseRequest writes an officer's refusal of a request to a file.
-func (a *app) refuseRequest(path string, r refuseFlags) error {
+// refuseToFile writes an officer's refusal of a request to a file.
+func (a *app) refuseToFile(path string, r refuseFlags) error {
 	if r.out == "" {
 		return usage("-o says where the refusal goes")
 	}
+	return a.refuseRequest(path, path, r, func(refusal []byte, what string) error {
+		if err := writeFile(r.out, func(w io.Writer) error { _, err := w.Write(refusal); return err }); err != nil {
+			return err
+		}
+		a.printf("refused: %s", what)
+		a.result(fields{"file": r.out})
+		a.next("the agency runs blocklist -C DIR refuse --signature %s", filepath.Base(r.out))
+		return nil
+	})
+}
+
+// refuseRequest refuses the request in a file. Then it calls deliver with the refusal, as [app.signRequest] does.
+func (a *app) refuseRequest(path, name string, r refuseFlags, deliver func(refusal []byte, what string) error) error {
 	if err := keys.Check(r.key); err != nil {
 		return err
 	}
-	return a.withRequest(path, r.open, func(q *publish.Request) error {
+	return a.withRequest(path, name, r.open, func(q *publish.Request) error {
 		officer, err := a.loadKey(r.key)
 		if err != nil {
 			return err
@@ -234,13 +262,7 @@ func (a *app) refuseRequest(path string, r refuseFlags) error {
 		if err != nil {
 			return err
 		}
-		if err := writeFile(r.out, func(w io.Writer) error { _, err := w.Write(refusal); return err }); err != nil {
-			return err
-		}
-		a.printf("refused: %s", q.Pending().What())
-		a.result(fields{"file": r.out})
-		a.next("the agency runs blocklist -C DIR refuse --signature %s", filepath.Base(r.out))
-		return nil
+		return deliver(refusal, q.Pending().What())
 	})
 }
 

@@ -2,6 +2,10 @@ package main
 
 import (
 	"crypto"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +21,8 @@ type signFlags struct {
 	code       string
 	signatures []string
 	yes, again bool
+
+	refuse string // the command that refuses instead of signing, without the flags that both commands have
 }
 
 func (a *app) sign() *cobra.Command {
@@ -57,14 +63,17 @@ With --signature, the files with signatures of other machines are added to what 
 			case len(args) > 1:
 				return usage("one request at a time")
 			case len(args) == 1 && isURL(args[0]):
+				s.refuse = fmt.Sprintf("refuse %s --code %s", deskOf(args[0]), s.code)
 				return a.signAtDesk(cmd.Context(), args[0], s)
 			case s.code != "":
 				return usage("--code goes with the URL of a desk")
 			case len(args) == 1:
+				s.refuse = fmt.Sprintf("refuse %s -o %s.refusal", args[0], strings.TrimSuffix(args[0], filepath.Ext(args[0])))
 				return a.signToFile(cmd.Context(), args[0], s)
 			case s.open != openFlags{} || s.out != "":
 				return usage("--root, --identity and --output go with the FILE of a request")
 			}
+			s.refuse = "-C DIR refuse"
 			return a.withLedger(func(l *publish.Ledger) error { return a.runSign(cmd, l, s) })
 		},
 	}
@@ -72,7 +81,7 @@ With --signature, the files with signatures of other machines are added to what 
 	cmd.Flags().BoolVar(&s.yes, "yes", false, "sign without asking")
 	cmd.Flags().StringArrayVar(&s.signatures, "signature", nil, "a `FILE` with an officer's signature, to be added; may be repeated")
 	cmd.Flags().StringVarP(&s.out, "output", "o", "", "the `FILE` for the signature of a request")
-	cmd.Flags().StringVar(&s.code, "code", "", "the one-time `CODE` that a desk has shown")
+	codeFlag(cmd, &s.code)
 	cmd.Flags().BoolVar(&s.again, "again", false, "sign although this machine has signed a newer serial, or another state of the same serial")
 	s.open.add(cmd)
 	return cmd
@@ -117,15 +126,29 @@ func (a *app) runSign(cmd *cobra.Command, l *publish.Ledger, s signFlags) error 
 // endsSoon is the remaining lifetime of a root or release below which the signing officer is warned.
 const endsSoon = 7 * 24 * time.Hour
 
-// askToSign asks the officer for consent, and returns the loaded key.
+// askToSign asks the officer for consent, and returns the loaded key. A person who does not consent is told how to
+// refuse. If the key needs no passphrase, askToSign fails before the question if it is not the key of an officer.
 func (a *app) askToSign(p *publish.Pending, s signFlags) (crypto.Signer, error) {
 	if left := time.Until(p.Expires); p.Number == 0 && left < endsSoon {
 		a.printf("warning: it is valid for %s more; make it again for a longer time", max(left, 0).Round(time.Minute))
 	}
-	if !s.yes {
-		if err := a.confirm("sign this?"); err != nil {
+	officer, locked := keys.Load(s.key, func() (string, error) { return "", keys.ErrPassphrase })
+	if locked == nil {
+		if err := p.CheckSigner(officer); err != nil {
 			return nil, err
 		}
+	}
+	if !s.yes {
+		err := a.confirm("sign this?")
+		if errors.Is(err, errNotSigned) && p.Root != 1 {
+			err = withHint(err, "blocklist %s%s --key %s --reason TEXT drops it, and the ledger records why", s.refuse, s.open, s.key)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if locked == nil {
+		return officer, nil
 	}
 	return a.loadKey(s.key)
 }

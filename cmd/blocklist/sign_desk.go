@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/argine-dns/argine/blocklist"
 )
 
@@ -22,14 +24,46 @@ const (
 	deskTimeout = 10 * time.Minute
 )
 
-// signAtDesk signs what is pending at a desk: it fetches the signing request with a one-time code from the desk, signs
-// it, and sends the signature to the desk.
+// signAtDesk signs what is pending at a desk.
 func (a *app) signAtDesk(ctx context.Context, base string, s signFlags) error {
-	if s.code == "" {
+	return a.answerDesk(ctx, base, s.code, s.out, func(path string, deliver delivery) error {
+		return a.signRequest(ctx, path, base, s, func(signature []byte, what string) error {
+			if err := deliver(signature); err != nil {
+				return err
+			}
+			a.printf("signed: %s", what)
+			a.result(fields{"desk": base, "signed": what})
+			return nil
+		})
+	})
+}
+
+// refuseAtDesk refuses what is pending at a desk.
+func (a *app) refuseAtDesk(ctx context.Context, base string, r refuseFlags) error {
+	return a.answerDesk(ctx, base, r.code, r.out, func(path string, deliver delivery) error {
+		return a.refuseRequest(path, base, r, func(refusal []byte, what string) error {
+			if err := deliver(refusal); err != nil {
+				return err
+			}
+			a.printf("refused: %s; nothing of it is in force", what)
+			a.result(fields{"desk": base, "refused": what})
+			return nil
+		})
+	})
+}
+
+// delivery sends an officer's signature or refusal to a desk.
+type delivery func(answer []byte) error
+
+// answerDesk fetches the signing request from a desk with a one-time code, and calls do with the path of a temporary
+// file that has the request, and with a function that sends the officer's answer to the desk. The argument out is the
+// value of --output, which must be empty.
+func (a *app) answerDesk(ctx context.Context, base, code, out string, do func(path string, deliver delivery) error) error {
+	if code == "" {
 		return usage("--code is missing: the page of the desk makes one")
 	}
-	if s.out != "" {
-		return usage("the signature goes to the desk: -o goes with the FILE of a request")
+	if out != "" {
+		return usage("the answer goes to the desk: -o goes with the FILE of a request")
 	}
 	ctx, cancel := context.WithTimeout(ctx, deskTimeout)
 	defer cancel()
@@ -38,21 +72,22 @@ func (a *app) signAtDesk(ctx context.Context, base string, s signFlags) error {
 		return err
 	}
 	defer os.RemoveAll(folder) //nolint:errcheck // a temporary folder
-	d := deskClient{deskOf(base), s.code}
+	d := deskClient{deskOf(base), code}
 	path := filepath.Join(folder, "request")
 	if err := d.fetch(ctx, path); err != nil {
 		return err
 	}
-	return a.signRequest(ctx, path, s, func(signature []byte, what string) error {
-		said, err := d.send(ctx, http.MethodPost, "/terminal/signature", signature)
+	return do(path, func(answer []byte) error {
+		said, err := d.send(ctx, http.MethodPost, "/terminal/signature", answer)
 		if err != nil {
 			return err
 		}
-		defer said.Close() //nolint:errcheck // it was only read
-		a.printf("signed: %s", what)
-		a.result(fields{"desk": base, "signed": what})
-		return nil
+		return said.Close()
 	})
+}
+
+func codeFlag(cmd *cobra.Command, code *string) {
+	cmd.Flags().StringVar(code, "code", "", "the one-time `CODE` that a desk has shown")
 }
 
 // deskOf returns the base URL of a desk, given the URL of any of its pages.

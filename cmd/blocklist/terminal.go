@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -78,10 +79,13 @@ func (a *app) confirm(question string) error {
 	if yes, err := a.ask(question); err != nil || yes {
 		return err
 	}
-	return errors.New("you did not say yes; nothing was signed")
+	return errNotSigned
 }
 
-// ask asks a question at the terminal, and reports whether the answer is y or yes.
+// errNotSigned is returned if a person was asked for consent to sign, and did not say yes.
+var errNotSigned = errors.New("you did not say yes; nothing was signed")
+
+// ask asks a question at the terminal, and reports whether the answer is yes, in English or Italian.
 func (a *app) ask(question string) (yes bool, err error) {
 	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
 	answer, err := bufio.NewReader(io.LimitReader(a.stdin, 100)).ReadString('\n')
@@ -89,7 +93,7 @@ func (a *app) ask(question string) (yes bool, err error) {
 		return false, err
 	}
 	answer = strings.ToLower(strings.TrimSpace(answer))
-	return answer == "y" || answer == "yes", nil
+	return slices.Contains([]string{"y", "yes", "s", "si", "sì", "si'"}, answer), nil
 }
 
 // confirmClock returns the function that decides whether a doubted clock is right. With --clock-is-right, it always

@@ -54,7 +54,7 @@ func (c *codes) add(made code) *code {
 	if c.all == nil {
 		c.all = map[string]*code{}
 	}
-	c.all[made.Text] = &made
+	c.all[text] = &made
 	return &made
 }
 
@@ -63,7 +63,7 @@ func (c *codes) find(r *http.Request) *code {
 	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	one := c.all[strings.ToUpper(text)]
+	one := c.all[strings.ToUpper(strings.ReplaceAll(text, "-", ""))] // also as typed without hyphens
 	if !ok || one == nil || one.Used || time.Now().After(one.Until) {
 		return nil
 	}
