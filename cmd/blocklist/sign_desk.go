@@ -141,9 +141,5 @@ func (d deskClient) send(ctx context.Context, method, path string, body []byte) 
 			"check the address; the proxy in front of a desk must let %s/terminal/ through without a sign-in", d.base)
 	}
 	why, _ := io.ReadAll(io.LimitReader(answer.Body, 400))
-	err = fmt.Errorf("asking the desk: the answer is %s: %s", answer.Status, strings.TrimSpace(string(why)))
-	if answer.StatusCode == http.StatusUnauthorized {
-		err = withHint(err, "the page of the desk makes another code")
-	}
-	return nil, err
+	return nil, fmt.Errorf("asking the desk: the answer is %s: %s", answer.Status, strings.TrimSpace(string(why)))
 }

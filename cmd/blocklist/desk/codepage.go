@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist/publish"
@@ -16,10 +17,12 @@ import (
 // codePage is the page about a one-time code. It shows the code and whether it was used.
 type codePage struct {
 	code
-	Over         bool // the code has expired
-	Gone         bool // the document for which the code was made is no longer pending
-	Root         bool // there is a root, which officers' terminals need
+	Over         bool              // the code has expired
+	Gone         bool              // the document for which the code was made is no longer pending
+	Root         *publish.RootInfo // root in force, which officers' terminals need; nil: none
 	Confidential bool
+	Another      bool   // the code was used, and another officer can sign with another code
+	Recipients   string // age recipients of the code, for another code
 	Officers     []officer
 	Keys         []string // names of the key files of officers who have not signed yet
 	Enough       bool     // the release has enough signatures to be pushed, unless urgent orders end with it
@@ -72,8 +75,8 @@ func (v *visit) code() error {
 	if err != nil {
 		return err
 	}
-	p := codePage{code: one, Over: time.Now().After(one.Until), Root: v.now.Root != nil, Confidential: v.now.confidential}
-	p.Back, p.Refusals = newSigning(one.Urgent, false).Back, v.now.refused(one.Urgent)
+	p := codePage{code: one, Over: time.Now().After(one.Until), Root: v.now.Root, Confidential: v.now.confidential}
+	p.Back, p.Refusals = signaturesOf(one.Urgent), v.now.refused(one.Urgent)
 	waiting := v.now.Pending
 	if one.Urgent {
 		waiting = v.now.Ordered
@@ -81,6 +84,7 @@ func (v *visit) code() error {
 	if p.Gone = !one.isFor(waiting); !p.Gone {
 		p.Officers = officers(&waiting.Signatures)
 		p.Keys = keyFiles(waiting)
+		p.Another, p.Recipients = one.Used && len(p.Keys) > 0 && !waiting.Enough(), strings.Join(one.recipients, "\n")
 		p.Enough, p.Push = waiting.IsRelease() && waiting.Enough(), v.pushing(false)
 	}
 	if p.Enough {

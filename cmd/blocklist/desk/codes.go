@@ -2,6 +2,7 @@ package desk
 
 import (
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -30,7 +31,7 @@ type code struct {
 }
 
 // Path returns the path of the code's page.
-func (c code) Path() string { return newSigning(c.Urgent, false).Back + "/code/" + c.ID }
+func (c code) Path() string { return signaturesOf(c.Urgent) + "/code/" + c.ID }
 
 // codes has the one-time codes that have not expired.
 type codes struct {
@@ -58,16 +59,21 @@ func (c *codes) add(made code) *code {
 	return &made
 }
 
-// find returns the code that a request presents, or nil if the code is unknown, used or expired.
-func (c *codes) find(r *http.Request) *code {
+// find returns the code that a request presents. It fails if the code is unknown, used or expired.
+func (c *codes) find(r *http.Request) (*code, error) {
 	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	one := c.all[strings.ToUpper(strings.ReplaceAll(text, "-", ""))] // also as typed without hyphens
-	if !ok || one == nil || one.Used || time.Now().After(one.Until) {
-		return nil
+	switch {
+	case !ok || one == nil:
+		return nil, errors.New("the code is not known: it is mistyped, or expired; the desk makes another one")
+	case one.Used:
+		return nil, errors.New("the code was used: it works once; the desk makes another one for the next officer")
+	case time.Now().After(one.Until):
+		return nil, errors.New("the code has expired; the desk makes another one")
 	}
-	return one
+	return one, nil
 }
 
 // use marks a code as used. The argument signer is the officer who has signed with it; empty for a refusal.

@@ -75,3 +75,36 @@ func TestOfficerHasRefusedUrgentOrders(t *testing.T) {
 	a.orderUrgently(t, paola, fields("entries", "third.example", "reference", "night 3"))
 	assert.NotContains(t, paola.get(t, "/urgent").text, "Refused by")
 }
+
+// The page of a code has the line for refusing, and the fingerprint to compare the root with; when one officer has signed,
+// it makes a code for the next one. Officers without a connection have the lines, too.
+func TestCodeOfEachOfficer(t *testing.T) {
+	t.Parallel()
+	a := newAgencyOf(t, 2, "anna", "bruno")
+	a.list(t, "bad.example")
+	a.open(t)
+	b := a.enter(t)
+	root := b.post(t, "/release", nil)
+	status, err := a.Status(t.Context())
+	require.NoError(t, err)
+	assert.Contains(t, root.text, "blocklist sign FILE --root root.json --key OFFICER.key -o OFFICER.sig")
+	assert.Contains(t, root.text, "blocklist refuse FILE --root root.json --key OFFICER.key --reason TEXT -o OFFICER.refusal")
+	assert.Contains(t, root.text, "Fingerprint: "+status.Root.Fingerprint)
+	code, path := b.makeCode(t, "")
+	p := b.get(t, path)
+	assert.Contains(t, p.text, "blocklist refuse "+a.server.URL+" --code "+code+" --root root.json --key OFFICER.key --reason TEXT")
+	assert.Contains(t, p.text, "Fingerprint: "+status.Root.Fingerprint+" This desk alone does not prove it")
+	assert.NotContains(t, p.text, "next officer")
+	request := a.terminal(t, http.MethodGet, "/terminal/request", strings.ReplaceAll(code, "-", ""), "")
+	require.Equal(t, http.StatusOK, request.status, "without hyphens, too")
+	require.Equal(t, http.StatusOK, a.terminal(t, http.MethodPost, "/terminal/signature", code, a.signed(t, request.raw)).status)
+	again := a.terminal(t, http.MethodGet, "/terminal/request", code, "")
+	assert.Equal(t, http.StatusUnauthorized, again.status)
+	assert.Contains(t, again.raw, "the code was used: it works once; the desk makes another one for the next officer")
+	assert.Contains(t, b.get(t, path).text, "anna has signed with this code. Make a code for the next officer")
+	next, at := b.makeCode(t, "")
+	assert.NotEqual(t, code, next)
+	assert.NotContains(t, b.get(t, at).text, "--key anna.key", "anna has signed")
+	a.signBy(t, a.officers[1])
+	assert.NotContains(t, b.get(t, path).text, "next officer", "there are enough signatures")
+}

@@ -80,13 +80,23 @@ func bring(ctx context.Context, l *publish.Ledger, text []byte) (signer string, 
 type signing struct {
 	What, Back   string
 	Confidential bool
+	Root         *publish.RootInfo // root in force, which officers' machines need; nil: none
 }
 
-func newSigning(urgent, confidential bool) signing {
+// signaturesOf returns the path of the page with the forms for signatures.
+func signaturesOf(urgent bool) string {
 	if urgent {
-		return signing{"urgent", "/urgent", confidential}
+		return "/urgent"
 	}
-	return signing{"", "/pending", confidential}
+	return "/pending"
+}
+
+func newSigning(urgent, confidential bool, root *publish.RootInfo) signing {
+	s := signing{Back: signaturesOf(urgent), Confidential: confidential, Root: root}
+	if urgent {
+		s.What = "urgent"
+	}
+	return s
 }
 
 // writeRequest writes a signing request to w. It first makes the whole request in memory, so that nothing is sent if an

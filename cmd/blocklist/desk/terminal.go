@@ -14,7 +14,8 @@ import (
 )
 
 // An officer's terminal has no session. A person with the right to sign makes a one-time code for the pending document.
-// With the code, 'blocklist sign URL --code CODE' fetches the signing request and delivers the signature. The code only
+// With the code, 'blocklist sign URL --code CODE' fetches the signing request and delivers the signature; 'blocklist refuse'
+// delivers a refusal. The code only
 // gives access: it does not replace the signature.
 
 // terminal returns the handler for requests from an officer's terminal. It checks the one-time code, calls do, and
@@ -25,12 +26,12 @@ func (d *Desk) terminal(do func(http.ResponseWriter, *http.Request, *publish.Led
 			http.Error(w, errStranger.Error(), http.StatusForbidden)
 			return
 		}
-		one := d.codes.find(r)
-		if one == nil {
-			http.Error(w, "the code is not known, was used, or has expired; the desk makes another one", http.StatusUnauthorized)
+		one, err := d.codes.find(r)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusUnauthorized)
 			return
 		}
-		err := d.ledger.use(func(l *publish.Ledger) error { return do(w, r, l, one) })
+		err = d.ledger.use(func(l *publish.Ledger) error { return do(w, r, l, one) })
 		if err != nil {
 			d.Log.WarnContext(r.Context(), "officer's terminal failed", slog.String("path", r.URL.Path), slog.Any("error", err))
 			http.Error(w, err.Error(), failureOf(err).status)
@@ -100,7 +101,7 @@ func (d *Desk) terminalSignature(w http.ResponseWriter, r *http.Request, l *publ
 		return err
 	}
 	d.codes.use(one, signer)
-	d.Log.InfoContext(r.Context(), "signature brought by a terminal", slog.String("for", one.what), slog.String("code_of", one.author))
-	_, err = fmt.Fprintf(w, "%s: the signature is there\n", one.what)
+	d.Log.InfoContext(r.Context(), "signature or refusal brought by a terminal", slog.String("for", one.what), slog.String("code_of", one.author))
+	_, err = fmt.Fprintf(w, "%s: the answer is there\n", one.what)
 	return err
 }
