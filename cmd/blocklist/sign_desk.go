@@ -58,7 +58,9 @@ type delivery func(answer []byte) error
 // answerDesk fetches the signing request from a desk with a one-time code, and calls do with the path of a temporary
 // file that has the request, and with a function that sends the officer's answer to the desk. The argument out is the
 // value of --output, which must be empty.
-func (a *app) answerDesk(ctx context.Context, base, code, out string, do func(path string, deliver delivery) error) error {
+func (a *app) answerDesk(ctx context.Context, base, code, out string,
+	do func(path string, deliver delivery) error,
+) error {
 	if code == "" {
 		return usage("--code is missing: the page of the desk makes one")
 	}

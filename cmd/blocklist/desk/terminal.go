@@ -14,9 +14,8 @@ import (
 )
 
 // An officer's terminal has no session. A person with the right to sign makes a one-time code for the pending document.
-// With the code, 'blocklist sign URL --code CODE' fetches the signing request and delivers the signature; 'blocklist refuse'
-// delivers a refusal. The code only
-// gives access: it does not replace the signature.
+// With the code, 'blocklist sign URL --code CODE' fetches the signing request and delivers the signature, and
+// 'blocklist refuse' delivers a refusal. The code only gives access: it does not replace the signature.
 
 // terminal returns the handler for requests from an officer's terminal. It checks the one-time code, calls do, and
 // reports an error in plain text.
