@@ -6,9 +6,9 @@ import "github.com/argine-dns/argine/blocklist/internal/ledger"
 // meant for.
 var ErrMoved = ledger.ErrMoved
 
-// Trial returns a ledger for a dry run of [Ledger.Add], [Ledger.Remove], [Ledger.Withdraw], [Ledger.KeepUrgent] and
-// [Ledger.Undo]. These methods return the same results as on l, but record nothing. No other method of that ledger may
-// be called.
+// Trial returns a ledger for a dry run of [Ledger.Add], [Ledger.Remove], [Ledger.Withdraw], [Ledger.KeepUrgent],
+// [Ledger.KeepUrgentUntil] and [Ledger.Undo]. These methods return the same results as on l, but record nothing. No
+// other method of that ledger may be called.
 func (l *Ledger) Trial() *Ledger { return &Ledger{folder: l.folder, history: l.history.Trial()} }
 
 // After returns a ledger that records a change only if the last operation has this hash. Otherwise the change fails

@@ -77,7 +77,7 @@ func (l *Ledger) Ending(ctx context.Context, p *Pending) ([]EndingOrder, error) 
 }
 
 // StandingUrgent returns the signed urgent orders that have not expired, without those that a request which waits for a
-// signature withdraws. It does not set Accepted and Kept.
+// signature withdraws. It does not set Accepted.
 func (l *Ledger) StandingUrgent(ctx context.Context) (orders []EndingOrder, err error) {
 	h, waiting, err := l.ordersSoFar(ctx)
 	if err != nil {
@@ -85,7 +85,7 @@ func (l *Ledger) StandingUrgent(ctx context.Context) (orders []EndingOrder, err 
 	}
 	for _, e := range h.lasting() {
 		if waiting == nil || indexTarget(waiting.orders, e.Target()) >= 0 {
-			orders = append(orders, EndingOrder{Entry: e})
+			orders = append(orders, EndingOrder{Entry: e, Kept: h.kept(e)})
 		}
 	}
 	return orders, l.findOrdered(ctx, orders)
@@ -216,6 +216,23 @@ func (l *Ledger) checkEnds(ctx context.Context, p *Pending) error {
 // becomes an entry without expiry. Any other order keeps its expiry. KeepUrgent fails like [Ledger.Add], with
 // [ErrNotListed] if one of the targets has no such order, and with [ErrUnchanged] if there is no such order at all.
 func (l *Ledger) KeepUrgent(ctx context.Context, targets []string, c Audit) (ChangeResult, error) {
+	return l.keepUrgent(ctx, targets, func(o EndingOrder) blocklist.Entry { return o.Kept }, c)
+}
+
+// KeepUrgentUntil is [Ledger.KeepUrgent], but all entries get this expiry, or none if it is zero.
+func (l *Ledger) KeepUrgentUntil(ctx context.Context, targets []string, expires time.Time, c Audit) (
+	ChangeResult, error,
+) {
+	return l.keepUrgent(ctx, targets, func(o EndingOrder) blocklist.Entry {
+		o.Kept.Expires = expires
+		return o.Kept
+	}, c)
+}
+
+// keepUrgent adds the entry that kept returns for each order.
+func (l *Ledger) keepUrgent(ctx context.Context, targets []string, kept func(EndingOrder) blocklist.Entry, c Audit) (
+	ChangeResult, error,
+) {
 	orders, err := l.Ending(ctx, nil)
 	if err != nil {
 		return ChangeResult{}, err
@@ -229,7 +246,7 @@ func (l *Ledger) KeepUrgent(ctx context.Context, targets []string, c Audit) (Cha
 	var entries []blocklist.Entry
 	for _, o := range orders {
 		if len(targets) == 0 || slices.Contains(targets, o.Target()) {
-			entries = append(entries, o.Kept)
+			entries = append(entries, kept(o))
 		}
 	}
 	if len(entries) == 0 {

@@ -52,6 +52,16 @@ type seenEntry struct {
 	Around around
 }
 
+// Expiring returns the standing order with the reference of the entry if that order expires and the entry does not, so
+// that the order would still expire. Otherwise it returns nil.
+func (e seenEntry) Expiring() *blocklist.Entry {
+	i := slices.IndexFunc(e.Around.Orders, func(o blocklist.Entry) bool { return o.Reference == e.Reference })
+	if i < 0 || !e.Expires.IsZero() || e.Around.Orders[i].Expires.IsZero() {
+		return nil
+	}
+	return &e.Around.Orders[i]
+}
+
 // maxEntries is the maximum number of entries in a form.
 const maxEntries = 1000
 

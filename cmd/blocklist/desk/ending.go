@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/guard"
@@ -20,11 +22,12 @@ type endingPage struct {
 	Orders   []endingOrder
 	Proposed []endingOrder // for keep: orders whose targets can only be listed by a proposal
 	Form     changeForm
+	Expires  time.Time            // for keep: expiry of the entries in the list; zero: none
 	Result   publish.ChangeResult // for keep: result of trying the decision
 	Held     *guard.Report        // report of the guards that hold the targets; nil: they do not
 	Problem  error                // why the decision can't be taken; nil: it can
 	Notice   string               // key of a text about the sent form; empty: none
-	Stamp    string               // identifies the state that the page shows, see [visit.urgentStamp]
+	Stamp    string               // identifies what the page shows, see [visit.urgentStamp]; for keep with the expiry
 }
 
 // endingOrder is an urgent order that ends, with the listed entries around its target.
@@ -38,6 +41,17 @@ type endingOrder struct {
 func (o endingOrder) IsListed() bool {
 	blocks := func(e blocklist.Entry) bool { return !e.Monitor }
 	return o.Around.Cover != "" || slices.ContainsFunc(o.Around.Orders, blocks)
+}
+
+// Shown returns the order with the entry that the list gets, which has this expiry.
+func (o endingOrder) Shown(expires time.Time) endingOrder {
+	o.Kept.Expires = expires
+	return o
+}
+
+// IsShorter reports whether an entry with this expiry ends no later than the order.
+func (o endingOrder) IsShorter(expires time.Time) bool {
+	return !expires.IsZero() && !expires.After(o.Expires)
 }
 
 // ProposeURL returns the URL of the form for new proposals, filled in with the target of the order.
@@ -72,7 +86,7 @@ func (v *visit) removeForm() error { return v.showEnding("remove") }
 
 func (v *visit) showEnding(verb string) error {
 	p, err := v.endingPage(verb)
-	if err == nil && verb == "keep" && len(p.chosen()) > 0 {
+	if err == nil && verb == "keep" && len(p.chosen()) > 0 && p.Problem == nil {
 		err = p.try(v)
 	}
 	if err != nil {
@@ -81,6 +95,10 @@ func (v *visit) showEnding(verb string) error {
 	status := http.StatusOK
 	switch sent := v.draft().fields; {
 	case sent == nil:
+	case p.Problem != nil:
+		status = http.StatusBadRequest
+	case isOtherExpiry(sent.Get("seen"), p.Stamp):
+		p.Notice = "ends.until.new"
 	case sent.Get("seen") != p.Stamp:
 		p.Notice, status = "ends.moved", http.StatusConflict
 	case len(p.chosen()) == 0:
@@ -101,6 +119,12 @@ func (v *visit) endingPage(verb string) (p endingPage, err error) {
 	}
 	if err != nil {
 		return p, err
+	}
+	if verb == "keep" {
+		p.Stamp += " " + p.Form.Expires
+		if p.Expires, err = dayToCome(p.Form.Expires); err != nil {
+			p.Problem, p.Form.Bad = err, "expires"
+		}
 	}
 	orders, err := v.undecided(verb)
 	if err != nil {
@@ -125,6 +149,13 @@ func (v *visit) endingPage(verb string) (p endingPage, err error) {
 	return p, nil
 }
 
+// isOtherExpiry reports whether a page showed (seen) the present state (stamp), but another expiry.
+func isOtherExpiry(seen, stamp string) bool {
+	was, until, _ := strings.Cut(seen, " ")
+	is, now, _ := strings.Cut(stamp, " ")
+	return was == is && until != now
+}
+
 // undecided returns the urgent orders on which the decision verb can be taken.
 func (v *visit) undecided(verb string) ([]publish.EndingOrder, error) {
 	if verb == "remove" {
@@ -144,7 +175,7 @@ func (v *visit) undecided(verb string) ([]publish.EndingOrder, error) {
 // try tries to add the chosen targets to the list, without recording it, and fills in the result.
 func (p *endingPage) try(v *visit) (err error) {
 	by := publish.Audit{Author: cmp.Or(v.person.Name, v.ledger.List()), Reason: p.Form.Reason}
-	p.Result, err = v.ledger.Trial().KeepUrgent(v.r.Context(), p.chosen(), by)
+	p.Result, err = v.ledger.Trial().KeepUrgentUntil(v.r.Context(), p.chosen(), p.Expires, by)
 	if held := (*guard.HeldError)(nil); errors.As(err, &held) {
 		p.Held, err = held.Report, nil
 	}
@@ -157,7 +188,10 @@ func (p *endingPage) try(v *visit) (err error) {
 // keepUrgent adds the chosen targets of ending urgent orders to the list, so that they stay blocked.
 func (v *visit) keepUrgent() error {
 	return v.decideEnding("keep", "/pending", func(targets []string, by publish.Audit) error {
-		_, err := v.ledger.After(v.now.Head.Hash).KeepUrgent(v.r.Context(), targets, by)
+		expires, err := dayToCome(v.value("expires"))
+		if err == nil {
+			_, err = v.ledger.After(v.now.Head.Hash).KeepUrgentUntil(v.r.Context(), targets, expires, by)
+		}
 		return err
 	})
 }
@@ -189,7 +223,7 @@ func (v *visit) decideEnding(verb, next string, take func(targets []string, by p
 		return err
 	}
 	targets := v.r.PostForm["entries"]
-	if p.Stamp == "" || v.r.PostForm.Get("seen") != p.Stamp || len(targets) == 0 {
+	if p.Stamp == "" || v.r.PostForm.Get("seen") != p.Stamp || len(targets) == 0 || p.Problem != nil {
 		return v.leadTo(page, notice{}, nil)
 	}
 	err = take(targets, publish.Audit{Author: v.person.Name, Reason: v.value("reason")})

@@ -2,7 +2,9 @@ package desk_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -103,4 +105,41 @@ func TestUrgentOrderIsWithdrawn(t *testing.T) {
 	assert.Contains(t, paola.get(t, "/urgent/remove").text, "only the order ends: it is in the list, too")
 	p = paola.decideEnding(t, "remove", fields("entries", "live.example", "reason", "the list has it"))
 	assert.Contains(t, p.text, "Withdrawn with it: live.example", "the last one")
+}
+
+// A short urgent order becomes permanent, or gets the end that its author has seen before.
+func TestShortUrgentOrderIsKept(t *testing.T) {
+	t.Parallel()
+	a := team(t)
+	paola, rita := a.as(t, "paola"), a.as(t, "rita")
+	a.orderUrgently(t, paola, fields("entries", "short.example\nlate.example", "hours", "1", "reference", "night 1"))
+	rita.post(t, "/urgent/push", nil)
+	p := paola.get(t, "/urgent/keep")
+	assert.Regexp(t, `short.example\s*ref="night 1"\|.*in the list without an end`, p.text)
+	f := fields("entries", "short.example", "seen", p.values["seen"], "expires", "2099-05-01", "reason", "the court")
+	p = paola.post(t, "/urgent/keep", f)
+	assert.Equal(t, http.StatusOK, p.status)
+	assert.Contains(t, p.text, "Nothing was done yet. The last column now shows the end that you have given.")
+	assert.Regexp(t, `short.example\s*ref="night 1" expires=2099-05-01\|.*in the list until 2099-05-01`, p.text)
+	assert.Equal(t, "the court", p.values["reason"])
+	for _, day := range []string{"2020-01-01", "tomorrow"} {
+		f.Set("expires", day)
+		bad := paola.post(t, "/urgent/keep", f)
+		assert.Equal(t, http.StatusBadRequest, bad.status)
+		f.Set("seen", bad.values["seen"])
+		assert.Equal(t, http.StatusBadRequest, paola.post(t, "/urgent/keep", f).status)
+	}
+	tomorrow := time.Now().UTC().AddDate(0, 0, 1).Format(time.DateOnly)
+	f.Set("expires", tomorrow)
+	shorter := paola.post(t, "/urgent/keep", f)
+	assert.Equal(t, time.Now().UTC().Hour() >= 23, strings.Contains(shorter.text, "no longer than the order"))
+	f.Set("expires", "2099-05-01")
+	f.Set("seen", p.values["seen"])
+	assert.Contains(t, paola.post(t, "/urgent/keep", f).text, `+short.example ref="night 1" expires=2099-05-01`)
+	p = paola.decideEnding(t, "keep", fields("entries", "late.example"))
+	assert.Contains(t, p.text, `+late.example ref="night 1"`)
+	same := paola.post(t, "/add", fields("entries", "short.example", "reference", "night 1"))
+	assert.Contains(t, same.text, "This would change nothing.short.example: this order still expires 2099-05-01 00:00 UTC.")
+	other := paola.post(t, "/add", fields("entries", "late.example", "reference", "night 1"))
+	assert.NotContains(t, other.text, "still expires")
 }
