@@ -138,6 +138,7 @@ func TestShortUrgentOrderIsKept(t *testing.T) {
 	assert.Contains(t, paola.post(t, "/urgent/keep", f).text, `+short.example ref="night 1" expires=2099-05-01`)
 	p = paola.decideEnding(t, "keep", fields("entries", "late.example"))
 	assert.Contains(t, p.text, `+late.example ref="night 1"`)
+	assert.Contains(t, paola.get(t, "/entry?of=late.example").text, " UTC · A change is not in force yet")
 	same := paola.post(t, "/add", fields("entries", "short.example", "reference", "night 1"))
 	assert.Contains(t, same.text, "This would change nothing.short.example: this order still expires 2099-05-01 00:00 UTC.")
 	other := paola.post(t, "/add", fields("entries", "late.example", "reference", "night 1"))

@@ -13,6 +13,10 @@ func scopeOf(target string) string {
 	switch {
 	case err != nil:
 		return ""
+	case isWWW(target) && e.Scope == blocklist.ScopeHost:
+		return "covers.host.www"
+	case isWWW(target):
+		return "covers.www"
 	case e.Scope == blocklist.ScopeHost:
 		return "covers.host"
 	case e.Scope == blocklist.ScopeIP:
@@ -23,6 +27,12 @@ func scopeOf(target string) string {
 		return "covers.path"
 	}
 	return "covers.page"
+}
+
+// isWWW reports whether a target is the name www of a site, so that it leaves the site itself open.
+func isWWW(target string) bool {
+	site, www := strings.CutPrefix(strings.TrimPrefix(target, "="), "www.")
+	return www && strings.Contains(site, ".")
 }
 
 // siteOf returns the domain that a person has probably meant by a URL of the first page of a site, or of all its pages.

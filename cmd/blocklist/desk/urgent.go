@@ -22,6 +22,7 @@ type urgentPage struct {
 	Ordered []blocklist.Entry // the entries in Waiting
 	Stamp   string            // identifies the state that the form shows, see [visit.urgentStamp]
 	For     string            // number of hours, as it was typed
+	Tries   []blocklist.Entry // the orders of the form, as they would be signed
 	Now     time.Time
 	Push    push
 	Ends    *endingOrders // urgent orders that the next release would end; nil: none
@@ -85,17 +86,26 @@ func (v *visit) waitingOrders() (p *publish.Pending, entries []blocklist.Entry, 
 	if errors.Is(err, publish.ErrNothingPending) {
 		return nil, nil, nil
 	}
-	if err != nil {
-		return nil, nil, err
+	if err == nil {
+		entries, err = ordersOf(p)
 	}
+	return p, entries, err
+}
+
+// ordersOf returns the entries of urgent orders that wait for a signature.
+func ordersOf(p *publish.Pending) (entries []blocklist.Entry, err error) {
 	for _, line := range p.Orders {
 		e, err := blocklist.ParseEntry(line)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		entries = append(entries, e)
 	}
-	return p, entries, nil
+	return entries, nil
+}
+
+func hasTarget(entries []blocklist.Entry, target string) bool {
+	return slices.ContainsFunc(entries, func(e blocklist.Entry) bool { return e.Target() == target })
 }
 
 // urgentStamp returns a text that identifies the state of the list and of the urgent orders that wait for a signature.
@@ -110,8 +120,9 @@ func (v *visit) urgentStamp(waiting *publish.Pending) (stamp string, err error) 
 // tryUrgent tries the urgent orders of the form, and fills in the result. It returns the HTTP status of the page.
 func (v *visit) tryUrgent(p *urgentPage) (int, error) {
 	change, by, err := v.urgentChange()
+	var tried *publish.Pending
 	if err == nil {
-		_, err = v.ledger.TryUrgent(v.r.Context(), change, by)
+		tried, err = v.ledger.TryUrgent(v.r.Context(), change, by)
 	}
 	p.Tried = true
 	if held := (*guard.HeldError)(nil); errors.As(err, &held) {
@@ -119,6 +130,10 @@ func (v *visit) tryUrgent(p *urgentPage) (int, error) {
 	}
 	if err == nil {
 		err = p.look(v)
+	}
+	if err == nil && tried != nil {
+		p.Tries, err = ordersOf(tried)
+		p.Tries = slices.DeleteFunc(p.Tries, func(e blocklist.Entry) bool { return !hasTarget(change.Add, e.Target()) })
 	}
 	status := http.StatusOK
 	if err != nil || p.Held != nil {
@@ -133,6 +148,9 @@ func (v *visit) tryUrgent(p *urgentPage) (int, error) {
 	return status, nil
 }
 
+// maxHours is the maximum number of hours in the form, more than a root can allow.
+const maxHours = 255
+
 // urgentChange returns the change of urgent orders that the form asks for, with its author and reason.
 func (v *visit) urgentChange() (change publish.UrgentChange, by publish.Audit, err error) {
 	f := v.changeForm("add")
@@ -144,13 +162,14 @@ func (v *visit) urgentChange() (change publish.UrgentChange, by publish.Audit, e
 	if hours == "" {
 		return change, by, nil
 	}
-	n, err := strconv.ParseUint(hours, 10, 8)
-	if err != nil || n == 0 {
+	n, err := strconv.ParseFloat(strings.Replace(hours, ",", ".", 1), 64)
+	lasts := time.Duration(n * float64(time.Hour))
+	if err != nil || n > maxHours || lasts < time.Minute {
 		return change, by, fmt.Errorf("%w: %.20q is no number of hours", blocklist.ErrMalformed, hours)
 	}
 	for i := range change.Add {
 		if e := &change.Add[i]; e.Expires.IsZero() {
-			e.Expires = time.Now().UTC().Truncate(time.Second).Add(time.Duration(n) * time.Hour)
+			e.Expires = time.Now().UTC().Truncate(time.Second).Add(lasts)
 		}
 	}
 	return change, by, nil
@@ -196,7 +215,7 @@ func (p urgentPage) Stopped() []blocklist.Entry {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(p.UrgentList.Entries), func(e blocklist.Entry) bool {
-		return slices.ContainsFunc(p.Ordered, func(o blocklist.Entry) bool { return o.Target() == e.Target() })
+		return hasTarget(p.Ordered, e.Target())
 	})
 }
 

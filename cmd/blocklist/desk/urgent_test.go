@@ -5,8 +5,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -163,10 +165,15 @@ func TestUrgentOrdersAreKeptBeforeARelease(t *testing.T) {
 		assert.Contains(t, rita.get(t, path).text, "2 urgent orders end within 24 hours, and are not in the list", path)
 	}
 	rita.decideEnding(t, "end", fields("entries", "late.example", "reason", "it is over"))
+	decided := rita.get(t, "/urgent").text
+	assert.Contains(t, decided, "It would be unblocked", "the other one")
 	assert.Contains(t, rita.get(t, "/").text, "1 urgent order ends within 24 hours, and is not in the list")
 	p = paola.decideEnding(t, "keep", fields("entries", "live.example"))
 	assert.Contains(t, p.text, "+live.example")
 	assert.NotContains(t, rita.get(t, "/").text, "within 24 hours")
+	decided = rita.get(t, "/urgent").text
+	assert.Contains(t, decided, "It is decided that they end")
+	assert.NotContains(t, decided, "It would be unblocked")
 	assert.Contains(t, rita.get(t, "/due").text, "Nothing is due.")
 	assert.NotContains(t, p.text, "Put them into the list")
 	assert.Equal(t, http.StatusOK, rita.post(t, "/release", nil).status)
@@ -295,4 +302,28 @@ func TestUrgentOrdersKeepTheRules(t *testing.T) {
 	require.ErrorIs(t, err, publish.ErrNothingPending)
 	p = paola.askUrgent(t, fields("entries", "stream.example", "category", "streaming", "reference", "1", "reason", "why"))
 	assert.Contains(t, p.text, "stream.example|streaming|1|")
+}
+
+// The preview of urgent orders says why they are asked for and when they end, which may be minutes away.
+func TestUrgentPreview(t *testing.T) {
+	t.Parallel()
+	a := team(t)
+	paola := a.as(t, "paola")
+	for _, hours := range []string{"0.5", "0,5"} {
+		before := time.Now().UTC().Truncate(time.Minute)
+		p := paola.post(t, "/urgent", fields("entries", "www.stream2.example", "hours", hours, "reason", "the match is on"))
+		ends := regexp.MustCompile(`www.stream2.exampleThe order ends ([-0-9]+ [:0-9]+) UTCReasonthe match is on`).FindStringSubmatch(p.text)
+		require.NotNil(t, ends, p.text)
+		at, err := time.Parse("2006-01-02 15:04", ends[1])
+		require.NoError(t, err)
+		assert.WithinRange(t, at, before.Add(30*time.Minute), time.Now().Add(30*time.Minute))
+		assert.Contains(t, p.text, "Covers this name and all names below it, but not the site without www")
+	}
+	for _, hours := range []string{"0", "0.001", "-1", "NaN", "Inf", "-Inf", "1e9", "half"} {
+		p := paola.post(t, "/urgent", fields("entries", "www.stream2.example", "hours", hours))
+		assert.Equal(t, http.StatusBadRequest, p.status, hours)
+	}
+	p := paola.post(t, "/add", fields("entries", "=www.stream2.example\nwww.example"))
+	assert.Contains(t, p.text, "Covers this name alone, not the site without www")
+	assert.Contains(t, p.text, "Covers the whole site and all names below it", "a site of the name www")
 }
