@@ -49,6 +49,12 @@ func (o endingOrder) Shown(expires time.Time) endingOrder {
 	return o
 }
 
+// Expiring returns the standing order that would still expire if the list got the target with this expiry, see
+// [seenEntry.Expiring]. It returns nil if there is none.
+func (o endingOrder) Expiring(expires time.Time) *blocklist.Entry {
+	return seenEntry{Entry: o.Shown(expires).Kept, Around: o.Around}.Expiring()
+}
+
 // IsShorter reports whether an entry with this expiry ends no later than the order.
 func (o endingOrder) IsShorter(expires time.Time) bool {
 	return !expires.IsZero() && !expires.After(o.Expires)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
@@ -136,6 +137,15 @@ func TestShortUrgentOrderIsKept(t *testing.T) {
 	f.Set("expires", "2099-05-01")
 	f.Set("seen", p.values["seen"])
 	assert.Contains(t, paola.post(t, "/urgent/keep", f).text, `+short.example ref="night 1" expires=2099-05-01`)
+	soon := time.Now().Add(time.Minute).UTC().Format(time.RFC3339)
+	a.list(t, `late.example ref="night 1" expires=`+soon)
+	assert.Contains(t, paola.get(t, "/urgent/keep").text, "this order still expires")
+	a.list(t, `late.example ref="night 1" expires=2099-05-01`)
+	assert.NotContains(t, paola.get(t, "/urgent/keep").text, "late.example", "it is blocked for longer")
+	late, err := blocklist.ParseEntry("late.example")
+	require.NoError(t, err)
+	_, err = a.Withdraw(t.Context(), "night 1", []blocklist.Entry{late}, audit)
+	require.NoError(t, err)
 	p = paola.decideEnding(t, "keep", fields("entries", "late.example"))
 	assert.Contains(t, p.text, `+late.example ref="night 1"`)
 	assert.Contains(t, paola.get(t, "/entry?of=late.example").text, " UTC · A change is not in force yet")
