@@ -14,10 +14,11 @@ import (
 // order itself is pushed.
 type Effect struct {
 	State string `json:"state"` // EffectNever, EffectDecided or another state below
-	// Since is when the state began: at a push or at an expiry. It is zero if the target was never in force.
+	// Since is when the state began: at a push or at an expiry. It is zero if the target was never in force. A listing
+	// that follows an urgent order without a gap began with the order.
 	Since  time.Time `json:"since,omitzero"`
 	Until  time.Time `json:"until,omitzero"`   // when a target in force expires; zero: never
-	Serial uint64    `json:"serial,omitempty"` // the release with which the state began; 0: it began otherwise
+	Serial uint64    `json:"serial,omitempty"` // the release that brought the state; 0: something else did
 	// Waits is what a decision that is not in force yet waits for: WaitsRelease, WaitsSignatures or WaitsPush. It is empty
 	// if the decision is in force.
 	Waits   string `json:"waits,omitempty"`
@@ -103,6 +104,7 @@ type effects struct {
 	upTo     int64    // the last operation in the pending release
 	issued   []issued // urgent orders that add to the pushed release
 	releases map[int64]ReleaseRecord
+	ordered  map[string]bool // targets about which an urgent order was ever signed; nil: not read yet
 }
 
 func (f *effects) read(ctx context.Context) error {

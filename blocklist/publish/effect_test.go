@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger/ledgertest"
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
@@ -155,13 +156,18 @@ func TestEffectOfOrders(t *testing.T) {
 	assert.Equal(t, []string{"a.example: ended urgent"}, a.effects(t, "a.example"))
 	order(entries(t, "a.example"))
 	push()
+	ordered, err := a.Effects(t.Context(), []string{"b.example"}, time.Now())
+	require.NoError(t, err)
 	a.end(t, "a.example")
 	a.release(t)
-	assert.Equal(t, []string{
-		"a.example: ended urgent", "b.example: in-force by 2",
-	}, a.effects(t, "a.example", "b.example"), "the release ends them")
+	assert.Equal(t, []string{"a.example: ended urgent"}, a.effects(t, "a.example"), "the release ends them")
+	ledgertest.Tamper(t, a.dir, `UPDATE releases SET pushed = ? WHERE serial = 2`, time.Now().UTC().Add(10*time.Minute).Format(time.RFC3339))
+	listed, err := a.Effects(t.Context(), []string{"b.example"}, time.Now())
+	require.NoError(t, err)
+	assert.Equal(t, publish.Effect{State: publish.EffectInForce, Since: ordered["b.example"].Since, Serial: 2}, listed["b.example"],
+		"it was blocked without a gap")
 	all, err := a.EntryHistory(t.Context(), "a.example")
 	require.NoError(t, err)
-	assert.WithinDuration(t, time.Now(), all[0].Effect.Since, time.Minute)
+	assert.WithinDuration(t, time.Now(), all[0].Effect.Since, 11*time.Minute)
 	assert.Equal(t, publish.EffectEnded, all[0].Effect.State)
 }

@@ -2,7 +2,6 @@ package publish
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -116,6 +115,8 @@ func (f *effects) withOrders(ctx context.Context, e Effect, target string) (Effe
 		return in, nil
 	case o.waits && e.State != EffectDecided && !e.InForce():
 		return Effect{State: EffectDecided, Urgent: true, Waits: WaitsPush}, nil
+	case e.InForce() && !e.Monitor:
+		return f.sinceOrder(ctx, e, target)
 	case e.State != EffectNever && e.State != EffectDropped && e.State != EffectEnded:
 		return e, nil
 	}
@@ -125,23 +126,49 @@ func (f *effects) withOrders(ctx context.Context, e Effect, target string) (Effe
 // ended returns the effect of a target that is not in force. If an urgent order was the last to block the target, the
 // state is [EffectEnded] since the end of that order.
 func (f *effects) ended(ctx context.Context, e Effect, target string) (Effect, error) {
-	was, err := f.wasOrdered(ctx, target)
-	if !was || err != nil {
-		return e, err
-	}
-	past, err := f.issuedOrders(ctx, ReleaseRecord{})
-	if o := orderedBy(past, target, f.now); o.until.After(e.Since) {
+	o, err := f.past(ctx, target)
+	if o.until.After(e.Since) {
 		return Effect{State: EffectEnded, Urgent: true, Since: o.until}, err
 	}
 	return e, err
 }
 
-// wasOrdered reports whether an urgent order about a target was ever signed.
-func (f *effects) wasOrdered(ctx context.Context, target string) (bool, error) {
-	for o, err := range f.history.Operations(ctx, ledger.Range{Kinds: []string{KindUrgent}}) {
-		if err != nil || slices.Contains(urgentLines(o), "+"+target) {
-			return err == nil, err
+// sinceOrder returns the effect of a target that the list blocks. If an urgent order blocked the target until then, the
+// state has begun with that order.
+func (f *effects) sinceOrder(ctx context.Context, e Effect, target string) (Effect, error) {
+	o, err := f.past(ctx, target)
+	if !o.from.IsZero() && o.from.Before(e.Since) && !o.until.Before(e.Since) {
+		e.Since = o.from
+	}
+	return e, err
+}
+
+// past returns the effect that all urgent orders, also those to earlier releases, have had on a target.
+func (f *effects) past(ctx context.Context, target string) (o ordered, err error) {
+	if f.ordered == nil {
+		if f.ordered, err = f.everOrdered(ctx); err != nil {
+			return o, err
 		}
 	}
-	return false, nil
+	if !f.ordered[target] {
+		return o, nil
+	}
+	docs, err := f.issuedOrders(ctx, ReleaseRecord{})
+	return orderedBy(docs, target, f.now), err
+}
+
+// everOrdered returns the targets about which an urgent order was ever signed.
+func (f *effects) everOrdered(ctx context.Context) (map[string]bool, error) {
+	all := map[string]bool{}
+	for o, err := range f.history.Operations(ctx, ledger.Range{Kinds: []string{KindUrgent}}) {
+		if err != nil {
+			return nil, err
+		}
+		for _, line := range urgentLines(o) {
+			if target, ok := strings.CutPrefix(line, "+"); ok {
+				all[target] = true
+			}
+		}
+	}
+	return all, nil
 }

@@ -103,6 +103,9 @@ func spans(h *publish.EntryHistory, now time.Time) (ledger, published []span) {
 			published = addEvent(published, e, e.Release.Pushed)
 		}
 	}
+	if h.Effect.InForce() { // an urgent order blocks without a release
+		published = append(published, span{from: h.Effect.Since})
+	}
 	return closed(ledger, now), closed(published, now)
 }
 
