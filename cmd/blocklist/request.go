@@ -190,6 +190,10 @@ func (a *app) signRequest(ctx context.Context, path, name string, s signFlags,
 			return err
 		}
 		a.describe(p)
+		if !isURL(name) && !p.Created.IsZero() { // a desk sends only what is pending
+			a.printf("note: it was made on %s; if it was refused or replaced since, the file can't say so: ask the agency",
+				p.Created.UTC().Format("2006-01-02 15:04 MST"))
+		}
 		if err := a.printRequest(q, name); err != nil {
 			return err
 		}
