@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 
@@ -47,4 +48,16 @@ func TestShortened(t *testing.T) {
 	assert.Equal(t, "short", shortened("short", 10))
 	assert.Equal(t, "aaaa... (9,996 more bytes)", shortened(strings.Repeat("a", 10_000), 4))
 	assert.Equal(t, "è... (4 more bytes)", shortened("èèè", 3))
+}
+
+// A question takes yes in English and Italian, in any case, and nothing else.
+func TestAsk(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]bool{
+		"y": true, "YES": true, "s": true, "Sì": true, "si'": true, " si ": true, "": false, "n": false, "no": false, "yesterday": false,
+	} {
+		yes, err := (&app{stdin: strings.NewReader(answer + "\n"), stderr: io.Discard}).ask("really?")
+		require.NoError(t, err)
+		assert.Equal(t, want, yes, answer)
+	}
 }
