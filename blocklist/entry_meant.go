@@ -18,7 +18,8 @@ func meant(text, why string) (explanation, target string) {
 		if target == "" {
 			return why, ""
 		}
-		if _, bad := parseTarget(target); bad != "" {
+		host, _, _ := strings.Cut(strings.TrimPrefix(target, "https://"), "/")
+		if _, bad := parseTarget(target); bad != "" || strings.Contains(host, "..") { // as a URL, a..b is a.b
 			return why, ""
 		}
 		return before + target + after, target

@@ -169,6 +169,8 @@ func TestEntryMeant(t *testing.T) {
 		"hxxps://bad7.example/x category=a": "https://bad7.example/x",
 		"htps:/bad7.example":                "https://bad7.example",
 		".bad7.example":                     "bad7.example",
+		"htps:/bad7..example":               "",
+		"hxxps://*.bad7.example/":           "https://*.bad7.example/",
 		"info@example.com":                  "",
 		"bad7.example colour=red":           "",
 		"exa$mple.com":                      "",

@@ -21,7 +21,8 @@ type Found struct {
 	Why    string `json:"why,omitempty"`    // Err as text
 	Err    error  `json:"-"`                // why the text can't be proposed; nil: it can
 	// Sure reports whether the text is clearly meant as a target. Otherwise a person must decide.
-	Sure bool `json:"sure"`
+	Sure  bool `json:"sure"`
+	Again int  `json:"again,omitempty"` // number of further lines with the same target
 }
 
 // Limits of a text.
@@ -48,7 +49,7 @@ func FindTargets(r io.Reader) (all []Found, err error) {
 	if len(text) > MaxText {
 		return nil, fmt.Errorf("the text: %w: at most %d bytes are read", blocklist.ErrTooLarge, MaxText)
 	}
-	at := map[string]int{} // where a target, or a text that is none, is in all
+	at, last := map[string]int{}, map[string]int{} // index in all, and the last line, of a target or of a text that is none
 	n, m := 0, mail{}
 	for line := range strings.Lines(strings.ToValidUTF8(string(text), " ")) {
 		n++
@@ -56,7 +57,12 @@ func FindTargets(r io.Reader) (all []Found, err error) {
 		for _, f := range findInLine(read) {
 			f.Line, f.Sure = n, f.Sure && sure
 			key := cmp.Or(f.Target, "?"+f.Text)
-			if i, again := at[key]; again {
+			i, again := at[key]
+			if again && last[key] != n {
+				all[i].Again++
+			}
+			last[key] = n
+			if again {
 				all[i].Sure = all[i].Sure || f.Sure
 				continue
 			}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/internal/ledger"
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
@@ -61,9 +62,9 @@ func (p Platforms) add(line string) (why string) {
 	return ""
 }
 
-// Of returns the name of the platform to which the page of a url entry is referred.
+// Of returns the name of the platform to which an entry is referred.
 func (p Platforms) Of(e blocklist.Entry) string {
-	host, _, _ := strings.Cut(strings.TrimPrefix(e.Key(), "*."), "/")
+	host, _, _ := strings.Cut(ledger.HostOf(e), "/")
 	for name, more := host, len(p.names) > 0; more; _, name, more = strings.Cut(name, ".") {
 		if platform, ok := p.names[name]; ok {
 			return platform

@@ -33,6 +33,9 @@ func TestPlatforms(t *testing.T) {
 		"https://[2001:db8::1]/x":              {"2001:db8::1", "2001:db8::1"},
 		"https://xn--bcher-kva.social.test/*":  {"social.test", "The Network"},
 		"https://videos.social.example./a?b=c": {"social.example", "Videos"},
+		"solo.example":                         {"solo.example", "solo.example"},
+		"=m.social.test":                       {"social.test", "The Network"},
+		"192.0.2.7":                            {"192.0.2.7", "192.0.2.7"},
 	} {
 		e := entry(t, target)
 		assert.Equal(t, want, [2]string{takedown.Platforms{}.Of(e), table.Of(e)}, target)

@@ -126,8 +126,11 @@ func (p *proposePage) read() (all []foundTarget, err error) {
 		}
 		found = withLone(found, p.Form.Entries)
 	}
-	lines := map[string]int{} // by target
+	typed, lines := strings.Split(p.Form.Entries, "\n"), map[string]int{} // lines by target
 	for _, f := range found {
+		if f.Err != nil { // what is around a malformed target may belong to it
+			f.Text = strings.TrimSpace(typed[f.Line-1])
+		}
 		one := foundTarget{Found: f, As: lines[f.Target]}
 		if f.Target != "" && one.As == 0 {
 			lines[f.Target] = f.Line

@@ -40,6 +40,9 @@ func (p searchPage) Nothing() bool {
 	return p.Operation == nil && entries+len(p.Proposals)+len(p.Operations) == 0
 }
 
+// IsTooLong reports whether the text is so long that nothing was searched.
+func (p searchPage) IsTooLong() bool { return len(p.Text) > maxSearch }
+
 // foundLength is the maximum number of results of each kind.
 const foundLength = 20
 
@@ -48,7 +51,7 @@ const maxSearch = 2 << 10
 
 func (v *visit) search() error {
 	p := searchPage{Text: strings.TrimSpace(v.r.URL.Query().Get("q"))}
-	if p.Text == "" || len(p.Text) > maxSearch {
+	if p.IsTooLong() || p.Text == "" {
 		return v.show("search", "search.title", p)
 	}
 	p.Of = canonical(p.Text)
@@ -142,11 +145,12 @@ func (p *searchPage) findWithdrawn(v *visit) error {
 
 // findContaining fills in the entries whose target, or the reference of one of their orders, contains the text.
 func (p *searchPage) findContaining(v *visit) error {
+	typed := strings.ToLower(p.Text)
 	var targets []string
 	for _, one := range []struct {
 		texts *haystack
 		part  string
-	}{{v.texts.targets, partOf(p.Text)}, {v.texts.references, strings.ToLower(p.Text)}} {
+	}{{v.texts.targets, partOf(p.Text)}, {v.texts.targets, typed}, {v.texts.references, typed}} {
 		ids, _, err := one.texts.find(v.r.Context(), v.ledger, one.part, foundLength)
 		if err != nil {
 			return err
@@ -193,11 +197,15 @@ func (p *searchPage) findProposals(v *visit) error {
 // fill restricts a filter to the proposals whose texts contain the typed text. It reports whether there are more such
 // proposals than the search returns, see [maxFound].
 func (v *visit) fill(f *proposal.Filter, typed string) (more bool, err error) {
-	f.IDs, more, err = v.texts.proposals.find(v.r.Context(), v.ledger, partOf(typed), maxFound)
-	if f.IDs == nil {
-		f.IDs = []int64{}
+	f.IDs = []int64{}
+	for _, part := range slices.Compact([]string{partOf(typed), strings.ToLower(strings.TrimSpace(typed))}) {
+		ids, moreOf, err := v.texts.proposals.find(v.r.Context(), v.ledger, part, maxFound)
+		if err != nil {
+			return false, err
+		}
+		f.IDs, more = append(f.IDs, ids...), more || moreOf
 	}
-	return more, err
+	return more, nil
 }
 
 // findLog fills in the operations with the text in their reason, reference or author.

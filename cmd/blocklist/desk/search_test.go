@@ -62,3 +62,24 @@ func TestSearchFindsParts(t *testing.T) {
 	}
 	assert.NotContains(t, carla.get(t, "/search?q=pharmaceutical").text, "worse.example")
 }
+
+// References are found as they are written, in any case of letters, also where they look like an address or a URL.
+func TestSearchFindsReferences(t *testing.T) {
+	t.Parallel()
+	a, carla, _ := office(t)
+	for i, reference := range []string{"case 44/26", "Trib. Roma 77/26", "7/26", "mail 30/11", "https://court.example/7/"} {
+		name := string(rune('a'+i)) + "-shop10.example"
+		a.list(t, fmt.Sprintf("%s ref=%q", name, reference))
+		carla.propose(t, fields("entries", "new-"+name, "source", "hotline", "reference", reference, "note", "Fake shop of a hospital"))
+		for _, typed := range []string{reference, strings.ToLower(reference), strings.ToUpper(reference)} {
+			assert.Contains(t, carla.found(t, typed, "Other entries with"), "|"+name+"|", typed)
+			assert.Contains(t, carla.get(t, "/search?q="+url.QueryEscape(typed)).text, "|new-"+name+"|", typed)
+		}
+	}
+	assert.Contains(t, carla.found(t, "10", "Other entries with"), "|a-shop10.example|", "a part of a name that is an address, too")
+	assert.Contains(t, carla.get(t, "/search?q=fake+shop").text, "|new-a-shop10.example|")
+	p := carla.get(t, "/search?q="+strings.Repeat("a", 3000))
+	assert.Contains(t, p.text, "Nothing was searched")
+	assert.NotContains(t, p.text, "Nothing was found", "it was not looked for")
+	assert.Contains(t, carla.get(t, "/search?q=hotline").text, "sources, categories and dates are not searched")
+}

@@ -42,6 +42,18 @@ func TestWhatADecisionWaitsFor(t *testing.T) {
 	assert.Contains(t, decide(carla, "2", "refer").text, "Now write to the platform that has the page.")
 }
 
+// In a text, a target that stands there again is told, and so is all of the line of a malformed one.
+func TestReportsInTextAreShown(t *testing.T) {
+	t.Parallel()
+	_, carla, _ := office(t)
+	text := "a.example\nb.example\nhtps:/casino..e xample\nhttps://a.example\nA.example\nb.example\na.example."
+	p := carla.post(t, "/propose", fields("entries", text, "source", "police"))
+	assert.Contains(t, p.text, "|a.example|a.example|Repeated in the text 2 times")
+	assert.Contains(t, p.text, "|b.example|b.example|Repeated in the text 1 time")
+	assert.Contains(t, p.text, "|htps:/casino..e xample|rejected")
+	assert.NotContains(t, p.text, "Do you mean")
+}
+
 // What each line was understood as is shown before it is recorded. What the guards hold and what is listed already is not
 // ticked; nothing beside it is lost.
 func TestReportsAreShownFirst(t *testing.T) {

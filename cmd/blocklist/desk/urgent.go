@@ -246,7 +246,7 @@ type urgentOrder struct {
 	State string // key of the text that says whether it is in force
 }
 
-// findUrgent fills in the urgent orders whose target contains the text: in force, signed, or waiting for a signature.
+// findUrgent fills in the urgent orders whose target or reference contains the text: in force, signed, or waiting for a signature.
 func (p *searchPage) findUrgent(v *visit) error {
 	u, err := v.urgentPage()
 	if err != nil {
@@ -256,10 +256,14 @@ func (p *searchPage) findUrgent(v *visit) error {
 	if !u.Pushed {
 		state = "urgent.state.signed"
 	}
-	seen := map[string]bool{}
+	seen, typed := map[string]bool{}, strings.ToLower(p.Text)
+	contains := func(e blocklist.Entry) bool {
+		target, part := strings.ToLower(e.Target()), partOf(p.Text)
+		return strings.Contains(target+" "+strings.ToLower(e.Reference), typed) || part != "" && strings.Contains(target, part)
+	}
 	add := func(all []blocklist.Entry, state string) {
 		for _, e := range all {
-			if target := e.Target(); !seen[target] && strings.Contains(target, partOf(p.Text)) {
+			if target := e.Target(); !seen[target] && contains(e) {
 				seen[target] = true
 				p.Urgent = append(p.Urgent, urgentOrder{e, state})
 			}

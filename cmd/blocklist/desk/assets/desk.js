@@ -67,7 +67,10 @@ function bringBack() {
   for (const e of form.elements) {
     const values = was.fields.filter(([key]) => key === e.name).map(([, value]) => value);
     if (e.type === 'checkbox' || e.type === 'radio') e.checked = values.includes(e.value);
-    else if (values.length && /^(INPUT|TEXTAREA|SELECT)$/.test(e.tagName) && e.type !== 'hidden') e.value = values[0];
+    else if (values.length && /^(INPUT|TEXTAREA|SELECT)$/.test(e.tagName) && e.type !== 'hidden') {
+      e.value = values[0];
+      if (values[0] && e.closest('details')) e.closest('details').open = true;
+    }
   }
   document.getElementById('back').hidden = text() === before;
 }
