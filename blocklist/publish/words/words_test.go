@@ -31,6 +31,9 @@ func TestCatalogue(t *testing.T) {
 			assert.False(t, strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) }), key)
 		}
 	}
+	text, err := os.ReadFile("words.json")
+	require.NoError(t, err)
+	assert.Len(t, w.texts, strings.Count(string(text), "\n\""), "a key is there twice")
 	_, err = Read("tlh")
 	assert.ErrorIs(t, err, blocklist.ErrMalformed)
 	assert.ErrorContains(t, err, "choose one of en, it")

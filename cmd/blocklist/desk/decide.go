@@ -36,6 +36,11 @@ type decidePage struct {
 // IsForm reports whether the page has the form for a decision.
 func (p decidePage) IsForm() bool { return len(p.Verbs) > 0 && (len(p.Results) == 0 || p.Failed) }
 
+// Open returns the proposals that can still be decided: the form is about them alone.
+func (p decidePage) Open() []examined {
+	return slices.DeleteFunc(slices.Clone(p.Proposals), func(one examined) bool { return !one.IsOpen() })
+}
+
 // Confirms reports whether the person may confirm.
 func (p decidePage) Confirms() bool { return slices.Contains(p.Verbs, proposal.Confirm) }
 

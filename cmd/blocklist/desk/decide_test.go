@@ -2,6 +2,7 @@ package desk_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -57,6 +58,9 @@ func TestPastedMail(t *testing.T) {
 	assert.Contains(t, carla.get(t, "/proposal/3").text, "Covers this page alone. Resolvers can't block pages", "when it is decided on")
 	assert.Contains(t, carla.get(t, "/proposal/3").text, "Then the entry is the name alone: quick.example")
 	assert.NotContains(t, carla.get(t, "/proposal/1").text, "the name alone")
+	assert.Contains(t, p.text, "Report recorded")
+	assert.NotContains(t, p.raw, "<textarea", "no empty form as if nothing had been recorded")
+	assert.True(t, p.links["/propose?source=a%20mail&category="], p.links)
 	assert.Contains(t, carla.get(t, "/proposal/2").text, "Covers the whole site and all names below it")
 	assert.Contains(t, carla.post(t, "/propose", fields("entries", "nothing of use here", "source", "x")).text, "no address, name or URL was found")
 }
@@ -148,6 +152,29 @@ func TestWithdrawOrderWithoutReference(t *testing.T) {
 		require.NoError(t, err)
 		assert.Len(t, all, orders, target)
 	}
+}
+
+// After a decision that some proposals did not take, the form is about these alone.
+func TestDecisionOnTheRest(t *testing.T) {
+	t.Parallel()
+	_, carla, rita := office(t)
+	carla.propose(t, fields("entries", "one.example\nco.uk", "source", "hotline"))
+	form := func() (f url.Values) {
+		f = url.Values{}
+		for _, id := range []string{"1", "2"} {
+			f.Add("seen", rita.get(t, "/proposal/"+id).values["seen"])
+		}
+		return f
+	}
+	f := form()
+	f.Set("verb", "check")
+	carla.post(t, "/proposals/decide", f)
+	f = form()
+	f.Set("verb", "confirm")
+	p := rita.post(t, "/proposals/decide", f)
+	require.Equal(t, http.StatusConflict, p.status, "the guards hold co.uk")
+	assert.Contains(t, p.raw, `name="seen" value="2:`)
+	assert.NotContains(t, p.raw, `name="seen" value="1:`, "it is confirmed")
 }
 
 // A decision about what was decided before says what is so and by whom, not that it was done.

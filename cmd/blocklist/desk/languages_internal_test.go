@@ -69,6 +69,8 @@ func TestWhy(t *testing.T) {
 	assert.Equal(t, "Bloccare bank.example colpirebbe login.bank.example, che è protetto.", findingText(w, one))
 	one.Others = 1199
 	assert.Equal(t, "Bloccare bank.example bloccherebbe anche 1.200 servizi protetti, tra cui login.bank.example.", findingText(w, one))
+	assert.Equal(t, "bank.example è protetto; bloccarlo bloccherebbe 1.200 servizi protetti.",
+		findingText(w, guard.Finding{Check: guard.CheckProtect, Entry: "=bank.example", Example: "bank.example", Others: 1199}))
 	_, err = blocklist.ParseEntry("no!name")
 	assert.Equal(t, "“no!name” non è un nome, un indirizzo IP o un URL che può stare in lista.", whyText(w, err))
 	assert.Equal(t, "Non è in lista.", whyText(w, fmt.Errorf("x.example: %w", publish.ErrNotListed)))

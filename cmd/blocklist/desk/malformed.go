@@ -34,6 +34,15 @@ type fieldError struct {
 func (e *fieldError) Error() string { return e.Err.Error() }
 func (e *fieldError) Unwrap() error { return e.Err }
 
+// fileError is an error about an uploaded file.
+type fileError struct {
+	Name string // name of the file
+	Err  error
+}
+
+func (e *fileError) Error() string { return fmt.Sprintf("%.80q: %v", e.Name, e.Err) }
+func (e *fileError) Unwrap() error { return e.Err }
+
 // dayError is returned for a text that is not a day in the form 2027-05-01.
 type dayError struct {
 	Text string

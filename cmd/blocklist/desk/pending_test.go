@@ -77,7 +77,11 @@ func TestRelease(t *testing.T) {
 	assert.Contains(t, request.header.Get("Content-Disposition"), `filename="it.example-test-serial-1.tar"`)
 	assert.Equal(t, http.StatusBadRequest, b.upload(t).status)
 	assert.NotEqual(t, http.StatusOK, b.upload(t, `{"_type":"argine-signature"}`).status)
-	assert.Equal(t, http.StatusBadRequest, b.upload(t, strings.Repeat("x", publish.MaxSignature+1)).status)
+	for _, wrong := range []string{"a picture", strings.Repeat("x", publish.MaxSignature+1)} {
+		p := b.upload(t, wrong)
+		assert.Equal(t, http.StatusBadRequest, p.status)
+		assert.Contains(t, p.text, "“anna.sig” is no signature and no refusal.")
+	}
 	assert.Equal(t, http.StatusRequestEntityTooLarge, b.upload(t, strings.Repeat("x", 1<<20)).status)
 	assert.Equal(t, http.StatusUnprocessableEntity, b.post(t, "/push", nil).status, "no one has signed")
 	p = b.upload(t, a.signed(t, request.raw))

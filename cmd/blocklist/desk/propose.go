@@ -26,6 +26,9 @@ type proposePage struct {
 // IsForm reports whether the page has the form for new proposals.
 func (p proposePage) IsForm() bool { return len(p.Found) == 0 }
 
+// IsDone reports whether all of a sent form is recorded.
+func (p proposePage) IsDone() bool { return p.Results != nil && p.Form.Entries == "" }
+
 // foundTarget is a target that was found in a text, with the findings about it.
 type foundTarget struct {
 	proposal.Found
@@ -65,7 +68,11 @@ func (v *visit) proposeForm() error {
 	if p.Notice.Key != "" {
 		status = http.StatusBadRequest
 	}
-	return v.write(status, "propose", "propose.title", p)
+	title := "propose.title"
+	if p.IsDone() {
+		title = "propose.recorded"
+	}
+	return v.write(status, "propose", title, p)
 }
 
 // keepRejected leaves only the rejected targets in the form, so that the person can correct them.

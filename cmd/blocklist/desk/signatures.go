@@ -53,7 +53,7 @@ func (v *visit) bringSignatures() error {
 			_, err = bring(v.r.Context(), v.ledger, text)
 		}
 		if err != nil {
-			return fmt.Errorf("%.80q: %w", header.Filename, err)
+			return &fileError{header.Filename, err}
 		}
 	}
 	return v.redirect(local(v.r.FormValue("back")), nil)

@@ -246,7 +246,8 @@ type urgentOrder struct {
 	State string // key of the text that says whether it is in force
 }
 
-// findUrgent fills in the urgent orders whose target or reference contains the text: in force, signed, or waiting for a signature.
+// findUrgent fills in the urgent orders whose target or reference contains the text: in force, signed, or waiting for a
+// signature.
 func (p *searchPage) findUrgent(v *visit) error {
 	u, err := v.urgentPage()
 	if err != nil {
@@ -259,7 +260,8 @@ func (p *searchPage) findUrgent(v *visit) error {
 	seen, typed := map[string]bool{}, strings.ToLower(p.Text)
 	contains := func(e blocklist.Entry) bool {
 		target, part := strings.ToLower(e.Target()), partOf(p.Text)
-		return strings.Contains(target+" "+strings.ToLower(e.Reference), typed) || part != "" && strings.Contains(target, part)
+		return strings.Contains(target+" "+strings.ToLower(e.Reference), typed) ||
+			part != "" && strings.Contains(target, part)
 	}
 	add := func(all []blocklist.Entry, state string) {
 		for _, e := range all {

@@ -68,6 +68,12 @@ func whyText(w *words.Words, err error) string {
 		}
 		return rule.Target + ": " + w.Say(rule.Rule)
 	}
+	if file := (*fileError)(nil); errors.As(err, &file) {
+		if errors.Is(err, blocklist.ErrMalformed) || errors.Is(err, blocklist.ErrTooLarge) {
+			return w.Text("why.file", file.Name)
+		}
+		return file.Name + ": " + whyText(w, file.Err)
+	}
 	if day := (*dayError)(nil); errors.As(err, &day) {
 		return w.Text(day.reason(), day.Text)
 	}
@@ -91,7 +97,11 @@ func saysAll(err error) bool {
 
 // findingText returns the text about a finding of the guards.
 func findingText(w *words.Words, f guard.Finding) string {
-	text, several, _ := strings.Cut(w.Text("guard."+string(f.Check)), "|")
+	key := "guard." + string(f.Check)
+	if f.Check == guard.CheckProtect && strings.TrimPrefix(f.Entry, "=") == f.Example {
+		key = "guard.itself"
+	}
+	text, several, _ := strings.Cut(w.Text(key), "|")
 	if f.Others > 0 && several != "" {
 		text = several
 	}
