@@ -42,16 +42,18 @@ const (
 	maxState      = 2 * maxMetadata
 )
 
-func loadState(dir string) (*state, error) {
+// loadState reads the state file in a list's folder. It fails with [ErrDamaged] if the content is not a state of the
+// list.
+func loadState(dir, list string) (*state, error) {
 	path := filepath.Join(dir, stateFile)
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	st := &state{dir: dir, saved: true}
-	if err := json.Unmarshal(b, st); err != nil || CheckListName(st.Header.List) != nil || len(b) > maxState ||
+	if err := json.Unmarshal(b, st); err != nil || st.Header.List != list || len(b) > maxState ||
 		st.readUrgent() != nil {
-		return nil, fmt.Errorf("reading %s: %w: remove it to fetch the list again", path, ErrDamaged)
+		return nil, fmt.Errorf("reading %s: it is %w, so the list is fetched or read anew", path, ErrDamaged)
 	}
 	return st, nil
 }

@@ -76,18 +76,33 @@ func (s *Store) load() error {
 		if err != nil || d.Name() != stateFile {
 			return err
 		}
-		st, err := loadState(filepath.Dir(path))
+		st, err := s.loadState(filepath.Dir(path), sec)
 		if err != nil {
 			return err
 		}
 		s.states[st.Header.List] = st
-		st.open(sec)
 		s.publish(st.inForce(sec))
 		if s.lock != nil {
 			st.sweep()
 		}
 		return nil
 	})
+}
+
+// loadState reads the state of the list in a folder, and opens its set. If the state file is damaged, the list is not
+// served, as with a damaged set, so that one file does not keep a whole resolver from starting.
+func (s *Store) loadState(dir string, sec *secret) (*state, error) {
+	header := Header{List: s.listIn(dir)}
+	st, err := loadState(dir, header.List)
+	switch {
+	case err == nil:
+		st.open(sec)
+	case errors.Is(err, ErrDamaged):
+		st = &state{dir: dir, Header: header, list: &list{info: ListInfo{Header: header, Err: err}}}
+	default:
+		return nil, err
+	}
+	return st, nil
 }
 
 func (s *Store) loadSecret() (*secret, error) {
@@ -222,6 +237,12 @@ func (s *Store) listDir(list string) (string, error) {
 	}
 	dir := filepath.Join(s.dir, "lists", filepath.FromSlash(list), listDirSuffix)
 	return dir, os.MkdirAll(dir, 0o700)
+}
+
+// listIn returns the name of the list whose folder is dir.
+func (s *Store) listIn(dir string) string {
+	path, _ := filepath.Rel(filepath.Join(s.dir, "lists"), filepath.Dir(dir))
+	return filepath.ToSlash(path)
 }
 
 // change calls do with the state of a list, under the lock mu. For a new list, the state is empty.

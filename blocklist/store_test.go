@@ -326,6 +326,35 @@ func TestDamage(t *testing.T) {
 	assert.Equal(t, "example.com", listed(s, "example.com"))
 }
 
+// TestDamagedState cuts the state file of one list. The other one is served, and the next apply mends the list.
+func TestDamagedState(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	require.NoError(t, apply(s, snapshot(t, 1, "example.com")))
+	require.NoError(t, s.SetLocal("allow", "allow.txt", values([]blocklist.Entry{entry(t, "example.org")})))
+	require.NoError(t, s.Close())
+	path := filepath.Join(dir, "lists", filepath.FromSlash(csam), "_", "state.json")
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for _, b := range [][]byte{nil, whole[:len(whole)-3], []byte(`{"header":{"list":"../x"}}`), []byte(`{"urgent":["a b c"]}`)} {
+		require.NoError(t, os.WriteFile(path, b, 0o600))
+		s, err := blocklist.Open(dir, blocklist.Options{})
+		require.NoError(t, err, "%q", b)
+		info, ok := s.List(csam)
+		require.True(t, ok)
+		require.ErrorIs(t, info.Err, blocklist.ErrDamaged)
+		assert.Equal(t, "-", listed(s, "example.com"))
+		assert.Equal(t, "example.org", listed(s, "example.org"))
+		require.NoError(t, s.Close())
+	}
+	s = openStore(t, dir)
+	require.NoError(t, apply(s, snapshot(t, 1, "example.com")))
+	info, _ := s.List(csam)
+	assert.NoError(t, info.Err)
+	assert.Equal(t, "example.com", listed(s, "example.com"))
+}
+
 // TestSetLocalHoldsNothingUp changes and reads other lists while a long file is read.
 func TestSetLocalHoldsNothingUp(t *testing.T) {
 	s := openStore(t, t.TempDir())
