@@ -53,7 +53,7 @@ func loadState(dir, list string) (*state, error) {
 	st := &state{dir: dir, saved: true}
 	if err := json.Unmarshal(b, st); err != nil || st.Header.List != list || len(b) > maxState ||
 		st.readUrgent() != nil {
-		return nil, fmt.Errorf("reading %s: it is %w, so the list is fetched or read anew", path, ErrDamaged)
+		return nil, fmt.Errorf("reading %s: it is %w, so the list is fetched or read again", path, ErrDamaged)
 	}
 	return st, nil
 }

@@ -73,6 +73,11 @@ func New(read func() (*config.Settings, error), log *slog.Logger) (*Service, err
 		return nil, err
 	}
 	s.store = store
+	for _, info := range store.Lists() {
+		if info.Err != nil {
+			log.Error("a list is NOT ENFORCED until it is fetched or read again", slog.String("list", info.List), slog.Any("error", info.Err))
+		}
+	}
 	if err := whileChanging(log, s.ownFiles, s.prepare); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}

@@ -100,6 +100,22 @@ func (r *running) becomes(t *testing.T, name string, rcode int) {
 	require.Eventually(t, func() bool { return r.rcode(t, name) == rcode }, time.Minute, 50*time.Millisecond, "%s\n%s", name, r.log)
 }
 
+// TestDamagedState cuts the state file of a list. The server starts, says so, and reads the list again.
+func TestDamagedState(t *testing.T) {
+	t.Parallel()
+	r := newFolder(t, oneList)
+	r.write(t, "local.txt", "a.test\n")
+	r.write(t, "allow.txt", "good.a.test\n")
+	r.start(t)
+	require.NoError(t, r.stop())
+	require.NoError(t, os.Truncate(filepath.Join(r.dir, "state", "lists", "local", "_", "state.json"), 20))
+	r.log = &logtest.Buffer{}
+	r.start(t)
+	assert.Contains(t, r.log.String(), "a list is NOT ENFORCED until it is fetched or read again\" list=local")
+	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "a.test."))
+	assert.Equal(t, dns.RcodeSuccess, r.rcode(t, "good.a.test."))
+}
+
 const oneList = "lists:\n  - {name: local, file: local.txt}\nallow: [allow.txt]\n"
 
 func TestServiceFollowsItsFiles(t *testing.T) {
