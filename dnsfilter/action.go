@@ -52,7 +52,7 @@ func (a Action) String() string {
 func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
 // ParseZoneAction parses the action of a rule with a policy zone, which overrides the actions of the zone's records. It
-// can be tcp-only, passthru, or an action of [ParseAction].
+// can be tcp-only, passthru, or an action of [ParseAction]. For other texts, it returns the error of ParseAction.
 func ParseZoneAction(text string) (Action, error) {
 	switch text {
 	case TCPOnly.String():

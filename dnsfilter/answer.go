@@ -85,8 +85,9 @@ func (d *Decision) end(dst []byte, q *query) []byte {
 }
 
 // zone returns the offset of the owner name of the SOA record in message m. The arguments are the offset of the denied
-// name in m, and its size in bytes. The owner is the parent of the denied name, since a name with an SOA record exists
-// (RFC 2308, section 2.1). For a domain entry, which denies all names below it, the owner is the parent of the entry.
+// name in m, and its size in bytes. The owner can't be the denied name itself, since a name with an SOA record exists
+// (RFC 2308, section 2.1). So it is the parent of the denied name or, for a domain entry, which denies all names below
+// it, the parent of the entry.
 func (d *Decision) zone(m []byte, name, size int) int {
 	if d.Match.Scope == blocklist.ScopeDomain && !d.indirect {
 		name = dnswire.SkipLabels(m, name, size-d.Match.KeySize())
@@ -109,7 +110,8 @@ func (d *Decision) divert(dst []byte, q *query) []byte {
 	return d.addresses(dst, q, d.rule.Divert, why)
 }
 
-// addresses appends the addresses of the queried type, or a no-data answer if there are none.
+// addresses appends an answer with the given addresses, as far as they are of the queried type. If there are none, the
+// answer is no data. The argument why has the extended errors of the answer.
 func (d *Decision) addresses(dst []byte, q *query, all []netip.Addr, why ede) []byte {
 	m := q.start(dst, dns.RcodeSuccess)
 	n := 0

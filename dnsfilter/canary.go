@@ -17,8 +17,8 @@ func CanaryNames() []string {
 	return []string{"use-application-dns.net", "mask.icloud.com", "mask-h2.icloud.com"}
 }
 
-// canaryAnswer appends the denial of a canary name. The name's parent owns the SOA record, since a name with an SOA
-// record exists.
+// canaryAnswer appends the denial of a canary name. The parent of the name owns the SOA record, since the canary name
+// itself would exist if it had one.
 func (q *query) canaryAnswer(dst []byte, z *zone) []byte {
 	rcode := dns.RcodeSuccess
 	if z.canary == NXDomain {

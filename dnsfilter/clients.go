@@ -20,7 +20,7 @@ var defaultClients = []netip.Prefix{ //nolint:gochecknoglobals // a constant tab
 	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10"),
 }
 
-// serves reports whether a client is in one of the networks. If networks is empty, those of DefaultClients count. A
+// serves reports whether a client is in one of the networks. An empty slice stands for those of DefaultClients. A
 // client without an IP address is always served.
 func serves(networks []netip.Prefix, client netip.Addr) bool {
 	if len(networks) == 0 {

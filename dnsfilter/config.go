@@ -59,7 +59,7 @@ type Config struct {
 	// network: see [CanaryNames]. The action is NXDomain or NoData.
 	Canaries map[blocklist.Name]Action
 
-	// Taps receive all messages of clients and of the upstream, see [Tap].
+	// Taps receive copies of all messages from and to clients and the upstream, see [Tap].
 	Taps []Tap
 
 	// Primary has the zones of which this server is the primary, by name: other servers copy them from it.

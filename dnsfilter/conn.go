@@ -23,13 +23,13 @@ type Conn struct {
 	from    uint64        // key of the client, see clientKey
 	group   *connections
 	closer  io.Closer
-	asked   atomic.Int64 // time of the last query, in nanoseconds
+	asked   atomic.Int64 // time of the last query, in Unix nanoseconds
 	waiting atomic.Int32 // number of queries that wait for the upstream
 }
 
 // Admit admits a connection from a client. It returns nil if the client is not served, or if there are too many
-// connections: see the limits in the documentation of the package. The server may close the connection later, in
-// exchange for another one. The caller has to call [Conn.Release] when the connection has ended.
+// connections: see the limits in the documentation of the package. The server may close the connection later, to make
+// room for a new one. The caller has to call [Conn.Release] when the connection has ended.
 func (s *Server) Admit(conn io.Closer, client netip.Addr, how Transport) *Conn {
 	c := &Conn{server: s, how: how, client: client, from: clientKey(client), group: &s.plain, closer: conn}
 	if how.isEncrypted() {
@@ -141,7 +141,7 @@ func (c *Conn) answerNow(dst, packet []byte) (m []byte, wait func() []byte) {
 	return nil, func() []byte { return s.forward(current, waiting) }
 }
 
-// setOptions prepares the options of the answer that depend on the connection.
+// setOptions prepares the EDNS options of the answer that depend on the connection.
 func (c *Conn) setOptions(q *query) {
 	if c.how.isTimed() && dnswire.HasOption(q.options, dns.EDNS0TCPKEEPALIVE) {
 		q.keepalive = c.group.keepalive()
@@ -150,7 +150,8 @@ func (c *Conn) setOptions(q *query) {
 }
 
 // answerInTurn returns the answer to a query if it can be given at once. If wait is true, the upstream has to be asked.
-// A semaphore limits how many connections do this at a time, so that busy connections leave processors free for UDP.
+// A semaphore limits how many connections compute an answer at a time, so that busy connections leave processors free
+// for UDP.
 func (c *Conn) answerInTurn(current *snapshot, dst []byte, q *query) (m []byte, wait bool) {
 	s := c.server
 	s.turns <- struct{}{}

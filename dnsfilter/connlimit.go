@@ -15,15 +15,15 @@ const (
 	maxEncrypted      = 24_000 // TLS and HTTPS over TCP
 	maxQUIC           = 6000   // DNS over QUIC and HTTP/3
 	maxConnsPerClient = 100
-	minConnsPerClient = 10 // lower bound for the limit of a client, which falls as connections fill up
+	minConnsPerClient = 10 // lower bound of the limit per client, which falls while the number of open connections grows
 )
 
-// connections limits the open connections of one kind. When the limit is reached, a new connection replaces one of the
-// client with the most connections, so a flood hurts its own client first. If several clients have equally many, the
-// client that has sent no query for the longest time loses a connection.
+// connections limits the open connections of one kind. When the limit is reached, the client with the most connections
+// loses one of them to a new connection, so a flood hurts its own client first. If several clients have equally many,
+// the client that has sent no query for the longest time loses a connection.
 type connections struct {
-	max                       int           // limit; half of max may wait for the upstream, the rest is for cached answers
-	accepted, closed, refused atomic.Uint64 // closed: replaced by new ones; refused: not admitted
+	max                       int           // maximum number of open connections; half of max may wait for the upstream
+	accepted, closed, refused atomic.Uint64 // closed: to make room for new ones; refused: not admitted
 	waiting                   atomic.Int64  // number of connections that wait for the upstream
 
 	mu   sync.Mutex
@@ -31,7 +31,7 @@ type connections struct {
 	open map[uint64]map[*Conn]struct{} // open connections by client key
 }
 
-// admit adds a connection, and closes another one in exchange if the limit is reached. It returns false if the
+// admit adds a connection. If the limit is reached, it closes another one to make room. It returns false if the
 // connection is refused.
 func (cs *connections) admit(c *Conn) bool {
 	victim, ok := cs.add(c)
@@ -42,7 +42,7 @@ func (cs *connections) admit(c *Conn) bool {
 	return ok
 }
 
-// close closes a connection that is replaced by another one. It does nothing if c is nil.
+// close closes a connection to make room for another one. It does nothing if c is nil.
 func (cs *connections) close(c *Conn) {
 	if c != nil {
 		cs.closed.Add(1)
@@ -50,13 +50,13 @@ func (cs *connections) close(c *Conn) {
 	}
 }
 
-// add adds a connection, and returns the connection to close in exchange, or nil if none has to be closed. If one has
-// to be closed, but none may be, add returns false and adds nothing.
+// add adds a connection. It returns the connection to close to make room, or nil if there is room. If there is no room
+// and no connection may be closed, add returns false and adds nothing.
 func (cs *connections) add(c *Conn) (victim *Conn, ok bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	if whose, full := cs.full(c.from); full {
-		if victim = cs.victim(whose, c.from); victim == nil {
+	if owner, full := cs.full(c.from); full {
+		if victim = cs.victim(owner, c.from); victim == nil {
 			return nil, false
 		}
 		cs.removeLocked(victim)
@@ -73,9 +73,9 @@ func (cs *connections) add(c *Conn) (victim *Conn, ok bool) {
 	return victim, true
 }
 
-// full reports whether a connection has to be closed before the client may open another one. It also returns the client
-// whose connection is closed.
-func (cs *connections) full(from uint64) (whose uint64, full bool) {
+// full reports whether a connection has to be closed before a client may open another one. It also returns the client
+// that loses the connection. Both clients are given by their keys.
+func (cs *connections) full(from uint64) (owner uint64, full bool) {
 	free := cs.max - int(cs.n.Load())
 	switch limit := min(max(free/5, minConnsPerClient), maxConnsPerClient); {
 	case len(cs.open[from]) >= limit:
@@ -90,11 +90,11 @@ func (cs *connections) full(from uint64) (whose uint64, full bool) {
 // random. To compare all clients would take milliseconds for each new connection of a flood.
 const sampled = 200
 
-// most returns the client with the most connections of a kind, among a random sample of clients and the given client.
-// If several clients have the most, it returns the given client or, if others have more, the one whose last query is
-// oldest.
-func (cs *connections) most(than uint64, kind func(*Conn) bool) uint64 {
-	most, asked, looked := cs.have(than, kind), int64(math.MinInt64), 0
+// most returns the client with the most connections of a kind, in a random sample of clients. It returns the given
+// client if no client of the sample has more connections of the kind. If several clients have the most, it returns the
+// one with the connection whose last query is the oldest.
+func (cs *connections) most(given uint64, kind func(*Conn) bool) uint64 {
+	most, asked, looked := cs.have(given, kind), int64(math.MinInt64), 0
 	for client := range cs.open { // it begins anywhere
 		if looked++; looked > sampled {
 			break
@@ -104,10 +104,10 @@ func (cs *connections) most(than uint64, kind func(*Conn) bool) uint64 {
 			continue
 		}
 		if last := cs.oldest(client, kind).asked.Load(); n > most || last < asked {
-			than, most, asked = client, n, last
+			given, most, asked = client, n, last
 		}
 	}
-	return than
+	return given
 }
 
 // have returns the number of connections of a kind that a client has.
@@ -120,20 +120,20 @@ func (cs *connections) have(client uint64, kind func(*Conn) bool) (n int) {
 	return n
 }
 
-// victim returns the connection of client whose that is closed for a new connection of client newcomer. It returns the
-// connection that has been idle longest. If none is idle, it returns the one that has waited for an answer longest, or
-// nil if whose would then have fewer connections than newcomer.
-func (cs *connections) victim(whose, newcomer uint64) *Conn {
-	c := cs.oldest(whose, func(c *Conn) bool { return !c.isWaiting() })
-	if c == nil && len(cs.open[whose]) > len(cs.open[newcomer])+1 {
-		c = cs.oldest(whose, anyConn)
+// victim chooses a connection of the client owner, to be closed for a new connection of the client newcomer: the one
+// that has been idle longest. If none is idle, it chooses the one that has waited for an answer longest, or returns nil
+// if owner would then have fewer connections than newcomer.
+func (cs *connections) victim(owner, newcomer uint64) *Conn {
+	c := cs.oldest(owner, func(c *Conn) bool { return !c.isWaiting() })
+	if c == nil && len(cs.open[owner]) > len(cs.open[newcomer])+1 {
+		c = cs.oldest(owner, anyConn)
 	}
 	return c
 }
 
-// oldest returns the client's connection of a kind with the oldest last query.
-func (cs *connections) oldest(whose uint64, kind func(*Conn) bool) (oldest *Conn) {
-	for c := range cs.open[whose] {
+// oldest returns the connection of a kind whose last query is the oldest, among those of a client.
+func (cs *connections) oldest(client uint64, kind func(*Conn) bool) (oldest *Conn) {
+	for c := range cs.open[client] {
 		if kind(c) && (oldest == nil || c.asked.Load() < oldest.asked.Load()) {
 			oldest = c
 		}
@@ -144,8 +144,8 @@ func (cs *connections) oldest(whose uint64, kind func(*Conn) bool) (oldest *Conn
 func anyConn(*Conn) bool { return true }
 
 // admitWaiting admits one more connection that waits for the upstream. If the limit is reached, it chooses the client
-// with the most waiting connections, and closes the one that has waited longest. If that client is the client of c, it
-// closes nothing and returns false.
+// with the most waiting connections, and closes the waiting connection of that client whose last query is the oldest.
+// If it would choose the client of c, it closes nothing and returns false.
 func (cs *connections) admitWaiting(c *Conn) bool {
 	if int(cs.waiting.Load()) < cs.max/2 {
 		return true
@@ -158,11 +158,11 @@ func (cs *connections) admitWaiting(c *Conn) bool {
 func (cs *connections) waitingVictim(c *Conn) (victim *Conn, ok bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	whose := cs.most(c.from, (*Conn).isWaiting)
-	if whose == c.from {
+	owner := cs.most(c.from, (*Conn).isWaiting)
+	if owner == c.from {
 		return nil, false
 	}
-	victim = cs.oldest(whose, (*Conn).isWaiting)
+	victim = cs.oldest(owner, (*Conn).isWaiting)
 	if victim != nil { // nil: it got its answer in the meantime
 		cs.removeLocked(victim)
 	}

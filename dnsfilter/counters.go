@@ -74,7 +74,7 @@ var countedTypes = [...]uint16{ //nolint:gochecknoglobals // a constant table
 // countedRcodes is the number of counted rcodes: 0 to BADCOOKIE.
 const countedRcodes = dns.RcodeBadCookie + 1
 
-// Answer is the set of labels under which answers are counted.
+// Answer is a combination of labels. Answers are counted for each combination.
 type Answer struct {
 	Transport Transport
 	Type      string // query type; "other" for types without a counter of their own

@@ -65,16 +65,16 @@ func (d *Decision) count(c *counters) {
 	}
 }
 
-// decided counts a decision of a list on a query, and shows it to the taps. The argument about is what the decision is
-// about: a name in wire form, or a packed address.
-func (q *query) decided(d *Decision, about []byte) {
+// decided counts a decision of a list on a query, and shows it to the taps. The argument matched is the name in wire
+// form, or the packed address, that the decision is about.
+func (q *query) decided(d *Decision, matched []byte) {
 	if q.restarts == 0 || d.Blocks() || d.hit != nil { // else it was counted before
 		d.count(q.counters)
 	}
-	q.tap.decided(d, about)
+	q.tap.decided(d, matched)
 }
 
-// usualLists is how many lists may match one name before a decision allocates.
+// usualLists is the number of lists that may match one name before a decision allocates memory.
 const usualLists = 8
 
 // Decide returns the decision of the lists on a name in lower-case wire form, for a client outside all views. Policy
@@ -98,8 +98,8 @@ func (p *Policy) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
 // override it by a trigger on the answer.
 func (d *Decision) Waits() bool { return d.waits }
 
-// decide returns the first decision on a query, by the view of its client. Either a list or policy zone decides on the
-// query name, or the query is diverted because a diverting rule has url entries for the host.
+// decide returns the decision on a query before its answer is known, in the view of its client. Either a list or policy
+// zone decides on the query name, or the query is diverted because a diverting rule has url entries for the host.
 func (v *views) decide(store *blocklist.Store, q *query) Decision {
 	view := v.of(q.client)
 	d := view.decideOn(store, q)

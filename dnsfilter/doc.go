@@ -112,9 +112,9 @@
 //	requests over QUIC, HTTP/2 and HTTP/3  1000 per listener that wait for their client: for the rest of the query, or
 //	                                       until it reads the answer; a further one ends the oldest
 //
-// A client is an IPv4 address, or an IPv6 /56 network. When the limit on connections is reached, a new connection
-// replaces one of the client with the most connections. If several clients have equally many, the client that has sent
-// no query for the longest time loses a connection. A QUIC connection that moves to another address keeps its client,
-// with its view and its limits. The limits are not settings, since they need no tuning: they limit the memory and the
-// open files that a flood can take, far above ordinary use. The time limits suit clients everywhere.
+// A client is an IPv4 address, or an IPv6 /56 network. When the limit on connections is reached, the client with the
+// most connections loses one of them to a new connection. If several clients have equally many, the client that has
+// sent no query for the longest time loses a connection. A QUIC connection that moves to another address keeps its
+// client, with its view and its limits. The limits are not settings, since they need no tuning: they limit the memory
+// and the open files that a flood can take, far above ordinary use. The time limits suit clients everywhere.
 package dnsfilter

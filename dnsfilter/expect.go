@@ -9,10 +9,10 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Expect returns what the server does with a query before it asks the upstream: the decision on the name, and the
-// answer if the name is blocked, in the local data or in a special-use zone. The answer is nil if none is sent
-// ([Drop]), or if the upstream has to be asked. The argument stream is false for a query over UDP. No counter changes.
-// The error is [blocklist.ErrMalformed] unless the message has exactly one question.
+// Expect returns what the server does with a query before it asks the upstream. It returns the decision on the name,
+// and the answer if the name is blocked, or if the server answers it from its own zones. The answer is nil if none is
+// sent ([Drop]), or if the upstream has to be asked. The argument stream is false for a query over UDP. No counter
+// changes. The error is [blocklist.ErrMalformed] unless the message has exactly one question.
 func (s *Server) Expect(m *dns.Msg, client netip.Addr, stream bool) (Decision, *dns.Msg, error) {
 	q, err := parseExpected(m, stream)
 	if err != nil {

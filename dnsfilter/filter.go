@@ -11,10 +11,10 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Filter applies a policy within another server of github.com/miekg/dns: it wraps that server's handler. It answers
-// blocked queries exactly as a [Server] does, by the query name and by the targets in the wrapped handler's answer. It
-// refuses malformed queries as a Server does, so the wrapped handler gets no query without a decision. The access list,
-// the rate limit, cookies and special-use zones are left to the other server.
+// Filter applies a policy within another server of github.com/miekg/dns: it wraps that server's handler. It decides on
+// the query name and on the targets in the wrapped handler's answer, and answers blocked queries exactly as a [Server]
+// does. It refuses malformed queries as a Server does, so the wrapped handler gets no query without a decision. The
+// access list, the rate limit, cookies and special-use zones are left to the other server.
 type Filter struct {
 	// OnDecision is called for each decision by a list, quorum or allow list, before the answer is written. It runs in the
 	// goroutine that answers, so it should return soon. Set it before the first query. Nil: no calls.
@@ -189,8 +189,8 @@ func (w *inspectingWriter) inspect(reply *dns.Msg) (Decision, error) {
 	return d, nil
 }
 
-// withholds reports whether a record is removed from the authority and the additional section: a listed address, an
-// address of a listed name, and any CNAME, DNAME, SVCB or HTTPS record.
+// withholds reports whether a record is removed from the authority and the additional section. It returns true for a
+// listed address, for an address of a listed name, and for any CNAME, DNAME, SVCB or HTTPS record.
 func (v *View) withholds(store *blocklist.Store, rr dns.RR) bool {
 	var addr net.IP
 	switch rr := rr.(type) {

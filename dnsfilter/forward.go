@@ -72,8 +72,8 @@ func (s *Server) answerOrAsk(c *snapshot, dst []byte, q *query) (m []byte, wait 
 	return m, false
 }
 
-// send sends the query to its upstream, over a session or, without one, in a new goroutine. The argument is a session
-// of the general upstream. The result reports whether the caller has to flush that session.
+// send sends the query to its upstream, over a session or, if there is none, in a new goroutine. The argument session
+// is that of the general upstream, or nil. The result reports whether the caller has to flush that session.
 func (f *inflight) send(c *snapshot, session upstream.Session) (flush bool) {
 	f.begun = time.Now()
 	if f.query.hasStale {

@@ -49,7 +49,7 @@ type inflightTable struct {
 
 // attach adds a waiter to the query in flight for the question of q, or for the question that q needs answered first
 // (see query.lack). If there is no such query in flight, attach creates and returns it, and the caller has to send it.
-// The zero waiter adds no client. It returns false if too many clients wait.
+// If w is the zero value, attach adds no waiter. If too many clients wait, attach returns false.
 func (s *Server) attach(q *query, w waiter) (made *inflight, ok bool) {
 	asked := q
 	if q.lack != nil {
@@ -146,7 +146,8 @@ func (f *inflight) Accept(reply []byte) (ok bool) {
 	return err == nil
 }
 
-// Answer implements [upstream.Receiver]. It answers all waiters by the reply that Accept has kept, or by the error.
+// Answer implements [upstream.Receiver]. It answers all waiters with the reply that Accept has kept, or according to
+// the error.
 func (f *inflight) Answer(_ []byte, err error) {
 	defer f.server.recoverPanic()
 	reply := f.reply

@@ -58,7 +58,7 @@ type inspection struct {
 	message  []byte
 	records  int      // number of records read so far
 	decision Decision // the blocking decision that comes first in the policy; zero: none
-	matched  []byte   // the name or address that decision is about, for taps
+	matched  []byte   // the name or address that the decision is about, for taps
 
 	zones *zoneSearch // state of the search in the policy zones; nil: the search has ended, or there are no policy zones
 }
@@ -78,8 +78,8 @@ func (i *inspection) look(r *dnswire.Record) (done bool) {
 	return false
 }
 
-// cname inspects the target of a CNAME record. If the action on the target is NXDOMAIN, answers to CNAME queries still
-// show the record, as answers to other types do. It returns true if the inspection ends.
+// cname inspects the target of a CNAME record. If the action on the target is NXDOMAIN, the answer to a CNAME query
+// still has the record, like the answers to queries of other types. It returns true if the inspection ends.
 func (i *inspection) cname(r *dnswire.Record) (done bool) {
 	target, end := dnswire.AppendName(i.query.reached[:0], i.message, r.At)
 	if end == 0 {
@@ -179,16 +179,16 @@ func (i *inspection) reach(d Decision, target []byte) {
 }
 
 // consider replaces the current blocking decision by d if d blocks and its rule comes first in the policy. If d does
-// not block, it is only counted.
-func (i *inspection) consider(d Decision, about []byte) {
+// not block, it is only counted. The argument matched is the name in wire form, or the packed address, that d is about.
+func (i *inspection) consider(d Decision, matched []byte) {
 	d.indirect = d.chain == nil
 	switch {
 	case !d.Blocks():
-		i.query.decided(&d, about)
+		i.query.decided(&d, matched)
 	case !i.decision.Blocks() || i.view.precedes(&d, &i.decision):
 		i.decision = d
 		if i.query.tap != nil {
-			i.matched = bytes.Clone(about)
+			i.matched = bytes.Clone(matched)
 		}
 	}
 }

@@ -58,8 +58,9 @@ func (l *Listeners) Adopt(f *os.File) error {
 	return err
 }
 
-// ListenFrom is like [Listen], but takes the sockets that are bound to one of the addresses from open instead of
-// opening new ones. If it fails, it also closes the sockets that remain in open.
+// ListenFrom is like [Listen], but if one of the sockets in the argument open is bound to one of the addresses, it
+// takes that socket instead of opening a new one. If it fails, it also closes the sockets that remain in the argument
+// open.
 func ListenFrom(ctx context.Context, open *Listeners, addresses ...string) (*Listeners, error) {
 	l := new(Listeners)
 	for _, a := range addresses {
@@ -116,7 +117,7 @@ func (l *Listeners) open(ctx context.Context, address string, open *Listeners) e
 	return l.openUDP(ctx, at)
 }
 
-// listenTCP adds the TCP socket at an address to l: one from open, or else a new one.
+// listenTCP adds the TCP socket at an address to l: one of the argument open, or else a new one.
 func listenTCP(ctx context.Context, l *[]net.Listener, open *Listeners, at netip.AddrPort) error {
 	if moved := moveAt(&open.TCP, at, net.Listener.Addr); len(moved) > 0 {
 		*l = append(*l, moved...)
@@ -130,7 +131,7 @@ func listenTCP(ctx context.Context, l *[]net.Listener, open *Listeners, at netip
 	return err
 }
 
-// listenQUIC adds the UDP socket at an address to conns: one from open, or else a new one.
+// listenQUIC adds the UDP socket at an address to conns: one of the argument open, or else a new one.
 func (l *Listeners) listenQUIC(ctx context.Context, conns *[]*net.UDPConn, open *Listeners, at netip.AddrPort) error {
 	moved := moveAt(&open.UDP, at, (*net.UDPConn).LocalAddr)
 	if len(moved) == 0 {
@@ -144,7 +145,7 @@ func (l *Listeners) listenQUIC(ctx context.Context, conns *[]*net.UDPConn, open 
 	return nil
 }
 
-// moveAt removes the sockets bound to an address from open, and returns them.
+// moveAt returns the sockets that are bound to an address, and removes them from the slice open.
 func moveAt[T any](open *[]T, at netip.AddrPort, addr func(T) net.Addr) (moved []T) {
 	*open = slices.DeleteFunc(*open, func(t T) bool {
 		found := isAt(addr(t), at)
@@ -284,7 +285,7 @@ func (l *Listeners) Sockets() (all []io.Closer) {
 	return all
 }
 
-// Close closes the sockets. A server closes the sockets that it serves by itself.
+// Close closes the sockets. [Server.Serve] closes the sockets that it serves, without this call.
 func (l *Listeners) Close() error {
 	var errs []error
 	for _, socket := range l.Sockets() {

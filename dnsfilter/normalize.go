@@ -76,8 +76,8 @@ func restoreCase(m []byte, off int, name []byte, made bool) {
 }
 
 // mergeOPT stores the content of an OPT record in the header: an extended rcode becomes SERVFAIL, and the first
-// extended error goes into the ID field. The offset at is that of the record's type field, and end is the end of the
-// record.
+// extended error goes into the ID field. The argument at is the offset of the record's type field, and end is the
+// offset of its end.
 func mergeOPT(m []byte, at, end int) {
 	binary.BigEndian.PutUint16(m, firstError(m[at+10:end]))
 	if m[at+4] != 0 {

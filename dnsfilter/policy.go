@@ -24,7 +24,7 @@ type Rule struct {
 	TTL    uint32 // TTL of blocked answers in seconds, at most MaxBlockTTL; 0: 30
 
 	// Zone is the policy zone of the rule, in place of a list of the store. The records of the zone decide. If Action is
-	// not Pass, it overrides the actions of the records: it is an action that a list can have, TCPOnly or Passthru.
+	// not Pass, it overrides the actions of the records: then it is TCPOnly, Passthru, or an action that a list can have.
 	// Categories and Divert have to be empty.
 	//
 	// All triggers of a zone take precedence over those of later zones. Within a zone, the order is that of [Trigger]. A

@@ -140,7 +140,7 @@ type zoneHit struct {
 	rule    zoneRule
 	trigger Trigger
 	node    uint32       // for triggers on names: the node of the rule in the name table
-	below   bool         // for triggers on names: the rule is the wildcard's below that node
+	below   bool         // for triggers on names: the rule is that of the wildcard below the node
 	prefix  netip.Prefix // for triggers on addresses: the prefix of the rule
 
 	name []byte // the name to answer for: the query name, or a name in its CNAME chain

@@ -153,8 +153,8 @@ func (b *zoneBuilder) set(at zoneOwner, rule zoneRule) {
 	}
 }
 
-// combine returns the rule that results if an owner with the rule before gets one more record. If the record
-// contradicts that rule, combine returns before and the reason.
+// combine returns the rule of an owner after one more of its records was read. The argument before is the rule of its
+// earlier records. If the record contradicts them, combine returns the earlier rule and the reason.
 func (b *zoneBuilder) combine(before zoneRule, a zoneAction) (_ zoneRule, why string) {
 	records := b.records(before)
 	switch {

@@ -40,13 +40,13 @@ type placeKey struct {
 // result is unclear: if records repeat or contradict others, or if a changed record is no rule. Then the caller has to
 // read the whole zone.
 //
-// RFC 1995 does not say when a record to be removed is one that is here. RFC 2136, section 1.1.1, leaves the TTL out
-// of the comparison of records. So does Change where the record is an action, which has no TTL. Local data is answered
-// with its TTL, so there it has to be the same, as BIND demands of all records.
+// RFC 1995 does not say how to compare a removed record with the records of the zone. RFC 2136, section 1.1.1, leaves
+// the TTL out of the comparison of records. For a record that is an action, Change does the same, since an action has
+// no TTL. For local data, the TTL has to be equal, since it appears in answers. BIND compares the TTL of all records.
 //
-// The memory of removed rules is freed when the zone is read as a whole. A caller that keeps changes in a file, from
-// which it makes a new zone file when it has grown, has no more of it than that file is long: in package rpz 64 KiB or
-// a sixteenth of the zone file.
+// The memory of removed rules is freed only when the whole zone is read again. So the caller has to limit the changes
+// between two such readings. Package rpz collects them in a file of at most 64 KiB, or a sixteenth of the zone file if
+// that is more, and then writes a new zone file.
 func (z *PolicyZone) Change(text io.Reader, report ZoneReport) (*ZoneChange, error) {
 	before := z.current.Load()
 	c := &ZoneChange{
@@ -131,7 +131,7 @@ func (c *ZoneChange) begins(serial uint32) error {
 	return nil
 }
 
-// noting wraps take: the returned function first records the owner of the rule among the changed ones.
+// noting returns a function that records the owner of a rule among those that change, and then calls take.
 func (c *ZoneChange) noting(take func(zoneOwner, zoneAction) string) func(zoneOwner, zoneAction) string {
 	return func(at zoneOwner, a zoneAction) string {
 		key := placeKey{at.trigger, string(at.name), at.below, at.prefix}

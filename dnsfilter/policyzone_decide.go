@@ -24,7 +24,7 @@ type zoneSearch struct {
 
 	monitored uint64 // one bit per zone: the zone has a rule for the query, but its action is Monitor
 	buf       [blocklist.MaxName]byte
-	kept      zoneHit // memory for hit
+	kept      zoneHit // memory for the value that hit points to
 }
 
 // search begins a search for a name in the given number of policy zones of a view, from the first one on.
@@ -41,8 +41,9 @@ func (q *query) search(v *View, zones int, name []byte) *zoneSearch {
 // at sets the name to search for next.
 func (s *zoneSearch) at(name []byte) { s.name = append(s.buf[:0], name...) }
 
-// searchAnswer begins the search for what an answer leads to. If a zone has triggers that need the answer, it repeats
-// the search for the query name.
+// searchAnswer begins the search in the policy zones for an answer. The caller continues it with the addresses and the
+// CNAME targets in the answer. If a zone has triggers that need the answer, searchAnswer repeats the search for the
+// query name.
 func (q *query) searchAnswer(v *View, m []byte) *zoneSearch {
 	name, _ := dnswire.AppendName(q.reached[:0], m, dnswire.HeaderSize)
 	s := q.search(v, len(v.zones), name)
@@ -63,8 +64,8 @@ func (s *zoneSearch) found(place int, rules *zoneRules, rule zoneRule, trigger T
 	return s.hit
 }
 
-// take reports whether a zone's rule may become the hit. If the action of the zone is Monitor, it may not, but the zone
-// is recorded for its counter (see end). If rule is noRule, it may not either.
+// take reports whether a zone's rule may become the hit. It returns false if rule is noRule. It also returns false if
+// the action of the zone is Monitor, and records the zone for its counter (see end).
 func (s *zoneSearch) take(place int, rule zoneRule) bool {
 	if rule == noRule {
 		return false
@@ -207,8 +208,8 @@ func (h *zoneHit) alias() *localRecord {
 }
 
 // decideByZones returns the decision on a query by policy zones and lists. The argument is the decision of the lists
-// alone. Zones behind a list that blocks do not count. If a zone blocks the query, but an earlier zone needs the answer
-// first, the decision has waits set.
+// alone. If a list blocks, the zones after that list do not count. If a zone blocks the query, but an earlier zone
+// needs the answer first, the field waits of the decision is true.
 func (v *View) decideByZones(q *query, lists Decision) Decision {
 	s := q.search(v, v.zonesBefore(&lists), q.name())
 	s.match(true)

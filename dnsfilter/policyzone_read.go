@@ -91,7 +91,7 @@ type zoneReader struct {
 	report  ZoneReport
 	skipped map[string]int                                // index in report.Skipped by reason
 	records int                                           // number of records that were not skipped
-	take    func(at zoneOwner, a zoneAction) (why string) // called for each rule of a record, to add or to drop it
+	take    func(at zoneOwner, a zoneAction) (why string) // called for each record that is a rule, to add or to drop it
 	begins  func(serial uint32) error                     // called for the serial of each SOA record; nil: no call
 
 	apex, origin []byte

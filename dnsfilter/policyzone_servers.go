@@ -18,14 +18,16 @@ import (
 const (
 	maxServers  = 16 // maximum number of name servers that are searched for, per name
 	maxRestarts = 16 // maximum number of times that a query is processed again
-	// Minimum seconds in the cache for answers about name servers, so that the query that waits for one finds it.
+	// Minimum TTL in the cache, in seconds, of answers about name servers: a query that waits for such an answer has to
+	// find it there.
 	lackTTL = 5
 )
 
 // serverCache looks up the NS records and addresses of name servers for a zoneSearch.
 type serverCache interface {
 	// lookUp returns the cached answer for a name and type. If there is none, it returns a message without records, and
-	// the answer is fetched: by query.lack of q, for which q has to wait, or in the background if q has a lack already.
+	// the answer is fetched. The query that fetches it becomes the field lack of q, and q has to wait for it. If q has a
+	// lack already, the answer is fetched in the background.
 	lookUp(q *query, name []byte, qtype uint16) []byte
 }
 

@@ -37,13 +37,13 @@ type query struct {
 	resolvers  *resolvers  // upstream of the forward zone that has the name; nil: the general upstream
 	servers    serverCache // looks up name servers for policy zones; nil: name servers are not searched for
 	lack       *query      // query about a name server that has to be answered first, for policy zones; nil: none
-	restarts   uint8       // number of times that the query was processed again, after its lack was answered
-	lookedUp   bool        // the query is the lack of another query, see there
+	restarts   uint8       // number of times that the query was processed again, after the query in lack was answered
+	lookedUp   bool        // the query is in the field lack of another query
 	tap        *tapped     // what taps need to know; nil: there are no taps
 	alias      *alias      // the answer begins with these CNAME records, and the query is for their target; nil: none
 
 	sentCookie  []byte // the client cookie and the server cookie after it, if any; nil: no cookie
-	hasCookie   bool   // the answer includes cookie
+	hasCookie   bool   // the answer includes the field cookie
 	cookieValid bool   // sentCookie has a valid server cookie
 	hasStale    bool   // the cache has an expired answer
 	cookie      cookie.Cookie
@@ -76,9 +76,9 @@ type chain struct {
 type zoneState uint8
 
 const (
-	zonesDone   zoneState = iota // nothing: there are no policy zones, or one has decided
-	zonesReach                   // the search for the targets in the answer
-	zonesAnswer                  // the whole search, with the answer, since a zone has triggers that need it
+	zonesDone   zoneState = iota // nothing remains: there are no policy zones, or one has decided
+	zonesReach                   // only the search for the targets of CNAME records in the answer remains
+	zonesAnswer                  // the whole search remains, since a zone has triggers that need the answer
 )
 
 // Bits of the last byte of a cache key.
@@ -118,7 +118,7 @@ func (q *query) parsePacket(m []byte) bool {
 	return true
 }
 
-// parseEDNS parses the part of a datagram behind the question: nothing, or an OPT record.
+// parseEDNS parses the part of a datagram after the question: nothing, or an OPT record.
 func (q *query) parseEDNS(m []byte, records byte) bool {
 	q.edns, q.do, q.version, q.size = false, false, 0, dnswire.MinSize
 	q.sentCookie, q.hasCookie, q.options, q.structured, q.nsid = nil, false, nil, false, ""

@@ -10,8 +10,8 @@ import (
 // same answer. So the query becomes one for the target (see alias): the local data, the cache or the upstream answers
 // it. If it is that of the operator's own sinkhole, no list decides about it any more.
 
-// redirect turns a blocked query into one for the target, if the answer to it is a CNAME record. It returns false if
-// the answer is not a CNAME record, or if it consists of that record alone.
+// redirect turns a blocked query whose answer is a CNAME record into one for the target of that record. It returns
+// false if the answer has no CNAME record, or if the CNAME record is the whole answer.
 func (q *query) redirect(d *Decision) bool {
 	target := d.target(q)
 	if target == "" || !follows(q.qtype) {
@@ -32,7 +32,7 @@ func (q *query) redirect(d *Decision) bool {
 	return true
 }
 
-// answerTarget is answerNow for a query that redirect has turned into one for a target.
+// answerTarget is answerNow for a query that redirect has turned into one for the target of a CNAME record.
 func (s *Server) answerTarget(c *snapshot, dst []byte, q *query, now uint32) (m []byte, ask bool) {
 	q.resolvers = nil
 	if z := c.zones.find(q.name()); z != nil {

@@ -41,8 +41,8 @@ func (q *query) replyFlags(given uint16) uint16 {
 }
 
 // finish completes an answer: it truncates it to the client's maximum size and, if the client uses EDNS, adds an OPT
-// record. The argument rcode is the upper bits of the rcode. Without EDNS, these and the extended errors are lost.
-// Extended errors that do not fit are left out.
+// record. The argument rcode has the upper bits of an extended rcode. Without EDNS, these and the extended errors are
+// lost. Extended errors that do not fit are left out.
 func (q *query) finish(m []byte, rcode uint8, e ede) []byte {
 	optSize := 0
 	if q.edns {

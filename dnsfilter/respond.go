@@ -161,8 +161,8 @@ func (s *Server) render(c *snapshot, q *query, m []byte, code uint16) []byte {
 	return q.finish(m, 0, why)
 }
 
-// ownAnswer appends the answer from one of the server's own zones. It returns false if the upstream has to be asked.
-// Then it has set the upstream and the name to ask for in q.
+// ownAnswer appends the answer from one of the server's own zones. It returns false if the upstream has to be asked. In
+// that case, it stores in q which upstream to ask, and for which name.
 func (s *Server) ownAnswer(c *snapshot, dst []byte, q *query, z *zone) (m []byte, ok bool) {
 	itself := len(q.name()) == len(z.name)
 	switch {
@@ -182,7 +182,7 @@ func (s *Server) ownAnswer(c *snapshot, dst []byte, q *query, z *zone) (m []byte
 }
 
 // ownData returns the answer of the local data for a query in a zone. It returns nil if the local data has no answer,
-// or if its CNAME records lead to another name. Then it has set the upstream and the name to ask for in q.
+// or if its CNAME records lead to another name. In that case, it stores in q which upstream to ask, and for which name.
 func (s *Server) ownData(c *snapshot, q *query, z *zone) []byte {
 	if z.local.answers(len(q.name()) == len(z.name)) {
 		if m := c.zones.localAnswer(q, z); m != nil {

@@ -50,8 +50,8 @@ type chainWalk struct {
 }
 
 // trim removes the records at the end of a message that do not answer its question. It returns false if that is not
-// enough: if records before others have to be removed or moved. The message must have no additional section, and its
-// names must be valid.
+// enough: if a record that is followed by others would have to be removed or moved. The message must have no additional
+// section, and its names must be valid.
 func trim(m []byte) ([]byte, bool) {
 	end := dnswire.SkipName(m, dnswire.HeaderSize)
 	const name = dnswire.HeaderSize
@@ -173,9 +173,9 @@ func (b *chainBuilder) follow(name blocklist.Name, qtype uint16) {
 	}
 }
 
-// alias collects the CNAME record among the records of a name, and also the DNAME record above the name from which it
-// was synthesized. If there is only a DNAME record, alias synthesizes the CNAME record (RFC 6672, section 3.1). It
-// returns the target, or an empty name if there is neither record.
+// alias collects the CNAME record of a name. The argument here has the records that the name owns. If a DNAME record
+// above the name covers it, alias collects that record, too. If the name has no CNAME record, alias synthesizes one
+// from the DNAME record (RFC 6672, section 3.1). It returns the target, or an empty name if there is neither record.
 func (b *chainBuilder) alias(name blocklist.Name, here []dns.RR) blocklist.Name {
 	made := b.redirect(name)
 	for _, rr := range here {

@@ -28,7 +28,7 @@ func (d *Decision) cname(dst []byte, q *query, target blocklist.Name) []byte {
 }
 
 // target returns the target of the CNAME record in the answer to a blocked query, or an empty name if the answer has no
-// CNAME record. For a client that requests structured errors, a sinkhole has none.
+// CNAME record. A client that requests structured errors gets no CNAME record from a sinkhole.
 func (d *Decision) target(q *query) blocklist.Name {
 	if d.Action == LocalData {
 		return d.hit.target()

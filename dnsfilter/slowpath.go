@@ -95,8 +95,8 @@ func accept(h dns.Header) dns.MsgAcceptAction {
 	return dns.DefaultMsgAcceptFunc(h)
 }
 
-// reject returns the refusal of a message by its header alone, with the given rcode. A client that is not served gets
-// REFUSED instead. Beyond the rate limit, it returns nil.
+// reject returns the refusal of a message that is not accepted or can't be unpacked, with the given rcode. A client
+// that is not served gets REFUSED instead. Beyond the rate limit, reject returns nil.
 func (s *Server) reject(msg *dns.Msg, opt ednsRequest, how Transport, client netip.Addr, rcode int) []byte {
 	c := s.current.Load()
 	if !how.isStream() && c.limiter != nil && !c.limiter.Allow(networkKey(client)) {

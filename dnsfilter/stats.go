@@ -39,7 +39,7 @@ type CacheStats = cache.Stats
 type Connections struct {
 	Open     int // currently open
 	Accepted uint64
-	Closed   uint64 // connections closed in exchange for others
+	Closed   uint64 // connections that the server closed to make room for new ones
 	Refused  uint64 // connections refused because the limit was reached
 }
 

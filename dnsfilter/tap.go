@@ -67,12 +67,13 @@ func (t *tapped) asked(m ClientMessage, all taps, packet []byte) {
 	}
 }
 
-// decided records a decision on a name or an address, for the answer.
-func (t *tapped) decided(d *Decision, about []byte) {
+// decided records a decision, for the answer. The argument matched is the name in wire form, or the packed address,
+// that the decision is about.
+func (t *tapped) decided(d *Decision, matched []byte) {
 	if t == nil || d.By() == "" || t.message.Decided.Action.Blocks() || t.message.Decided.By != "" && !d.Blocks() {
 		return
 	}
-	decided := Decided{By: d.By(), Action: d.Action, Trigger: QName, Matched: bytes.Clone(about)}
+	decided := Decided{By: d.By(), Action: d.Action, Trigger: QName, Matched: bytes.Clone(matched)}
 	switch trigger, owner, zone := d.Trigger(); {
 	case zone:
 		decided.Zone, decided.Trigger, decided.Entry, decided.Matched = true, trigger, owner, nil

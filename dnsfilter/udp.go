@@ -158,8 +158,8 @@ func (w *worker) flushLate() {
 	}
 }
 
-// onDatagrams answers a batch of datagrams. If err is not nil, which is a delivery error of the system, it does
-// nothing. A panic loses only the query that caused it.
+// onDatagrams answers a batch of datagrams. It does nothing if err is not nil; err is a delivery error of the system. A
+// panic loses only the query that caused it.
 func (u *socket) onDatagrams(in *batch.Datagrams, err error) {
 	if err != nil {
 		return

@@ -63,8 +63,8 @@ func newResolvers(u Upstream, zone string) *resolvers {
 	return r
 }
 
-// isDown reports whether all resolvers of the upstream are down. If they are, clients get an expired answer without
-// waiting, if the cache has one.
+// isDown reports whether all resolvers of the upstream are down. Then clients get an expired answer without waiting, if
+// the cache has one.
 func (r *resolvers) isDown() bool {
 	if r.reports == nil {
 		return false

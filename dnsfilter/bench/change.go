@@ -179,7 +179,8 @@ func (b *bench) foundList(ctx context.Context) error {
 		[]string{"push", b.path("origin")})
 }
 
-// atAgency runs commands of the program blocklist for the agency. Their own state is in a folder beside the agency's.
+// atAgency runs commands of the program blocklist for the agency. The state of the commands is in a folder beside the
+// agency's.
 func (b *bench) atAgency(ctx context.Context, commands ...[]string) error {
 	for _, args := range commands {
 		cmd := exec.CommandContext(ctx, b.agency, args...) //nolint:gosec // our own words

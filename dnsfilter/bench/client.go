@@ -67,9 +67,9 @@ func self(b *bench, by protocol, file string, secs float64) []string {
 
 const exchangeTimeout = 5 * time.Second
 
-// socket opens a UDP socket at the local address from, for QUIC connections.
-func socket(from net.IP) (*quic.Transport, error) {
-	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: from})
+// socket opens a UDP socket at a local address, for QUIC connections.
+func socket(addr net.IP) (*quic.Transport, error) {
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: addr})
 	if err != nil {
 		return nil, err
 	}

@@ -231,7 +231,7 @@ func (b *bench) ratio(ctx context.Context, workload string, p, yardstick *proces
 }
 
 // median measures a workload several times, with the yardstick before and after each run. It returns the run with the
-// median ratio, and in it the lost queries of all runs.
+// median ratio. The lost queries in the result are those of all runs.
 func (b *bench) median(ctx context.Context, by protocol, file func(run int) string, p, yardstick *process,
 ) (result, error) {
 	var runs []result

@@ -117,11 +117,11 @@ func (p *probe) send() {
 	_, _ = p.conns[at].Write(m) // a query that was not sent counts as lost
 }
 
-// receive checks the answers on socket at until it is closed.
-func (p *probe) receive(at int) {
+// receive checks the answers on the socket with this index until the socket is closed.
+func (p *probe) receive(index int) {
 	m, control := make([]byte, 4096), make([]byte, 64)
 	for {
-		n, nc, _, _, err := p.conns[at].ReadMsgUDPAddrPort(m, control)
+		n, nc, _, _, err := p.conns[index].ReadMsgUDPAddrPort(m, control)
 		if err != nil {
 			return
 		}
@@ -129,7 +129,7 @@ func (p *probe) receive(at int) {
 		if n < 12 || nc < header+16 {
 			continue
 		}
-		slot := p.slots[at][binary.BigEndian.Uint16(m)].Swap(0)
+		slot := p.slots[index][binary.BigEndian.Uint16(m)].Swap(0)
 		if slot == 0 {
 			continue
 		}
@@ -162,7 +162,8 @@ func (w *watch) look(k kind, sent, came int64, rcode byte) {
 }
 
 // turned reports whether an answer for the added or removed name is right. The argument after says that the answer
-// shows the change. Once an answer has shown it, at the time first, the answers to later queries have to show it, too.
+// shows the change. The argument first has the time at which the first answer showed it. After that, the answers to
+// later queries have to show it, too.
 func turned(first *atomic.Int64, after bool, sent, came int64) bool {
 	if after {
 		first.CompareAndSwap(0, came)

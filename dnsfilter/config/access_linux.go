@@ -18,8 +18,8 @@ import (
 // packagedUser is the user of the packaged service.
 const packagedUser = "dnsfilter"
 
-// unreadableHints returns a warning for each input file that the user of the service can't read, while that user is a
-// guess. [Settings.CheckAccess] is for a user who is known.
+// unreadableHints returns a warning for each input file that the user of the service can't read, if that user is only
+// guessed. If the user is known, it returns nil: see [Settings.CheckAccess].
 func (s *Settings) unreadableHints() []string {
 	u, known := s.serviceUser()
 	paths, err := s.unreadable(u)

@@ -17,7 +17,7 @@ type Changes struct {
 	Lost []string `json:"lost,omitempty"`
 }
 
-// Changes returns the differences between these settings and the next.
+// Changes returns the differences between these settings and the next settings.
 func (s *Settings) Changes(next *Settings) Changes {
 	c := Changes{Restart: s.Fixed(next), Lost: s.Losses(next)}
 	for i := range next.Lists {

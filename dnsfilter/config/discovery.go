@@ -73,12 +73,12 @@ func (d designation) parameters() string {
 	return fmt.Sprintf("%s port=%d%s%s", text, d.port, d.hints("ipv4hint", netip.Addr.Is4), d.hints("ipv6hint", netip.Addr.Is6))
 }
 
-// hints returns the SVCB parameter ipv4hint or ipv6hint as text, with the addresses that satisfy the function is. It
+// hints returns the SVCB parameter ipv4hint or ipv6hint as text, with the addresses for which match returns true. It
 // returns an empty text if there are none.
-func (d designation) hints(key string, is func(netip.Addr) bool) string {
+func (d designation) hints(key string, match func(netip.Addr) bool) string {
 	var hints []string
 	for _, addr := range d.addrs {
-		if is(addr) {
+		if match(addr) {
 			hints = append(hints, addr.String())
 		}
 	}

@@ -16,8 +16,8 @@ import (
 // Files returns the paths of the files with protected names and with popular names.
 func (g GuardLimits) Files() []string { return slices.Concat(g.Protected, g.Popular) }
 
-// Load creates a guard with these limits. It reads the files of protected and popular names. The entries in needs are
-// protected, too.
+// Load creates a guard with these limits. It reads the files of protected and popular names. The argument needs has
+// more protected entries.
 func (g GuardLimits) Load(needs ...blocklist.Entry) (*guard.Guard, error) {
 	limits := guard.Limits{MaxGrowth: g.MaxGrowth, MaxShrink: g.MaxShrink, NoBuiltIn: g.NoBuiltIn}
 	if err := readNames(g.Protected, &limits.Protected, guard.ReadProtected); err != nil {

@@ -39,7 +39,8 @@ func (s *Settings) Hints() (hints []string) {
 	return append(hints, unreachable(p.Views)...)
 }
 
-// originHints returns a warning for each folder in from that is missing: it may be a URL without its scheme.
+// originHints returns a warning for each missing folder that a list has in its setting from. Such a folder may be a URL
+// without its scheme.
 func (s *Settings) originHints() (hints []string) {
 	for _, l := range s.Lists {
 		for _, from := range l.From {

@@ -83,13 +83,13 @@ func (s *Settings) readIncluded(r *reader) (readers []*reader) {
 }
 
 // readOne reads the included file at a path, and returns a reader with the errors of that file. If the file can't be
-// read at all, the error goes to the reader from, with the position of the include.
-func (s *Settings) readOne(from *reader, path string, at position) *reader {
+// read at all, it adds the error to the reader parent, with the position of the include.
+func (s *Settings) readOne(parent *reader, path string, at position) *reader {
 	r := &reader{file: path}
 	text, err := files.ReadSmall(path)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) { // it was removed in the meantime
-			from.fail(at, "%v", err)
+			parent.fail(at, "%v", err)
 		}
 		return r
 	}

@@ -95,7 +95,7 @@ func viewAt(p *dnsfilter.Policy, network netip.Prefix) dnsfilter.View {
 	return best
 }
 
-// viewLosses returns what a view blocks or diverts and the next view does not, as texts for the log.
+// viewLosses returns what a view blocks or diverts now, but not with the next settings, as texts for the log.
 func viewLosses(v, next *dnsfilter.View) (lost []string) {
 	for i := range v.Rules {
 		old, now := &v.Rules[i], dnsfilter.Rule{}
@@ -113,7 +113,8 @@ func viewLosses(v, next *dnsfilter.View) (lost []string) {
 	return lost
 }
 
-// ruleLosses returns what a rule blocks or diverts and the next rule for the same list does not, as texts for the log.
+// ruleLosses returns what the rule of a list blocks or diverts now, but not with the next settings, as texts for the
+// log.
 func ruleLosses(r, next *dnsfilter.Rule) (lost []string) {
 	if len(r.Divert) > 0 && len(next.Divert) == 0 {
 		lost = append(lost, "divert of list "+r.List)
@@ -134,7 +135,7 @@ func ruleLosses(r, next *dnsfilter.Rule) (lost []string) {
 	return lost
 }
 
-// quorumKept reports whether the next quorum blocks at least the names that the quorum q blocks.
+// quorumKept reports whether a quorum with the next settings still blocks at least the names that it blocks now.
 func quorumKept(q, next *dnsfilter.Quorum) bool {
 	for _, list := range q.Lists {
 		if !slices.Contains(next.Lists, list) {

@@ -39,11 +39,12 @@ func (r *reader) readNotice(n *yaml.Node, dst *dnsfilter.Notice) {
 	}
 }
 
-// parseShown parses a text that clients may show to users: 1 to most bytes of UTF-8 without control characters.
-func parseShown(text string, most int) (string, error) {
+// parseShown parses a text that clients may show to users. The text has at least one byte and at most limit bytes of
+// UTF-8, without control characters.
+func parseShown(text string, limit int) (string, error) {
 	hidden := func(c rune) bool { return unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) }
-	if text == "" || len(text) > most || !utf8.ValidString(text) || strings.ContainsFunc(text, hidden) {
-		return "", fmt.Errorf("text %.100q: write 1 to %d bytes of UTF-8 without control characters", text, most)
+	if text == "" || len(text) > limit || !utf8.ValidString(text) || strings.ContainsFunc(text, hidden) {
+		return "", fmt.Errorf("text %.100q: write 1 to %d bytes of UTF-8 without control characters", text, limit)
 	}
 	return text, nil
 }

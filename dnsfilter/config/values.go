@@ -88,23 +88,23 @@ func parsePprof(text string) (netip.AddrPort, error) {
 	return at, nil
 }
 
-// countUpTo returns a parser for numbers from 0 to most.
-func countUpTo(most int) func(string) (int, error) {
+// countUpTo returns a parser for numbers from 0 to limit.
+func countUpTo(limit int) func(string) (int, error) {
 	return func(text string) (int, error) {
 		n, err := parseDecimal(text)
-		if err != nil || n > int64(most) {
-			return 0, fmt.Errorf("number %q: write one from 0 to %d, in decimal", text, most)
+		if err != nil || n > int64(limit) {
+			return 0, fmt.Errorf("number %q: write one from 0 to %d, in decimal", text, limit)
 		}
 		return int(n), nil
 	}
 }
 
-// parseSeconds returns a parser for durations of whole seconds, from least to most.
-func parseSeconds(least, most time.Duration) func(string) (time.Duration, error) {
+// parseSeconds returns a parser for durations of whole seconds, from shortest to longest.
+func parseSeconds(shortest, longest time.Duration) func(string) (time.Duration, error) {
 	return func(text string) (time.Duration, error) {
 		d, err := time.ParseDuration(text)
-		if err != nil || d < least || d > most || d%time.Second != 0 {
-			return 0, fmt.Errorf("duration %.100q: write it in seconds, minutes or hours, like 30s, from %s to %s", text, least, most)
+		if err != nil || d < shortest || d > longest || d%time.Second != 0 {
+			return 0, fmt.Errorf("duration %.100q: write it in seconds, minutes or hours, like 30s, from %s to %s", text, shortest, longest)
 		}
 		return d, nil
 	}

@@ -116,8 +116,8 @@ func (r *reader) mapping(n *yaml.Node, known fields) {
 	})
 }
 
-// eachPair calls each for every key of a mapping and its value.
-func (r *reader) eachPair(n *yaml.Node, each func(key, value *yaml.Node)) {
+// eachPair calls the function visit for every key of a mapping and its value.
+func (r *reader) eachPair(n *yaml.Node, visit func(key, value *yaml.Node)) {
 	if !r.usable(n) {
 		return
 	}
@@ -142,14 +142,14 @@ func (r *reader) eachPair(n *yaml.Node, each func(key, value *yaml.Node)) {
 		case isNull(value):
 			r.fail(positionOf(key), "%.100q has no value", key.Value)
 		default:
-			each(key, value)
+			visit(key, value)
 		}
 		lines[key.Value] = key.Line
 	}
 }
 
-// sequence calls each for every item of a sequence.
-func (r *reader) sequence(n *yaml.Node, each func(*yaml.Node)) {
+// sequence calls the function visit for every item of a sequence.
+func (r *reader) sequence(n *yaml.Node, visit func(*yaml.Node)) {
 	if !r.usable(n) {
 		return
 	}
@@ -158,7 +158,7 @@ func (r *reader) sequence(n *yaml.Node, each func(*yaml.Node)) {
 		return
 	}
 	for _, item := range n.Content {
-		each(item)
+		visit(item)
 	}
 }
 

@@ -44,7 +44,7 @@ func (l *List) zoneContradictions(given map[string]bool) (why []string) {
 	return why
 }
 
-// forZones reports whether only a policy zone can have an action.
+// forZones reports whether an action is only for policy zones.
 func forZones(a dnsfilter.Action) bool { return a == dnsfilter.TCPOnly || a == dnsfilter.Passthru }
 
 func onlyForZones(a dnsfilter.Action) string {
@@ -67,8 +67,8 @@ func (s *Settings) checkZoneLists(r *reader) {
 	}
 }
 
-// zoneLost reports whether a policy zone loses its effect: its records decide under the rule r, and under the next rule
-// they do not, nor does that rule block.
+// zoneLost reports whether a policy zone loses its effect. It does if its records decide under the present rule, but
+// not under the next rule, and the action of the next rule does not block either.
 func zoneLost(r, next *dnsfilter.Rule) bool {
 	decides := func(r *dnsfilter.Rule) bool { return r.Zone != nil && r.Action == dnsfilter.Pass }
 	return decides(r) && !decides(next) && !next.Action.Blocks()

@@ -177,9 +177,10 @@ func appendPolicy(b []byte, d *dnsfilter.Decided) []byte {
 	return b
 }
 
-// appendEnd appends the address and the port of at to b, with these field numbers. It leaves out what is not known.
-func appendEnd(b []byte, at netip.AddrPort, address, port protowire.Number) []byte {
-	if a := at.Addr(); a.IsValid() && !a.IsUnspecified() {
+// appendEnd appends the address and the port of one end of an exchange to b, with these field numbers. It leaves out
+// what is not known.
+func appendEnd(b []byte, end netip.AddrPort, address, port protowire.Number) []byte {
+	if a := end.Addr(); a.IsValid() && !a.IsUnspecified() {
 		packed := a.As16()
 		part := packed[:]
 		if a.Is4() {
@@ -187,8 +188,8 @@ func appendEnd(b []byte, at netip.AddrPort, address, port protowire.Number) []by
 		}
 		b = appendBytes(b, address, part)
 	}
-	if at.Port() > 0 {
-		b = appendNumber(b, port, uint64(at.Port()))
+	if end.Port() > 0 {
+		b = appendNumber(b, port, uint64(end.Port()))
 	}
 	return b
 }

@@ -36,7 +36,7 @@ const (
 	abortedError = http2.ErrCodeInternal
 )
 
-// errIdle is the error after which run ends, and a new goroutine waits for the connection.
+// errIdle is the error of await if the connection is idle. Then run ends, and a new goroutine waits for the connection.
 var errIdle = errors.New("the connection is idle")
 
 // http2Conn is one HTTP/2 connection (RFC 9113), with only what DNS needs: short requests, and answers without
@@ -53,8 +53,8 @@ type http2Conn struct {
 	received   uint32    // bytes received since the last WINDOW_UPDATE
 	progressed time.Time // when a stream last ended, or began while there was no other stream
 	reading    bool      // a frame is being read
-	rested     bool      // the goroutine is a new one, which waits for an idle connection
-	until      time.Time // end of the idle timeout, if rested is true
+	rested     bool      // the connection is idle, and waits for the next bytes until the time in until
+	until      time.Time // end of the idle timeout; used if rested is true
 	stop       func() bool
 	ended      <-chan struct{}
 	slots      chan struct{} // semaphore: one slot per waiting query
@@ -176,8 +176,8 @@ func (c *http2Conn) goAway() {
 	time.AfterFunc(dnsfilter.GracePeriod, func() { _ = c.conn.Close() })
 }
 
-// run answers requests until the connection or ctx ends, or until the connection is idle. An idle connection goes on in
-// a new goroutine of open.
+// run answers requests until the connection or ctx ends, or until the connection is idle. An idle connection continues
+// in a new goroutine, which the group open counts.
 func (c *http2Conn) run(ctx context.Context, open *sync.WaitGroup) {
 	err := error(nil)
 	if c.stop == nil {

@@ -16,8 +16,8 @@ func (c *http2Conn) countUnfinished() {
 	c.begun = c.begun[:0]
 }
 
-// hold counts a request that waits for its client as unfinished. After requestTimeout, the request is cut off, even if
-// other requests on the connection go on.
+// hold counts a request as unfinished, and resets its stream after requestTimeout if its client has still neither
+// completed the request nor taken the whole answer. Other requests on the connection do not extend this time.
 func (c *http2Conn) hold(id uint32, stream *http2Stream) {
 	cut := func() { go c.cut(id, stream) } // it may have to wait for the connection
 	timer, done := time.AfterFunc(requestTimeout, cut), c.unfinished.add(cut)
@@ -32,7 +32,7 @@ func (s *http2Stream) release() {
 	}
 }
 
-// cut resets the stream of a request that still waits for its client.
+// cut resets a stream if its client has still neither completed the request nor taken the whole answer.
 func (c *http2Conn) cut(id uint32, stream *http2Stream) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -99,7 +99,8 @@ func (c *http2Conn) field(name, value string) {
 	_ = c.encoder.WriteField(hpack.HeaderField{Name: name, Value: value}) // writing to memory does not fail
 }
 
-// writeHeader writes a HEADERS frame with the collected header fields. If all is true, it ends the stream.
+// writeHeader writes a HEADERS frame with the collected header fields. The argument all is true if no DATA frames
+// follow: then the frame ends the stream.
 func (c *http2Conn) writeHeader(id uint32, all bool) {
 	_ = c.framer.WriteHeaders(http2.HeadersFrameParam{
 		StreamID: id, BlockFragment: c.block.Bytes(), EndHeaders: true,

@@ -26,7 +26,8 @@ const bundleFile = "apply.tar"
 // ApplyResult is the result of applying a bundle.
 type ApplyResult struct {
 	List string `json:"list"`
-	// Changed reports whether the release of the bundle was put in force. It is false if it already was, or is on hold.
+	// Changed reports whether the release of the bundle was put in force. It is false if that release was in force
+	// already, or is on hold.
 	Changed bool            `json:"changed"`
 	Serial  uint64          `json:"serial"` // serial in force
 	Entries uint64          `json:"entries"`

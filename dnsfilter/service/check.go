@@ -19,9 +19,9 @@ type FileCheck struct {
 	Awaited    bool // the file was not fetched yet, so it is not checked
 	Entries    uint64
 	FileReport
-	URLs uint64 // number of url entries that are not enforced, because the list has no divert
-	// Held has the findings that would put the file on hold if it gave the list its first state. Nil: there are none,
-	// or the file is in force already.
+	URLs uint64 // number of url entries that are not enforced, because the list does not have the setting divert
+	// Held has the findings of the guards on the file, as if it were the first state of the list. They would put such a
+	// file on hold. Nil: there are none, or the file is in force already.
 	Held *guard.Report
 }
 

@@ -55,13 +55,13 @@ func (s *Service) control() http.Handler {
 	return mux
 }
 
-// decide returns a handler for requests to accept or reject a hold. The function by carries out the decision.
-func (s *Service) decide(by func(context.Context, holdDecision) error) http.HandlerFunc {
+// decide returns a handler for requests to accept or reject a hold. The function apply carries out the decision.
+func (s *Service) decide(apply func(context.Context, holdDecision) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var d holdDecision
 		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControlRequest)).Decode(&d)
 		if err == nil {
-			err = by(r.Context(), d)
+			err = apply(r.Context(), d)
 		}
 		if err != nil {
 			refuseControl(w, err)

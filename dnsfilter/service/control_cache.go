@@ -11,8 +11,8 @@ import (
 // CachedAnswer is one answer for a name in the cache of the running service.
 type CachedAnswer struct {
 	Type    string   `json:"type"`
-	DO      bool     `json:"do,omitempty"` // answer to queries with the DO bit
-	CD      bool     `json:"cd,omitempty"` // answer to queries with the CD bit
+	DO      bool     `json:"do,omitempty"` // the answer is for queries with the DO bit
+	CD      bool     `json:"cd,omitempty"` // the answer is for queries with the CD bit
 	Rcode   string   `json:"rcode"`
 	Records []string `json:"records,omitempty"` // records of the answer section, with the TTLs of the upstream
 	Seconds int      `json:"seconds"`           // seconds until the answer expires; negative: seconds since it expired

@@ -30,7 +30,7 @@ type Explanation struct {
 	Divert   string   // list whose url entries divert the host to a proxy; empty: none
 	Unserved bool     // the server refuses queries from this client
 	Missing  []string // lists that are not in the store, or can't be read
-	Copies   []Copy   // what is on disk of the lists that come from servers of others
+	Copies   []Copy   // states on disk of the signed and the fetched lists
 
 	Zone      string // zone of the name that the general upstream is not asked about; empty: none
 	Forwarded bool   // Zone is forwarded to other resolvers; false: the server answers it itself
@@ -206,7 +206,7 @@ func neverReleased(s *config.Settings, held *blocklist.Store, log *slog.Logger) 
 	return lists
 }
 
-// copiesOf returns which state is on disk of each list that is followed or fetched.
+// copiesOf returns the state on disk of each list that is signed or fetched.
 func copiesOf(s *config.Settings, held *blocklist.Store) (all []Copy) {
 	for _, l := range s.Lists {
 		if info, ok := held.List(l.Rule.List); ok && l.File == "" && info.Serial > 0 {

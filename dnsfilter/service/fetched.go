@@ -39,7 +39,7 @@ type fetched struct {
 	state fetchState
 	next  time.Time // time of the next attempt
 	err   error     // error of the last attempt; nil: it succeeded
-	alarm bool      // set when the log has said that the list is stale
+	alarm bool      // it was logged that the list is stale, and no attempt has succeeded since
 
 	// failures counts failed attempts since the last success, failed those since the start, and replaced the new files
 	// since the start.
@@ -86,8 +86,8 @@ const fetchStateFile = "fetch.json"
 // fetchedLists has the fetched lists of the settings, by name.
 type fetchedLists map[string]*fetched
 
-// newFetched returns the fetched lists of the next settings. It reuses the values in old for lists whose source has not
-// changed.
+// newFetched returns the fetched lists of the next settings. For lists whose source has not changed, it reuses the
+// values in the argument old.
 func (s *running) newFetched(next *config.Settings, old fetchedLists) (fetchedLists, error) {
 	out := fetchedLists{}
 	for i := range next.Lists {
@@ -121,8 +121,8 @@ func newFetchSource(l *config.List) (fetchSource, error) {
 	return &zoneSource{rpz.Secondary{Zone: l.RPZ, Primaries: l.Fetch.Primaries, Key: key, File: l.File}}, err
 }
 
-// replaceFetched stops the lists of old that are not in next, and starts the new ones. It removes the files of lists
-// that the service no longer fetches. It returns next.
+// replaceFetched stops the fetched lists that are only in the argument old, and starts those that are only in next. It
+// removes the files of lists that the service no longer fetches. It returns the argument next.
 func replaceFetched(ctx context.Context, old, next fetchedLists, log *slog.Logger) fetchedLists {
 	for name, f := range old {
 		if next[name] == f {

@@ -63,7 +63,7 @@ func (s *zoneSource) times(state *fetchState) fetchTimes {
 	return t
 }
 
-// has always returns false, so that each start asks the primaries for the serial, which costs little.
+// has returns false for every state, so that each start asks the primaries for the serial, which costs little.
 func (s *zoneSource) has(*fetchState) bool { return false }
 
 func (s *zoneSource) fetch(ctx context.Context, state *fetchState, by fetchReview) (replaced bool, err error) {

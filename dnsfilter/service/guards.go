@@ -21,14 +21,15 @@ func guardSource(g config.GuardLimits) string {
 // guards has the guards in force. The field source identifies the limits and files that they were created from.
 type guards struct {
 	signed    *guard.Guard
-	diverting *guard.Guard // guard for signed lists with divert
+	diverting *guard.Guard // guard for signed lists with the setting divert
 	own       *guard.Guard // guard for local lists
 	allow     *guard.Guard // guard for allow lists
 
 	source string
 }
 
-// of returns the guard for a signed list, which may have divert.
+// of returns the guard for a signed list: the diverting guard if the list has the setting divert, else the ordinary
+// one.
 func (g guards) of(l *config.List) *guard.Guard {
 	if len(l.Divert) > 0 {
 		return g.diverting

@@ -37,7 +37,7 @@ type review struct {
 	add   func(blocklist.Entry)
 }
 
-// review starts the review of a file. The argument first says that the list has no state yet.
+// review starts the review of a file. The argument first is true if the list has no state yet.
 func (g guards) review(f config.LocalFile, first bool) review {
 	by := g.own
 	if f.Allow {
@@ -54,8 +54,8 @@ func (g guards) review(f config.LocalFile, first bool) review {
 }
 
 // zone reviews a policy zone that is to replace another one. The function compare compares the two zones, calls add for
-// each new entry, and returns the number of new rules, which zone returns, too. Entries with findings are reviewed in
-// the order of their targets, so that the same findings have the same digest.
+// each new entry, and returns the number of new rules. This number is also the result of zone. Entries with findings
+// are reviewed in the order of their targets, so that the same findings have the same digest.
 func (r review) zone(compare func(add func(blocklist.Entry)) int) (added uint64) {
 	if r.found == nil {
 		return 0
@@ -101,7 +101,7 @@ type localHolds struct {
 // localHoldsFile is the name of the file in the state folder that stores localHolds.
 const localHoldsFile = "local-holds.json"
 
-// readLocalHolds reads the stored holds. It returns none if the file can't be read.
+// readLocalHolds reads the stored holds. If the file can't be read, it returns a value without holds.
 func readLocalHolds(state string) *localHolds {
 	h := &localHolds{path: filepath.Join(state, localHoldsFile)}
 	if text, err := os.ReadFile(h.path); err != nil || json.Unmarshal(text, &h.by) != nil || h.by == nil {
@@ -118,8 +118,8 @@ func (h *localHolds) of(list string) *localHold {
 	return h.by[list]
 }
 
-// set sets the hold on a list, or removes it if held is nil. If the old hold has the same findings, the new one keeps
-// its rejection. If the old hold has the same ID, the new one also keeps its time.
+// set sets the hold on a list, or removes it if held is nil. If the old hold has the same findings and was rejected,
+// the new one is rejected, too. If the old hold also has the same ID, the new one takes over its time.
 func (h *localHolds) set(list string, held *localHold) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

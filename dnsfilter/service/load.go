@@ -57,7 +57,7 @@ func relaxGC() (done func()) {
 const rareGC = 400
 
 // compile compiles a file into the store if approve returns nil. The argument held of approve is the hold of the guards
-// on the file, or nil; c has the numbers of entries.
+// on the file, or nil; c has the number of entries before and after, and how many are added and removed.
 func (l loader) compile(f config.LocalFile, approve func(held *localHold, c blocklist.LocalChange) error) error {
 	begin := time.Now()
 	source, err := f.Source()
@@ -107,12 +107,13 @@ func (l loader) logLoaded(f config.LocalFile, r formats.Report, took time.Durati
 	}
 }
 
-// logSkipped logs the skipped lines of a file. The attributes which identify the list and the file.
-func logSkipped(log *slog.Logger, which []any, all []SkippedLines) {
+// logSkipped logs the skipped lines of a file, one message per reason. The log attributes in source identify the list
+// and the file.
+func logSkipped(log *slog.Logger, source []any, all []SkippedLines) {
 	for _, s := range all {
-		log.Warn("lines passed over", append(slices.Clip(which), slog.String("reason", s.Reason), slog.Int("count", s.Count), slog.Any("first", s.Lines))...)
+		log.Warn("lines passed over", append(slices.Clip(source), slog.String("reason", s.Reason), slog.Int("count", s.Count), slog.Any("first", s.Lines))...)
 	}
 }
 
-// urlsNotEnforced is the warning for url entries in lists without divert.
+// urlsNotEnforced is the warning for url entries in lists without the setting divert.
 const urlsNotEnforced = "url entries are not enforced: the DNS knows no paths; divert leads their hosts to a proxy"

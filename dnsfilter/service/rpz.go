@@ -36,8 +36,8 @@ type policyZone struct {
 // policyZones has the policy zones of the settings, by name.
 type policyZones map[blocklist.Name]*policyZone
 
-// newPolicyZones returns the policy zones of the next settings. It reuses the zones in old, and leaves their
-// configuration as it is until replacePolicyZones.
+// newPolicyZones returns the policy zones of the next settings. It reuses the zones in the argument old, and leaves
+// their configuration as it is until replacePolicyZones.
 func (s *running) newPolicyZones(next *config.Settings, old policyZones) (policyZones, error) {
 	out := policyZones{}
 	for i := range next.PolicyZones {
@@ -190,8 +190,8 @@ func (zones policyZones) primary() map[blocklist.Name]dnsfilter.PrimaryZone {
 	return out
 }
 
-// replacePolicyZones stops the zones of old that are not in next, configures all zones of next, and starts the new
-// ones. It returns next.
+// replacePolicyZones stops the zones that are only in the argument old, configures all zones in next, and starts those
+// that are new. It returns the argument next.
 func (s *running) replacePolicyZones(ctx context.Context, old, next policyZones) policyZones {
 	for name, z := range old {
 		if next[name] == nil && z.cancel != nil {

@@ -76,7 +76,8 @@ type ListStatus struct {
 	ZoneSerial uint32         `json:"zone_serial,omitempty"` // serial in the SOA record of a policy zone
 	Triggers   map[string]int `json:"triggers,omitempty"`    // for a policy zone: number of rules by trigger
 
-	URLs uint64 `json:"urls,omitempty"` // number of url entries that are not enforced, because the list has no divert
+	// URLs is the number of url entries that are not enforced, because the list does not have the setting divert.
+	URLs uint64 `json:"urls,omitempty"`
 }
 
 // ReceiptStatus is the status of the receipts for one list.

@@ -2,7 +2,7 @@ package service
 
 import "github.com/argine-dns/argine/dnsfilter/stoppage"
 
-// StopPageStatus is the status of the stop page.
+// StopPageStatus has the counters of the stop page: pages shown, refused TLS connections, and open connections.
 type StopPageStatus struct {
 	// Requests is the number of pages shown, by list and language. The list is empty for the neutral page, which names
 	// no list.

@@ -23,9 +23,9 @@ type subscription struct {
 	noReceipts error
 }
 
-// newSubscriptions returns the subscriptions of the next settings, by list name. It reuses those in old that have not
-// changed. It fails if a subscription can't be created. At the start, it only logs that error if the list is in the
-// store, and the list is enforced as it is.
+// newSubscriptions returns the subscriptions of the next settings, by list name. It reuses the unchanged ones in the
+// argument old. It fails if a subscription can't be created. While the service starts, it logs that error instead if
+// the list is in the store, and the list is enforced as it is there.
 func (s *running) newSubscriptions(next *config.Settings, by guards, old map[string]*subscription,
 	starting bool,
 ) (map[string]*subscription, error) {
@@ -72,7 +72,8 @@ func (s *running) newSubscription(l *config.List, by *guard.Guard, old *subscrip
 	return &subscription{config: c, sub: sub, noReceipts: noReceipts, done: make(chan struct{})}, nil
 }
 
-// replaceSubscriptions stops the subscriptions of old that are not in next, and starts the new ones. It returns next.
+// replaceSubscriptions stops the subscriptions that are only in the argument old, and starts those that are only in
+// next. It returns the argument next.
 func replaceSubscriptions(ctx context.Context, old, next map[string]*subscription) map[string]*subscription {
 	for list, f := range old {
 		if next[list] != f {

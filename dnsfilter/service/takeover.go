@@ -21,7 +21,7 @@ import (
 // socket. When the successor answers queries, it sends another byte. So each query is answered by one of the two
 // processes, and if the successor fails, the service goes on.
 const (
-	releaseWithin = time.Minute      // time limit for releasing the store; a list may be compiling
+	releaseWithin = time.Minute      // time limit for releasing the store, since a list may still be compiled
 	passWithin    = 10 * time.Second // time limit for passing the sockets
 	endWithin     = time.Minute      // time limit for the successor to take over, after this service was told to end
 )

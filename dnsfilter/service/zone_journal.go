@@ -25,7 +25,7 @@ var errJournal = errors.New("the journal does not fit its file")
 var errWhole = errors.New("the whole zone has to be read")
 
 // readJournal applies the journal of the file at path, if there is one, to the zone that was read from the file. It
-// returns the report on the changed zone, and writes the journal to sum.
+// returns the report on the changed zone. It also writes the bytes of the journal to the hash sum.
 func readJournal(path string, zone *dnsfilter.PolicyZone, read dnsfilter.ZoneReport,
 	sum io.Writer,
 ) (dnsfilter.ZoneReport, error) {
@@ -110,8 +110,8 @@ func (z *zoneLists) keepJournal(f config.LocalFile) error {
 	return nil
 }
 
-// sameZone reports whether the copy of a policy zone (kept) is the same as its file, and its journal the same, too.
-// Files are the same if they have the same size and modification time.
+// sameZone reports whether the copy of a policy zone (kept) is the same as its file, and the journal of the copy the
+// same as that of the file. Files are the same if they have the same size and modification time.
 func sameZone(kept, path string) bool {
 	if !sameFile(kept, path) {
 		return false

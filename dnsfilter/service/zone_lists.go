@@ -112,8 +112,9 @@ func (z *zoneLists) loadSettled(l *config.List, by guards) error {
 	return whileChanging(z.log, only(l.File), func() error { return z.load(l, by, "") })
 }
 
-// readZone reads the file of a policy zone into next, unless the file has the same state as had. It returns the new
-// state. The guards compare next with the zone before, whose state is had; their hold is nil if there are no findings.
+// readZone reads the file of a policy zone into next, and returns its state. The argument before is the earlier zone,
+// and had is the state of the earlier zone. If the file has not changed since that state, readZone does not read it.
+// The guards compare next with before. The result held is nil if they have no findings.
 func (g guards) readZone(f config.LocalFile, next, before *dnsfilter.PolicyZone,
 	had zoneState,
 ) (now zoneState, held *localHold, err error) {
@@ -179,9 +180,9 @@ func (z *zoneLists) keepCopy(f config.LocalFile) error {
 	return z.keepJournal(f)
 }
 
-// copyFile replaces the file to by a copy of the file from, with the same modification time.
-func copyFile(to, from string) error {
-	in, err := files.Open(from)
+// copyFile replaces the file target by a copy of the file source, with the same modification time.
+func copyFile(target, source string) error {
+	in, err := files.Open(source)
 	if err != nil {
 		return err
 	}
@@ -190,7 +191,7 @@ func copyFile(to, from string) error {
 	if err != nil {
 		return err
 	}
-	temp := to + ".new"
+	temp := target + ".new"
 	out, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -199,7 +200,7 @@ func copyFile(to, from string) error {
 	if err = errors.Join(err, out.Sync(), out.Close(), os.Chtimes(temp, info.ModTime(), info.ModTime())); err != nil {
 		return err
 	}
-	return os.Rename(temp, to)
+	return os.Rename(temp, target)
 }
 
 // accept puts the file of the hold with this ID in force, if the file has not changed since.

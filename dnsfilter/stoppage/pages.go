@@ -96,7 +96,7 @@ func (p *pages) content(key pageKey) Page {
 	return out
 }
 
-// counters counts requests by list and language.
+// counters counts shown pages by list and language.
 type counters struct {
 	mu sync.Mutex
 	by map[Shown]*atomic.Uint64
@@ -121,7 +121,7 @@ type Shown struct {
 	Language string
 }
 
-// all returns the numbers of requests.
+// all returns the number of pages shown so far, by list and language.
 func (c *counters) all() map[Shown]uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

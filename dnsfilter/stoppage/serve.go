@@ -15,7 +15,7 @@ import (
 // Limits of a connection, and of all connections together. While more than half of maxConns are open, each connection
 // is closed after its answer.
 const (
-	maxConns     = 5000 // maximum number per listener
+	maxConns     = 5000 // maximum number of connections per listener
 	maxHeader    = 8 << 10
 	headerWithin = 5 * time.Second
 	answerWithin = 10 * time.Second

@@ -61,10 +61,10 @@ type Templates struct {
 	matcher   language.Matcher
 }
 
-// LoadTemplates reads the HTML templates in a folder. The file page.html is the layout. For each language, there is a
-// file like it.html with the parts title, blocked and unknown. For files that the folder lacks, it uses the built-in
-// ones; an empty path means the built-in templates alone. It ignores files of other types. It returns an error if a
-// template can't be parsed or executed.
+// LoadTemplates reads the HTML templates in a folder. The file page.html is the layout. Each language has a file named
+// by its tag, such as it.html for Italian, with the parts title, blocked and unknown. For files that the folder lacks,
+// it uses the built-in ones; an empty path means the built-in templates alone. It ignores files of other types. It
+// returns an error if a template can't be parsed or executed.
 func LoadTemplates(folder string) (*Templates, error) {
 	inside, err := fs.Sub(builtIn, "templates")
 	if err != nil {
@@ -205,8 +205,9 @@ func (b *limitedBuilder) Write(p []byte) (int, error) {
 	return b.Builder.Write(p)
 }
 
-// match returns the index of the language for a page: the best for accept, the header Accept-Language of the visitor,
-// or else the best for authority, the language of the notice.
+// match returns the index of the best language for a page. The argument accept is the header Accept-Language of the
+// visitor. If no template fits it, the argument authority counts, the language of the notice; and if no template fits
+// that either, the result is the index of fallback.
 func (t *Templates) match(accept, authority string) int {
 	for _, wanted := range []string{accept, authority} {
 		tags, _, err := language.ParseAcceptLanguage(wanted)

@@ -67,8 +67,8 @@ type caseSupport struct {
 func (s *caseSupport) isOff(now time.Time) bool { return now.UnixNano() < s.offUntil.Load() }
 
 // accepts reports whether a reply to an attempt with a mask is accepted. A reply whose name does not match the mask is
-// not. A failure is accepted only from a resolver that has proved its support of 0x20, since otherwise the mask may be
-// the cause. The caller repeats a rejected attempt without a mask.
+// rejected. A failure is accepted only from a resolver that has proved its support of 0x20, since otherwise the mask
+// may be the cause. The caller repeats a rejected attempt without a mask.
 func (s *caseSupport) accepts(matches, failed bool) bool {
 	switch {
 	case !matches:

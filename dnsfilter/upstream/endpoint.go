@@ -34,13 +34,13 @@ func ParseEndpoint(text string) (Endpoint, error) {
 	return Endpoint{Addr: at, Name: name}, err
 }
 
-// parseAddr parses the text where, an IP address with an optional port. Without a port, it takes the argument port. The
+// parseAddr parses the text addr, an IP address with an optional port. Without a port, it takes the argument port. The
 // argument text is for errors.
-func parseAddr(text, where string, port uint16) (netip.AddrPort, error) {
-	if a, err := netip.ParseAddr(strings.Trim(where, "[]")); err == nil {
+func parseAddr(text, addr string, port uint16) (netip.AddrPort, error) {
+	if a, err := netip.ParseAddr(strings.Trim(addr, "[]")); err == nil {
 		return netip.AddrPortFrom(a, port), nil
 	}
-	at, err := netip.ParseAddrPort(where)
+	at, err := netip.ParseAddrPort(addr)
 	if err != nil || at.Port() == 0 {
 		return at, fmt.Errorf("resolver %q: write an IP address, or one with a port like 192.0.2.53:53", text)
 	}

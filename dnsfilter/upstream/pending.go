@@ -37,7 +37,7 @@ type attempt struct {
 	sent       time.Time
 	mask       caseMask // 0x20 mask; used over UDP only
 	caseRetry  bool     // an earlier transmission of the query to this resolver had a mask
-	noReply    bool     // the earlier transmission with a mask got no reply
+	noReply    bool     // if caseRetry is true: the transmission with a mask got no reply; false: its reply was rejected
 	noEDNS     bool     // sent without an OPT record
 	ednsFailed bool     // the resolver returned a failure to the transmission with an OPT record
 }
@@ -68,7 +68,7 @@ func (q *pendingQuery) packet(a *attempt) []byte {
 	return q.query
 }
 
-// ask makes an attempt: it sends a query to a resolver. If sending fails, the attempt times out like after a packet
+// ask makes an attempt: it sends a query to a resolver. If sending fails, the attempt times out, as after a packet
 // loss.
 func (p *pool) ask(q *pendingQuery, resolver int, now time.Time) {
 	if q.n == maxAttempts {

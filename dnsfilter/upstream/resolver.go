@@ -45,7 +45,7 @@ func (f *Forwarder) answered(a *attempt, failed bool, now time.Time) {
 }
 
 // timedOut records that an attempt has timed out, after waiting for the given time. It reports whether the resolver has
-// sent no reply at all since the attempt. If it has, the name is slow, not the resolver.
+// sent no reply at all since the attempt. If the resolver has sent one, the name is slow, not the resolver.
 func (r *resolver) timedOut(waited time.Duration, since time.Time) (silent bool) {
 	r.record.late.Add(1)
 	if r.heard.Load() > since.UnixNano() {

@@ -12,7 +12,7 @@ import (
 
 const (
 	socketBuffer  = 1 << 20         // size of the receive and send buffer, in bytes
-	socketLife    = 5 * time.Second // age after which a socket with another port replaces it
+	socketLife    = 5 * time.Second // age at which a socket is replaced by one with another port
 	maxUnexpected = 64              // number of replies without a query after which a spoofing attack is assumed
 )
 
@@ -105,11 +105,11 @@ func (p *pool) closeExpired(now time.Time) (left bool) {
 	return left
 }
 
-// retire removes the socket at index at from the pool, so that no new queries use it. It stays open for pending
-// replies.
-func (s *socket) retire(at int) {
+// retire removes the socket from the pool, so that no new queries use it. The argument index is its position in
+// pool.sockets. The socket stays open for pending replies.
+func (s *socket) retire(index int) {
 	s.retired = true
-	s.pool.sockets[at] = nil
+	s.pool.sockets[index] = nil
 	s.closeUnused()
 }
 
@@ -143,7 +143,8 @@ func (s *socket) onDatagrams(in *batch.Datagrams, err error) {
 	deliver(s.onReplies(in, done[:0]))
 }
 
-// onReplies matches replies to queries. It appends the results of the queries that have ended to results.
+// onReplies matches replies to queries. It appends to results those of the queries that have ended, and returns the
+// slice.
 func (s *socket) onReplies(in *batch.Datagrams, results []result) []result {
 	p := s.pool
 	p.mu.Lock()

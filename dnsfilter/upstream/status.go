@@ -61,13 +61,13 @@ type Times struct {
 
 // Histogram counts response times. Its zero value is empty. It is safe for concurrent use.
 type Histogram struct {
-	// took has the number of response times in each bucket: those up to its bound in buckets, and in the last bucket
-	// the longer ones.
+	// took has the number of response times per bucket, not cumulative. The value buckets[i] is the upper bound of bucket
+	// i. The last bucket has no upper bound.
 	took [len(buckets) + 1]atomic.Uint64
 	sum  atomic.Int64
 }
 
-// Observe adds the response time took for a number of answers.
+// Observe adds a response time, and counts it once for each of the given number of answers.
 func (h *Histogram) Observe(took time.Duration, answers int) {
 	i := 0
 	for i < len(buckets) && took.Seconds() > buckets[i] {

@@ -115,11 +115,11 @@ func (s *stream) add(query []byte, id uint16, _ caseMask) {
 	s.signal()
 }
 
-// pad pads the query that begins at offset from, so that the length reveals little about the name (RFC 7830). It
+// pad pads the query that begins at offset start, so that the length reveals little about the name (RFC 7830). It
 // changes only a query that ends with an OPT record without options.
-func pad(m []byte, from int) []byte {
+func pad(m []byte, start int) []byte {
 	const option = 4
-	query := m[from:]
+	query := m[start:]
 	opt, ok := optOf(query)
 	if !ok || len(opt) != dnswire.OPTSize || opt.Length() != 0 {
 		return m
