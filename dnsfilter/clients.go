@@ -20,8 +20,8 @@ var defaultClients = []netip.Prefix{ //nolint:gochecknoglobals // a constant tab
 	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10"),
 }
 
-// serves reports whether a client is in one of the networks. An empty slice stands for those of DefaultClients. A
-// client without an IP address is always served.
+// serves reports whether a client is in one of the networks. An empty slice stands for the networks of DefaultClients.
+// A client without an IP address is always served.
 func serves(networks []netip.Prefix, client netip.Addr) bool {
 	if len(networks) == 0 {
 		networks = defaultClients

@@ -23,7 +23,7 @@ const (
 // the client that has sent no query for the longest time loses a connection.
 type connections struct {
 	max                       int           // maximum number of open connections; half of max may wait for the upstream
-	accepted, closed, refused atomic.Uint64 // closed: to make room for new ones; refused: not admitted
+	accepted, closed, refused atomic.Uint64 // closed: to make room for others; refused: not admitted
 	waiting                   atomic.Int64  // number of connections that wait for the upstream
 
 	mu   sync.Mutex
@@ -169,7 +169,7 @@ func (cs *connections) waitingVictim(c *Conn) (victim *Conn, ok bool) {
 	return victim, true
 }
 
-// isCrowded reports whether more than half of the allowed connections are open. Then timeouts are shorter.
+// isCrowded reports whether more than half of the allowed connections are open. If so, timeouts are shorter.
 func (cs *connections) isCrowded() bool { return int(cs.n.Load()) > cs.max/2 }
 
 // remove removes a connection that has ended.

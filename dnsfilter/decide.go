@@ -46,7 +46,7 @@ func (d Decision) Reason() Reason {
 	return d.rule.Reason
 }
 
-// Allows reports whether an allow list has the name or address. Then no other list decides.
+// Allows reports whether an allow list has the name or address. If so, no other list decides.
 func (d *Decision) Allows() bool { return d.Action == Pass && d.Match.List != "" && d.hit == nil }
 
 // Trigger returns the trigger of the policy zone's rule that decided, and the owner name of that rule, relative to the

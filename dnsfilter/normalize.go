@@ -33,14 +33,14 @@ func normalizeReply(m, question []byte) ([]byte, error) {
 	return repack(m[:end])
 }
 
-// isWhole reports whether a reply has exactly one question, which ends at off, and no TC bit. A reply that is truncated
-// even over TCP is not usable (RFC 2181, section 9).
+// isWhole reports whether a reply has exactly one question, which ends at offset off, and no TC bit. A reply that is
+// truncated even over TCP is not usable (RFC 2181, section 9).
 func isWhole(m []byte, off int) bool {
 	return len(m) >= off && dnswire.Count(m, dnswire.Question) == 1 && !dnswire.IsTruncated(m)
 }
 
-// checkRecords checks the records of a reply from offset off on. It returns the end of the authority section, and sets
-// the count of the additional section to 0.
+// checkRecords checks the records of a reply, which begin at offset off. It returns the end of the authority section,
+// and sets the count of the additional section to 0.
 func checkRecords(m []byte, off int, name []byte) (end int, err error) {
 	additional := dnswire.Count(m, dnswire.Additional)
 	before := dnswire.Count(m, dnswire.Answer) + dnswire.Count(m, dnswire.Authority)

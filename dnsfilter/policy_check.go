@@ -9,9 +9,10 @@ import (
 )
 
 // Check validates the policy against the lists of a store. It returns an error that wraps [blocklist.ErrMalformed] for
-// the first problem: a list that is neither in the store nor in Later, an invalid action or reason, a sinkhole without
-// addresses, an invalid address, a quorum without AtLeast. [New], [Server.Reconfigure] and [NewFilter] call it. For
-// lists of the store that the policy does not use, see [Policy.Unused].
+// the first problem, such as a list that is neither in the store nor in Later, an action or reason that a rule can't
+// have, the action Sinkhole without a sinkhole, a TTL above MaxBlockTTL, or a quorum without AtLeast. [New],
+// [Server.Reconfigure] and [NewFilter] call it. For lists of the store that the policy does not use, see
+// [Policy.Unused].
 func (p *Policy) Check(store *blocklist.Store) error {
 	c := policyCheck{store, p.Later}
 	if err := c.view(p.general()); err != nil {

@@ -77,7 +77,7 @@ func (s *zoneSearch) take(place int, rule zoneRule) bool {
 	return true
 }
 
-// match searches for the current name and, if first is true, for the client's address.
+// match searches for the current name and, if the argument first is true, for the client's address.
 func (s *zoneSearch) match(first bool) {
 	for place := range s.bound {
 		rules := s.rule(place).Zone.current.Load()

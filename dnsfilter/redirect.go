@@ -43,7 +43,7 @@ func (s *Server) answerTarget(c *snapshot, dst []byte, q *query, now uint32) (m 
 	return s.cached(c, dst, q, now)
 }
 
-// goesOn reports whether a result m of render is not the complete answer. Then the upstream has to be asked for the
+// goesOn reports whether a result m of render is not the complete answer. If so, the upstream has to be asked for the
 // target of a CNAME record (query.alias), or about a name server (query.lack).
 func (q *query) goesOn(m []byte) bool { return len(m) == 0 && (q.alias != nil || q.lack != nil) }
 

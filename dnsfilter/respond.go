@@ -40,8 +40,8 @@ func (s *Server) admit(c *snapshot, dst []byte, q *query, client netip.Addr, str
 	return nil, true
 }
 
-// setCookie verifies the cookie of a query and sets the cookie of the answer: the same one while it is valid and
-// recent.
+// setCookie verifies the cookie of a query and sets the cookie of the answer. This is the cookie of the query if it is
+// valid and recent, else a new one.
 func (q *query) setCookie(secrets []CookieSecret, client netip.Addr, now uint32) {
 	valid, replace := cookie.Verify(secrets, q.sentCookie, client, now)
 	q.hasCookie, q.cookieValid = true, valid

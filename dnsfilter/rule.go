@@ -2,7 +2,7 @@ package dnsfilter
 
 import "github.com/argine-dns/argine/blocklist"
 
-// ruleResult is the action of a rule, and the match for which the rule takes it.
+// ruleResult is the action of a rule, and the match that leads to it.
 type ruleResult struct {
 	action Action
 	match  *blocklist.Match

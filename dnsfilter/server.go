@@ -39,7 +39,7 @@ type Server struct {
 	writers     sync.Pool // unused values of type *bufio.Writer
 	queries     sync.Pool // unused values of type *query
 	enumeration *enumerationDetector
-	turns       chan struct{} // semaphore: limits the connections that compute an answer at a time
+	turns       chan struct{} // semaphore: limits how many connections compute an answer at the same time
 	latency     upstream.Histogram
 	shared      counters // counts everything except queries over UDP on the fast path
 	mu          sync.Mutex

@@ -22,10 +22,10 @@ const (
 )
 
 // SpecialZones returns the special-use zones whose names have a meaning only within a host or a site, so that no
-// upstream has to be asked for them. They are the reverse zones of private, local and documentation addresses (RFC
-// 6303, RFC 7793), home.arpa (RFC 8375), localhost, invalid and test (RFC 6761), and onion (RFC 7686). resolver.arpa
-// (RFC 9462) is included, too: clients use it to discover encrypted resolvers, so the upstream's answer would lead them
-// around the lists.
+// upstream has to be asked for them. They are the reverse zones of private, shared, local and documentation addresses
+// (RFC 6303, RFC 7793), home.arpa (RFC 8375), localhost, invalid and test (RFC 6761), and onion (RFC 7686).
+// resolver.arpa (RFC 9462) is included, too: clients use it to discover encrypted resolvers, so the upstream's answer
+// would lead them around the lists.
 func SpecialZones() []string {
 	zones := []string{
 		"localhost", "invalid", "test", "onion", "home.arpa", "resolver.arpa",

@@ -19,7 +19,7 @@ type Stats struct {
 	Lists    map[string]map[Action]uint64 // decisions by list (or quorum) and action; names on no list are not counted
 	Alarms   uint64                       // alarms about clients that may be enumerating a list
 
-	Answers     map[Answer]uint64 // sent answers; labels with a count of zero are left out
+	Answers     map[Answer]uint64 // sent answers; combinations with a count of zero are left out
 	Connections Connections       // connections over TCP
 	Encrypted   Connections       // connections over TLS, HTTPS and QUIC
 	BadHeaders  uint64            // datagrams and connections from a proxy without a valid PROXY header
@@ -39,7 +39,7 @@ type CacheStats = cache.Stats
 type Connections struct {
 	Open     int // currently open
 	Accepted uint64
-	Closed   uint64 // connections that the server closed to make room for new ones
+	Closed   uint64 // connections that the server closed to make room for others
 	Refused  uint64 // connections refused because the limit was reached
 }
 

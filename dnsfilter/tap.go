@@ -89,7 +89,7 @@ func (t *tapped) decided(d *Decision, matched []byte) {
 	t.message.Decided = decided
 }
 
-// answer passes the answer to a query to the taps, once. If there is no answer, it does so only if a list has dropped
+// answer passes the answer to a query to the taps, at most once. It passes an empty answer only if a list has dropped
 // the query.
 func (t *tapped) answer(question, m []byte) {
 	if t == nil || t.answered || len(m) == 0 && t.message.Decided.Action != Drop {

@@ -64,7 +64,7 @@ type stream struct {
 	buf   []byte        // buffer for answers
 	slots chan struct{} // semaphore: one slot per waiting query
 	late  sync.WaitGroup
-	stop  func() bool // cancels the shutdown code that run has registered for the end of its context
+	stop  func() bool // cancels the function that run has registered for the end of ctx
 	used  bool        // a message has arrived, so the idle timeout is no longer that for the first query
 	until time.Time   // end of the current idle timeout; zero while the connection is not idle
 

@@ -20,11 +20,12 @@ var transportNames = [...]string{UDP: "udp", TCP: "tcp", TLS: "tls", HTTPS: "htt
 
 func (t Transport) String() string { return transportNames[t] }
 
-// isStream reports whether the transport is not UDP. Then an answer may have any size, and the rate limit does not
+// isStream reports whether the transport is not UDP. If so, an answer may have any size, and the rate limit does not
 // apply.
 func (t Transport) isStream() bool { return t != UDP }
 
-// isEncrypted reports whether the transport is encrypted. Then answers are padded if the client requests it (RFC 7830).
+// isEncrypted reports whether the transport is encrypted. If so, answers are padded if the client requests it (RFC
+// 7830).
 func (t Transport) isEncrypted() bool { return t >= TLS }
 
 // isTimed reports whether answers may have the option edns-tcp-keepalive (RFC 7828). HTTP and QUIC have idle timeouts

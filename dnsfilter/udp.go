@@ -182,8 +182,8 @@ func (u *socket) onDatagrams(in *batch.Datagrams, err error) {
 	}
 }
 
-// answerFrom answers the datagrams of a batch, from index first on. It returns the index of the next datagram: the
-// length of the batch or, after a panic, the index after the datagram that caused it.
+// answerFrom answers the datagrams of a batch, beginning with the one at index first. It returns the index of the next
+// datagram: the length of the batch or, after a panic, the index after the datagram that caused it.
 func (u *socket) answerFrom(in *batch.Datagrams, first int, now uint32) (next int) {
 	defer u.server.recoverPanic()
 	for next = first; next < in.Len(); {
@@ -224,8 +224,8 @@ func (u *socket) answerPacket(packet []byte, peer *batch.Peer, dst []byte, now u
 	}
 }
 
-// message returns the transport and addresses of a query, for taps. The argument from is the sender of the datagram,
-// which may be a proxy of the client.
+// message returns the transport and addresses of a query, as the taps need them. The argument from is the sender of the
+// datagram, which may be a proxy of the client.
 func (u *socket) message(from netip.AddrPort, client netip.Addr) ClientMessage {
 	m := ClientMessage{Client: netip.AddrPortFrom(client.Unmap(), from.Port()), Server: u.local, Asked: time.Now()}
 	if from.Addr() != client { // the port is that of a proxy

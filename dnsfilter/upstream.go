@@ -63,8 +63,8 @@ func newResolvers(u Upstream, zone string) *resolvers {
 	return r
 }
 
-// isDown reports whether all resolvers of the upstream are down. Then clients get an expired answer without waiting, if
-// the cache has one.
+// isDown reports whether all resolvers of the upstream are down. If so, clients get the expired answer in the cache
+// without waiting, if there is one.
 func (r *resolvers) isDown() bool {
 	if r.reports == nil {
 		return false

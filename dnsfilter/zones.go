@@ -13,7 +13,7 @@ import (
 // finds the zone of a name. It costs almost nothing if no zone ends in the same letter as the name.
 type zones struct {
 	by    map[blocklist.Name]*zone
-	ends  [256]bool                   // true for the last letters of zones
+	ends  [256]bool                   // true at each byte that is the last letter of a zone name
 	sizes [blocklist.MaxName + 1]bool // true for the sizes of zone names in wire form
 
 	primary bool // there are zones of which this server is the primary
@@ -26,7 +26,7 @@ type zone struct {
 	local   *localName // local data of the name; nil: none
 	forward *resolvers // upstream of the forward zone; nil: none
 	canary  Action     // action of the canary name: NXDomain or NoData; Pass: none
-	special bool       // it is a special-use zone
+	special bool       // the zone is a special-use zone
 }
 
 // applies reports whether the zone has a source of answers: for its own name if the argument is true, otherwise for the

@@ -38,8 +38,8 @@ const (
 // so that delays of the probe do not count as delays of the server.
 type probe struct {
 	conns [probeSockets]*net.UDPConn
-	// slots has, per socket and message ID, the Unix nanoseconds of the query, with its kind in the last two bits; 0:
-	// answered.
+	// slots has the time of each query by socket and message ID, in Unix nanoseconds. The last two bits are the kind of
+	// the query. 0: answered.
 	slots [probeSockets][1 << 16]atomic.Int64
 	names [4][][]byte // packed queries of each kind
 	watch atomic.Pointer[watch]

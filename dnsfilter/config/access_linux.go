@@ -61,8 +61,9 @@ func (s *Settings) unreadable(u *user.User) (paths []string, err error) {
 	return paths, err
 }
 
-// serviceUser returns the user that the service runs as, and whether that is known: the owner of the state folder, or
-// before the first start, as a guess, the packaged user. It returns nil if that is root or unknown.
+// serviceUser returns the user that the service runs as: the owner of the state folder. Before the first start there is
+// no such folder: then it returns the packaged user as a guess, and known is false. It returns nil if the user is root
+// or can't be found out.
 func (s *Settings) serviceUser() (u *user.User, known bool) {
 	info, err := os.Stat(s.State)
 	if err != nil {

@@ -134,7 +134,7 @@ type GuardLimits struct {
 
 // include is an item of the key include: a pattern of paths of further settings files.
 type include struct {
-	pattern string // absolute path with *, ? or [
+	pattern string // absolute path with wildcards: *, ? or [
 	at      position
 }
 
@@ -230,7 +230,8 @@ func (s *Settings) OwnFiles() []string {
 	return files
 }
 
-// inputs returns the paths of all files that the service reads, except the files that it fetches.
+// inputs returns the paths of the files in the settings that the service reads, except the files that it fetches and
+// the templates of the stop page.
 func (s *Settings) inputs() []string {
 	paths := slices.Concat(s.OwnFiles(), s.Certificate.Files(), s.Allow)
 	for i := range s.Lists {

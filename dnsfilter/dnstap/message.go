@@ -143,8 +143,8 @@ func (e *exchange) known() netip.Addr {
 	return e.asked.Addr()
 }
 
-// appendPolicy appends the Policy for a decision. For a policy zone, its field rule is the owner name in wire form. For
-// another list, the field is the name of the list and the entry.
+// appendPolicy appends the Policy for a decision. If a policy zone has decided, the field rule of the Policy is the
+// owner name in wire form. If another list has decided, it is the name of the list and the entry.
 func appendPolicy(b []byte, d *dnsfilter.Decided) []byte {
 	kind, rule := "blocklist", d.By
 	if d.Zone {

@@ -226,8 +226,8 @@ func copiesOf(s *config.Settings, held *blocklist.Store) (all []Copy) {
 	return all
 }
 
-// readZones reads the policy zones among the lists, like the start of a service. It returns the names of those that
-// have no rules in force.
+// readZones reads the policy zones among the lists, as a service does when it starts. It returns the names of those
+// that have no rules in force.
 func readZones(s *config.Settings, by func() (guards, error), log *slog.Logger) (missing []string, err error) {
 	kept := zoneLists{log: log, dir: zoneCopies(s.State)}
 	for _, l := range s.ZoneLists() {

@@ -51,15 +51,15 @@ type fetchSource interface {
 	// fetch brings the file and its state up to date. It reports whether the file has changed. If the review fails, it
 	// returns an error and keeps the old file.
 	fetch(ctx context.Context, state *fetchState, by fetchReview) (changed bool, err error)
-	// has reports whether the file was fetched from this source. Then a start need not fetch the file at once.
+	// has reports whether the file was fetched from this source. If so, a start need not fetch the file at once.
 	has(state *fetchState) bool
 	// times returns the wait before the next attempt, after a success and after a failure, and the age at which the
 	// list becomes stale.
 	times(state *fetchState) fetchTimes
 }
 
-// fetchReview reviews fetched data: whole reviews a new file before it replaces the old one. changes reviews the
-// changes of a zone and puts them in force, see [rpz.Secondary].
+// fetchReview reviews fetched data. The function whole reviews a new file before it replaces the old one. The function
+// changes reviews the changes of a zone and puts them in force, see [rpz.Secondary].
 type fetchReview struct {
 	whole   func(file io.Reader) error
 	changes func(changes io.Reader, keep func() error) error
@@ -306,7 +306,7 @@ func (f *fetched) report(state *fetchState, replaced bool, err error) {
 	}
 }
 
-// alarmIfStale logs that the list is stale, once until the next success. The caller holds the mutex.
+// alarmIfStale logs that the list is stale, but only once until the next success. The caller holds the mutex.
 func (f *fetched) alarmIfStale() {
 	if f.alarm || f.state.Checked.IsZero() || time.Now().Before(f.expires()) {
 		return

@@ -139,8 +139,8 @@ func (b *probe) decide(name []byte) dnsfilter.Decision {
 	return b.view.Decide(b.store, name)
 }
 
-// run sends the queries, and counts the right answers in asked. It stops at the first name without a right answer. The
-// samples of entries are queried only if sample is true.
+// run sends the queries, and counts the right answers in the argument asked. It stops at the first name without a right
+// answer. The samples of entries are queried only if sample is true.
 func (b *probe) run(ctx context.Context, p subscribe.Probe, sample bool, asked *receipt.Asked) error {
 	if err := b.expect(ctx, p.Test, true, &asked.Test); err != nil {
 		return fmt.Errorf("the canary: %w", err)

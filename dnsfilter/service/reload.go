@@ -39,8 +39,8 @@ func (e *lossError) Error() string {
 		strings.Join(e.lost, "; "))
 }
 
-// tryReload reloads the settings, and logs an error. If asked is false, no person has requested the reload: then it
-// refuses settings that remove something.
+// tryReload reloads the settings, and logs an error. The argument asked is true if a person has requested the reload.
+// Otherwise it refuses settings that remove something.
 func (s *Service) tryReload(ctx context.Context, asked bool) error {
 	notifyReloading(s.log)
 	defer notify(s.log, daemon.SdNotifyReady)
@@ -91,8 +91,8 @@ func (s *Service) warnUnnamed() {
 	}
 }
 
-// reload reads the settings again and puts them in force, completely or not at all. If asked is false, it refuses
-// settings that remove something, with a lossError.
+// reload reads the settings again and puts them in force, completely or not at all. The argument asked is true if a
+// person has requested the reload. Otherwise it refuses settings that remove something, with a lossError.
 func (s *Service) reload(ctx context.Context, asked bool) error {
 	next, err := s.read()
 	if err != nil {

@@ -137,7 +137,7 @@ func byRcode(answers map[dnsfilter.Answer]uint64) map[string]map[string]uint64 {
 	return out
 }
 
-// fileStatus sets the fields of out that describe a local list.
+// fileStatus sets the fields of a ListStatus that describe a local list.
 func (s *running) fileStatus(f config.LocalFile, out *ListStatus) {
 	out.File = f.Path
 	if info, ok := s.store.List(f.List); ok {
@@ -210,7 +210,7 @@ func (f *subscription) receiptStatus(st *subscribe.ReceiptStatus) *ReceiptStatus
 	return out
 }
 
-// zoneListStatus sets the fields of out that describe a policy zone.
+// zoneListStatus sets the fields of a ListStatus that describe a policy zone.
 func (s *running) zoneListStatus(l *config.List, out *ListStatus) {
 	state := s.zoneLists.state(l.Rule.Zone)
 	r := zoneFileReport(state.report)

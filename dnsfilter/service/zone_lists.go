@@ -41,7 +41,8 @@ type zoneState struct {
 	err    error // why the present file is not in force; nil: it is, or it is on hold
 }
 
-// zoneCopies returns the folder in the state folder for the copies of policy zones. It is empty if state is.
+// zoneCopies returns the folder in the state folder for the copies of policy zones. Without a state folder, it returns
+// an empty path.
 func zoneCopies(state string) string {
 	if state == "" {
 		return ""
@@ -225,7 +226,8 @@ func (z *zoneLists) loadAll(s *config.Settings, by guards) error {
 	return nil
 }
 
-// share gives the next settings the policy zones in force for lists with the same name, zone and file.
+// share puts the policy zones in force into the next settings, for the lists that still have the same name, zone and
+// file.
 func (z *zoneLists) share(before, next *config.Settings) {
 	for _, l := range next.ZoneLists() {
 		for _, old := range before.ZoneLists() {

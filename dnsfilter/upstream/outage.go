@@ -19,8 +19,8 @@ const (
 	probeEvery   = 2 * time.Second        // minimum time between two probes to one resolver
 )
 
-// outage is the state of a resolver that is down: when that began, and the error that showed it. Any reply ends the
-// outage.
+// outage is the state of a resolver that is down: the time at which it went down, and the error that showed it. Any
+// reply ends the outage.
 type outage struct {
 	since time.Time
 	cause error
@@ -55,7 +55,7 @@ func (f *Forwarder) markUp(r *resolver, now time.Time) {
 	}
 }
 
-// Down reports whether all resolvers are down, and since when that is so.
+// Down reports whether all resolvers are down, and since when.
 func (f *Forwarder) Down() (since time.Time, down bool) {
 	for i := range f.resolvers {
 		o := f.resolvers[i].outage.Load()

@@ -89,7 +89,7 @@ func (h *Histogram) Times() Times {
 	return t
 }
 
-// Add adds the counts of other to t.
+// Add adds the counts of another value to t.
 func (t *Times) Add(other Times) {
 	t.Count += other.Count
 	t.Sum += other.Sum
