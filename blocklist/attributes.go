@@ -91,8 +91,8 @@ func (a *Attributes) parse(s string) (why string) {
 	}
 }
 
-// nextField splits off the next field, which ends at white space outside double quotes. At the beginning of a comment,
-// the field is empty.
+// nextField splits off the next field, which ends at white space outside double quotes. If s begins with a comment, the
+// field is empty.
 func nextField(s string) (field, rest string) {
 	s = strings.TrimLeft(s, blanks)
 	if s == "" || s[0] == '#' {

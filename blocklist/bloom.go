@@ -21,7 +21,7 @@ const (
 	// bitsPerEntry is the filter size. With it, about 1 in 1,000 hashes is a false positive, which costs one table
 	// lookup.
 	bitsPerEntry = 16
-	filterBatch  = 64 // number of hashes that are added together
+	filterBatch  = 64 // maximum number of hashes in one call of add
 )
 
 // mergeAt is the number of changes at which a merge pays off: from there on, copying the overlay for one more change
@@ -40,7 +40,7 @@ func newBloomFilter(words []uint64) *bloomFilter {
 	return &bloomFilter{bloom: bloom.FromWithM(words, bits, filterHashes), blocks: uint64(len(words)) * 64 / blockBits}
 }
 
-// locate returns the block of a hash, and the bits from which its positions in the block are taken.
+// locate returns the block that a hash belongs to, and the bits that give its positions within the block.
 func (f *bloomFilter) locate(hash uint64) (block, rest uint64) {
 	block, _ = bits.Mul64(hash, f.blocks)
 	return block, mix(hash, 0x9e3779b97f4a7c15)

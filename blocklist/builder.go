@@ -47,7 +47,7 @@ type shard struct {
 
 func newBuilder(s *secret) *builder { return &builder{secret: s, infos: newMatchInfoTable()} }
 
-// close releases the memory of the builder. The result of content must not be used after that.
+// close releases the memory of the builder. The result of the method content must not be used after that.
 func (b *builder) close() {
 	for _, release := range b.releases {
 		release()
@@ -204,8 +204,8 @@ func (b *builder) addHosts() (rows int) {
 	return rows
 }
 
-// mergeDuplicate reports whether a record and a row have the same target. If so, it leaves the stronger one in the
-// record.
+// mergeDuplicate reports whether a record and a row have the same target. If so, and if the row takes precedence
+// ([matchInfo.outranks]), the row replaces the content of the record.
 func (b *builder) mergeDuplicate(have *record, row setRow) bool {
 	if have.key != row.key {
 		return false

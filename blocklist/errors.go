@@ -64,10 +64,11 @@ func (e special) Unwrap() error { return e.of }
 
 // EntryError reports a line that is not an entry, and the reason. It wraps [ErrMalformed].
 type EntryError struct {
-	Line int    // from 1; 0: the text is not from a file
+	Line int    // line number, from 1; 0: the text is not from a file
 	Text string // the wrong text, shortened
 	Why  string // the reason, with a correction if there is one
-	// Meant is the target that was probably meant, as Why suggests it; empty: none, or the text is from a file.
+	// Meant is the target that was probably meant, as Why suggests it; empty: no target could be guessed, or the text
+	// is from a file.
 	Meant string
 }
 

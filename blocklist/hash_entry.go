@@ -55,7 +55,7 @@ func (s *secret) urlHash(key []byte) (hash, host uint64) {
 	return s.scoped(h, ScopeURL), host
 }
 
-// segmentEnd returns the end of the segment that begins with the slash at i.
+// segmentEnd returns the end of the segment that begins with the slash at index i.
 func segmentEnd(path []byte, i int) int {
 	if n := bytes.IndexByte(path[i+1:], '/'); n >= 0 {
 		return i + 1 + n
@@ -64,7 +64,7 @@ func segmentEnd(path []byte, i int) int {
 }
 
 // hostHash returns the hash of a host. The hashes of all expressions with this host are extensions of it. If the host
-// is a name, it is the name's hash in suffixes.
+// is a name, the result is the same hash that [suffixes] has for the name.
 func (s *secret) hostHash(host []byte) uint64 {
 	var name [MaxName]byte
 	var w suffixes

@@ -71,7 +71,7 @@ func (s *lookups) LookupHost(host string) (Match, bool) {
 	return s.LookupName([]byte(name))
 }
 
-// lookupCopied is LookupName for a name in a buffer that the caller reuses: the match gets a copy.
+// lookupCopied is like LookupName, for a name in a buffer that the caller reuses: the match has a copy of the name.
 func (s *lookups) lookupCopied(name []byte) (Match, bool) {
 	v := s.view.Load()
 	var w suffixes

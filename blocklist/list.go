@@ -8,7 +8,7 @@ type ListInfo struct {
 	Err    error  // why the list is not served; wraps ErrDamaged; nil if it is served
 }
 
-// list is the current state of a list: a base set and the changes since.
+// list is the current state of a list: a base set, and the changes since that set was written.
 type list struct {
 	info    ListInfo
 	base    *set // nil: the list is not served

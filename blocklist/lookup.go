@@ -84,7 +84,7 @@ func (k *keys) add(key []byte) (number int) {
 // most specific entry, the last blocking entry is the match, or else the last monitoring entry. b may be nil.
 func (a *matchInfo) overrides(b *matchInfo) bool { return b == nil || b.monitor || !a.monitor }
 
-// match returns the candidate as a Match. Key is the key of the matching entry.
+// match returns the candidate as a Match. The argument key is the key of the matching entry.
 func (f *candidate) match(key []byte) (m Match) {
 	a := f.info
 	m.List, m.Scope, m.key = f.list.info.List, f.scope, key

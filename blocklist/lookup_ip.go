@@ -33,7 +33,8 @@ func (l *list) eachAddr(a netip.Addr, consider func(key []byte, a *matchInfo)) {
 	l.eachPrefix(a, lengths, consider)
 }
 
-// eachPrefix calls consider for each listed prefix of an address. Lengths has a bit for each prefix length to try.
+// eachPrefix calls consider for each listed prefix of an address. The argument lengths has a bit for each prefix length
+// to try.
 func (l *list) eachPrefix(a netip.Addr, lengths [3]uint64, consider func(key []byte, a *matchInfo)) {
 	for i, word := range lengths {
 		for ; word != 0; word &= word - 1 {

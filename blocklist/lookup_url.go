@@ -6,9 +6,9 @@ import (
 
 // LookupURL looks up a URL in all lists: its host among domain and host entries, or among ip entries if it is an
 // address, and the whole URL among url entries. It returns the match of the first list that blocks the URL, or else of
-// the first list that monitors it. Within one list, blocking entries take precedence over monitoring ones. Then url
-// entries come first; among them, those of the host itself before those of a *. host, and longer paths before shorter
-// ones, with a query before without.
+// the first list that monitors it. Within one list, blocking entries take precedence over monitoring ones. Among
+// entries with the same status, url entries take precedence. Among url entries, those of the host itself precede those
+// of a *. host, longer paths precede shorter ones, and an entry with a query precedes one without.
 //
 // The URL may have any spelling that [ParseURL] accepts, and any length: the time is linear. A URL without a host is
 // not listed. Looking up an unlisted URL of usual length does not allocate, unless its host has Unicode letters or
@@ -133,8 +133,8 @@ func (u *urlQuery) findPaths(f *candidate, k *keys, h uint64, below int) {
 	}
 }
 
-// key returns the expression of an entry: the host, or *. and the host without its first below labels; then the text up
-// to end, and a suffix.
+// key returns the expression of an entry: the text of the URL up to the offset end, and a suffix. If below is not
+// negative, *. replaces that many labels at the beginning of the host.
 func (u *urlQuery) key(below, end int, suffix string) []byte {
 	var key []byte
 	start := 0

@@ -44,7 +44,8 @@ func (l *SignedList) Merge() (merged bool, err error) {
 	return merged, err
 }
 
-// merge writes the merged set.
+// merge writes a new set from the base set and the changes since that set was written. It returns the state with the
+// new set.
 func (st state) merge() (state, error) {
 	m := newMerger(st.list.base, st.list.overlay)
 	content, err := m.content()
@@ -54,7 +55,8 @@ func (st state) merge() (state, error) {
 	return st, errors.Join(err, m.err)
 }
 
-// putMerged makes a merged set current. It adds the changes that were applied during the merge to the new journal.
+// putMerged makes the merged set in the state next current, in place of st. The state held is the one that was merged.
+// The changes that were applied since then are added to the journal of the merged set.
 func (s *Store) putMerged(st *state, held, next state) error {
 	defer st.sweep()
 	changes, err := st.replay()

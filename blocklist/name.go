@@ -88,8 +88,8 @@ func AppendHostname(dst []byte, text string) (_ []byte, labels int) {
 	return out, labels + 1
 }
 
-// endLabel sets the length byte of the label that ends at the offset last. It returns false if the label is empty or
-// too long.
+// endLabel sets the length byte of a label. The argument length is the offset of that byte, and last is the offset of
+// the last byte of the label. It returns false if the label is empty or too long.
 func endLabel(wire []byte, length, last int) bool {
 	n := last - length
 	wire[length] = byte(n)
@@ -112,8 +112,8 @@ func appendName(dst []byte, text string) (_ []byte, why string) {
 }
 
 // toASCII maps a name with Unicode labels to A-labels. Like browsers, it refuses names that are mapped to characters
-// other than letters, digits, hyphens, underscores and dots, since such names only deceive. It returns the reason of
-// a refusal.
+// other than letters, digits, hyphens, underscores and dots, since such names only deceive. If it refuses a name, it
+// returns the reason (why).
 func toASCII(text string) (_, why string) {
 	if len(text) > utf8.UTFMax*MaxName { // idna needs quadratic time
 		return "", "longer than 255 octets"

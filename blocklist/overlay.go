@@ -18,7 +18,8 @@ type overlayEntry struct {
 	info    uint32
 }
 
-// with returns a new overlay with more changes to the base. The receiver may be nil, for an empty overlay.
+// with returns a new overlay, which has the given changes in addition to those of the receiver. The receiver may be
+// nil, for an empty overlay.
 func (o *overlay) with(base *set, changes []Change) *overlay {
 	if len(changes) == 0 {
 		return o

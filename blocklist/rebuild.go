@@ -27,11 +27,11 @@ type LocalReview struct {
 	Approve func(LocalChange) (metadata []byte, err error)
 }
 
-// rebuild compiles entries into a new set and makes it the base of the state. The review compares them with the set
-// before, which may be nil. If the review fails, rebuild returns its error, and the state on disk stays as it is.
-func (st *state) rebuild(sec *secret, entries iter.Seq2[Entry, error], before *set, review LocalReview) error {
+// rebuild compiles entries into a new set and makes it the base of the state. The review compares them with the
+// previous set, which may be nil. If the review fails, rebuild returns its error, and the state on disk stays as it is.
+func (st *state) rebuild(sec *secret, entries iter.Seq2[Entry, error], previous *set, review LocalReview) error {
 	b := newBuilder(sec)
-	b.before, b.reviewNew = before, review.New
+	b.before, b.reviewNew = previous, review.New
 	defer b.close()
 	if err := b.addAll(entries); err != nil {
 		return fmt.Errorf("compiling %s: %w", st.Header.List, err)
@@ -42,7 +42,7 @@ func (st *state) rebuild(sec *secret, entries iter.Seq2[Entry, error], before *s
 	} else if n != st.Header.Entries {
 		return fmt.Errorf("%w: %d entries, the header says %d", ErrDigest, n, st.Header.Entries)
 	}
-	if err := st.approve(before, &content, review); err != nil {
+	if err := st.approve(previous, &content, review); err != nil {
 		return fmt.Errorf("compiling %s: %w", st.Header.List, err)
 	}
 	if err := st.compile(content); err != nil {

@@ -155,7 +155,7 @@ type ReleaseReader struct {
 	header         Header
 	order          orderCheck
 	line           int
-	text           []byte // canonical form of the current line, to compare with it
+	text           []byte // canonical form of the current line, to compare the line with
 	net            Digest // sum of the hashes of the added lines, minus those of the removed lines
 	added, removed uint64
 	err            error // error of the last read
@@ -289,8 +289,8 @@ func (r *ReleaseReader) end() error {
 	return r.Yields(Digest{}, 0)
 }
 
-// Yields checks a delta: applied to a state with the given digest and number of entries, it must result in the state of
-// its header. Otherwise Yields returns an error that wraps [ErrDigest].
+// Yields checks a delta: applied to a state with the given digest and number of entries, it must result in the digest
+// and the number of entries that its header has. Otherwise Yields returns an error that wraps [ErrDigest].
 func (r *ReleaseReader) Yields(base Digest, entries uint64) error {
 	got := base
 	got.add(r.net.words)

@@ -17,7 +17,7 @@ import (
 type set struct {
 	secret *secret
 	filter *bloomFilter
-	index  []uint32 // number of table rows before each bucket, then the total; the first bits of a row are its bucket
+	index  []uint32 // number of table rows before each bucket, then the total; the first bits of a row give its bucket
 	shift  uint     // 64 minus the number of bucket bits
 	table  []byte   // rows of 16 bytes
 	number []byte   // index in infos of the attributes of each row, in header.Width bytes
@@ -71,8 +71,8 @@ func (s *set) infoNumber(row uint32) uint32 {
 	return 0
 }
 
-// openSet checks a set file and maps it. It fails with [ErrDamaged] if a checksum is wrong. Without a secret, it uses
-// the one in the file.
+// openSet checks a set file and maps it. It fails with [ErrDamaged] if a checksum is wrong. If sec is nil, it uses the
+// secret in the file.
 func openSet(path string, sec *secret) (*set, error) {
 	f, err := os.Open(path)
 	if err != nil {

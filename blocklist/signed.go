@@ -45,7 +45,7 @@ func (l *SignedList) InForce() (ListInfo, bool) {
 func (l *SignedList) Metadata() []byte { return l.store.Metadata(l.name) }
 
 // Save stores metadata with the current state, also before the first release. It also replaces the entries of urgent
-// orders. The metadata must be valid JSON of at most 1 MiB.
+// orders by those in urgent. The metadata must be valid JSON of at most 1 MiB.
 func (l *SignedList) Save(urgent []Entry, metadata []byte) error {
 	return l.store.change(l.name, func(st *state) error {
 		next := *st
@@ -65,8 +65,8 @@ func (l *SignedList) Save(urgent []Entry, metadata []byte) error {
 // Apply changes the list to the state of a release: on disk, then for lookups, each in one step. If the header has a
 // base, the release is a delta: base must be the current serial, and the changes must result in the digest and the
 // number of entries of the header. Otherwise the changes are the whole list, with each target once, and the iterator
-// must check the digest, like [ReleaseReader.Changes]. Urgent has the entries of urgent orders in addition to the
-// release; each must have an expiry. The metadata is stored in the same step.
+// must check the digest, like [ReleaseReader.Changes]. The argument urgent has the entries of urgent orders in addition
+// to the release; each must have an expiry. The metadata is stored in the same step.
 //
 // If Apply fails, the old state stays. It fails with [ErrRollback] for a serial below the current one, [ErrUntrusted]
 // for the current serial with another digest, [ErrGap] if the base is not the current serial, [ErrDigest] if the

@@ -164,7 +164,7 @@ func (s *Store) Urgent(list string) []Entry {
 	return nil
 }
 
-// Close closes the store. After it, lookups find nothing, and changes fail with [ErrClosed].
+// Close closes the store. Afterwards, lookups find nothing, and changes fail with [ErrClosed].
 func (s *Store) Close() error {
 	err := s.Release()
 	if v := s.view.Load(); v != nil {
@@ -271,7 +271,7 @@ func (s *Store) change(list string, do func(*state) error) error {
 	return do(st)
 }
 
-// put saves the state next on disk, replaces st with it, and publishes it to lookups.
+// put saves a new state on disk, replaces st with that state, and publishes it to lookups.
 func (s *Store) put(st *state, next state) error {
 	if err := next.save(); err != nil {
 		return err

@@ -13,7 +13,8 @@ import (
 const MaxURL = 8 << 10
 
 // URL is a URL in the canonical form of Google Safe Browsing ("Canonicalization", v5): all spellings that lead to the
-// same page become one. Port, user name and fragment are removed. FORMAT.md lists where it is stricter.
+// same page become one. Port, user name and fragment are removed. FORMAT.md lists the cases in which this form is
+// stricter.
 type URL struct {
 	Scheme string // lower case; http if the text has none
 	// Host is in lower case, with A-labels. An address is in dotted decimal form or in brackets. Unusual bytes are
@@ -203,9 +204,9 @@ func unhex(c byte) byte {
 	return 255
 }
 
-// escape percent-encodes bytes of b, from the offset start on: the bytes that no canonical URL contains, and the
-// bytes listed in also.
-func escape(b []byte, start int, also string) []byte {
+// escape percent-encodes bytes of b, from the offset start on: those that must be encoded in all parts of a canonical
+// URL, and those in extra.
+func escape(b []byte, start int, extra string) []byte {
 	const hex = "0123456789ABCDEF"
 	odd := 0
 	for _, c := range b[start:] {
@@ -213,14 +214,14 @@ func escape(b []byte, start int, also string) []byte {
 			odd++
 		}
 	}
-	for i := range len(also) {
-		odd += bytes.Count(b[start:], []byte{also[i]})
+	for i := range len(extra) {
+		odd += bytes.Count(b[start:], []byte{extra[i]})
 	}
 	from := len(b) - 1
 	b = slices.Grow(b, 2*odd)[:len(b)+2*odd]
 	for to := len(b) - 1; to > from; from-- { // from the end, so that bytes are read before they are overwritten
 		c := b[from]
-		if !never(c) && strings.IndexByte(also, c) < 0 {
+		if !never(c) && strings.IndexByte(extra, c) < 0 {
 			b[to] = c
 			to--
 			continue
@@ -302,7 +303,8 @@ func sortedQuery(query string) string {
 	return strings.Join(parts, "&")
 }
 
-// badURLHost returns why a host can't be the host of a url entry, or an empty string.
+// badURLHost returns why a host can't be the host of a url entry, or an empty string. The argument below is true if the
+// entry is for the host's subdomains.
 func badURLHost(host string, below bool) (why string) {
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		if below {

@@ -18,7 +18,7 @@ const scopeURLHost = 5
 // urlHostCategory is the category of the rows that count url entries by host. It is not valid text, so no entry has it.
 const urlHostCategory = "\x00host"
 
-// urlCount has the number of url entries of a host for each expiry, in order.
+// urlCount has the number of url entries of a host for each expiry, earliest first.
 type urlCount []expiring
 
 type expiring struct {
@@ -28,8 +28,8 @@ type expiring struct {
 
 const noExpiry = math.MaxInt64
 
-// maxExpiries limits the expiries in a row. If there are more, the entries with the earliest expiry count as if they
-// had the next one.
+// maxExpiries is the maximum number of different expiries in one row of the table. If there are more, the entries with
+// the earliest expiry count as if they had the next one.
 const maxExpiries = 32
 
 // urlCountOf decodes the count of a row. It returns zero for nil.

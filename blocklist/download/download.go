@@ -33,8 +33,8 @@ const (
 
 // Source is a list on web servers.
 type Source struct {
-	// URLs are the addresses of copies of the list, tried in this order until one answers. Their scheme is https, or
-	// http, whose answers anyone on the way can read and change.
+	// URLs are the addresses of copies of the list, tried in this order until one answers. Their scheme is https or
+	// http. With http, anyone on the way can read and change the answers.
 	URLs []string
 	Path string // path of the file; its folder must exist
 	// Review reads a new file before it replaces the old one. If Review returns an error, the old file stays. It can
@@ -124,7 +124,7 @@ func (s *Source) review(path string) error {
 	return s.Review(f)
 }
 
-// errSame is the reason not to replace the file, because the new content equals the old one.
+// errSame means that the file is not replaced, because the new content equals the old one.
 var errSame = errors.New("it is the same")
 
 // copyBody copies the body of an answer, and returns its SHA-256. It fails with [blocklist.ErrMalformed] for an empty

@@ -115,7 +115,7 @@ func wholeName(pattern string) (name string, ok bool) {
 	return name, ok
 }
 
-// target records a mark for a text that is a name or an address.
+// target records the mark m, which says what a rule does, for the name or the address in a text.
 func (a *adblock) target(t *lineSink, text string, m mark) {
 	// a cheap test first: most targets are names, and building an error is slow
 	if endsInDigit(text) || strings.IndexByte(text, ':') >= 0 {

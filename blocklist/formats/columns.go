@@ -16,10 +16,10 @@ func targetColumns() []string { return []string{"url", "host", "domain", "ip"} }
 
 // Columns that limit whether, and for how long, a row applies.
 const (
-	removedColumn  = "removed"  // empty, or the time of removal, or yes or no
-	activeColumn   = "active"   // yes or no
-	expiresColumn  = "expires"  // end of validity
-	startingColumn = "starting" // start of validity
+	removedColumn  = "removed"  // values: empty, the time of removal, or yes or no
+	activeColumn   = "active"   // values: yes or no, or the time at which validity starts
+	expiresColumn  = "expires"  // values: the time at which validity ends
+	startingColumn = "starting" // values: the time at which validity starts
 )
 
 // TargetColumns returns common names for the column with the target of a row. In names of columns, letter case,
@@ -171,7 +171,8 @@ type limit struct {
 }
 
 // apply evaluates the column's value in one row. It returns why the row does not apply now, or why the value is
-// unusable; otherwise both are empty. It puts an expiry in the future into a.
+// unusable; otherwise both are empty. If the value is the end of the row's validity, it sets the expiry in the
+// attributes a, unless that is earlier.
 func (l limit) apply(text string, now time.Time, a *blocklist.Attributes) (out, wrong string) {
 	outside := fmt.Sprintf("out of force by column %q", l.name)
 	at, err := parseTime(text)
@@ -198,7 +199,9 @@ func (l limit) apply(text string, now time.Time, a *blocklist.Attributes) (out, 
 	return l.applyTime(at, now, a, outside)
 }
 
-// applyTime evaluates the time in a column for the start or the end of the row's validity. It puts an expiry into a.
+// applyTime evaluates the time in a column for the start or the end of the row's validity. It returns the argument
+// outside if the validity has not started yet. If the time is the end of the validity, it sets the expiry in the
+// attributes a, unless that is earlier.
 func (l limit) applyTime(at, now time.Time, a *blocklist.Attributes, outside string) (out, wrong string) {
 	switch {
 	case l.meaning == startingColumn && at.After(now):

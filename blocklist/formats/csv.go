@@ -20,12 +20,12 @@ type table struct {
 	begun     bool
 	separator rune
 	width     int            // number of columns in the header
-	columns   map[string]int // index of a column, by its meaning
+	columns   map[string]int // index of each column, by the column's meaning
 	limits    []limit
 	strangers []stranger
 	wrong     string // why no row is usable; empty: rows are usable
 
-	read map[string]string // the caller's name for a column, by the column's plain name in the header
+	read map[string]string // meanings of columns that the options name, by [plainColumn] of the name
 }
 
 func (c *table) end(*lineSink, func(blocklist.Entry) bool) {}

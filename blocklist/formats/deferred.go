@@ -15,7 +15,7 @@ type deferred struct {
 	names  map[blocklist.Name]verdict
 	passes map[blocklist.Name]verdict // verdicts of the names that have exceptions
 	ips    map[netip.Prefix]verdict
-	// fits has functions that match pattern exceptions, by the domain below which they can match.
+	// fits has functions that match pattern exceptions. The key is the domain below which the functions can match.
 	fits map[blocklist.Name][]func(dotted string) bool
 	// passWins is true if an exception also applies to all names below it, even if they have rules of their own.
 	// Otherwise the most specific line decides.
@@ -51,8 +51,9 @@ func (h *deferred) text(t *lineSink, text string, m mark, to destination) {
 	}
 }
 
-// answer records the mark of a redirect. If its destination may turn out to be the stop page, it keeps the redirect
-// until the end.
+// answer handles a line about a name or about a range of addresses. It records at once what the line lists or excepts.
+// But if only the end of the file can tell whether the line's destination is the stop page, it keeps the redirect for
+// settle.
 func (h *deferred) answer(t *lineSink, l redirect) {
 	switch {
 	case l.mark&listDomain != 0 && !h.blocks(l.to):
@@ -152,7 +153,8 @@ func (h *deferred) endIPs(t *lineSink, yield func(blocklist.Entry) bool) {
 	}
 }
 
-// decide returns the entry for the marks of a name, or the reason why the name is not listed.
+// decide returns the entry for the marks of a name, or the reason why the name is not listed. The set inexact has the
+// domains that have exceptions below them.
 func (h *deferred) decide(n blocklist.Name, m mark, inexact map[blocklist.Name]bool) (e blocklist.Entry, why string) {
 	listed := m & listDomain &^ (m & passDomain >> 2)
 	switch {

@@ -42,8 +42,9 @@ func (d dnsmasq) names(t *lineSink, key string, fields []string) {
 	}
 }
 
-// dnsmasqAction returns the mark and the destination of a line. Without a value, or for address=/name/#, its names
-// are blocked. For address with an address, that is their destination. Any other line is an exception for its names.
+// dnsmasqAction returns the mark and the destination of a line. A line without a value, or with address=/name/#, blocks
+// its names. A line with address=/name/ADDRESS gives its names that address as their destination. Any other line is an
+// exception for its names.
 func dnsmasqAction(key, value string) (mark, destination) {
 	to, err := parseDestination(value)
 	switch {

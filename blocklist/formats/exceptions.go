@@ -11,11 +11,11 @@ import (
 // forSomeCases is the skip reason of a conditional exception in an allow list.
 const forSomeCases = "exception for some cases only, unsupported"
 
-// maxPatterns and maxExpressions limit pattern exceptions. A pattern without a domain is compared with every listed
-// name.
+// maxPatterns and maxExpressions limit the number of pattern exceptions in a file. A pattern without a domain is
+// compared with every listed name.
 const (
 	maxPatterns    = 200
-	maxExpressions = 20 // regular expressions among the patterns; they are slower
+	maxExpressions = 20 // maximum number of regular expressions among the patterns; they are slower
 )
 
 // hostPattern is the pattern of an exception, as it applies to host names.
@@ -112,8 +112,9 @@ func isExpression(pattern string) bool {
 	return len(pattern) > 2 && pattern[0] == '/' && strings.HasSuffix(pattern, "/")
 }
 
-// exceptPattern records an exception by a pattern: the end of names, or a text with asterisks. Matching names are not
-// listed. If the pattern shows which domains may have matching names below them, these domains are not listed either.
+// exceptPattern records an exception by a pattern that matches host names by a part of their text. Matching names are
+// not listed. If the pattern shows which domains may have matching names below them, these domains are not listed
+// either.
 func (a *adblock) exceptPattern(t *lineSink, p *hostPattern) {
 	if strings.Trim(p.text, "abcdefghijklmnopqrstuvwxyz0123456789-_.*") != "" {
 		a.exceptNames(t, p.text+" "+p.rest)
@@ -174,7 +175,7 @@ func (a *adblock) exceptExpression(t *lineSink, expression string) {
 	a.addPattern(t, root, func(dotted string) bool { return re.MatchString(dotted[1:]) })
 }
 
-// addPattern records a function that matches a pattern exception. It can match only names below the parent.
+// addPattern records the function fits for a pattern exception. The exception can match only names below the parent.
 func (a *adblock) addPattern(t *lineSink, parent blocklist.Name, fits func(dotted string) bool) {
 	if a.fits == nil {
 		a.fits = map[blocklist.Name][]func(string) bool{}

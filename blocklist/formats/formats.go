@@ -123,7 +123,7 @@ type Options struct {
 	Format Format // format of the list; zero: [Auto]
 	// Scope overrides the scope that the format gives its names: ScopeDomain or ScopeHost. Zero: no override.
 	Scope  blocklist.Scope
-	Origin string // name of an RPZ zone, if the file does not say it; ".": the owners are the listed names
+	Origin string // name of the RPZ zone, if the file does not say it; ".": the owners themselves are the listed names
 	// Allow is true for a list of names that must not be blocked. In such a list, exceptions allow names, and so do
 	// plain lines. A file that has both is refused.
 	Allow bool

@@ -27,7 +27,8 @@ func isNetwork(text string) bool {
 	return number != size && len(size)-len(number) <= maxSizeChars && len(number) <= 1
 }
 
-// badNetwork counts a malformed network. If only bits are set outside its prefix, the hint has the correct form.
+// badNetwork counts a malformed network as bad. If bits are set outside the prefix, the hint of the [Skip] has the
+// correct form of the first such network.
 func badNetwork(t *lineSink, text string) {
 	p, err := netip.ParsePrefix(text)
 	if err != nil {

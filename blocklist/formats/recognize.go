@@ -106,7 +106,7 @@ func notText(prefix []byte) string {
 	return ""
 }
 
-// beginning returns the first 512 bytes of a file at most, in lower case and without leading white space.
+// beginning returns at most the first 512 bytes of a file, in lower case and without leading white space.
 func beginning(prefix []byte) []byte {
 	return bytes.ToLower(bytes.TrimLeft(prefix[:min(len(prefix), 512)], " \t\r\n"))
 }
@@ -259,21 +259,21 @@ func try(f Format, text []string, s settings, guessed bool) candidate {
 	return out
 }
 
-// better reports whether t is a better candidate than the other one: first by the share of unused lines, then by the
-// number of entries.
-func (t candidate) better(than candidate) bool {
-	unused, otherwise := t.unused()*than.sink.records, than.unused()*t.sink.records
+// better reports whether t is a better candidate than rival. A candidate with entries is better than one without.
+// Otherwise the smaller share of unused lines decides, then the number of entries.
+func (t candidate) better(rival candidate) bool {
+	unused, otherwise := t.unused()*rival.sink.records, rival.unused()*t.sink.records
 	switch {
 	case !t.fits():
 		return false
-	case than.format == "":
+	case rival.format == "":
 		return true
-	case (t.entries > 0) != (than.entries > 0):
+	case (t.entries > 0) != (rival.entries > 0):
 		return t.entries > 0
 	case unused != otherwise:
 		return unused < otherwise
 	}
-	return t.entries > than.entries
+	return t.entries > rival.entries
 }
 
 // fits reports whether the sample is evidence for the format: it has entries, or known but unsupported syntax.

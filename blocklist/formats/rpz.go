@@ -20,10 +20,10 @@ const (
 // Unbound follow, a wildcard does not cover names below other owners of the zone.
 type zone struct {
 	*deferred
-	apex, origin blocklist.Name // empty: not known yet
+	apex, origin blocklist.Name // name of the zone, and the current $ORIGIN; empty: not known yet
 	// owner of the previous record, for records without an owner; empty before the first record
 	owner     blocklist.Name
-	absolute  bool     // whether that owner is known without the zone's name
+	absolute  bool     // whether the field owner is known without the zone's name
 	relative  bool     // whether some owners depend on the zone's name
 	pending   []record // records with absolute owners, stored until the apex is known
 	tokens    []string // fields of the current record, which may continue in the next line

@@ -13,7 +13,7 @@ type settings struct {
 	stop  map[destination]bool // stop pages named by the caller
 	allow bool
 
-	columns map[string]string // the caller's name for a column of a table, by the column's plain name in the header
+	columns map[string]string // meanings of columns that the options name, by [plainColumn] of the name
 }
 
 // parser parses one format. The reader calls line with each line, then end.
@@ -138,7 +138,7 @@ func (t *lineSink) note(why string, line int) {
 	}
 }
 
-// hostName parses a name like [hostWire]. It returns 0 labels if the text is no name.
+// hostName parses a host name as [hostWire] does. It returns 0 labels if the text is not a host name.
 func (t *lineSink) hostName(text string) (n blocklist.Name, labels int) {
 	wire, labels := hostWire(t.wire[:0], text)
 	if labels == 0 {

@@ -22,8 +22,8 @@ type redirect struct {
 }
 
 // redirects collects redirects until the end of the file. If nearly all of them have the same address as destination,
-// that address is the list's stop page, which tells users that a name is blocked. A redirect to the stop page lists
-// its name.
+// that address is the list's stop page, which tells users that a name is blocked. A name, or a range of addresses, that
+// is redirected to the stop page counts as listed.
 type redirects struct {
 	named   map[destination]bool // stop pages named by the caller
 	pending []redirect
@@ -46,8 +46,8 @@ func (a *redirects) addRedirect(l redirect) {
 }
 
 // sharedPart, sharedOwners and namesPerOwner are the conditions for a stop page: the minimum share of lines that
-// redirect to it, the minimum number of owners of their names, and the maximum of the average number of names per
-// owner. They exclude safe search, where a few services share an address.
+// redirect to it, the minimum number of owners of the redirected names, and the maximum average number of redirected
+// names per owner. They exclude safe search, where a few services share an address.
 const (
 	sharedPart    = 0.9
 	sharedOwners  = 10

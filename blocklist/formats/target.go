@@ -42,7 +42,8 @@ func isAddress(host string) bool {
 	return err == nil
 }
 
-// urlTarget is target for a URL that may lack its scheme. It returns false for a network, even if that is malformed.
+// urlTarget is like [target], for a URL that may lack its scheme. It returns false for a network, even if that is
+// malformed.
 func urlTarget(text string) (e blocklist.Entry, ok bool) {
 	if !strings.Contains(text, "://") {
 		if isNetwork(text) {
@@ -60,17 +61,17 @@ func hasFragment(url string) bool {
 	return fragment != ""
 }
 
-// addIf adds the entry that the function read returns for the text. If read fails, the text is bad, with the reason
-// otherwise.
-func addIf(t *lineSink, read func(string) (blocklist.Entry, bool), text, otherwise string) {
-	if e, ok := read(text); ok {
+// addIf adds the entry that the function parse returns for the text. If parse fails, addIf counts the text as bad, with
+// the reason why.
+func addIf(t *lineSink, parse func(string) (blocklist.Entry, bool), text, why string) {
+	if e, ok := parse(text); ok {
 		t.add(e)
 		return
 	}
-	t.bad(otherwise)
+	t.bad(why)
 }
 
-// addressTarget is target for addresses and prefixes only. It returns false for a URL.
+// addressTarget is like [target], for addresses and prefixes only. It returns false for a URL.
 func addressTarget(text string) (e blocklist.Entry, ok bool) {
 	e, ok = target(text)
 	return e, ok && e.Scope == blocklist.ScopeIP

@@ -13,8 +13,8 @@ import (
 // addressWriter writes the addresses of a list for a firewall or a router.
 type addressWriter struct {
 	begin string // beginning of the file
-	// set and end are the texts around the set of one address family. In them, and in open, close and the elements,
-	// NAMEF stands for the name of the set, ipvF for ipv4 or ipv6, and AF for inet or inet6.
+	// set and end are the texts before and after the set of one address family. In these texts, and in open, close and
+	// the elements, NAMEF stands for the name of the set, ipvF for ipv4 or ipv6, and AF for inet or inet6.
 	set, end    string
 	open, close string // texts around the elements; omitted if there are no elements
 	element     func(netip.Prefix) string
@@ -23,7 +23,7 @@ type addressWriter struct {
 
 // addressWriters are the writers by format. Each writes a file that replaces the addresses in force in one step.
 // nftables takes a file as one transaction. An ipset is filled under another name, and then swapped. BIRD compares the
-// routes of a static protocol with those before.
+// routes of a static protocol with its previous routes.
 var addressWriters = map[Format]addressWriter{ //nolint:gochecknoglobals // a constant table
 	Nftables: {
 		begin: "# nft -f FILE\n",
@@ -72,7 +72,8 @@ func (o WriteOptions) checkSetName(f Format) (string, error) {
 	return name, nil
 }
 
-// address returns false if the format can't express an entry. Otherwise addressSets writes the entry at the end.
+// address is the [encoder] of the address formats. It writes nothing itself: addressSets writes the recorded entries at
+// the end. It returns false if the format can't express the entry.
 func (w *writer) address(e blocklist.Entry) bool {
 	p, ok := e.Prefix()
 	return ok && (p.Bits() > 0 || w.addresses.zero)

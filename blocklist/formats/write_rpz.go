@@ -26,8 +26,8 @@ func (w *writer) zoneHeader(o WriteOptions) error {
 	return nil
 }
 
-// rpz returns false if no trigger has exactly the meaning of an entry. Otherwise the method zone writes the entry at
-// the end.
+// rpz is the [encoder] of RPZ. It writes nothing itself: the method zone writes the recorded entries at the end. It
+// returns false if no trigger has exactly the meaning of the entry.
 func (w *writer) rpz(e blocklist.Entry) bool {
 	_, ok := RPZTrigger(e, w.apex)
 	return ok

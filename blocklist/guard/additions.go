@@ -23,8 +23,8 @@ func (a *Additions) Add(e blocklist.Entry) {
 	}
 }
 
-// Report finishes the check and returns its report. Before and after are the numbers of entries before and after the
-// update. The argument added is the number of new entries.
+// Report finishes the check and returns its report. The arguments are the number of entries before the update, the
+// number after it, and the number of new entries.
 func (a *Additions) Report(before, after, added uint64) *Report {
 	a.guard.growth(Update{Before: before, After: after}, added, a.found)
 	return a.found.finish()

@@ -26,9 +26,9 @@
 //
 // Some findings are reported but do not hold the update. An addition with status=monitor blocks nothing: it never
 // counts as a parent, and its other findings are only reported. A host entry on a public suffix blocks that one name,
-// which may be intended. So may an entry for a name that is a suffix only by a wildcard rule (*.ck). In the first
-// state of a list, findings that are common in lists ([Check.Common]) are only reported: suffixes of companies, and
-// parents. Look-alikes never hold.
+// which may be intended. The same holds for an entry for a name that is a suffix only by a wildcard rule (*.ck). In the
+// first state of a list, findings that are common in lists ([Check.Common]) are only reported: suffixes of companies,
+// and parents. Look-alikes never hold.
 //
 // A URL entry is as narrow as its path and trips nothing, with three exceptions. An entry for its whole host
 // (https://name/*) is checked like that host. An entry for all subdomains (https://*.name/path) is checked like that

@@ -17,7 +17,7 @@ type Guard struct {
 	popular     popular
 	confusables confusables
 	specials    []special
-	own         bool // whether the guard is for the operator's own lists, see Own
+	own         bool // whether the guard is for the operator's own lists, see [Guard.Own]
 }
 
 // New returns a guard. It fails with [blocklist.ErrMalformed] on invalid limits.
@@ -63,10 +63,11 @@ type Update struct {
 	// list.
 	Before, After uint64
 	// Changes are the lines of the delta in its order: an entry with changed attributes is removed and added directly
-	// afterwards. Removals may be left out; a changed entry then counts as new. Check iterates over it once.
+	// afterwards. Removals may be left out; a changed entry then counts as new. [Guard.Check] iterates over the
+	// sequence once.
 	Changes iter.Seq2[blocklist.Change, error]
-	// Entries are the entries after the update, in any order, for [CheckParent]; nil skips that check. Check iterates
-	// over it once, and only if an addition could be a parent.
+	// Entries are the entries after the update, in any order, for [CheckParent]; nil skips that check. [Guard.Check]
+	// iterates over the sequence once, and only if an addition could be a parent.
 	Entries iter.Seq2[blocklist.Entry, error]
 }
 

@@ -75,8 +75,8 @@ type reason struct {
 
 // Report contains the findings about one update.
 type Report struct {
-	// Findings are sorted: those that hold the update come first, then by check, within a check in the order of the
-	// release. There are at most 100 for each check and severity.
+	// Findings are sorted: those that hold the update come first. They are then sorted by check, and within a check in
+	// the order of the release. There are at most 100 for each check and severity.
 	Findings []Finding        `json:"findings"`
 	Held     uint64           `json:"held"`     // number of all findings that hold the update
 	Reported uint64           `json:"reported"` // number of all other findings

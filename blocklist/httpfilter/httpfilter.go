@@ -10,8 +10,8 @@
 //
 // The filter looks up the host, path and query of the requested URL. Entries of all scopes apply; IP entries apply if
 // the URL's host is an address, because the filter does not resolve names. A CONNECT request shows no path, so URL
-// entries don't apply to it. A match with an entry with status=monitor passes. The request's context holds the match in
-// either case.
+// entries don't apply to it. A request passes if only an entry with status=monitor matches. The request's context has
+// the match, whether the request is refused or passes.
 package httpfilter
 
 import (
@@ -92,8 +92,8 @@ func withMatch(r *http.Request, m blocklist.Match) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), matchKey{}, m))
 }
 
-// MatchOf returns the match of a request: the reason of a refusal, or an entry with status=monitor that let it pass. It
-// returns false if no entry matched. A handler behind a filter passes its request to MatchOf, a client the field
+// MatchOf returns the match of a request: the reason for a refusal, or an entry with status=monitor that let it pass.
+// It returns false if no entry matched. A handler behind a filter passes its request to MatchOf, a client the field
 // Request of the response.
 func MatchOf(r *http.Request) (blocklist.Match, bool) {
 	m, ok := r.Context().Value(matchKey{}).(blocklist.Match)

@@ -73,7 +73,7 @@ func (f *finding) url(url string) {
 	f.fail(blocklist.CheckURL(url))
 }
 
-// at looks up the URL of path and query at the host in a Host field.
+// at looks up the URL that consists of a host, as in a Host field, and of a path with its query.
 func (f *finding) at(host, path string) {
 	if strings.ContainsAny(host, `/\?#@`) {
 		f.fail(fmt.Errorf("host %.80q: %w: it holds more than a host", host, blocklist.ErrMalformed))
@@ -81,8 +81,8 @@ func (f *finding) at(host, path string) {
 	f.url("http://" + host + "/" + path)
 }
 
-// host looks up the host of host:port among names and addresses only. It parses the host like that of a URL, because
-// browsers and resolvers accept the same spellings there.
+// host looks up the host in a text such as host:port, but only among entries for names and addresses. It parses the
+// host like the host of a URL, because browsers and resolvers accept the same spellings of both.
 func (f *finding) host(text string) {
 	authority, _ := cutAuthority(text)
 	url := "http://" + authority[strings.LastIndexByte(authority, '@')+1:]

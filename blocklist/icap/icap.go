@@ -54,8 +54,8 @@ type Server struct {
 	// Version returns the version of the filter's list, at most 30 letters and digits, such as
 	// [blocklist.Store.Version]. It changes whenever lookup results may change.
 	Version func() string
-	// Ready returns an error while the service can't answer requests. It then answers with status 503, and the proxy
-	// does what it is configured to do if the service fails. Nil: always ready.
+	// Ready returns an error while the service can't answer requests. The service then answers with status 503, and the
+	// proxy does what it is configured to do if the service fails. Nil: always ready.
 	Ready func() error
 	// MaxConnections is the maximum number of connections that are served at once. Further connections wait. Zero:
 	// [DefaultConnections].

@@ -39,11 +39,11 @@ func (p *push) held(f trust.File) bool {
 }
 
 // checkMissing returns a [trust.MissingError] with the files of the release that neither the origin nor the bundle
-// has. The function came reports whether the bundle has a file.
-func (p *push) checkMissing(came func(trust.File) bool) error {
+// has. The function inBundle reports whether the bundle has a file.
+func (p *push) checkMissing(inBundle func(trust.File) bool) error {
 	var missing []string
 	for _, f := range p.spec.All() {
-		if !p.held(f) && !came(f) {
+		if !p.held(f) && !inBundle(f) {
 			missing = append(missing, f.Path)
 		}
 	}

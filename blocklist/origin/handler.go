@@ -41,7 +41,8 @@ const (
 )
 
 // Limits on concurrent pushes, in total and for each list. In the asking phase, the documents of a push are read and
-// not yet verified. In the receiving phase, the officers' signatures are verified, and its files are read.
+// not yet verified. In the receiving phase, the officers' signatures on a push have been verified, and its files are
+// read.
 const (
 	maxAsking, maxAskingEach       = 32, 8
 	maxReceiving, maxReceivingEach = 8, 2

@@ -47,7 +47,8 @@ func Init(dir string) (public string, err error) {
 }
 
 // Rekey creates another online key, and returns its public key as text and the path of the file with it. After a push
-// whose root names the new key, the origin signs that list with it. Older keys stay for the other lists.
+// whose root names the new key, the origin signs the list of that push with the new key. Older keys stay for the other
+// lists.
 func (o *Origin) Rekey(ctx context.Context) (public, path string, err error) {
 	err = o.change(ctx, func() error {
 		for number := 2; number <= maxKeys; number++ {

@@ -26,7 +26,7 @@ import (
 // Names of files and folders for the receipts of a list. They are not public.
 const (
 	receiptsDir = "receipts"
-	listSuffix  = "_" // last part of a list's folder; list names can't have it, so no folder is inside another list's
+	listSuffix  = "_" // last part of a list's folder; no list name has it, so no list's folder is inside another's
 	keysFile    = "keys"
 	tokenFile   = "token"
 )

@@ -53,21 +53,22 @@ const (
 	Differs  State = "differs"  // the officers have not signed the state in its newest receipt
 )
 
-// Judge returns the standing of each subscriber to one list, sorted by name. Releases are the known signed releases
-// of the list, all are the receipts for the list, and now is the time to compare the deadline with.
+// Judge returns the standing of each subscriber to one list, sorted by name. The argument releases has the known signed
+// releases of the list, statements has the receipts for the list, and date is the time at which the subscribers are
+// judged.
 //
 // The deadline also applies to a skipped serial: a subscriber that updates from 40 to 42 enforces the changes of 41
 // only when it enforces 42.
-func Judge(releases []Release, subscribers []string, all []Statement, deadline time.Duration,
-	now time.Time,
+func Judge(releases []Release, subscribers []string, statements []Statement, deadline time.Duration,
+	date time.Time,
 ) []Standing {
 	releases = slices.SortedFunc(slices.Values(releases),
 		func(a, b Release) int { return cmp.Compare(a.Serial, b.Serial) })
 	by := map[string][]Statement{}
-	for _, s := range all {
+	for _, s := range statements {
 		by[s.Holder] = append(by[s.Holder], s)
 	}
-	j := judge{releases: releases, deadline: deadline, now: now}
+	j := judge{releases: releases, deadline: deadline, now: date}
 	var out []Standing
 	for _, name := range subscribers {
 		out = append(out, j.standing(name, by[name]))
@@ -127,18 +128,18 @@ func (j *judge) standing(name string, said []Statement) Standing {
 	return s
 }
 
-// state returns the state of a subscriber whose newest statement is last. Before is the serial of the previous
-// statement, or 0 if there is none.
-func (j *judge) state(s *Standing, last Statement, before uint64) State {
-	signed, known := j.release(last.Serial)
-	next, newer := j.after(last.Serial)
+// state returns the state of a subscriber with the given newest statement, and sets the field Took of its standing. The
+// argument previous is the next lower serial in the subscriber's statements, or 0 if there is none.
+func (j *judge) state(s *Standing, newest Statement, previous uint64) State {
+	signed, known := j.release(newest.Serial)
+	next, newer := j.after(newest.Serial)
 	if known {
 		s.Took = max(s.Enforced.Sub(signed.Start()), 0)
 	}
-	switch skipped, ok := j.after(before); {
-	case known && signed.Digest != last.Digest, !known && !newer: // the officers have not signed this serial
+	switch skipped, ok := j.after(previous); {
+	case known && signed.Digest != newest.Digest, !known && !newer: // the officers have not signed this serial
 		return Differs
-	case known && j.overdue(signed, s.Enforced), before > 0 && ok && j.overdue(skipped, s.Enforced):
+	case known && j.overdue(signed, s.Enforced), previous > 0 && ok && j.overdue(skipped, s.Enforced):
 		return Late
 	case newer && j.overdue(next, j.now):
 		return Late

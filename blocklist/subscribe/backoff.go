@@ -39,8 +39,8 @@ func (r *runner) run(ctx context.Context) error {
 	}
 }
 
-// firstWait is the first wait of the backoff after a failed first poll. It is short, since nothing is enforced until
-// a poll succeeds, and when a machine starts, its network often comes up later than the program.
+// firstWait is half of the wait after a failed first poll, since refresh doubles it. It is short, since nothing is
+// enforced until a poll succeeds, and when a machine starts, its network often comes up later than the program.
 const firstWait = 500 * time.Millisecond
 
 // refresh polls once. It returns the time until the next poll: the interval, or after a failure, twice the last wait,

@@ -49,8 +49,8 @@ func (s *Subscription) listen(ctx context.Context, o *fetch.Origin, hints chan<-
 	}
 }
 
-// pollOnHints polls an origin after each hint. If hints lead to nothing new, it waits with exponential backoff. It does
-// not affect the regular polls, or hints from other origins.
+// pollOnHints polls an origin after each hint. If hints lead to nothing new, it waits with exponential backoff. That
+// wait delays neither the regular polls nor the polls after hints from other origins.
 func (r *runner) pollOnHints(ctx context.Context, o *fetch.Origin, hints <-chan fetch.Event) {
 	idle, quiet := idleHint, time.Time{}
 	for {

@@ -51,7 +51,7 @@ type heldRelease struct {
 	examined bool // whether the guard of this subscription has checked the release
 }
 
-// matches reports whether the hold is the newest release of spec.
+// matches reports whether the held release is the newest release in the targets spec.
 func (h *heldRelease) matches(spec trust.TargetsSpec) bool {
 	return h != nil && len(h.Path) > 0 && sameState(h.Path[len(h.Path)-1].Release, spec.Newest())
 }
@@ -125,7 +125,7 @@ func (s *Subscription) examine(ctx context.Context, next update) (*guard.Report,
 	return s.c.Guard.Check(u)
 }
 
-// intact reports whether there are files in a path, and all are on disk with the right hashes.
+// intact reports whether an update path is not empty, and all its files are on disk with the right hashes.
 func (s *Subscription) intact(path []trust.File) bool {
 	for _, f := range path {
 		file, err := s.openKept(f)

@@ -49,9 +49,9 @@ func (s *Subscription) installUpdate(ctx context.Context, o *fetch.Origin, spec 
 // maxBack limits the total compressed size of the deltas to revert, in bytes. They are combined in memory.
 const maxBack = 1 << 20
 
-// deltas returns the deltas to apply, as the update path with the fewest bytes to fetch. The path begins at the
-// current serial, or at an earlier serial; then the deltas on disk from that serial to the current one are reverted
-// first.
+// deltas returns the deltas to apply, as the update path with the fewest bytes to fetch. The path begins at the current
+// serial or at an earlier one. If it begins at an earlier one, the deltas on disk from that serial to the current one
+// must be reverted first.
 func (s *Subscription) deltas(spec trust.TargetsSpec) (best []trust.File, ok bool) {
 	info, held := s.store.List(s.c.List)
 	if !held || info.Err != nil || info.Serial == 0 {
@@ -73,7 +73,7 @@ func (s *Subscription) deltas(spec trust.TargetsSpec) (best []trust.File, ok boo
 	return best, ok
 }
 
-// missing returns the total size in bytes of the files of a path that are not on disk.
+// missing returns the total size in bytes of the files of an update path that are not on disk.
 func (s *Subscription) missing(path []trust.File) (n int64) {
 	for _, f := range path {
 		if !s.isKept([]trust.File{f}) {
@@ -149,7 +149,7 @@ func (s *Subscription) within(ctx context.Context, bytes int64) (context.Context
 	return httpget.WithBudget(ctx, bytes)
 }
 
-// applyKept installs an update from files on disk.
+// applyKept installs an update from the files of an update path, which must be on disk.
 func (s *Subscription) applyKept(ctx context.Context, path []trust.File, next trustState) error {
 	u, err := s.compose(ctx, path)
 	if err != nil {
@@ -193,7 +193,7 @@ func (s *Subscription) saveRebuildFiles(ctx context.Context, o *fetch.Origin, sp
 	return s.removeKeptBut(nil)
 }
 
-// removeKeptBut removes release files, except those of the current release, of the hold and of the path.
+// removeKeptBut removes release files, except those of the current release, of the hold and of an update path.
 func (s *Subscription) removeKeptBut(path []trust.File) (err error) {
 	needed := map[string]bool{}
 	for _, f := range slices.Concat(s.held.Kept, s.hold.files(), path) {

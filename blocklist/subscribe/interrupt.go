@@ -8,9 +8,9 @@ import (
 // errInterrupted is the cause when a poll is interrupted for a person's decision.
 var errInterrupted = errors.New("interrupted")
 
-// poll runs a poll under the lock. A poll may hold the lock for minutes while it fetches from a slow mirror. A
-// person's decision must not wait for that, so lockNow can interrupt the poll. Then poll runs it again. Files that
-// were already fetched are not fetched again.
+// poll runs a poll under the lock. A poll may hold the lock for minutes while it fetches from a slow mirror. A person's
+// decision must not wait for that, so lockNow can interrupt the poll. After an interruption, poll runs it again. Files
+// that were already fetched are not fetched again.
 func (s *Subscription) poll(ctx context.Context, do func(context.Context) error) error {
 	for {
 		if err := s.tryPoll(ctx, do); !errors.Is(err, errInterrupted) {
@@ -34,7 +34,8 @@ func (s *Subscription) tryPoll(ctx context.Context, do func(context.Context) err
 	return err
 }
 
-// setInterrupt sets the function that interrupts the running poll. It calls the function at once if someone is waiting.
+// setInterrupt sets the function that interrupts the running poll. If lockNow is already waiting for the lock,
+// setInterrupt calls the function at once.
 func (s *Subscription) setInterrupt(cancel context.CancelCauseFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -61,7 +61,7 @@ func fetchRoots(ctx context.Context, from source, version int64, verify func([]b
 	return fmt.Errorf("roots: %w: more than %d", blocklist.ErrTooLarge, trust.MaxRoots)
 }
 
-// verifyMetadata is fetchMetadata for the metadata of a list. It returns the verified targets.
+// verifyMetadata is like [fetchMetadata], but also verifies the targets, and returns them.
 func verifyMetadata(ctx context.Context, from source, u *trust.Updater, held trust.Metadata, timestamp []byte,
 	keep func(trust.Metadata) error,
 ) (trust.TargetsSpec, error) {
@@ -72,8 +72,8 @@ func verifyMetadata(ctx context.Context, from source, u *trust.Updater, held tru
 	return u.Targets(targets)
 }
 
-// fetchMetadata verifies a timestamp and the snapshot that it references. It fetches documents that are not among the
-// held ones, and returns the referenced targets, not yet verified.
+// fetchMetadata verifies a timestamp and the snapshot that it references. If held has a referenced document, it uses
+// that one, otherwise it fetches the document. It returns the referenced targets, not yet verified.
 //
 // After each verified document it calls keep, unless keep is nil. It does not call keep for documents that do not
 // name their list, since a mirror could substitute those of another list of the same origin.
@@ -108,10 +108,10 @@ func fetchMetadata(ctx context.Context, from source, w *trust.Workflow, held tru
 	return fetchDocument(ctx, from, next, held.Targets.Bytes())
 }
 
-// fetchDocument returns the referenced document. If that is the held document, it fetches nothing.
-func fetchDocument(ctx context.Context, from source, to trust.Reference, held []byte) ([]byte, error) {
-	if to.Is(held) {
+// fetchDocument returns the document that ref references. It fetches the document unless held is that document.
+func fetchDocument(ctx context.Context, from source, ref trust.Reference, held []byte) ([]byte, error) {
+	if ref.Is(held) {
 		return held, nil
 	}
-	return from.Document(ctx, to.Name, to.Limit)
+	return from.Document(ctx, ref.Name, ref.Limit)
 }

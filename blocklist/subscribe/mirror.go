@@ -278,9 +278,9 @@ func (m *mirror) write(d document) (written bool, err error) {
 // documentName is the form of a document's name: version and role.
 const documentName = "%d.%s.json"
 
-// removeOld removes documents that were replaced before a time, except for the current documents. Then it removes the
-// release files that no remaining targets document names. It returns the number of removed files.
-func (m *mirror) removeOld(current []document, before time.Time) (removed int, err error) {
+// removeOld removes documents whose successors were written before the time limit, except for the current documents.
+// Then it removes the release files that no remaining targets document names. It returns the number of removed files.
+func (m *mirror) removeOld(current []document, limit time.Time) (removed int, err error) {
 	for _, role := range []string{"targets", "snapshot", "urgent"} {
 		versions := m.dir.Versions(role)
 		for i := range len(versions) - 1 {
@@ -289,7 +289,7 @@ func (m *mirror) removeOld(current []document, before time.Time) (removed int, e
 			if err != nil {
 				return removed, err
 			}
-			if info.ModTime().After(before) {
+			if info.ModTime().After(limit) {
 				break
 			}
 			if slices.ContainsFunc(current, func(d document) bool { return d.name == name }) {

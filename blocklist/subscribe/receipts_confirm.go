@@ -22,13 +22,13 @@ import (
 )
 
 const (
-	receiptsFile  = "release.receipts.json" // in the folder [blocklist.SignedList.Dir]
+	receiptsFile  = "release.receipts.json" // name of a file in the folder [blocklist.SignedList.Dir]
 	maxWaiting    = 64                      // maximum number of unsent receipts; if there are more, the oldest is dropped
 	probeWithin   = time.Minute
-	firstProbe    = time.Second // wait between two probes; it doubles up to lastProbe
+	firstProbe    = time.Second // first wait between two probes; it doubles up to lastProbe
 	lastProbe     = time.Minute
 	nothingToDo   = time.Hour
-	firstDelivery = 5 * time.Second // wait between two deliveries; it doubles up to lastDelivery
+	firstDelivery = 5 * time.Second // first wait between two deliveries; it doubles up to lastDelivery
 	lastDelivery  = 15 * time.Minute
 	// deliverSpread is the time over which deliveries are spread, since many subscribers get an announcement at once.
 	deliverSpread = 3 * time.Second
@@ -54,7 +54,7 @@ type receiptSender struct {
 	log     *slog.Logger
 
 	probed    uint64 // the last probed serial
-	probe     Probe  // the probe for that serial
+	probe     Probe  // the probe for the serial in probed
 	probeWait time.Duration
 	probeAt   time.Time // earliest time of the next probe
 	sendWait  time.Duration
@@ -121,8 +121,8 @@ func since(kept []trust.File, serial uint64) []trust.File {
 	return kept[len(kept)-1:]
 }
 
-// confirm probes the resolver. If it enforces the release, confirm signs a receipt. It returns the time until the next
-// call.
+// confirm probes the resolver, and signs a receipt if the resolver enforces the current release. It returns the time
+// until confirm must be called again.
 func (s *receiptSender) confirm(ctx context.Context) time.Duration {
 	r, path, ok := s.unconfirmed()
 	if !ok {

@@ -114,7 +114,8 @@ func (s *Subscription) install(ctx context.Context, o *fetch.Origin, spec trust.
 	return s.hold == nil, err
 }
 
-// checkFresh returns an error if the held metadata has expired. It is called if an origin has no newer timestamp.
+// checkFresh returns an error if the newest verified metadata has expired. It is called if an origin has no newer
+// timestamp.
 func (s *Subscription) checkFresh() error {
 	newest := s.held
 	newest.Metadata = s.newestMetadata()
@@ -124,8 +125,8 @@ func (s *Subscription) checkFresh() error {
 	return nil
 }
 
-// verify verifies an origin's metadata from the timestamp on, and its urgent orders. It fetches documents that are
-// not held. It returns the state to save with the release.
+// verify verifies an origin's metadata from the timestamp on, and its urgent orders. It fetches only the documents that
+// are not saved yet. It returns the state to save with the release.
 func (s *Subscription) verify(ctx context.Context, o *fetch.Origin, timestamp []byte) (
 	next trustState, spec trust.TargetsSpec, err error,
 ) {
@@ -165,7 +166,7 @@ func (s *Subscription) followRoots(ctx context.Context, from source, name string
 }
 
 // verifyNewer verifies targets from a bundle, which has no snapshot: enough officers must have signed them, and they
-// must not be older than the held targets.
+// must not be older than the targets in held.
 func (s *Subscription) verifyNewer(spec trust.TargetsSpec, held *trust.TargetsSpec) error {
 	if err := verifyTargets(spec, s.root); err != nil {
 		return err
@@ -173,7 +174,7 @@ func (s *Subscription) verifyNewer(spec trust.TargetsSpec, held *trust.TargetsSp
 	return trust.CheckFollows(held, spec)
 }
 
-// enforces reports whether the newest release of spec is in force.
+// enforces reports whether the newest release in the targets spec is in force.
 func (s *Subscription) enforces(spec trust.TargetsSpec) bool {
 	newest := spec.Newest()
 	info, ok := s.store.List(s.c.List)
@@ -186,7 +187,7 @@ const (
 	maxKeptPart = 2  // maximum total size of the kept files, as a multiple of the size of the published files
 )
 
-// holds reports whether the newest release of spec is in force, and the files for a rebuild are on disk.
+// holds reports whether the newest release in the targets spec is in force, and the files for a rebuild are on disk.
 func (s *Subscription) holds(spec trust.TargetsSpec) bool {
 	kept := s.held.Kept
 	if !s.enforces(spec) || !s.isKept(kept) || len(kept) == 0 || !sameState(kept[len(kept)-1].Release, spec.Newest()) {

@@ -26,13 +26,13 @@ func Signed(ctx context.Context, c Config) ([]receipt.Release, error) {
 
 // signedMetadata is the metadata that the officers have signed, verified from a root on.
 type signedMetadata struct {
-	roots [][]byte // all roots after the given one
+	roots [][]byte // all roots after that root
 	spec  trust.TargetsSpec
 }
 
-// signed returns the first origin with verified metadata, and that metadata. The function at returns the time at
+// signed returns the first origin with verified metadata, and that metadata. The function date returns the time at
 // which the metadata of an origin must not have expired.
-func signed(ctx context.Context, c Config, at func(*fetch.Origin) time.Time) (*fetch.Origin, signedMetadata, error) {
+func signed(ctx context.Context, c Config, date func(*fetch.Origin) time.Time) (*fetch.Origin, signedMetadata, error) {
 	pin, err := openRoot(c.Root)
 	if err == nil && pin.Spec().List != c.List {
 		err = fmt.Errorf("%w: the root is of list %q", blocklist.ErrUntrusted, pin.Spec().List)
@@ -42,7 +42,7 @@ func signed(ctx context.Context, c Config, at func(*fetch.Origin) time.Time) (*f
 	}
 	origins, err := fetch.Origins(c.List, c.Origins, c.Client)
 	for _, o := range origins {
-		m, signedErr := signedAt(ctx, o, pin, at(o))
+		m, signedErr := signedAt(ctx, o, pin, date(o))
 		if signedErr == nil {
 			return o, m, nil
 		}
@@ -51,9 +51,9 @@ func signed(ctx context.Context, c Config, at func(*fetch.Origin) time.Time) (*f
 	return nil, signedMetadata{}, err
 }
 
-// signedAt fetches and verifies the metadata of an origin, from a trusted root to the newest targets. The metadata
-// must not have expired at the time now.
-func signedAt(ctx context.Context, o *fetch.Origin, root *trust.Root, now time.Time) (m signedMetadata, err error) {
+// signedAt fetches and verifies the metadata of an origin, from a trusted root to the newest targets. The metadata must
+// not have expired at the time in date.
+func signedAt(ctx context.Context, o *fetch.Origin, root *trust.Root, date time.Time) (m signedMetadata, err error) {
 	timestamp, _, err := o.Timestamp(ctx, nil)
 	if err != nil {
 		return m, err
@@ -66,7 +66,7 @@ func signedAt(ctx context.Context, o *fetch.Origin, root *trust.Root, now time.T
 	if err != nil {
 		return m, err
 	}
-	m.spec, err = verifyUpdate(ctx, o, newUpdater(root, trust.Metadata{}, now), trust.Metadata{}, timestamp, nil)
+	m.spec, err = verifyUpdate(ctx, o, newUpdater(root, trust.Metadata{}, date), trust.Metadata{}, timestamp, nil)
 	return m, err
 }
 

@@ -55,8 +55,8 @@ type Config struct {
 	//   - the path of a folder with a copy of a mirror's files
 	//   - the path of a bundle; whether a path is a folder or a bundle is determined at each poll
 	Origins []string
-	// Interval is the time between polls, varied by up to a tenth. Zero: 30 seconds. While polls fail, it doubles up to
-	// four times the interval; but after a failed first poll, it begins with a second.
+	// Interval is the time between polls, varied by up to a tenth. Zero: 30 seconds. After each failed poll the wait
+	// doubles, up to four times Interval. If the first poll fails, the wait begins with one second.
 	Interval time.Duration
 	// Client makes the HTTP requests: its Transport and Jar are used. Nil: a client with default limits and the proxy
 	// of the environment.
@@ -81,7 +81,7 @@ type Subscription struct {
 	list    *blocklist.SignedList
 	origins []*fetch.Origin
 
-	refreshing sync.Mutex // held during a poll
+	refreshing sync.Mutex // locked during a poll
 	held       trustState // state as stored with the list; protected by refreshing
 	kept       []byte     // JSON form of held; nil: nothing was loaded yet
 	root       *trust.Root

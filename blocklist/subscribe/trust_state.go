@@ -20,8 +20,8 @@ type trustState struct {
 	Metadata  trust.Metadata   `json:"chain"` // metadata of the current release; empty: no release yet
 	Kept      []trust.File     `json:"kept"`  // release files on disk that rebuild the current list: a snapshot, then deltas
 	FirstSeen firstSeen        `json:"seen"`  // first-seen times of urgent orders
-	// Ahead is the newest verified timestamp and snapshot whose targets are not in Metadata yet, because they could not
-	// be fetched or are held. It is used only for rollback checks.
+	// Ahead is the newest verified timestamp and snapshot whose targets are not in Metadata yet, because the targets
+	// could not be fetched, or the guards hold their release. It is used only for rollback checks.
 	Ahead trust.Metadata `json:"ahead,omitzero"`
 }
 
@@ -133,8 +133,8 @@ func (t trustState) limitUrgent(now time.Time) ([]blocklist.Entry, firstSeen, er
 	return entries, firstSeen{Serial: targets.Version, Targets: seen}, nil
 }
 
-// affects reports whether an urgent document may be for the current release or a later one. Older ones are ignored
-// without a warning, since their officer may have been revoked since.
+// affects reports whether an urgent document may be for the current release or a later one. Older documents are ignored
+// without a warning, because the key of their officer may have been revoked in the meantime.
 func (t trustState) affects(urgent []byte) bool {
 	spec, err := trust.ParseUrgent(urgent)
 	return err != nil || t.Metadata.Targets == nil || spec.Serial >= uint64(t.Metadata.Targets.Version)

@@ -49,8 +49,8 @@ func (s *Subscription) recheckUrgent() error {
 	return nil
 }
 
-// fetchUrgent fetches the urgent document that the snapshot references and adds it to next. It fails if the document
-// can't be fetched.
+// fetchUrgent fetches the urgent document that the snapshot references and adds it to the new trust state. It fails if
+// the document can't be fetched.
 func (s *Subscription) fetchUrgent(ctx context.Context, o *fetch.Origin, u *trust.Updater, next *trustState) error {
 	want, ok := u.Urgent()
 	if !ok {
@@ -67,7 +67,7 @@ func (s *Subscription) fetchUrgent(ctx context.Context, o *fetch.Origin, u *trus
 	return nil
 }
 
-// acceptBundledUrgent verifies the urgent document of a bundle and adds it to next, like acceptUrgent.
+// acceptBundledUrgent verifies the urgent document of a bundle and adds it to the new trust state, like acceptUrgent.
 func (s *Subscription) acceptBundledUrgent(ctx context.Context, b []byte, next *trustState) {
 	if len(b) == 0 || bytes.Equal(b, next.Metadata.Urgent.Bytes()) {
 		return
@@ -84,9 +84,9 @@ func (s *Subscription) acceptBundledUrgent(ctx context.Context, b []byte, next *
 // verifyUrgent verifies an urgent document. It returns the decrypted orders, and the metadata that includes them.
 type verifyUrgent func([]byte) (trust.UrgentSpec, trust.Metadata, error)
 
-// acceptUrgent adds an urgent document to next. If the document violates a rule, it is refused and logged, and used
-// only for rollback checks. That is not an error, since one officer must not be able to keep a release from
-// subscribers.
+// acceptUrgent adds an urgent document to the new trust state. If the document violates a rule, it is refused and
+// logged, and used only for rollback checks. That is not an error, since one officer must not be able to keep a release
+// from subscribers.
 func (s *Subscription) acceptUrgent(ctx context.Context, b []byte, next *trustState, verify verifyUrgent) {
 	accepted := *next
 	spec, metadata, err := verify(b)
@@ -124,9 +124,9 @@ func (s *Subscription) logRefusedUrgent(ctx context.Context, document []byte, er
 	s.c.Log.ErrorContext(ctx, "refusing urgent orders", slogErr(err))
 }
 
-// logUrgentChange reports whether the urgent orders have changed, and logs the change.
-func (s *Subscription) logUrgentChange(ctx context.Context, before trustState) bool {
-	if bytes.Equal(before.Metadata.Urgent.Bytes(), s.held.Metadata.Urgent.Bytes()) {
+// logUrgentChange reports whether the urgent orders differ from those in the earlier trust state, and logs the change.
+func (s *Subscription) logUrgentChange(ctx context.Context, earlier trustState) bool {
+	if bytes.Equal(earlier.Metadata.Urgent.Bytes(), s.held.Metadata.Urgent.Bytes()) {
 		return false
 	}
 	info, _ := s.store.List(s.c.List)

@@ -9,13 +9,13 @@ import (
 
 const maxRedirects = 3
 
-// newClient returns a client with the transport and the cookies of another client. If from is nil, the transport has
-// default limits. The hosts limit redirects.
-func newClient(from *http.Client, hosts allowedHosts) *http.Client {
-	if from == nil {
-		from = &http.Client{Transport: httpget.NewTransport()}
+// newClient returns a client with the transport and the cookies of the client model. If model is nil, the transport has
+// default limits. The method check of hosts limits redirects.
+func newClient(model *http.Client, hosts allowedHosts) *http.Client {
+	if model == nil {
+		model = &http.Client{Transport: httpget.NewTransport()}
 	}
-	return &http.Client{Transport: from.Transport, Jar: from.Jar, CheckRedirect: hosts.check}
+	return &http.Client{Transport: model.Transport, Jar: model.Jar, CheckRedirect: hosts.check}
 }
 
 // allowedHosts are the hosts and ports of all origins of a subscription. Redirects may lead only to these. Otherwise

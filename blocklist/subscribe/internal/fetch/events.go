@@ -16,8 +16,8 @@ import (
 
 // Limits on server-sent events.
 const (
-	// heartbeatTimeout is three times the interval of an origin's heartbeats. After this silence, the connection is
-	// dead.
+	// heartbeatTimeout is three times the interval of an origin's heartbeats. After this time without data, the
+	// connection counts as dead.
 	heartbeatTimeout = 45 * time.Second
 	maxEventLine     = 4 << 10 // maximum length of a line, in bytes
 	maxEventStream   = 1 << 20 // maximum bytes on one connection; then a new connection is made
