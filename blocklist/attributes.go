@@ -226,7 +226,8 @@ func unescapeQuoted(s string) (string, bool) {
 	return b.String(), true
 }
 
-// isText reports whether s is UTF-8 without control characters and without changes of the writing direction.
+// isText reports whether s is UTF-8 without control characters and without characters that change the writing
+// direction.
 func isText(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {

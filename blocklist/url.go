@@ -61,7 +61,7 @@ func ParseURL(raw string) (URL, error) {
 
 // expression is a canonical URL without its scheme, in the form of url entries.
 type expression struct {
-	scheme string     // as given, in any case
+	scheme string     // as given, in upper or lower case
 	text   []byte     // host and path, then, if there is a query, a question mark and the query
 	addr   netip.Addr // valid if the host is an address
 	path   int        // offset of the path

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// IsURL reports whether a text is a URL, for [ParseURL], rather than a host, for [ParseHost]: it has a scheme, a path,
-// a query or a fragment.
+// IsURL reports whether a text is to be parsed as a URL ([ParseURL]) rather than as a host ([ParseHost]): it has a
+// scheme, a path, a query or a fragment.
 func IsURL(text string) bool {
 	text = withoutBreaks(trimBlanks(text))
 	_, rest := cutScheme(text)

@@ -53,8 +53,8 @@ type State struct {
 	Digest     string      `json:"digest"` // SHA-256 of the file, in hexadecimal
 }
 
-// Fetch brings the file up to date, and reports whether it was replaced. After an error, the file is unchanged, and
-// the returned state is the known one. [RetryAfter] returns the time that a server asks the client to wait.
+// Fetch brings the file up to date, and reports whether it was replaced. After an error, the file is unchanged, and the
+// returned state is the argument known. [RetryAfter] returns the time that a server asks the client to wait.
 func (s *Source) Fetch(ctx context.Context, known State) (now State, replaced bool, err error) {
 	if _, err := os.Stat(s.Path); err != nil {
 		known = State{}

@@ -50,7 +50,7 @@ func (l *lines) readWhole() error {
 	return l.text(buffered[:end])
 }
 
-// text returns an error for bytes that are not text, since they contain a NUL.
+// text returns an error if a part of the input contains a NUL, which text does not contain.
 func (l *lines) text(part []byte) error {
 	before, _, found := bytes.Cut(part, []byte{0})
 	if !found {

@@ -31,7 +31,7 @@ func (p lineParser) end(_ *lineSink, _ func(blocklist.Entry) bool) {}
 
 // lineSink collects the results of a parser.
 type lineSink struct {
-	scope     blocklist.Scope   // scope that names get instead of the format's; zero: no override
+	scope     blocklist.Scope   // scope that names get instead of the scope that the format gives them; zero: no override
 	guessed   bool              // whether the format was guessed: the options do not name it, and no signature identifies it
 	number    int               // number of the current line
 	out       []blocklist.Entry // entries of the current line

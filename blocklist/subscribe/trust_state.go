@@ -78,7 +78,7 @@ func readTrustState(b []byte) (t trustState, err error) {
 
 func (t trustState) bytes() ([]byte, error) { return json.Marshal(t) }
 
-// withRoot returns the state with a new newest root.
+// withRoot returns the state with the given root as its newest root.
 func (t trustState) withRoot(root *trust.Root) trustState {
 	t.Root = root
 	roots := maps.Clone(t.Roots)
