@@ -52,7 +52,7 @@ func (h *deferred) text(t *lineSink, text string, m mark, to destination) {
 }
 
 // answer handles a line about a name or about a range of addresses. It records at once what the line lists or excepts.
-// But if only the end of the file can tell whether the line's destination is the stop page, it keeps the redirect for
+// But if the line's destination may turn out to be the stop page at the end of the file, it keeps the redirect for
 // settle.
 func (h *deferred) answer(t *lineSink, l redirect) {
 	switch {
