@@ -127,3 +127,19 @@ func TestTypedOutlivesPreferences(t *testing.T) {
 		})
 	}
 }
+
+// A field that is hidden at first is seen where its text was brought back.
+func TestTypedIsSeen(t *testing.T) {
+	longtest.Only(t, "it drives a browser")
+	chromium, a := newChromium(t), newAgency(t)
+	require.NoError(t, a.SetRole(t.Context(), "carla", publish.RoleClerk, audit))
+	address, restart := a.restartable(t)
+	w := openWindow(chromium, t, address, "carla", view{width: 390, lang: "it"})
+	w.open("/withdraw")
+	assert.False(t, evaluate[bool](w, `document.querySelector('#typed details').open`))
+	evaluate[bool](w, `(document.querySelector('#typed details').open = true)`)
+	w.write(w.word("withdraw.reference"), "order 7")
+	restart()
+	w.open("/withdraw")
+	assert.True(t, evaluate[bool](w, `document.querySelector('#typed details').open`))
+}
