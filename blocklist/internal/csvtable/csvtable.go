@@ -15,18 +15,18 @@ import (
 
 const byteOrderMark = "\xef\xbb\xbf"
 
-// SkipMark skips the byte order mark at the start of in, if there is one.
-func SkipMark(in *bufio.Reader) {
-	if mark, _ := in.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
-		in.Discard(len(mark)) //nolint:errcheck // it was peeked
+// SkipMark skips the byte order mark at the start of the source, if there is one.
+func SkipMark(source *bufio.Reader) {
+	if mark, _ := source.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+		source.Discard(len(mark)) //nolint:errcheck // it was peeked
 	}
 }
 
 // Read reads a table. It calls header with the first row, which may be empty, and row with the line number and the
 // fields of each other row. The fields are valid until the function returns. Read stops at the first error: of header,
-// of row, or of in. For text that is not a table, the error wraps [blocklist.ErrMalformed].
-func Read(in *bufio.Reader, header func([]string) error, row func(line int, fields []string) error) error {
-	r := newReader(in)
+// of row, or of the source. For text that is not a table, the error wraps [blocklist.ErrMalformed].
+func Read(source *bufio.Reader, header func([]string) error, row func(line int, fields []string) error) error {
+	r := newReader(source)
 	first, err := r.Read()
 	if err != nil && !errors.Is(err, io.EOF) {
 		return explain(err)

@@ -27,7 +27,7 @@ func WriteFile(path string, data []byte, mode os.FileMode) error {
 // folder the file is private, and in a folder shared with a group it is shared, too.
 const Inherit os.FileMode = 0
 
-// FileMode returns the mode of a new file in dir that has the folder's read and write permissions.
+// FileMode returns the mode of a new file in the folder dir: the read and write permissions of the folder.
 func FileMode(dir string) (os.FileMode, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -87,7 +87,7 @@ func Write(path string, mode os.FileMode, fill func(io.Writer) error) (err error
 // TempPrefix begins the names of temporary files that are not committed yet.
 const TempPrefix = ".new-"
 
-// Commit syncs and closes f, renames it to path and syncs the folder.
+// Commit syncs and closes the temporary file f, renames it to path and syncs the folder.
 func Commit(f *os.File, path string) error {
 	if err := f.Sync(); err != nil {
 		return err
@@ -110,8 +110,8 @@ func RemoveTemps(dir string) error {
 	return err
 }
 
-// Lock locks the file path, and creates it if necessary. The lock lasts until Close or the end of the process. Lock
-// does not wait: it fails with [ErrLocked] if the file is locked already.
+// Lock locks the file at path, and creates the file if necessary. The lock lasts until Close or the end of the process.
+// Lock does not wait: it fails with [ErrLocked] if the file is locked already.
 func Lock(path string) (io.Closer, error) {
 	f, err := lock(path)
 	if err != nil {
@@ -120,29 +120,30 @@ func Lock(path string) (io.Closer, error) {
 	return f, nil
 }
 
-// Times of [LockWithin]: the interval between two attempts, and the time until it reports that it waits.
+// Times of [LockWithin]: the interval between two attempts, and the time after which it calls notify.
 const (
 	lockPoll    = 20 * time.Millisecond
 	noticeAfter = time.Second
 )
 
-// LockWithin is like [Lock], but waits up to most for another owner to release the lock. After a second it calls the
-// function waiting, once; waiting may be nil. It fails with [ErrLocked], or with the error of ctx.
-func LockWithin(ctx context.Context, path string, most time.Duration, waiting func()) (io.Closer, error) {
+// LockWithin is like [Lock], but if another owner has the lock, it tries again for at most the duration limit. After
+// one second of waiting it calls notify, once; notify may be nil. It fails with [ErrLocked] after the limit, or with
+// the error of ctx.
+func LockWithin(ctx context.Context, path string, limit time.Duration, notify func()) (io.Closer, error) {
 	for start := time.Now(); ; {
 		lock, err := Lock(path)
 		waited := time.Since(start)
-		if !errors.Is(err, ErrLocked) || waited >= most {
+		if !errors.Is(err, ErrLocked) || waited >= limit {
 			return lock, err
 		}
-		if waited >= noticeAfter && waiting != nil {
-			waiting()
-			waiting = nil
+		if waited >= noticeAfter && notify != nil {
+			notify()
+			notify = nil
 		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(min(lockPoll, most-waited)):
+		case <-time.After(min(lockPoll, limit-waited)):
 		}
 	}
 }

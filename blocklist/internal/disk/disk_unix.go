@@ -27,8 +27,8 @@ func (l heldLock) Close() error {
 	return errors.Join(syscall.Flock(int(l.Fd()), syscall.LOCK_UN), l.File.Close())
 }
 
-// openLock opens a lock file, or creates it. Only its owner can read the file, and also the group if the group can
-// write to the folder: a process that can read the file can also lock it.
+// openLock opens a lock file, or creates it. Its owner can read it, and its group only if the group can write to the
+// folder: a process that can read the file can also lock it.
 func openLock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {

@@ -28,7 +28,8 @@ func WithBudget(ctx context.Context, bytes int64) (context.Context, context.Canc
 	return context.WithTimeoutCause(ctx, gracePeriod+time.Duration(bytes/budgetRate)*time.Second, ErrSlow)
 }
 
-// slowCause returns [ErrSlow] if the request failed because it was cancelled for that cause, and otherwise err.
+// slowCause returns [ErrSlow] if the request failed because its context was cancelled with the cause [ErrSlow], and
+// otherwise err.
 func slowCause(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); err != nil && !errors.Is(err, io.EOF) && errors.Is(cause, ErrSlow) {
 		return fmt.Errorf("%w: nothing came for %s", ErrSlow, StallTimeout)

@@ -57,9 +57,9 @@ func Do(ctx context.Context, client *http.Client, url string, header http.Header
 // UserAgent is the value of the header User-Agent in requests.
 const UserAgent = "argine"
 
-// Conditions returns the headers that make the next request for the same URL conditional (RFC 9110, 13.1), from the
-// headers of this response. It returns nil if the file was modified less than two seconds before the response: dates
-// have whole seconds, so the file might have changed again without a new date (8.8.2.2).
+// Conditions returns the headers that make the next request for the same URL conditional (RFC 9110, 13.1). The argument
+// h has the headers of the last response. Conditions returns nil if the file was modified less than two seconds before
+// that response: dates have whole seconds, so the file might have changed again without a new date (8.8.2.2).
 func Conditions(h http.Header) http.Header {
 	conditions := http.Header{}
 	if tag := h.Get("ETag"); tag != "" {

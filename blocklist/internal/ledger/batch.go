@@ -13,8 +13,8 @@ import (
 
 // Limits of a batch, which is kept in memory.
 const (
-	maxBatch      = 1 << 19  // number of entries
-	maxBatchBytes = 64 << 20 // total length of their lines, in bytes
+	maxBatch      = 1 << 19  // maximum number of entries
+	maxBatchBytes = 64 << 20 // maximum total length of the entries' lines, in bytes
 )
 
 // batch is a part of a stream of entries to be listed. Entries are screened and logged in the order of the stream, but
@@ -56,7 +56,7 @@ type slot struct {
 	orders orders
 	last   *incoming // the last incoming entry that changed the orders; nil: none did
 	change int64     // ID of the last change; 0: none
-	gone   bool      // the target was listed once, but was not at the start of the batch
+	gone   bool      // the target was listed in the past, but not at the start of the batch
 }
 
 // Put adds the orders of a stream of any length, except those that screen does not admit. If an entry is already
@@ -215,7 +215,8 @@ func (t *Tx) lookUp(ctx context.Context, slots []slot, targets []string) error {
 	return nil
 }
 
-// lookUpIn runs one of the statements below for all targets, and calls add with the slot of each row's target.
+// lookUpIn runs one of the statements below for all targets. For each row it calls add with the slot of the row's
+// target and the row's other columns.
 func lookUpIn(ctx context.Context, q querier, slots []slot, targets []string, text string,
 	add func(s *slot, attributes string, number int64),
 ) error {

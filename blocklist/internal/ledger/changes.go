@@ -13,11 +13,11 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Changes yields the net changes of the operations with an ID above from, up to and including to, in the order of a
+// Changes yields the net changes of the operations with IDs above base, up to and including head, in the order of a
 // delta. An entry that was removed and added again unchanged is no change.
-func (v View) Changes(ctx context.Context, from, to int64) iter.Seq2[blocklist.Change, error] {
+func (v View) Changes(ctx context.Context, base, head int64) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
-		for n, err := range query(ctx, v.q, scanNetChange, netChanges, from, to) {
+		for n, err := range query(ctx, v.q, scanNetChange, netChanges, base, head) {
 			if err != nil {
 				yield(blocklist.Change{}, err)
 				return
@@ -150,8 +150,8 @@ func (p *ChangesProof) start() {
 	}
 }
 
-// End fails with [blocklist.ErrDamaged] unless the added lines are those of the operation o. Then the next operation
-// starts.
+// End fails with [blocklist.ErrDamaged] unless the added lines are those of the operation o. In both cases it forgets
+// the lines, so that those of the next operation can be added.
 func (p *ChangesProof) End(o Operation) error {
 	p.start()
 	sum := hex.EncodeToString(p.hash.Sum(nil))

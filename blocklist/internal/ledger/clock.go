@@ -46,8 +46,8 @@ func (l *Ledger) checkClock(ctx context.Context) error {
 	return l.Clock.Check(follows(time.Now(), last))
 }
 
-// follows fails with [blocklist.ErrClock] if the time now is more than ClockTolerance before the last operation, or
-// more than maxPause after it.
+// follows fails with [blocklist.ErrClock] if the clock, whose time is the argument now, is more than ClockTolerance
+// before the last operation, or more than maxPause after it.
 func follows(now time.Time, last Operation) error {
 	var far string
 	switch since := now.Sub(last.Time); {

@@ -46,10 +46,10 @@ func (v View) WithdrawnIn(ctx context.Context, r EntryRange) iter.Seq2[string, e
 	}, text, args...)
 }
 
-// EntriesUnder yields the name and URL entries whose host is a subdomain of name; most is their maximum number. It
+// EntriesUnder yields at most limit entries of scope domain, host and url whose name or host is a subdomain of name. It
 // finds no domain entries directly below a top-level domain: they are not in the index, see [reversedName].
-func (v View) EntriesUnder(ctx context.Context, name blocklist.Name, most int) iter.Seq2[blocklist.Entry, error] {
+func (v View) EntriesUnder(ctx context.Context, name blocklist.Name, limit int) iter.Seq2[blocklist.Entry, error] {
 	at := reversed(name.String())
 	return query(ctx, v.q, scanEntry, `SELECT target, attributes FROM entries WHERE place > ? AND place < ?
-		ORDER BY place, target LIMIT ?`, at, strings.TrimSuffix(at, ".")+"/", most)
+		ORDER BY place, target LIMIT ?`, at, strings.TrimSuffix(at, ".")+"/", limit)
 }

@@ -115,7 +115,7 @@ func (l *Ledger) After(hash string) *Ledger {
 	return &c
 }
 
-// KeepReaders keeps up to n connections to the database open between reads. Without it there are two.
+// KeepReaders keeps up to n connections to the database open between reads. The default is two.
 func (l *Ledger) KeepReaders(n int) { l.db.SetMaxIdleConns(n) }
 
 func (l *Ledger) recordIn(ctx context.Context, tx *sql.Tx, kind string, a Audit, fill func(*Tx) error) error {

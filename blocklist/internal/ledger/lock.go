@@ -65,9 +65,9 @@ func readHolder(path string) (h Holder) {
 	return h
 }
 
-// SetWait makes changes wait up to most for another process that has the lock. After a second, they call the function
-// waiting with that process; waiting may be nil.
-func (l *Ledger) SetWait(most time.Duration, waiting func(Holder)) { l.wait, l.waiting = most, waiting }
+// SetWait makes changes wait for at most the duration limit if another process has the lock. After one second of
+// waiting, they call notify with the description of that process; notify may be nil.
+func (l *Ledger) SetWait(limit time.Duration, notify func(Holder)) { l.wait, l.waiting = limit, notify }
 
 // Lock locks the folder for changes by this process, until unlock is called. It fails with [blocklist.ErrBusy] if
 // another process has the lock, see [Ledger.SetWait]. It fails with [blocklist.ErrClock] if the clock is before the
@@ -87,14 +87,14 @@ func (l *Ledger) Lock(ctx context.Context) (unlock func(), err error) {
 	return unlock, nil
 }
 
-// LockFolder locks a folder without opening a ledger; the folder need not have one yet. It waits up to most for another
-// process that has the lock. After a second, it calls the function waiting with that process; waiting may be nil. It
-// fails with [blocklist.ErrBusy].
-func LockFolder(ctx context.Context, dir string, most time.Duration, waiting func(Holder)) (unlock func(), err error) {
+// LockFolder locks a folder without opening a ledger; the folder need not contain a ledger yet. If another process has
+// the lock, it waits for at most the duration limit. After one second of waiting, it calls notify with the description
+// of that process; notify may be nil. It fails with [blocklist.ErrBusy].
+func LockFolder(ctx context.Context, dir string, limit time.Duration, notify func(Holder)) (unlock func(), err error) {
 	path := filepath.Join(dir, lockFile)
-	lock, err := disk.LockWithin(ctx, path, most, func() {
-		if waiting != nil {
-			waiting(readHolder(path))
+	lock, err := disk.LockWithin(ctx, path, limit, func() {
+		if notify != nil {
+			notify(readHolder(path))
 		}
 	})
 	if errors.Is(err, disk.ErrLocked) {

@@ -10,8 +10,8 @@ import (
 )
 
 // reversedName returns an entry's value in the column place, the index of names: the name of the entry, or the host of
-// a URL, with its labels in reverse order and a dot after each. So the value of a subdomain begins with that of its
-// parent. The value is nil for a domain entry directly below a top-level domain: most entries are such domains, and
+// a URL, with its labels in reverse order and a dot after each. So the value of a subdomain begins with the value of
+// its parent. The value is nil for a domain entry directly below a top-level domain: most entries are such domains, and
 // only an entry for a whole top-level domain could be above them.
 func reversedName(e blocklist.Entry) any {
 	text := ""
@@ -49,8 +49,8 @@ func expires(e blocklist.Entry) any {
 // list.
 const manyAdded = 5000
 
-// CandidatesBelow yields all entries that may lie below an added entry, and perhaps others that do not. It uses the
-// index of names if possible, and otherwise yields all entries. It returns nil if no entry can lie below an added one.
+// CandidatesBelow yields all entries that lie below an added entry, and perhaps other entries. It uses the index of
+// names if possible, and otherwise yields all entries. It returns nil if no entry can lie below an added one.
 func (v View) CandidatesBelow(ctx context.Context,
 	changes iter.Seq2[blocklist.Change, error],
 ) (iter.Seq2[blocklist.Entry, error], error) {

@@ -90,7 +90,7 @@ func readSnapshot(path string) (s snapshot, err error) {
 }
 
 // Close closes the ledger. It fails with [blocklist.ErrBusy] if the ledger was opened for reading only, and has changed
-// meanwhile. Then all data may be wrong and must be read again.
+// meanwhile. In this case all data that was read may be wrong, and must be read again.
 func (l *Ledger) Close() error {
 	err := errors.Join(l.watch.close(), l.db.Close())
 	if l.snap == (snapshot{}) || err != nil {

@@ -223,14 +223,14 @@ func (v View) OrdersWith(ctx context.Context, reference string) iter.Seq2[blockl
 		UNION ALL SELECT target, attributes FROM orders WHERE instr(attributes, ?1) > 0`, part)
 }
 
-// OrdersDue yields the orders whose expiry or review is at or before the time at.
-func (v View) OrdersDue(ctx context.Context, at time.Time) iter.Seq2[blocklist.Entry, error] {
-	due := func(t time.Time) bool { return !t.IsZero() && !t.After(at) }
+// OrdersDue yields the orders whose expiry or review is at or before the given date.
+func (v View) OrdersDue(ctx context.Context, date time.Time) iter.Seq2[blocklist.Entry, error] {
+	due := func(t time.Time) bool { return !t.IsZero() && !t.After(date) }
 	return v.selectOrders(ctx, func(o blocklist.Entry) bool { return due(o.Expires) || due(o.Review) }, `
 		SELECT target, attributes FROM entries WHERE expires <= ?1 AND `+single+`
 		UNION ALL SELECT target, attributes FROM entries INDEXED BY entries_review
 			WHERE `+hasReview+` AND (expires IS NULL OR expires > ?1) AND `+single+`
-		UNION ALL SELECT target, attributes FROM orders`, at.Unix())
+		UNION ALL SELECT target, attributes FROM orders`, date.Unix())
 }
 
 // single is the condition for entries with only one order.
@@ -248,23 +248,23 @@ func (v View) selectOrders(ctx context.Context, meets func(blocklist.Entry) bool
 	}
 }
 
-// orderChanges returns the changes that lead from the orders in before to the orders in after.
-func orderChanges(target string, before, after orders) (changes []changeRow, err error) {
-	lines, err := before.parse(target)
+// orderChanges returns the changes that turn the orders old into the orders current.
+func orderChanges(target string, old, current orders) (changes []changeRow, err error) {
+	lines, err := old.parse(target)
 	if err != nil {
 		return nil, err
 	}
 	for i, o := range lines {
-		at, _, err := after.find(target, o.Reference)
+		at, _, err := current.find(target, o.Reference)
 		if err != nil {
 			return nil, err
 		}
 		if at < 0 {
-			changes = append(changes, changeRow{sign: signWithdrawn, target: target, attributes: before[i]})
+			changes = append(changes, changeRow{sign: signWithdrawn, target: target, attributes: old[i]})
 		}
 	}
-	for _, attributes := range after {
-		if !slices.Contains(before, attributes) {
+	for _, attributes := range current {
+		if !slices.Contains(old, attributes) {
 			changes = append(changes, changeRow{sign: signOrder, target: target, attributes: attributes})
 		}
 	}

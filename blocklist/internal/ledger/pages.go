@@ -32,7 +32,7 @@ func (v View) Pages(ctx context.Context) iter.Seq2[Page, error] {
 // pageWalk is one run of [View.Pages]: it reads the changes of url entries.
 type pageWalk struct {
 	View
-	ctx  context.Context // of the call of [View.Pages]
+	ctx  context.Context // the context of [View.Pages]
 	ends []operationEnd
 	came Operation // the operation read last
 }
@@ -77,7 +77,7 @@ func (w *pageWalk) walk(yield func(Page, error) bool) error {
 // operationEnds selects the last changes of all operations, in their order.
 const operationEnds = `SELECT id, last_change FROM operations ORDER BY id`
 
-// operationOf returns the operation that made a change, 0 if there is none.
+// operationOf returns the ID of the operation that made a change, 0 if there is none.
 func operationOf(ends []operationEnd, change int64) int64 {
 	i, _ := slices.BinarySearchFunc(ends, change, func(e operationEnd, c int64) int { return int(e.change - c) })
 	if i == len(ends) {
@@ -107,7 +107,7 @@ func (w *pageWalk) yield(at pageHistory, yield func(Page, error) bool) (more boo
 type pageHistory struct {
 	target, attributes string
 	listed             bool
-	began, ended       int64 // IDs of the operations that listed the target, and that last removed it
+	began, ended       int64 // ID of the operation that listed the target, and of the one that last removed it
 }
 
 // change applies one change. A removed and an added line in one operation only change the attributes: the page counts

@@ -6,7 +6,8 @@ import (
 	"sync"
 )
 
-// maxParsed is the maximum number of kept statements. Programs have far fewer.
+// maxParsed is the maximum number of prepared statements that a database keeps. The programs use far fewer different
+// queries.
 const maxParsed = 256
 
 // parsed is a database that keeps each query as a prepared statement. For a short query, preparing takes longer than
@@ -38,7 +39,7 @@ func (p *parsed) QueryRowContext(ctx context.Context, text string, args ...any) 
 	return s.QueryRowContext(ctx, args...)
 }
 
-// statement returns the prepared statement of a query, or nil if maxParsed statements exist already. The statements are
+// statement returns the prepared statement of a query, or nil if there are maxParsed others already. The statements are
 // closed with the database.
 func (p *parsed) statement(ctx context.Context, text string) (*sql.Stmt, error) {
 	p.mu.RLock()

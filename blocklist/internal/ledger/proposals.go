@@ -74,7 +74,7 @@ type Proposal struct {
 	Received  time.Time `json:"received,omitzero"` // time of reception, in whole seconds, UTC
 	Category  string    `json:"category,omitempty"`
 	Reference string    `json:"reference,omitempty"` // a case number, and the reference of the order
-	Evidence  string    `json:"evidence,omitempty"`  // SHA-256 in hexadecimal; the material is never here
+	Evidence  string    `json:"evidence,omitempty"`  // hexadecimal SHA-256 of the material, which is not in the ledger
 	Note      string    `json:"note,omitempty"`
 	Reporter  string    `json:"reporter,omitempty"`
 	Key       string    `json:"key,omitempty"` // idempotency key, unique within the source
@@ -87,7 +87,7 @@ type Proposal struct {
 	Step      int64 `json:"step,omitempty"` // ID of the last step that changed the proposal
 }
 
-// Step is an operation on proposals, in a history of its own.
+// Step is an operation on proposals. Steps form a hash chain of their own, apart from that of [Operation].
 type Step struct {
 	ID        int64     `json:"id"` // from 1, without gaps
 	Time      time.Time `json:"time"`

@@ -151,10 +151,10 @@ func (f ProposalFilter) query(ctx context.Context, v View) (text string, args []
 	return text, args, nil
 }
 
-// pageOfGroups selects a page from several groups: combinations of source, category and state. Its formatting verbs
-// stand for the sort direction, the conditions on a proposal of a group, and the conditions on groups. A page of n
-// proposals can only come from the n groups whose first proposals are the first of all, so the statement merges only
-// these.
+// pageOfGroups selects a page of n proposals from several groups: combinations of source, category and state. Its
+// formatting verbs stand for the sort direction, the conditions on a proposal of a group, the conditions on groups, and
+// the aggregate and the comparison that bound the page. The groups are sorted by their first proposal. Only the first n
+// groups can have a proposal on the page, so the statement merges only these.
 const pageOfGroups = `
 WITH
 	chosen AS MATERIALIZED (
@@ -233,7 +233,7 @@ func (v View) StepsOf(ctx context.Context, proposal int64) iter.Seq2[ProposalSte
 		proposal)
 }
 
-// Steps yields the steps whose ID is greater than after, oldest first. If kinds are given, it yields only steps of
+// Steps yields the steps with IDs above the argument after, oldest first. If kinds are given, it yields only steps of
 // these kinds.
 func (v View) Steps(ctx context.Context, after int64, kinds ...string) iter.Seq2[Step, error] {
 	c := conditions{}
@@ -278,7 +278,7 @@ func (v View) CheckedCounts(ctx context.Context) ([]CheckedCount, error) {
 // ProposalDecision is a step's change of an existing proposal.
 type ProposalDecision struct {
 	State    string    // state after the step
-	Received time.Time // when the proposal was received
+	Received time.Time // time when the proposal was received
 	At       time.Time // time of the step
 	Alone    bool      // no first person had checked the proposal
 }
@@ -296,16 +296,16 @@ func scanProposalDecision(row scanner) (d ProposalDecision, err error) {
 	return d, nil
 }
 
-// ProposalDecisions yields the changes of existing proposals at or after since and before until, oldest first; a zero
-// time is no limit. Lines that make new proposals are left out.
-func (v View) ProposalDecisions(ctx context.Context, since, until time.Time) iter.Seq2[ProposalDecision, error] {
+// ProposalDecisions yields the changes of existing proposals, oldest first. It yields those from the moment begin up
+// to, but not including, the moment end; a zero time is no limit. Lines that make new proposals are left out.
+func (v View) ProposalDecisions(ctx context.Context, begin, end time.Time) iter.Seq2[ProposalDecision, error] {
 	c := conditions{}
 	c.add(`instr(line, '"state":"` + StateNew + `"') = 0`)
-	if !since.IsZero() {
-		c.add(`time >= ?`, FormatTime(since))
+	if !begin.IsZero() {
+		c.add(`time >= ?`, FormatTime(begin))
 	}
-	if !until.IsZero() {
-		c.add(`time < ?`, FormatTime(until))
+	if !end.IsZero() {
+		c.add(`time < ?`, FormatTime(end))
 	}
 	return query(ctx, v.q, scanProposalDecision, fmt.Sprintf(`SELECT json_extract(line, '$.state'), place / %d, time, checker = ''
 		FROM steps AS s
@@ -313,10 +313,10 @@ func (v View) ProposalDecisions(ctx context.Context, since, until time.Time) ite
 		CROSS JOIN proposals AS p ON p.id = l.proposal`, maxProposals)+c.where()+` ORDER BY l.id`, c.args...)
 }
 
-// ProposalsReceived returns the number of proposals received at or after since and before until; a zero time is no
-// limit.
-func (v View) ProposalsReceived(ctx context.Context, since, until time.Time) (n uint64, err error) {
-	c, err := ProposalFilter{Since: since, Until: until}.others(ctx, v)
+// ProposalsReceived returns the number of proposals received from the moment begin up to, but not including, the moment
+// end; a zero time is no limit.
+func (v View) ProposalsReceived(ctx context.Context, begin, end time.Time) (n uint64, err error) {
+	c, err := ProposalFilter{Since: begin, Until: end}.others(ctx, v)
 	if err != nil {
 		return 0, err
 	}

@@ -12,7 +12,7 @@ import (
 
 // Filter selects operations. The zero value selects all.
 type Filter struct {
-	Since, Until time.Time // the first moment, and the first moment after it; zero: no limit
+	Since, Until time.Time // from the moment Since up to, but not including, Until; zero: no limit
 	Kinds        []string  // only these kinds; empty: all
 	Author       string    // author of the operation, in which a star stands for any text; empty: all
 	Reference    string    // reference of the operation, with stars as in Author; empty: all
@@ -137,14 +137,14 @@ type Line struct {
 }
 
 // Lines yields the lines of an operation, in the order in which they were recorded. It leaves out the first skip lines,
-// and yields no more than most lines; 0: all others.
-func (v View) Lines(ctx context.Context, operation, skip, most int64) iter.Seq2[Line, error] {
-	if most == 0 {
-		most = math.MaxInt64
+// and then yields at most limit lines; if limit is 0, it yields all others.
+func (v View) Lines(ctx context.Context, operation, skip, limit int64) iter.Seq2[Line, error] {
+	if limit == 0 {
+		limit = math.MaxInt64
 	}
 	return query(ctx, v.q, scanLine, `SELECT sign, target, attributes FROM changes
 		WHERE id > ?2 + coalesce((SELECT last_change FROM operations WHERE id = ?1 - 1), 0)
-			AND id <= (SELECT last_change FROM operations WHERE id = ?1) ORDER BY id LIMIT ?3`, operation, skip, most)
+			AND id <= (SELECT last_change FROM operations WHERE id = ?1) ORDER BY id LIMIT ?3`, operation, skip, limit)
 }
 
 func scanLine(row scanner) (l Line, err error) { return l, row.Scan(&l.Sign, &l.Target, &l.Attributes) }
@@ -178,8 +178,8 @@ func (v View) History(ctx context.Context, targets []string) (all []TargetChange
 	return all, nil
 }
 
-// addLine adds a line to the last element of all, or, if that is of another target or operation, to a new element. The
-// argument known caches operations by their IDs.
+// addLine adds a line to the last element of all. If the last element is of another target or operation, it adds the
+// line to a new element instead. The argument known caches operations by their IDs.
 func (v View) addLine(
 	ctx context.Context, all []TargetChange, l targetLine, known map[int64]Operation,
 ) ([]TargetChange, error) {

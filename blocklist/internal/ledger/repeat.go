@@ -7,7 +7,7 @@ import (
 
 // Repeat repeats the changes that an operation made to orders, on the current orders: it gives the orders that the
 // operation gave or changed, and withdraws those that it withdrew. Orders that are already in this state stay as they
-// are.
+// are. The argument before is the ID of the last change before the operation.
 func (t *Tx) Repeat(ctx context.Context, o Operation, before int64) error {
 	r := repetition{tx: t, from: before}
 	for c, err := range query(ctx, t.q, scanChangeRow, changesOfTargets, before, o.LastChange, o.LastChange) {

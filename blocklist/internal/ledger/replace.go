@@ -12,7 +12,7 @@ import (
 // Replacement counts what [Tx.Replace] did to the orders with its reference.
 type Replacement struct {
 	Counts
-	Before    uint64 // orders with the reference before
+	Before    uint64 // orders with the reference before the replacement
 	Withdrawn uint64 // orders withdrawn because the stream did not have them
 }
 

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Text is a text for searches, about the row with an ID. To continue reading after it, use its cursor. An empty text
-// has no content; it only moves the cursor.
+// Text is a searchable text in the ledger. ID is that of the row with the text, see [TextKind]. To continue reading
+// after a text, pass its cursor to [View.Texts]. An empty text has no content; it only moves the cursor.
 type Text struct {
 	Cursor, ID int64
 	Text       string
@@ -21,8 +21,8 @@ type TextKind string
 const (
 	// TextsOfTargets selects the targets that were ever listed, each once. Its IDs are those of changes.
 	TextsOfTargets TextKind = `SELECT id AS cursor, id, target FROM changes WHERE id > ? AND before IS NULL AND sign = '+' ORDER BY id`
-	// TextsOfReferences selects the references of orders. If several changes in a row have the same reference, it has
-	// the ID of the first of them.
+	// TextsOfReferences selects the references of orders. If several changes in a row have the same reference, the text
+	// has the ID of the first of them.
 	TextsOfReferences TextKind = `SELECT id AS cursor, id, attributes FROM changes WHERE id > ? AND ` + givesReference + ` ORDER BY id`
 	// TextsOfOperations selects the reasons, references and authors of operations. Its IDs are those of operations.
 	TextsOfOperations TextKind = `SELECT id AS cursor, id, concat_ws(char(31), reason, reference, author) FROM operations WHERE id > ? ORDER BY id`
@@ -36,10 +36,11 @@ const (
 // givesReference is the condition for changes that give an order with a reference.
 const givesReference = `sign IN ('` + signAdded + `', '` + signOrder + `') AND instr(attributes, ' ref=') > 0`
 
-// Texts yields the texts of a kind after a cursor, in the order in which they were recorded.
-func (v View) Texts(ctx context.Context, kind TextKind, after int64) iter.Seq2[Text, error] {
+// Texts yields the texts of a kind after the given cursor, in the order in which they were recorded. The cursor 0 is
+// before all texts.
+func (v View) Texts(ctx context.Context, kind TextKind, cursor int64) iter.Seq2[Text, error] {
 	scan := func(row scanner) (t Text, err error) { return t, row.Scan(&t.Cursor, &t.ID, &t.Text) }
-	all := query(ctx, v.q, scan, string(kind), after)
+	all := query(ctx, v.q, scan, string(kind), cursor)
 	if kind == TextsOfReferences {
 		return eachReference(all)
 	}

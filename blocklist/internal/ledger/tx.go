@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	// ErrNotListed is returned if a target to be removed is not on the list in that scope.
+	// ErrNotListed is returned if a target to be removed is not on the list with that scope.
 	ErrNotListed = errors.New("not on the list with this scope")
 	// ErrNoOrder is returned if a target has no order with the reference.
 	ErrNoOrder = errors.New("no order with this reference stands")

@@ -45,7 +45,7 @@ const changesOfTargets = changesOf + `SELECT DISTINCT target FROM changes WHERE 
 type reversal struct {
 	tx       *Tx
 	screen   Screen
-	from, to int64 // IDs of the operation's changes: above from, up to and including to
+	from, to int64 // IDs of the last change before the operation, and of the operation's last change
 
 	target             string
 	before, after, now orders

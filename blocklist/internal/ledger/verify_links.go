@@ -5,10 +5,10 @@ import (
 	"hash/maphash"
 )
 
-// linkProof proves that the links lead from each target to all of its changes, see [changesOf]. That is so if exactly
-// one link of its target ends at each change, and each change's link leads to an earlier change. The proof adds a hash
-// of each change to a sum, and subtracts a hash of each link's end. The key of the hash is random, so only correct
-// links give the sum zero.
+// linkProof proves that the links lead from each target to all of its changes, see [changesOf]. That is so if each
+// change is the end of exactly one link, which belongs to the change's target, and if each change's link leads to an
+// earlier change. The proof adds a hash of each change to a sum, and subtracts a hash of each link's end. The key of
+// the hash is random, so only correct links give the sum zero.
 type linkProof struct {
 	seed  maphash.Seed
 	sum   uint64

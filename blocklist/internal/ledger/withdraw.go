@@ -59,26 +59,26 @@ func (t *Tx) note(target string, before, after orders) error {
 	return errors.Join(err1, err2)
 }
 
-// logOrders records the changes of a target's orders from before to after. The argument last is the ID of the target's
+// logOrders records the changes of a target's orders from old to current. The argument last is the ID of the target's
 // last change; logOrders returns the ID of the new last change.
-func (t *Tx) logOrders(ctx context.Context, target string, last int64, before, after orders) (int64, error) {
-	if err := t.note(target, before, after); err != nil {
+func (t *Tx) logOrders(ctx context.Context, target string, last int64, old, current orders) (int64, error) {
+	if err := t.note(target, old, current); err != nil {
 		return 0, err
 	}
-	was, err1 := before.published(target)
-	is, err2 := after.published(target)
+	was, err1 := old.published(target)
+	is, err2 := current.published(target)
 	err := errors.Join(err1, err2)
 	var changes []changeRow
-	if err == nil && (len(before) > 1 || len(after) > 1) {
-		changes, err = orderChanges(target, before, after)
+	if err == nil && (len(old) > 1 || len(current) > 1) {
+		changes, err = orderChanges(target, old, current)
 	}
 	if err != nil {
 		return 0, err
 	}
-	if len(before) > 0 && (was != is || len(after) == 0) {
+	if len(old) > 0 && (was != is || len(current) == 0) {
 		changes = append(changes, changeRow{sign: signRemoved, attributes: was})
 	}
-	if len(after) > 0 && (was != is || len(before) == 0) {
+	if len(current) > 0 && (was != is || len(old) == 0) {
 		changes = append(changes, changeRow{sign: signAdded, attributes: is})
 	}
 	for _, c := range changes {
@@ -89,22 +89,22 @@ func (t *Tx) logOrders(ctx context.Context, target string, last int64, before, a
 	return last, nil
 }
 
-// setOrders changes the orders of one target from before to after, and logs the changes.
-func (t *Tx) setOrders(ctx context.Context, target string, before, after orders) error {
+// setOrders changes the orders of one target from old to current, and logs the changes.
+func (t *Tx) setOrders(ctx context.Context, target string, old, current orders) error {
 	change, err := t.lastChange(ctx, target)
 	if err != nil {
 		return err
 	}
-	if change, err = t.logOrders(ctx, target, change, before, after); err != nil {
+	if change, err = t.logOrders(ctx, target, change, old, current); err != nil {
 		return err
 	}
-	if err := t.storeOrders(ctx, target, after); err != nil {
+	if err := t.storeOrders(ctx, target, current); err != nil {
 		return err
 	}
-	if len(after) == 0 {
+	if len(current) == 0 {
 		return errors.Join(exec(ctx, t.stmts.remove, target), exec(ctx, t.stmts.putGone, target, change))
 	}
-	e, err := after.entry(target)
+	e, err := current.entry(target)
 	if err != nil {
 		return err
 	}

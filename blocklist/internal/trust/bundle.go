@@ -107,7 +107,8 @@ func OpenBundle(r io.Reader) (*Bundle, error) {
 	return b, nil
 }
 
-// ReadBundle is OpenBundle without keeping the roots in memory: it passes each root to take, and stops if take fails.
+// ReadBundle is OpenBundle without keeping the roots in memory: it calls the function take with each root, and stops at
+// an error of take.
 func ReadBundle(r io.Reader, take func(root []byte) error) (*Bundle, error) {
 	b := &Bundle{tar: tar.NewReader(r), left: MaxAllRoots}
 	for b.roots <= MaxRoots {
@@ -170,9 +171,9 @@ func (b *Bundle) Next() (path string, content io.Reader, err error) {
 	return path, b.tar, nil
 }
 
-// Unpack calls take with each remaining file of the bundle and its signed description from files. It returns those of
-// files that the bundle does not have. It fails with [blocklist.ErrMalformed] for a file that is not among files, or
-// comes twice.
+// Unpack calls take with each remaining file of the bundle and its signed description from files. It returns the
+// descriptions of the files that the bundle does not have. It fails with [blocklist.ErrMalformed] for a file that is
+// not among files, or comes twice.
 func (b *Bundle) Unpack(files []File, take func(f File, content io.Reader) error) (missing []File, err error) {
 	missing = slices.Clone(files)
 	for {

@@ -45,7 +45,7 @@ func (k ListKey) LogValue() string { return k.String() }
 // ID returns the public identifier of the key in the targets of a list. It reveals nothing about the key.
 func (k ListKey) ID(list string) string { return hex.EncodeToString(k.derive("key", list)) }
 
-// derive derives 32 secret bytes from the key for a purpose. Other parts give other bytes.
+// derive derives 32 secret bytes from the key, the purpose and the parts. They differ if the purpose or a part differs.
 func (k ListKey) derive(purpose string, parts ...string) []byte {
 	mac := hmac.New(sha256.New, k)
 	fmt.Fprintf(mac, "argine-%s\n", purpose)

@@ -38,8 +38,8 @@ func (e *EquivocationError) digest(spec TargetsSpec) string {
 }
 
 // CheckEquivocation compares two verified targets documents of a list. It returns an [*EquivocationError] if they have
-// the same serial and different content, or describe an earlier serial differently. Held is nil if there is no earlier
-// document.
+// the same serial and different content, or describe an earlier serial differently. The argument held is the previous
+// document, or nil if there is none.
 func CheckEquivocation(held *TargetsSpec, next TargetsSpec) error {
 	if held == nil {
 		return nil
@@ -58,8 +58,8 @@ func CheckEquivocation(held *TargetsSpec, next TargetsSpec) error {
 	return nil
 }
 
-// CheckFollows is [CheckNewer] for verified targets. It returns an [*EquivocationError] if next has the held serial
-// with different content.
+// CheckFollows is [CheckNewer] for verified targets. It returns an [*EquivocationError] if both documents have the same
+// serial and different content.
 func CheckFollows(held *TargetsSpec, next TargetsSpec) error {
 	err := CheckNewer(held, next)
 	if err == nil {

@@ -29,8 +29,7 @@ type OnlineSpec struct {
 	NextVersion int64  // version of the referenced document
 	Root        int64  // for a timestamp: version of the newest root when it was made
 
-	// Urgent is the newest urgent document, and UrgentVersion its version, for a snapshot. Empty: there was none so
-	// far.
+	// For a snapshot: Urgent is the newest urgent document, and UrgentVersion is its version. Empty: there is none yet.
 	Urgent        []byte
 	UrgentVersion int64
 }
@@ -87,7 +86,7 @@ type Snapshot struct {
 	tuf.Snapshot
 
 	List   string         // name of the list; empty: not given
-	Urgent *tuf.Reference // reference to the newest urgent document; nil: there was none so far
+	Urgent *tuf.Reference // reference to the newest urgent document; nil: there is none yet
 }
 
 // ParseSnapshot parses a snapshot. It does not verify signatures.

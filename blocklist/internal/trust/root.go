@@ -278,7 +278,7 @@ func OpenRoot(b []byte) (*Root, error) {
 	return root, nil
 }
 
-// CheckNextRoot parses the successor of a root. The threshold of officers of the previous root, and that of the new
+// CheckNextRoot parses the successor of a root. Enough officers of the previous root, and enough officers of the new
 // root itself, must have signed it. It may be expired, since there may be further roots. CheckNextRoot fails with
 // [blocklist.ErrUntrusted], or like ParseRoot.
 func CheckNextRoot(held *Root, next []byte) (*Root, error) {

@@ -234,8 +234,9 @@ func (spec TargetsSpec) Signatures(root *Root) (s Signatures, err error) {
 	return s, checkConfidential(root, spec)
 }
 
-// CheckNewer returns [blocklist.ErrRollback] if next is older than the held targets, or has the same serial with
-// different content. The argument held is nil if there are none.
+// CheckNewer compares a new targets document with the previous one. It returns [blocklist.ErrRollback] if the new one
+// has a lower serial, or the same serial and different content. The argument held is the previous document, or nil if
+// there is none.
 func CheckNewer(held *TargetsSpec, next TargetsSpec) error {
 	if held == nil {
 		return nil

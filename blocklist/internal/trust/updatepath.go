@@ -15,10 +15,10 @@ import (
 // Open opens a file of the targets. It must check the file's length and hash.
 type Open func(File) (io.ReadCloser, error)
 
-// File returns the file that leads from one serial to another; from is 0 for a snapshot. It returns false if there is
-// none.
-func (spec TargetsSpec) File(from, to uint64) (File, bool) {
-	i := slices.IndexFunc(spec.Files, func(f File) bool { return f.Release.Base == from && f.Release.Serial == to })
+// File returns the file that leads from the serial base to another serial; for a snapshot, base is 0. It returns false
+// if there is none.
+func (spec TargetsSpec) File(base, serial uint64) (File, bool) {
+	i := slices.IndexFunc(spec.Files, func(f File) bool { return f.Release.Base == base && f.Release.Serial == serial })
 	if i < 0 {
 		return File{}, false
 	}
@@ -160,7 +160,8 @@ func Changes(f File, in TargetsSpec, open Open) iter.Seq2[blocklist.Change, erro
 // errEnded ends the reading of a file after the loop over the changes has stopped, or has received an error.
 var errEnded = errors.New("ended")
 
-// leads returns an error unless the delta, applied to the state of r, results in the state of its header.
+// leads returns an error unless the delta, applied to the state that r describes, results in the state that the delta's
+// header describes.
 func (r Release) leads(delta *blocklist.ReleaseReader) error {
 	h, err := r.Header()
 	if err == nil {

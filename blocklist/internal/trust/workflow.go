@@ -34,7 +34,8 @@ type Workflow struct {
 }
 
 // NewWorkflow starts an update from the newest trusted root and the previously accepted metadata, if any. Metadata that
-// the root's keys did not sign is ignored (fast-forward recovery, 5.3.11). Expiry is checked against now.
+// the root's keys did not sign is ignored (fast-forward recovery, 5.3.11). The argument now is the time that expiry is
+// compared with.
 func NewWorkflow(root *tuf.Root, held Metadata, now time.Time) *Workflow {
 	var timestamp *tuf.Timestamp
 	var snapshot *tuf.Snapshot

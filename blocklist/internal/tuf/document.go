@@ -22,7 +22,7 @@ type Document struct {
 	Signatures []Object[Signature]
 
 	role    string
-	signed  []byte        // canonical form of the signed part as received; nil if it has none
+	signed  []byte        // canonical form of the signed part as received; nil: there is none
 	payload func() []byte // canonical form of the parsed signed part, which signatures must cover; nil if it has none
 }
 
@@ -40,7 +40,7 @@ func checkSize(what string, b []byte, limit int) error {
 	return nil
 }
 
-// openEnvelope checks size and form of a document. Errors contain the document's name, what.
+// openEnvelope checks size and form of a document. The argument what is the document's name, for errors.
 func openEnvelope(what string, b []byte, limit int) (e envelope, err error) {
 	if err := checkSize(what, b, limit); err != nil {
 		return e, err

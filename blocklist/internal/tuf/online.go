@@ -83,9 +83,9 @@ type Targets struct {
 //nolint:gochecknoglobals // what is in it is constant
 var targets parsed[Targets]
 
-// ParseTargets parses a targets document of at most limit bytes. It does not verify signatures. Errors contain the
-// argument what, as the document's name. Calls with the same bytes may return the same pointer, so callers must not
-// change the document.
+// ParseTargets parses a targets document of at most limit bytes. It does not verify signatures. The argument what is
+// the document's name, for errors. Calls with the same bytes may return the same pointer, so callers must not change
+// the document.
 func ParseTargets(what string, b []byte, limit int) (*Targets, error) {
 	if err := checkSize(what, b, limit); err != nil {
 		return &Targets{}, err

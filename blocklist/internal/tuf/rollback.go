@@ -23,8 +23,8 @@ type Update struct {
 }
 
 // NewUpdate starts an update from the newest trusted root and the previously accepted metadata (nil for none). Metadata
-// that the root's keys did not sign is ignored: this is how a list recovers from a fast-forward attack (5.3.11). Expiry
-// is checked against now.
+// that the root's keys did not sign is ignored: this is how a list recovers from a fast-forward attack (5.3.11). The
+// argument now is the time that expiry is compared with.
 func NewUpdate(root *Root, timestamp *Timestamp, snapshot *Snapshot, now time.Time) *Update {
 	u := &Update{root: root, now: now}
 	if timestamp != nil && root.Verify(&timestamp.Document) == nil {

@@ -42,9 +42,9 @@ func Plain(text string) string {
 	return text
 }
 
-// IsLine reports whether a text is one line of UTF-8 without control characters, and has no more than most bytes.
-func IsLine(text string, most int) bool {
-	return len(text) <= most && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
+// IsLine reports whether a text is one line of UTF-8 without control characters, and has at most limit bytes.
+func IsLine(text string, limit int) bool {
+	return len(text) <= limit && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
 // Unsafe reports whether a terminal would interpret a character rather than show it: a control character, a character

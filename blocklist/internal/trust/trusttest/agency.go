@@ -129,9 +129,9 @@ func (a *Agency) path(plain string) string {
 	return plain + ".age"
 }
 
-// keyFiles encrypts the list key to the subscribers, adds the key files to the map into, and returns their
+// keyFiles encrypts the list key to the subscribers, adds the key files to the map files, and returns their
 // descriptions.
-func (a *Agency) keyFiles(into map[string][]byte) (keys []trust.File) {
+func (a *Agency) keyFiles(files map[string][]byte) (keys []trust.File) {
 	a.T.Helper()
 	for _, kind := range trust.Kinds() {
 		to := slices.DeleteFunc(slices.Clone(a.To), func(r trust.Recipient) bool { return r.Kind != kind })
@@ -142,7 +142,7 @@ func (a *Agency) keyFiles(into map[string][]byte) (keys []trust.File) {
 		check(a.T, err)
 		sum := sha256.Sum256(b)
 		f := trust.NewKeyFile(kind, int64(len(b)), sum[:])
-		keys, into[f.Path] = append(keys, f), b
+		keys, files[f.Path] = append(keys, f), b
 	}
 	return keys
 }
@@ -277,11 +277,11 @@ func (a *Agency) Delta(before Release, changes ...string) Release {
 	return a.Join(before, h, a.Seal(Compress(a.T, writeText(a.T, h, lines))))
 }
 
-// Join makes a signed release with one more delta than the release before: the given file, which leads to the state in
-// the header h. The content of the file is not checked.
-func (a *Agency) Join(before Release, h blocklist.Header, file []byte) Release {
+// Join makes a signed release with one more delta than the previous release: the given file, which leads to the state
+// in the header h. The content of the file is not checked.
+func (a *Agency) Join(previous Release, h blocklist.Header, file []byte) Release {
 	a.T.Helper()
-	return a.with(before, DeltaPath(h.Serial), h, file)
+	return a.with(previous, DeltaPath(h.Serial), h, file)
 }
 
 // WithSnapshot adds a snapshot of the newest serial to a release.

@@ -18,8 +18,8 @@ const (
 )
 
 // RunKilled runs the test again in a child process, which finds [KilledDir] and [KilledFrom] in its environment. The
-// child must print the line "ready". If it has not ended by itself after the duration while, it is killed.
-func RunKilled(t *testing.T, dir string, from uint64, while time.Duration) {
+// child must print the line "ready". If it has not ended by itself after the duration limit, it is killed.
+func RunKilled(t *testing.T, dir string, from uint64, limit time.Duration) {
 	t.Helper()
 	args := []string{"-test.run=^" + t.Name() + "$", "-test.timeout=3m"} // it ends even if this process is killed before
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)         //nolint:gosec // the test itself
@@ -33,7 +33,7 @@ func RunKilled(t *testing.T, dir string, from uint64, while time.Duration) {
 	if strings.TrimSpace(line) != "ready" {
 		t.Fatalf("the process says %q", line)
 	}
-	timer := time.AfterFunc(while, func() { _ = cmd.Process.Kill() }) // it may have ended
+	timer := time.AfterFunc(limit, func() { _ = cmd.Process.Kill() }) // it may have ended
 	_, _ = io.Copy(io.Discard, said)
 	timer.Stop()
 	_ = cmd.Wait() // killed or not, what it left tells

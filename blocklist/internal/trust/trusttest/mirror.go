@@ -19,10 +19,10 @@ type Mirror struct {
 	version int64     // version of these urgent orders
 }
 
-// NewMirror makes a mirror whose timestamps and snapshots are signed by online.
-func (a *Agency) NewMirror(online Person) *Mirror {
+// NewMirror makes a mirror whose timestamps and snapshots are signed by the given person.
+func (a *Agency) NewMirror(signer Person) *Mirror {
 	a.T.Helper()
-	return &Mirror{Dir: a.T.TempDir(), Agency: a, Online: online, Version: 1, Expires: time.Now().Add(time.Hour)}
+	return &Mirror{Dir: a.T.TempDir(), Agency: a, Online: signer, Version: 1, Expires: time.Now().Add(time.Hour)}
 }
 
 // Path returns the path of a file of the list on the disk.

@@ -14,8 +14,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Chain has a client's trusted documents, the documents that it receives, and its clock. The chain ends at the first
-// nil document. If Timestamp is nil, Targets are verified by the root alone.
+// Chain has the documents that a client trusts, the documents that it receives, and its clock. The chain ends at the
+// first nil document. If Timestamp is nil, Targets are verified by the root alone.
 type Chain struct {
 	Root  []byte   // the trusted root
 	Roots [][]byte // successors of Root
