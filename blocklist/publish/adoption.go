@@ -11,8 +11,8 @@ import (
 )
 
 // adoption is the parsed reference of a recovery ([KindRecover]), an operation that brings the ledger to the state of a
-// signed release. The ledger may lack the operations that led to that state. Then the recovery stands in their place,
-// and the next release continues from the recovery.
+// signed release. The ledger may lack the operations that led to that state. In this case the recovery stands in their
+// place, and the next release continues from the recovery.
 type adoption struct {
 	serial uint64
 	head   string // hash of the release's last operation, from its signed metadata

@@ -15,7 +15,7 @@ import (
 
 // WriteBackup writes the agency's folder as a tar file. Until it returns, no other process can change the folder, so
 // the file has the state of one moment. The file contains the plain text of a confidential list, and the list keys.
-// Unpacked into an empty folder, it can be opened with [Open].
+// Once the file is unpacked into an empty folder, [Open] can open that folder.
 func (l *Ledger) WriteBackup(ctx context.Context, w io.Writer) error {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {

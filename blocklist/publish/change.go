@@ -26,8 +26,8 @@ type ChangeResult struct {
 	Breaches []string `json:"breaches,omitempty"`
 	// Orders has the changed orders of at most 20 targets that became listed, 20 that are no longer listed, and 20 others.
 	Orders []OrderChange `json:"orders,omitempty"`
-	// Guards has the guards' findings: at most 20 that hold an entry, then at most 20 that only report something. The
-	// numbers in it count all findings.
+	// Guards has the guards' findings: at most 20 that hold an entry, and at most 20 that only report something. The
+	// numbers in the report count all findings.
 	Guards guard.Report `json:"guards"`
 }
 

@@ -27,12 +27,12 @@ import (
 // step is a delta from one release to the next. A subscriber with one of the last serials takes steps. Any other
 // subscriber follows the chain from the last serial of the chain that it has seen.
 const (
-	// keepSteps is the maximum number of steps (deltas of one release) in a release, and of old links (deltas of the
-	// chain) kept after a new snapshot.
+	// keepSteps is the maximum number of steps (deltas from one release to the next) in a release. It is also the
+	// maximum number of links of the old delta chain that are kept after a new snapshot.
 	keepSteps = 4
 	keepOld   = 64 // number of releases after a new snapshot for which links of the old delta chain are kept
-	// tier says when links of the delta chain are joined: a link is joined with all later links if it is less than this
-	// many times as long as they are together.
+	// tier says when links of the delta chain are joined: a link is joined with all later links if its length is less
+	// than tier times their total length.
 	tier    = 4
 	maxPart = 4 // if the delta chain is longer than 1/maxPart of the snapshot, a new snapshot is made
 	// maxChurn decides between delta and snapshot: a snapshot is made if more than 1/maxChurn of the list's lines have
@@ -81,7 +81,7 @@ func (l *Ledger) makeFiles(ctx context.Context, last ReleaseRecord, now Operatio
 	return b.files(ctx, last.Serial)
 }
 
-// files writes the new files of a release after the release with serial last. It returns all files of the release: the
+// files writes the new files of the release that follows the serial last. It returns all files of the new release: the
 // snapshot, the chain of deltas from there to the new serial, and the last deltas from one release to the next.
 func (b *releaseBuilder) files(ctx context.Context, last uint64) ([]trust.File, error) {
 	step, ok, err := b.delta(ctx, last)
@@ -109,8 +109,8 @@ func (b *releaseBuilder) files(ctx context.Context, last uint64) ([]trust.File, 
 }
 
 // chain extends the delta chain of the last release to the new serial. Step is the delta from the last release. The
-// last deltas of the chain (links) are joined into one, as long as a link is less than tier times as long as all links
-// after it. It returns false if the joined link would have too many changes for a delta.
+// last deltas of the chain (links) are joined into one, as long as the length of a link is less than tier times the
+// total length of all links after it. It returns false if the joined link would have too many changes for a delta.
 func (b *releaseBuilder) chain(ctx context.Context, step trust.File) (chain []trust.File, ok bool, err error) {
 	chain, _ = b.before.UpdatePath(0) // ParseTargets has seen that there is one
 	at, rest := len(chain), step.Length

@@ -9,7 +9,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// Effect is what subscribers do with a target now, and what the ledger has decided about it that is not in force yet. A
+// Effect says what subscribers do with a target now, and what the ledger has decided about the target for later. A
 // decision comes into force when a release with that decision is pushed. An urgent order comes into force when the
 // order itself is pushed.
 type Effect struct {
@@ -18,7 +18,7 @@ type Effect struct {
 	// that follows an urgent order without a gap began with the order.
 	Since  time.Time `json:"since,omitzero"`
 	Until  time.Time `json:"until,omitzero"`   // when a target in force expires; zero: never
-	Serial uint64    `json:"serial,omitempty"` // the release that brought the state; 0: something else did
+	Serial uint64    `json:"serial,omitempty"` // serial of the release that brought the state; 0: something else did
 	// Waits is what a decision that is not in force yet waits for: WaitsRelease, WaitsSignatures or WaitsPush. It is empty
 	// if the decision is in force.
 	Waits   string `json:"waits,omitempty"`
@@ -26,8 +26,8 @@ type Effect struct {
 	Urgent  bool   `json:"urgent,omitempty"`  // whether the state comes from an urgent order
 	// Monitor reports whether the entry in force, or the decided one, only counts matches (status=monitor).
 	Monitor bool `json:"monitor,omitempty"`
-	// Page reports whether the target is a URL. A resolver does not see URLs: only those subscribers enforce the target
-	// that do, such as proxies. A receipt does not tell them apart.
+	// Page reports whether the target is a URL. A resolver does not see URLs, so only other subscribers, such as
+	// proxies, enforce the target. A receipt does not tell them apart from resolvers.
 	Page bool `json:"page,omitempty"`
 }
 
@@ -96,12 +96,12 @@ func (l *Ledger) effectsOf(ctx context.Context, targets []string, changes []ledg
 	return all, nil
 }
 
-// effects computes the effects of targets at the time now.
+// effects computes the effects of targets at one time, the field now.
 type effects struct {
 	*Ledger
 	now      time.Time
 	pending  *Pending // the pending release; nil: none
-	upTo     int64    // the last operation in the pending release
+	upTo     int64    // number of the last operation in the pending release
 	issued   []issued // urgent orders that add to the pushed release
 	releases map[int64]ReleaseRecord
 	ordered  map[string]bool // targets about which an urgent order was ever signed; nil: not read yet
@@ -125,11 +125,11 @@ func (f *effects) read(ctx context.Context) error {
 type life struct {
 	// The line of the target in the ledger, in the pending release and in the newest pushed release; empty: not listed.
 	decided, waiting, pushed string
-	since                    ReleaseRecord // the release with which the current mode began
+	since                    ReleaseRecord // the release with which the current mode (see [mode]) began
 	ever                     bool          // whether an earlier pushed release listed the target
 
 	reading      uint64 // serial of the release whose changes are being replayed
-	before       string // the line in the release before that one
+	before       string // the line in the release before the one that is being replayed
 	beforeBegins ReleaseRecord
 }
 

@@ -133,8 +133,8 @@ func (f *effects) ended(ctx context.Context, e Effect, target string) (Effect, e
 	return e, err
 }
 
-// sinceOrder returns the effect of a target that the list blocks. If an urgent order blocked the target until then, the
-// state has begun with that order.
+// sinceOrder returns the effect e of a target that the list blocks. If an urgent order blocked the target until the
+// list did, the state has begun with that order.
 func (f *effects) sinceOrder(ctx context.Context, e Effect, target string) (Effect, error) {
 	o, err := f.past(ctx, target)
 	if !o.from.IsZero() && o.from.Before(e.Since) && !o.until.Before(e.Since) {
@@ -143,7 +143,8 @@ func (f *effects) sinceOrder(ctx context.Context, e Effect, target string) (Effe
 	return e, err
 }
 
-// past returns the effect that all urgent orders, also those to earlier releases, have had on a target.
+// past returns the effect that urgent orders have had on a target. It includes the orders that added to earlier
+// releases.
 func (f *effects) past(ctx context.Context, target string) (o ordered, err error) {
 	if f.ordered == nil {
 		if f.ordered, err = f.everOrdered(ctx); err != nil {

@@ -22,8 +22,8 @@ func (l *Ledger) WithdrawnIn(ctx context.Context, r EntryRange) iter.Seq2[string
 	return l.history.WithdrawnIn(ctx, r)
 }
 
-// EntriesUnder yields the current entries for names below a name, and for URLs on hosts below it. The parameter most is
-// their maximum number. The last value may be an error.
-func (l *Ledger) EntriesUnder(ctx context.Context, name blocklist.Name, most int) iter.Seq2[blocklist.Entry, error] {
-	return l.history.EntriesUnder(ctx, name, most)
+// EntriesUnder yields at most limit current entries: those for names below a name, and for URLs on hosts below it. The
+// last value may be an error.
+func (l *Ledger) EntriesUnder(ctx context.Context, name blocklist.Name, limit int) iter.Seq2[blocklist.Entry, error] {
+	return l.history.EntriesUnder(ctx, name, limit)
 }

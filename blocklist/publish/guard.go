@@ -191,12 +191,12 @@ func (s *screen) err() error {
 	return &guard.HeldError{Report: &report}
 }
 
-// guardRelease runs the guards on the list after the operation now, compared with the last pushed release. If the
-// guards don't hold the list, it returns an empty text. If they do, it looks for an operation since that release that
-// overrides exactly these findings, and returns the reason of that operation. It returns a [*guard.HeldError] if there
-// is none.
-func (l *Ledger) guardRelease(ctx context.Context, last ReleaseRecord, now Operation) (override string, err error) {
-	report, err := l.examine(ctx, last, now)
+// guardRelease runs the guards on the list as it is after the operation head, compared with the last pushed release. If
+// the guards don't hold the list, it returns an empty text. If they do, it looks for an operation since that release
+// that overrides exactly these findings, and returns the reason of that operation. It returns a [*guard.HeldError] if
+// there is none.
+func (l *Ledger) guardRelease(ctx context.Context, last ReleaseRecord, head Operation) (override string, err error) {
+	report, err := l.examine(ctx, last, head)
 	if err != nil || report.Held == 0 {
 		return "", err
 	}
@@ -250,9 +250,9 @@ func (l *Ledger) examine(ctx context.Context, last ReleaseRecord, now Operation)
 	return g.Check(u)
 }
 
-// Foresee returns the findings about the size of the list that the guards would have in the next release if entries
-// were withdrawn: the list would be empty, or would have lost unusually many of the last release's entries. Withdrawal
-// is the result of a dry run.
+// Foresee returns what the guards would find about the size of the list in the next release if a withdrawal took place:
+// that the list is empty, or has lost unusually many of the last release's entries. The argument withdrawal is the
+// result of a dry run.
 func (l *Ledger) Foresee(ctx context.Context, withdrawal ChangeResult) ([]guard.Finding, error) {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil || last.Serial == 0 {

@@ -37,20 +37,20 @@ func (l *Ledger) pendingOperations(ctx context.Context, p *Pending, yield func(O
 	return p.follow(at, l.history.Operations(ctx, ledger.Range{After: at.ID}), yield)
 }
 
-// follow yields the operations that follow the operation at, up to the head that p's signatures cover, and verifies
+// follow yields the operations after the operation previous, up to the head that p's signatures cover, and verifies
 // their hash chain. It fails if the ledger's number of entries or digest at that head is not that of p. It also fails
 // if the operations don't skip each serial between the previous release and p.
-func (p *Pending) follow(at Operation, operations iter.Seq2[Operation, error], yield func(Operation) bool) error {
+func (p *Pending) follow(previous Operation, operations iter.Seq2[Operation, error], yield func(Operation) bool) error {
 	skipped := p.base
-	if at.Hash == p.Ledger { // nothing has happened since a recovery
-		return p.isOf(at, skipped)
+	if previous.Hash == p.Ledger { // nothing has happened since a recovery
+		return p.isOf(previous, skipped)
 	}
 	for o, err := range operations {
 		if err != nil {
 			return err
 		}
-		if o.ID != at.ID+1 || o.Hash != o.LinkHash(at.Hash) {
-			return ledger.Damaged("operation %d is not what was recorded, or not chained to operation %d", o.ID, at.ID)
+		if o.ID != previous.ID+1 || o.Hash != o.LinkHash(previous.Hash) {
+			return ledger.Damaged("operation %d is not what was recorded, or not chained to operation %d", o.ID, previous.ID)
 		}
 		if !yield(o) {
 			return nil
@@ -61,7 +61,7 @@ func (p *Pending) follow(at Operation, operations iter.Seq2[Operation, error], y
 		if o.Hash == p.Ledger {
 			return p.isOf(o, skipped)
 		}
-		at = o
+		previous = o
 	}
 	return ledger.Damaged("the history does not lead to the head of %s", p.What())
 }

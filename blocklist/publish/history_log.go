@@ -194,15 +194,15 @@ func (l *Ledger) OperationLines(ctx context.Context, o Operation) iter.Seq2[Oper
 	return l.OperationPart(ctx, o, 0, 0)
 }
 
-// OperationPart yields part of the lines of an operation: it skips the first skip lines, then yields at most the number
-// of lines that most says, or all of them if most is 0. Other lines are not read, unless the operation has page checks.
-// The last value may be an error.
-func (l *Ledger) OperationPart(ctx context.Context, o Operation, skip, most int64) iter.Seq2[OperationLine, error] {
+// OperationPart yields part of the lines of an operation: it skips the first skip lines, and then yields at most limit
+// lines, or all others if limit is 0. It reads only these lines, unless the operation has page checks. The last value
+// may be an error.
+func (l *Ledger) OperationPart(ctx context.Context, o Operation, skip, limit int64) iter.Seq2[OperationLine, error] {
 	if o.Kind == KindTakedown {
-		return l.checksPart(ctx, o, skip, most)
+		return l.checksPart(ctx, o, skip, limit)
 	}
 	return func(yield func(OperationLine, error) bool) {
-		for c, err := range l.history.Lines(ctx, o.ID, skip, most) {
+		for c, err := range l.history.Lines(ctx, o.ID, skip, limit) {
 			if !yield(OperationLine{Sign: c.Sign, Target: c.Target, Attributes: c.Attributes}, err) || err != nil {
 				return
 			}
@@ -211,12 +211,12 @@ func (l *Ledger) OperationPart(ctx context.Context, o Operation, skip, most int6
 }
 
 // checksPart is [Ledger.OperationPart] for an operation with page checks, which has no other lines.
-func (l *Ledger) checksPart(ctx context.Context, o Operation, skip, most int64) iter.Seq2[OperationLine, error] {
+func (l *Ledger) checksPart(ctx context.Context, o Operation, skip, limit int64) iter.Seq2[OperationLine, error] {
 	return func(yield func(OperationLine, error) bool) {
 		n := int64(0)
 		for c, err := range l.history.ChecksBy(ctx, o.ID) {
 			n++
-			if err == nil && (n <= skip || most > 0 && n > skip+most) {
+			if err == nil && (n <= skip || limit > 0 && n > skip+limit) {
 				continue
 			}
 			check := PageCheck{Checked: c.Checked, Removed: c.Removed}

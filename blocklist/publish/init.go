@@ -24,8 +24,8 @@ type InitOptions struct {
 	Officers  []string     // public keys of the officers
 	Threshold int          // how many officers must sign
 	Urgent    UrgentLimits // limits on what one officer may list alone
-	// Confidential means that the list is encrypted to its subscribers, see [Ledger.AddSubscriber]. Then origins and
-	// mirrors can't read the entries.
+	// Confidential means that the list is encrypted to its subscribers, see [Ledger.AddSubscriber]. Origins and mirrors
+	// can't read the entries of a confidential list.
 	Confidential bool
 	Author       string // the author of the first operation
 	Rules        Rules  // rules for new orders, see [Ledger.SetRules]

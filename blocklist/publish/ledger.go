@@ -83,10 +83,10 @@ func (l *Ledger) Close() error { return l.history.Close() }
 // Holder describes the process that holds the lock of a ledger.
 type Holder = ledger.Holder
 
-// SetWait sets how long a change waits while another process changes the ledger. After that time, the change fails with
-// [blocklist.ErrBusy]. Without SetWait, it fails at once. If waiting is not nil, it is called with the other process
-// after the first second.
-func (l *Ledger) SetWait(most time.Duration, waiting func(Holder)) { l.history.SetWait(most, waiting) }
+// SetWait sets the maximum time for which a change waits while another process changes the ledger. After that time, the
+// change fails with [blocklist.ErrBusy]. Without SetWait, it fails at once. After one second of waiting, it calls
+// notify with the description of the other process; notify may be nil.
+func (l *Ledger) SetWait(limit time.Duration, notify func(Holder)) { l.history.SetWait(limit, notify) }
 
 // Exposed returns a shell command that takes away the access of other accounts to the agency's folder, if they have
 // any. It is empty if only the owner and the group of the folder have access.
@@ -151,12 +151,12 @@ func (l *Ledger) Unprepared(ctx context.Context) iter.Seq2[blocklist.Change, err
 	return l.Unreleased(ctx)
 }
 
-// because appends the reason why, if there is one, to a description of an operation.
-func because(what, why string) string {
-	if why == "" {
+// because appends the reason, if there is one, to a description of an operation.
+func because(what, reason string) string {
+	if reason == "" {
 		return what
 	}
-	return what + ": " + why
+	return what + ": " + reason
 }
 
 // ErrUnchanged is returned if there is nothing to do, for example if the list has not changed since the last release.

@@ -130,8 +130,8 @@ type Recipients struct {
 	Come, Go    []string // names of subscribers added and removed since the last release
 	NewKey      bool     // whether the list key is new, so that removed subscribers can't read the release
 	Same        bool     // whether the subscribers are those of the last release; set only for a signing request
-	// Before is the number of subscribers of the last release, if a recovery has adopted that release. Then their names
-	// are not known, and Come has all present subscribers. Otherwise it is 0.
+	// Before is set only if a recovery has adopted the last release: it is the number of the subscribers of that
+	// release. Their names are not known in this case, and Come has all present subscribers.
 	Before int
 }
 
@@ -172,8 +172,8 @@ func (l *Ledger) PendingRecipients(ctx context.Context, p *Pending) (r Recipient
 	return r, l.checkRecipients(after.targets, is)
 }
 
-// subscribersBefore returns the names of the subscribers of a release. If a recovery has adopted the release, their
-// names are not known; then it returns no names, and their number as unknown.
+// subscribersBefore returns the names of the subscribers of a release. If a recovery has adopted the release, the names
+// are not known: it returns no names, and the result unknown is the number of the subscribers.
 func (l *Ledger) subscribersBefore(
 	ctx context.Context, spec trust.TargetsSpec,
 ) (names map[string]bool, unknown int, err error) {
@@ -277,18 +277,18 @@ func (d folder) recipientsSince(p *Pending, operations iter.Seq2[Operation, erro
 }
 
 // follow adds to r the subscribers that the operations after a release add and remove. It returns by how much the
-// number of subscribers changes, by kind of recipient. The map more counts all operations; the map again counts only
-// those after the last recovery that has adopted the release, and is nil if there is no such recovery.
+// number of subscribers changes, by kind of recipient. The map total counts all operations; the map recovered counts
+// only those after the last recovery that has adopted the release, and is nil if there is no such recovery.
 func (r *Recipients) follow(operations iter.Seq2[Operation, error], release trust.TargetsSpec) (
-	more, again map[string]int, err error,
+	total, recovered map[string]int, err error,
 ) {
-	more = map[string]int{}
+	total = map[string]int{}
 	for o, err := range operations {
 		if err != nil {
 			return nil, nil, err
 		}
 		if a, ok := adoptionOf(o); ok && a.head == release.Newest().Ledger {
-			again, r.Come, r.Go = map[string]int{}, nil, nil
+			recovered, r.Come, r.Go = map[string]int{}, nil, nil
 		}
 		if !slices.Contains(subscriberKinds(), o.Kind) {
 			continue
@@ -308,10 +308,10 @@ func (r *Recipients) follow(operations iter.Seq2[Operation, error], release trus
 		default:
 			n, r.Go = -1, append(r.Go, name)
 		}
-		more[to.Kind] += n
-		if again != nil {
-			again[to.Kind] += n
+		total[to.Kind] += n
+		if recovered != nil {
+			recovered[to.Kind] += n
 		}
 	}
-	return more, again, nil
+	return total, recovered, nil
 }

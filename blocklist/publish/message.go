@@ -13,7 +13,7 @@ type Phrase struct{ Key, Text string }
 // With returns a message: the phrase with these values filled in.
 func (p Phrase) With(values ...any) Message { return Message{p, values} }
 
-// Message is a text that the program has written, not a person. String returns it in English; package words translates
+// Message is a text that the program, not a person, has written. String returns it in English; package words translates
 // it.
 type Message struct {
 	Phrase

@@ -55,8 +55,8 @@ type Pending struct {
 	Signer string `json:"signer,omitempty"`
 	Again  bool   `json:"again,omitempty"`
 
-	base     uint64            // serial of the previous release; 0: none, or not a release
-	orders   []blocklist.Entry // the ordered entries; only for urgent orders
+	base     uint64            // serial of the previous release; 0: there is none, or this is not a release
+	orders   []blocklist.Entry // the entries of an urgent document; nil for a release or root
 	path     string            // path of the metadata file
 	metadata []byte
 	root     *trust.Root // the root whose officers sign
@@ -99,7 +99,7 @@ func (p *Pending) What() string {
 }
 
 // Pending returns the pending root, or else the pending release. It fails with [ErrNothingPending] if there is neither.
-// Urgent orders that wait are returned by [Ledger.PendingUrgent].
+// Pending urgent orders are returned by [Ledger.PendingUrgent].
 func (d folder) Pending() (*Pending, error) {
 	version, err := d.newestRoot()
 	if err != nil {
@@ -204,7 +204,7 @@ func (p *Pending) countSignatures() error {
 	return p.Before.count(p.before, p)
 }
 
-// count sets q to the signatures on p of officers of this root.
+// count sets q to the signatures on p that the officers of this root have made.
 func (q *Signatures) count(root *trust.Root, p *Pending) error {
 	s, err := trust.CheckSignatures(root, p.metadata)
 	if err != nil {

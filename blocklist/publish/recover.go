@@ -35,8 +35,8 @@ type Recovered struct {
 	Root    int64  `json:"root"`    // version of the newest root
 	// Operation is the recovery in the history. It is the zero value if the ledger was up to date.
 	Operation Operation `json:"operation,omitzero"`
-	// Again has the operations that the ledger had and the release has not. They are recorded again, and their changes
-	// wait for the next release.
+	// Again has the operations that the ledger had and the release does not have. They are recorded again, and their
+	// changes wait for the next release.
 	Again  []Operation `json:"again,omitempty"`
 	Mended []string    `json:"mended,omitempty"` // paths of missing or damaged files that were restored
 	// Aside has the new paths of files that were set aside, since they contradict the release or can't be read.
@@ -100,12 +100,12 @@ type recovery struct {
 	at   time.Time
 	lost bool          // whether the ledger was missing, unreadable or damaged
 	last ReleaseRecord // the newest release that the ledger had recorded
-	// drop has the releases to remove from the ledger: their metadata is lost, or another release with the serial was
-	// signed.
+	// drop has the releases to remove from the ledger: their metadata is lost, or another release with the same serial
+	// was signed.
 	drop []ReleaseRecord
 	// since is the newest serial of the ledger from which the recovery continues, or 0 if there is none.
 	since uint64
-	base  int64 // number of the last operation of the release with the serial since
+	base  int64 // number of the last operation of the release with that serial
 }
 
 func (v *recovery) run(ctx context.Context) error {
@@ -232,8 +232,8 @@ func (v *recovery) upToDate() bool {
 	return v.last.Serial == v.signed.Serial && v.last.Head == v.signed.Ledger
 }
 
-// compare compares the ledger's releases with the signed release. It sets drop to the releases that must be removed
-// from the ledger, and since and base to the last release from which the recovery can continue.
+// compare compares the ledger's releases with the signed release. It sets v.drop to the releases that must be removed
+// from the ledger, and v.since and v.base to the last release from which the recovery can continue.
 func (v *recovery) compare(ctx context.Context) error {
 	roots, err := v.to.rootHistory()
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 
 // doomed returns the serials that must not be used again because the recovery sets the pending release aside. They are
 // the serial of the pending release, if officers have signed it, and, if the ledger is lost, all serials between the
-// adopted release and the pending one. The latter must have been skipped, since otherwise the pending release would
-// have the first of them. There are none if the pending release can't be read, or is the adopted one.
+// adopted release and the pending one. These must have been skipped, since otherwise the pending release would have the
+// first of them. There are none if the pending release can't be read, or is the adopted one.
 func (v *recovery) doomed() (all []Skipped, err error) {
 	rel, err := v.to.readRelease(v.to.path(pendingDir, releaseDir))
 	if err != nil || rel.targets.Newest().Ledger == v.signed.Ledger {
@@ -34,7 +34,7 @@ func (v *recovery) doomed() (all []Skipped, err error) {
 	return all, nil
 }
 
-// skip records an operation of [KindSkip] for each serial: it is not used again.
+// skip records an operation of [KindSkip] for each serial, so that the serial is not used again.
 func (v *recovery) skip(record ledger.Recorder, all []Skipped) error {
 	for _, s := range all {
 		by := Audit{Author: v.o.Audit.Author, Reason: reasonAside, Reference: s.reference()}

@@ -89,9 +89,10 @@ func (s *source) unpack(b *trust.Bundle, spec trust.TargetsSpec) error {
 	return err
 }
 
-// listKey decrypts the targets of a confidential list. It uses the list key in the agency's folder d, or else the list
-// key that the identity decrypts from the key files in the folder from. It saves the latter in d.
-func (d folder) listKey(spec trust.TargetsSpec, from folder, identity []byte) (trust.TargetsSpec, error) {
+// listKey decrypts the targets of a confidential list with the list key in the agency's folder d. If that folder does
+// not have the key, listKey decrypts the key with the identity, from the key files in the folder unpacked (a release
+// from a bundle), and saves it in d.
+func (d folder) listKey(spec trust.TargetsSpec, unpacked folder, identity []byte) (trust.TargetsSpec, error) {
 	opened, err := d.openTargets(spec)
 	if err == nil || len(identity) == 0 {
 		return opened, err
@@ -105,7 +106,7 @@ func (d folder) listKey(spec trust.TargetsSpec, from folder, identity []byte) (t
 		if !ok {
 			continue
 		}
-		b, err := os.ReadFile(from.path(filesDir, fileName(f)))
+		b, err := os.ReadFile(unpacked.path(filesDir, fileName(f)))
 		if err != nil {
 			return spec, err
 		}

@@ -11,7 +11,7 @@ import (
 // Refusal is an officer's refusal of a root, a release or urgent orders that were not made again since.
 type Refusal struct {
 	Operation
-	Urgent bool // whether it is about urgent orders
+	Urgent bool // whether the refused document has urgent orders
 	// Cancelled reports whether the refusal has cancelled earlier decisions of [Ledger.Override] or [Ledger.EndUrgent],
 	// and no such decision was taken since.
 	Cancelled bool
@@ -19,8 +19,8 @@ type Refusal struct {
 	what string // key of the phrase that names the refused document
 }
 
-// Refusals returns the refusals since the last pushed release, oldest first: for each kind of document the last one,
-// unless another document of that kind was made since.
+// Refusals returns the refusals since the last pushed release, oldest first. For each kind of document it returns only
+// the last refusal, and none if another document of that kind was made after it.
 func (l *Ledger) Refusals(ctx context.Context) (all []Refusal, err error) {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil {
@@ -80,7 +80,7 @@ func (l *Ledger) dropMade(ctx context.Context, drop func(keys ...string)) error 
 	return err
 }
 
-// whatRefused returns the key of the phrase that names what a refusal is about; empty if it has none.
+// whatRefused returns the key of the phrase that names the refused document, empty if there is none.
 func whatRefused(o Operation) string {
 	if said := CauseOf(o).Said; len(said) > 0 {
 		return said[len(said)-1].Key

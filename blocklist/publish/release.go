@@ -60,17 +60,17 @@ func (l *Ledger) complete(p *Pending) bool {
 	return err == nil && l.checkFiles(rel) == nil
 }
 
-// build makes a release of the ledger's state after the operation now. It replaces the pending release waiting, if that
-// is not nil.
-func (l *Ledger) build(ctx context.Context, now Operation, waiting *Pending, author string) error {
+// build makes a release of the ledger's state after the operation head. If pending is not nil, the new release replaces
+// this pending release.
+func (l *Ledger) build(ctx context.Context, head Operation, pending *Pending, author string) error {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil {
 		return err
 	}
-	if err := l.checkChanged(ctx, last, now); err != nil {
+	if err := l.checkChanged(ctx, last, head); err != nil {
 		return err
 	}
-	override, err := l.guardRelease(ctx, last, now)
+	override, err := l.guardRelease(ctx, last, head)
 	if err := errors.Join(err, l.checkEnds(ctx, nil)); err != nil {
 		return err
 	}
@@ -78,15 +78,15 @@ func (l *Ledger) build(ctx context.Context, now Operation, waiting *Pending, aut
 	if err != nil {
 		return err
 	}
-	if waiting != nil {
-		if err := l.replace(ctx, waiting, author); err != nil {
+	if pending != nil {
+		if err := l.replace(ctx, pending, author); err != nil {
 			return err
 		}
 	}
 	if err := l.history.AnchorSteps(ctx, author); err != nil {
 		return err
 	}
-	if now, err = l.history.Head(ctx); err != nil {
+	if head, err = l.history.Head(ctx); err != nil {
 		return err
 	}
 	serial, err := l.nextSerial(ctx, last)
@@ -94,7 +94,7 @@ func (l *Ledger) build(ctx context.Context, now Operation, waiting *Pending, aut
 		return err
 	}
 	to := trust.Release{List: l.list, Serial: serial, Override: override}
-	files, err := l.makeFiles(ctx, last, now, to, key)
+	files, err := l.makeFiles(ctx, last, head, to, key)
 	if err != nil {
 		return err
 	}

@@ -257,8 +257,8 @@ func readOperations(r io.Reader) (requestHistory, error) {
 	return h, errors.Join(lines.Err(), h.end(&proof))
 }
 
-// end verifies the changed lines of the last operation read. A recovery that is the first operation may lack its lines,
-// see [Request.begin].
+// end verifies the changed lines of the operation that was read last. If a recovery is the first operation, its lines
+// may be missing, see [Request.begin].
 func (h *requestHistory) end(proof *ledger.ChangesProof) error {
 	if len(h.operations) == 0 || len(h.operations) == 1 && withoutLines(h.operations[0], *proof) {
 		return nil

@@ -45,8 +45,9 @@ const (
 )
 
 // OpenRequest reads and verifies a signing request. Root is a root of the list that the officer trusts, the content of
-// a root.json. It may be empty only if the request is for the first root; then people compare [Pending.Fingerprint] by
-// voice. Identity is the text of the officer's age identities, needed only for an encrypted request.
+// a root.json. It may be empty only if the request is for the first root; in this case people compare
+// [Pending.Fingerprint] by voice. Identity is the text of the officer's age identities, needed only for an encrypted
+// request.
 //
 // OpenRequest fails with [blocklist.ErrUntrusted] if the request is about another list, if its roots don't follow from
 // root, or if a release makes other changes than its operations. It fails with [blocklist.ErrNoKey] if the request is

@@ -69,10 +69,9 @@ func (d folder) review(p *Pending, yield func(blocklist.Change, error) bool) err
 	})
 }
 
-// unsigned returns the files of a later release (after) that are not in the signed release r: no officer has signed
-// them yet.
-func (r signedRelease) unsigned(after signedRelease) []trust.File {
-	return slices.DeleteFunc(slices.Clone(after.targets.Files),
+// unsigned returns the files of the release later that are not in the signed release r: no officer has signed them yet.
+func (r signedRelease) unsigned(later signedRelease) []trust.File {
+	return slices.DeleteFunc(slices.Clone(later.targets.Files),
 		func(f trust.File) bool { return slices.ContainsFunc(r.targets.Files, f.Equal) })
 }
 
@@ -107,9 +106,9 @@ func (d folder) checkLinks(links []trust.File, step trust.File, before signedRel
 	return nil
 }
 
-// reviewWhole yields the changes between two whole lists, each given as a chain of release files. It is for a release
-// with a new snapshot, or with a joined delta whose changes no signed deltas prove. After the last change, it calls end
-// with the hash of all changes.
+// reviewWhole yields the changes between two whole lists, each given as a chain of release files. It is for releases
+// that can't be checked delta by delta: those with a new snapshot, or with a new delta from a serial from which no
+// signed deltas lead to the previous release. After the last change, it calls end with the hash of all changes.
 func (d folder) reviewWhole(before, after []trust.File, yield func(blocklist.Change, error) bool,
 	end func(string) error,
 ) error {

@@ -49,7 +49,7 @@ func readRoles(ctx context.Context, v ledger.View) (roles map[string]string, err
 
 // SetRole gives a person a role in place of the person's old role. An empty role takes the old one away. Person is the
 // name under which the program that uses the roles knows the person: 1 to 128 octets without spaces. The ledger records
-// an operation with the author and reason of by; its reference is the person and the role. SetRole fails with
+// an operation with the given author and reason; its reference is the person and the role. SetRole fails with
 // [blocklist.ErrMalformed] if person or role is not valid, and with [ErrUnchanged] if the person already has this role.
 func (l *Ledger) SetRole(ctx context.Context, person, role string, by Audit) error {
 	if err := checkPerson(person); err != nil {

@@ -23,38 +23,38 @@ var (
 	}
 )
 
-// changesOf describes the differences between the old root (was) and the new root (is). If there are none, it says that
-// the root was renewed.
-func changesOf(was, is trust.RootSpec) (all Messages) {
+// changesOf describes the differences between the root old and the root current. If there are none, it says that the
+// root was renewed.
+func changesOf(old, current trust.RootSpec) (all Messages) {
 	say := func(p recordedPhrase, values ...any) { all = append(all, p.With(values...)) }
-	for _, k := range was.Officers {
-		if !slices.ContainsFunc(is.Officers, k.Equal) {
+	for _, k := range old.Officers {
+		if !slices.ContainsFunc(current.Officers, k.Equal) {
 			say(officerGoes, describeKey(k))
 		}
 	}
-	for _, k := range is.Officers {
-		i := slices.IndexFunc(was.Officers, k.Equal)
+	for _, k := range current.Officers {
+		i := slices.IndexFunc(old.Officers, k.Equal)
 		switch {
 		case i < 0:
 			say(officerComes, describeKey(k))
-		case was.Officers[i].Name != k.Name:
-			say(officerRenamed, was.Officers[i].Name, describeKey(k))
+		case old.Officers[i].Name != k.Name:
+			say(officerRenamed, old.Officers[i].Name, describeKey(k))
 		}
 	}
-	if was.Threshold != is.Threshold {
-		say(newThreshold, is.Threshold, was.Threshold)
+	if old.Threshold != current.Threshold {
+		say(newThreshold, current.Threshold, old.Threshold)
 	}
-	if !was.Online.Equal(is.Online) {
-		say(newOnline, describeKey(is.Online), describeKey(was.Online))
+	if !old.Online.Equal(current.Online) {
+		say(newOnline, describeKey(current.Online), describeKey(old.Online))
 	}
-	if was.Urgent != is.Urgent {
-		say(newLimits, UrgentLimits(is.Urgent), UrgentLimits(was.Urgent))
+	if old.Urgent != current.Urgent {
+		say(newLimits, UrgentLimits(current.Urgent), UrgentLimits(old.Urgent))
 	}
-	if was.Confidential != is.Confidential {
+	if old.Confidential != current.Confidential {
 		say(confidential)
 	}
 	if len(all) == 0 {
-		say(renewed, Day(is.Expires))
+		say(renewed, Day(current.Expires))
 	}
 	return all
 }

@@ -142,7 +142,7 @@ func readRules(ctx context.Context, v ledger.View) (r Rules, stored string, err 
 }
 
 // SetRules replaces the rules of the list. Existing orders stay as they are. The ledger records an operation with the
-// author and reason of by; its reference is the rules. SetRules fails with [blocklist.ErrMalformed] unless the
+// given author and reason; its reference is the rules. SetRules fails with [blocklist.ErrMalformed] unless the
 // categories are words in lower case and the pattern is valid. It fails with [blocklist.ErrTooLarge] if a limit is
 // exceeded.
 func (l *Ledger) SetRules(ctx context.Context, r Rules, by Audit) error {

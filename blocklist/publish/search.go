@@ -7,8 +7,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// Text is a text of the ledger to search in. Cursor is where reading goes on after it. A text that is empty only moves
-// the cursor.
+// Text is a searchable text in the ledger. To continue reading after a text, pass its Cursor to [Ledger.Texts]. An
+// empty text only moves the cursor.
 type Text = ledger.Text
 
 // TextKind is a kind of texts.
@@ -22,20 +22,21 @@ const (
 	TextsOfProposals  = ledger.TextsOfProposals  // targets, references, notes and decisions of proposals, by their IDs
 )
 
-// Texts yields the texts of a kind that come after a cursor, in the order in which they were recorded. The last value
-// may be an error.
-func (l *Ledger) Texts(ctx context.Context, kind TextKind, after int64) iter.Seq2[Text, error] {
-	return l.history.Texts(ctx, kind, after)
+// Texts yields the texts of a kind that come after the given cursor, in the order in which they were recorded. The
+// cursor 0 is before all texts. The last value may be an error.
+func (l *Ledger) Texts(ctx context.Context, kind TextKind, cursor int64) iter.Seq2[Text, error] {
+	return l.history.Texts(ctx, kind, cursor)
 }
 
-// FoundTargets returns the targets that texts with these IDs are about, in the order of the IDs, no more than most.
-func (l *Ledger) FoundTargets(ctx context.Context, kind TextKind, ids []int64, most int) (targets []string, err error) {
+// FoundTargets returns the targets that texts with these IDs are about, in the order of the IDs, at most limit targets.
+func (l *Ledger) FoundTargets(ctx context.Context, kind TextKind, ids []int64, limit int,
+) (targets []string, err error) {
 	if kind == TextsOfTargets {
-		return l.history.TargetsOf(ctx, ids[:min(len(ids), most)])
+		return l.history.TargetsOf(ctx, ids[:min(len(ids), limit)])
 	}
 	for _, id := range ids {
-		some, err := l.history.TargetsFrom(ctx, id, most-len(targets))
-		if targets = append(targets, some...); err != nil || len(targets) >= most {
+		some, err := l.history.TargetsFrom(ctx, id, limit-len(targets))
+		if targets = append(targets, some...); err != nil || len(targets) >= limit {
 			return targets, err
 		}
 	}

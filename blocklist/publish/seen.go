@@ -42,13 +42,13 @@ type Seen struct {
 // maxSeen is the maximum number of records, one for each list with the same name.
 const maxSeen = 64
 
-// CheckSeen compares p with the records of what the officer has signed on this machine, for lists with this name. All
-// is the last result of Remember. CheckSeen fails with [blocklist.ErrRollback] if the officer has already signed a
-// newer release, root or document of urgent orders than p. It fails with [blocklist.ErrEquivocation] if the officer has
-// signed a different state with the same number, or if p follows a different release than the one that the officer has
-// signed.
-func (d folder) CheckSeen(_ context.Context, p *Pending, all []Seen) error {
-	_, last, err := d.seen(p, all)
+// CheckSeen compares p with the records of what the officer has signed on this machine, for lists with this name. The
+// argument records is the last result of Remember. CheckSeen fails with [blocklist.ErrRollback] if the officer has
+// already signed a newer release, root or document of urgent orders than p. It fails with [blocklist.ErrEquivocation]
+// if the officer has signed a different state with the same number, or if p follows a different release than the one
+// that the officer has signed.
+func (d folder) CheckSeen(_ context.Context, p *Pending, records []Seen) error {
+	_, last, err := d.seen(p, records)
 	if err != nil {
 		return err
 	}
@@ -75,12 +75,12 @@ var ErrMadeAgain = errors.New("made again")
 
 // CheckSeen compares p with what the officer has signed, as [Request.CheckSeen] does. But it fails with [ErrMadeAgain]
 // instead of [blocklist.ErrEquivocation] if the ledger's history explains the difference.
-func (l *Ledger) CheckSeen(ctx context.Context, p *Pending, all []Seen) error {
-	err := l.folder.CheckSeen(ctx, p, all)
+func (l *Ledger) CheckSeen(ctx context.Context, p *Pending, records []Seen) error {
+	err := l.folder.CheckSeen(ctx, p, records)
 	if !errors.Is(err, blocklist.ErrEquivocation) {
 		return err
 	}
-	_, last, seenErr := l.seen(p, all)
+	_, last, seenErr := l.seen(p, records)
 	if seenErr != nil {
 		return seenErr
 	}
@@ -101,10 +101,10 @@ func madeAgain(err error) error {
 	return fmt.Errorf("%w: %s", ErrMadeAgain, strings.TrimPrefix(err.Error(), blocklist.ErrEquivocation.Error()+": "))
 }
 
-// Remember returns the records in all with p added as signed. The caller stores the result before the signature leaves
-// the machine.
-func (d folder) Remember(p *Pending, all []Seen) ([]Seen, error) {
-	i, last, err := d.seen(p, all)
+// Remember records that the officer signs p, and returns the changed records. The caller stores them before the
+// signature leaves the machine.
+func (d folder) Remember(p *Pending, records []Seen) ([]Seen, error) {
+	i, last, err := d.seen(p, records)
 	if err != nil {
 		return nil, err
 	}
@@ -119,12 +119,12 @@ func (d folder) Remember(p *Pending, all []Seen) ([]Seen, error) {
 		last.Others = last.others(p.Serial, id)
 		last.Serial, last.Skipped, last.SHA256, last.Digest, last.Ledger = p.Serial, p.Serial-p.base-1, id, p.Digest, p.Ledger
 	}
-	all = slices.Clone(all)
+	records = slices.Clone(records)
 	if i >= 0 {
-		all = slices.Delete(all, i, i+1)
+		records = slices.Delete(records, i, i+1)
 	}
-	all = append(all, last)
-	return all[max(len(all)-maxSeen, 0):], err
+	records = append(records, last)
+	return records[max(len(records)-maxSeen, 0):], err
 }
 
 // maxOthers is the maximum length of [Seen].Others.
@@ -143,9 +143,10 @@ func (s Seen) others(serial uint64, id string) []string {
 	return all[max(len(all)-maxOthers, 0):]
 }
 
-// seen returns the record in all for the list of p, and its index. This is the first record that has a root in common
-// with the folder. If there is none, seen returns a new record and the index -1. The record has the folder's roots.
-func (d folder) seen(p *Pending, all []Seen) (int, Seen, error) {
+// seen returns the record for the list of p, and its index in records. This is the first record that has a root in
+// common with the folder. If there is none, seen returns a new record and the index -1. The record has the folder's
+// roots.
+func (d folder) seen(p *Pending, records []Seen) (int, Seen, error) {
 	roots, err := d.rootHistory()
 	if err != nil {
 		return -1, Seen{}, err
@@ -157,7 +158,7 @@ func (d folder) seen(p *Pending, all []Seen) (int, Seen, error) {
 	if len(roots) == 0 {
 		ids[p.root.Version()] = p.root.ID()
 	}
-	i := slices.IndexFunc(all, func(s Seen) bool {
+	i := slices.IndexFunc(records, func(s Seen) bool {
 		for version, id := range s.Roots {
 			if ids[version] == id {
 				return true
@@ -167,7 +168,7 @@ func (d folder) seen(p *Pending, all []Seen) (int, Seen, error) {
 	})
 	last := Seen{}
 	if i >= 0 {
-		last = all[i]
+		last = records[i]
 	}
 	last.Roots = ids
 	return i, last, nil

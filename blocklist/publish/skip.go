@@ -48,16 +48,15 @@ func (l *Ledger) Skipped(ctx context.Context) (all []Skipped, err error) {
 	return skippedIn(ctx, l.history.View, last.Serial, ledger.Range{After: last.Operation})
 }
 
-// skippedIn returns the skipped serials after+1, after+2 and so on, up to the first that no operation in the range
-// skips.
-func skippedIn(ctx context.Context, view ledger.View, after uint64, r ledger.Range) (all []Skipped, err error) {
+// skippedIn returns the skipped serials base+1, base+2 and so on, up to the first that no operation in the range skips.
+func skippedIn(ctx context.Context, view ledger.View, base uint64, r ledger.Range) (all []Skipped, err error) {
 	r.Kinds = []string{KindSkip}
 	for o, err := range view.Operations(ctx, r) {
 		if err != nil {
 			return nil, err
 		}
-		if s, ok := skippedBy(o); ok && s.Serial == after+1 {
-			all, after = append(all, s), s.Serial
+		if s, ok := skippedBy(o); ok && s.Serial == base+1 {
+			all, base = append(all, s), s.Serial
 		}
 	}
 	return all, nil

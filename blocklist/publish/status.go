@@ -167,16 +167,16 @@ func (l *Ledger) checkExpiry(s *Status) error {
 	return nil
 }
 
-// warn adds a warning if something has expired, or expires within renewBefore. What names it, how says which command
-// renews it.
-func (s *Status) warn(what Message, expires time.Time, how Message) {
+// warn adds a warning if something has expired, or expires within renewBefore. The message subject names that thing,
+// and the message remedy says which command renews it.
+func (s *Status) warn(subject Message, expires time.Time, remedy Message) {
 	left := time.Until(expires)
 	switch {
 	case left <= 0:
 		s.Expired = true
-		s.Warnings = append(s.Warnings, hasExpired.With(what, Day(expires), how))
+		s.Warnings = append(s.Warnings, hasExpired.With(subject, Day(expires), remedy))
 	case left <= renewBefore:
-		s.Warnings = append(s.Warnings, expiresSoon.With(what, Day(expires), int(left.Hours())/24, how))
+		s.Warnings = append(s.Warnings, expiresSoon.With(subject, Day(expires), int(left.Hours())/24, remedy))
 	}
 }
 
@@ -195,8 +195,8 @@ func (l *Ledger) addUrgent(ctx context.Context, s *Status) error {
 	return err
 }
 
-// checkSubscribers adds a warning if subscribers have changed since the pending release was made, or without one since
-// the last release.
+// checkSubscribers adds a warning if subscribers have changed since the pending release was made. If no release is
+// pending, it does so if they have changed since the last release.
 func (l *Ledger) checkSubscribers(ctx context.Context, s *Status) error {
 	if s.Root == nil || !s.Root.Confidential || s.Released == nil {
 		return nil

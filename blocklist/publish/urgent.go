@@ -27,7 +27,7 @@ type UrgentList struct {
 	// Number is the number of the newest document of urgent orders for the release, from 1. It is 0 if there is none.
 	Number  int64             `json:"number"`
 	Serial  uint64            `json:"serial"` // serial of the release
-	Entries []blocklist.Entry `json:"-"`      // ordered entries that have not expired
+	Entries []blocklist.Entry `json:"-"`      // entries of the newest document that have not expired
 	Lines   []string          `json:"orders"` // Entries as text
 	Left    int               `json:"left"`   // number of further targets that may be ordered before the next release
 	Hours   int               `json:"hours"`  // maximum hours from the first order of a target to its expiry
@@ -112,15 +112,15 @@ func (l *Ledger) SignUrgent(ctx context.Context, change UrgentChange, officer cr
 	return l.Urgent(ctx)
 }
 
-// makeOrders applies a change to urgent orders (from), and returns the next document, unsigned. It fails unless the
+// makeOrders applies a change to the given urgent orders, and returns the next document, unsigned. It fails unless the
 // rules of the list, the guards and the limits of the root allow the change.
-func (l *Ledger) makeOrders(ctx context.Context, h *orderHistory, from []blocklist.Entry, change UrgentChange,
+func (l *Ledger) makeOrders(ctx context.Context, h *orderHistory, orders []blocklist.Entry, change UrgentChange,
 	c Audit,
 ) ([]byte, error) {
 	if err := l.checkOrders(ctx, change.Add, c); err != nil {
 		return nil, err
 	}
-	entries, err := h.change(from, change)
+	entries, err := h.change(orders, change)
 	if err == nil {
 		err = l.checkUnlisted(ctx, h.serial, change.Add)
 	}
@@ -208,7 +208,7 @@ type orderHistory struct {
 	serial  uint64
 	key     trust.ListKey        // the list key; nil: the list is not confidential
 	entries []blocklist.Entry    // entries of the newest document for the last pushed release
-	ordered map[string]time.Time // when each target was first ordered since that release, by target
+	ordered map[string]time.Time // time when each target was first ordered since the last pushed release, by target
 }
 
 func (l *Ledger) orderHistory(ctx context.Context) (*orderHistory, error) {
@@ -285,7 +285,7 @@ func (h *orderHistory) note(entries []blocklist.Entry) {
 	}
 }
 
-// lasting returns the ordered entries that have not expired.
+// lasting returns the entries of the newest document for the last pushed release that have not expired.
 func (h *orderHistory) lasting() []blocklist.Entry { return unexpired(h.entries) }
 
 func unexpired(entries []blocklist.Entry) []blocklist.Entry {

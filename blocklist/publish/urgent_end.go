@@ -43,8 +43,8 @@ func (e *EndsError) Error() string {
 
 func (e *EndsError) Unwrap() error { return ErrEnds }
 
-// Ending returns the urgent orders that would end with the pending release p, although it does not list their targets.
-// They are signed, or wait for a signature. If p is nil, Ending considers a release made now.
+// Ending returns the urgent orders whose targets would be blocked for a shorter time because of the pending release p,
+// see [EndingOrder]. The orders are signed, or wait for a signature. If p is nil, Ending considers a release made now.
 func (l *Ledger) Ending(ctx context.Context, p *Pending) ([]EndingOrder, error) {
 	h, waiting, err := l.ordersSoFar(ctx)
 	if err != nil {
@@ -76,8 +76,8 @@ func (l *Ledger) Ending(ctx context.Context, p *Pending) ([]EndingOrder, error) 
 	return orders, errors.Join(l.findOrdered(ctx, orders), l.markAccepted(ctx, orders))
 }
 
-// StandingUrgent returns the signed urgent orders that have not expired, without those that a request which waits for a
-// signature withdraws. It does not set Accepted.
+// StandingUrgent returns the signed urgent orders that have not expired, except those that the pending urgent orders
+// would withdraw. It does not set Accepted.
 func (l *Ledger) StandingUrgent(ctx context.Context) (orders []EndingOrder, err error) {
 	h, waiting, err := l.ordersSoFar(ctx)
 	if err != nil {
@@ -165,7 +165,8 @@ func (l *Ledger) revert(ctx context.Context, listed map[string]blocklist.Entry, 
 	return nil
 }
 
-// endsMark begins the reference of an operation of [Ledger.EndUrgent]. The mark of each order that may end follows.
+// endsMark begins the reference of an operation of [Ledger.EndUrgent]. The reference continues with a hash of each
+// order that may end, see [EndingOrder.mark].
 const endsMark = "urgent orders end"
 
 // mark returns a short hash that identifies the order in a reference with [endsMark].
@@ -219,7 +220,7 @@ func (l *Ledger) KeepUrgent(ctx context.Context, targets []string, c Audit) (Cha
 	return l.keepUrgent(ctx, targets, func(o EndingOrder) blocklist.Entry { return o.Kept }, c)
 }
 
-// KeepUrgentUntil is [Ledger.KeepUrgent], but all entries get this expiry, or none if it is zero.
+// KeepUrgentUntil is [Ledger.KeepUrgent], but all entries get the given expiry, or no expiry if it is zero.
 func (l *Ledger) KeepUrgentUntil(ctx context.Context, targets []string, expires time.Time, c Audit) (
 	ChangeResult, error,
 ) {
@@ -229,7 +230,7 @@ func (l *Ledger) KeepUrgentUntil(ctx context.Context, targets []string, expires 
 	}, c)
 }
 
-// keepUrgent adds the entry that kept returns for each order.
+// keepUrgent adds the entry that the function kept returns for each order, see [Ledger.KeepUrgent].
 func (l *Ledger) keepUrgent(ctx context.Context, targets []string, kept func(EndingOrder) blocklist.Entry, c Audit) (
 	ChangeResult, error,
 ) {

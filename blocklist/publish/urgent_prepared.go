@@ -90,12 +90,12 @@ func (l *Ledger) nextOrders(ctx context.Context, change UrgentChange, c Audit) (
 	return o, err
 }
 
-// joined appends a text to existing ones (there), after a separator. It does not append a text that is already there.
-func joined(there, separator, text string) string {
-	if there == "" || text == "" || slices.Contains(strings.Split(there, separator), text) {
-		return cmp.Or(there, text)
+// joined appends a text to the existing texts, after a separator. It does not append a text that is there already.
+func joined(existing, separator, text string) string {
+	if existing == "" || text == "" || slices.Contains(strings.Split(existing, separator), text) {
+		return cmp.Or(existing, text)
 	}
-	return there + separator + text
+	return existing + separator + text
 }
 
 // ordersSoFar returns the signed urgent orders that add to the last pushed release, and the orders that wait for a
@@ -114,8 +114,8 @@ func (l *Ledger) ordersSoFar(ctx context.Context) (h *orderHistory, waiting *Pen
 	return h, waiting, err
 }
 
-// prepareAgain prepares the waiting orders again after other orders were signed, now as a change to those. Before has
-// the signed orders for which they were first prepared.
+// prepareAgain prepares the waiting orders again after other orders were signed. The waiting orders become a change to
+// the orders that are now in force. Before has the signed orders for which the waiting ones were first prepared.
 func (l *Ledger) prepareAgain(ctx context.Context, before []blocklist.Entry, waiting *Pending) error {
 	h, err := l.orderHistory(ctx)
 	if err != nil {
@@ -196,7 +196,8 @@ func readPrepared(path string) (o preparedOrders, err error) {
 	return o, err
 }
 
-// pendingOrders returns the prepared orders in the file path as a [Pending]. It verifies the release to which they add.
+// pendingOrders returns the prepared orders in the file at path as a [Pending]. It verifies the release to which they
+// add.
 func (d folder) pendingOrders(path string, o preparedOrders) (*Pending, error) {
 	root, err := d.root()
 	if err != nil {

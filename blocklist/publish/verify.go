@@ -136,8 +136,8 @@ func (l *Ledger) verifyReleases(ctx context.Context, view ledger.View) (n int, e
 	return n, nil
 }
 
-// publications returns the texts by which push and recovery operations name the releases or orders that they have
-// published, by the time of the operation.
+// publications returns what each push and recovery operation says that it has published: a release or urgent orders, as
+// text. The key of the map is the time of the operation.
 func publications(ctx context.Context, view ledger.View) (map[string][]string, error) {
 	all := map[string][]string{}
 	for o, err := range view.Operations(ctx, ledger.Range{Kinds: []string{KindPush, KindBundle, KindRecover}}) {

@@ -127,7 +127,7 @@ func withAgent(ctx context.Context, socket string, do func(agent.Agent) error) e
 	return errors.Join(err, conn.Close())
 }
 
-// WriteAgentPublic writes the public half of an ed25519 key in the ssh-agent to the new file publicPath, in the format
+// WriteAgentPublic writes the public half of an ed25519 key in the ssh-agent to a new file at publicPath, in the format
 // of [Generate]. Key is [AgentPrefix] followed by the key's comment or SHA256:... fingerprint. Name is the name of the
 // key's holder. It returns the public key as text.
 func WriteAgentPublic(key, publicPath, name string) (public string, err error) {

@@ -28,8 +28,8 @@ const (
 	maxWorkFactor = 20 // maximum log2 of the scrypt work factor; decrypting then takes a few seconds and 1 GiB
 )
 
-// Generate makes an officer's ed25519 key pair. It writes the private key to the new file path, which only its owner
-// can read, and the public key to the new file publicPath. It fails if either file exists. The name identifies the
+// Generate makes an officer's ed25519 key pair. It writes the private key to a new file at path, which only its owner
+// can read, and the public key to a new file at publicPath. It fails if either file exists. The name identifies the
 // officer in error messages and in the list's root. The private key is encrypted with the passphrase, in the format of
 // age (scrypt); with an empty passphrase it is not encrypted. Generate returns the public key as text.
 func Generate(path, publicPath, name, passphrase string) (public string, err error) {
@@ -50,8 +50,8 @@ func Generate(path, publicPath, name, passphrase string) (public string, err err
 }
 
 // GenerateIdentity makes the age key pair of a subscriber to confidential lists. Kind is hybrid or x25519. It writes
-// the identity to the new file path, which only its owner can read, and the recipient, which the agency needs, to the
-// new file publicPath. It fails if either file exists. It returns the recipient as text.
+// the identity to a new file at path, which only its owner can read, and the recipient, which the agency needs, to a
+// new file at publicPath. It fails if either file exists. It returns the recipient as text.
 func GenerateIdentity(path, publicPath, kind string) (recipient string, err error) {
 	private, public, err := trust.NewIdentity(kind)
 	if err != nil {
@@ -124,7 +124,7 @@ func Check(path string) error {
 	return err
 }
 
-// Load returns an officer's private key from the key file path, or from the ssh-agent if path begins with
+// Load returns an officer's private key from the key file at path, or from the ssh-agent if path begins with
 // [AgentPrefix]. In the agent it looks for a key with this comment or SHA256:... fingerprint. Load calls passphrase
 // only if the file is encrypted. The result is a [crypto.Signer], so a program can use any other ed25519 signer
 // instead.
@@ -155,10 +155,10 @@ func unlock(path string, passphrase func() (string, error)) ([]byte, error) {
 	return content, nil
 }
 
-// ChangePassphrase encrypts the private key in a file with a new passphrase. It calls current for the old passphrase,
-// only if the file is encrypted, and then next for the new one. The file is replaced atomically: at any time it can be
-// decrypted with one of the two.
-func ChangePassphrase(path string, current, next func() (string, error)) error {
+// ChangePassphrase encrypts the private key in a file with a new passphrase. The function current returns the old
+// passphrase; it is called only if the file is encrypted. Then the function replacement is called, which returns the
+// new passphrase. The file is replaced atomically: at any time it can be decrypted with one of the two.
+func ChangePassphrase(path string, current, replacement func() (string, error)) error {
 	content, err := unlock(path, current)
 	if err != nil {
 		return err
@@ -166,7 +166,7 @@ func ChangePassphrase(path string, current, next func() (string, error)) error {
 	if _, err := parsePrivate(path, content); err != nil {
 		return err
 	}
-	phrase, err := next()
+	phrase, err := replacement()
 	if err == nil {
 		content, err = encrypt(content, phrase)
 	}

@@ -34,9 +34,10 @@ type Waits struct {
 // IsZero reports whether there were no new proposals and no decisions.
 func (a Activity) IsZero() bool { return a == Activity{} }
 
-// ReadActivity counts the activity of a period: from since, up to but not including until. A zero time means no limit.
-func ReadActivity(ctx context.Context, l *publish.Ledger, since, until time.Time) (a Activity, err error) {
-	if a.Received, err = l.History().ProposalsReceived(ctx, since, until); err != nil {
+// ReadActivity counts the activity of a period: from the moment begin up to, but not including, the moment end. A zero
+// time means no limit.
+func ReadActivity(ctx context.Context, l *publish.Ledger, begin, end time.Time) (a Activity, err error) {
+	if a.Received, err = l.History().ProposalsReceived(ctx, begin, end); err != nil {
 		return a, fmt.Errorf("counting proposals: %w", err)
 	}
 	numbers := map[string]*uint64{
@@ -44,7 +45,7 @@ func ReadActivity(ctx context.Context, l *publish.Ledger, since, until time.Time
 		Withdrawn: &a.Withdrawn,
 	}
 	var waited []int64
-	for d, err := range l.History().ProposalDecisions(ctx, since, until) {
+	for d, err := range l.History().ProposalDecisions(ctx, begin, end) {
 		if err != nil {
 			return a, fmt.Errorf("counting decisions: %w", err)
 		}

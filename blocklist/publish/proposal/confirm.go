@@ -185,9 +185,9 @@ func idsText(ids []int64) string {
 	return text
 }
 
-// Confirmed returns the IDs of the proposals that an operation has confirmed, at most the number that most says. It
-// reports whether there are more.
-func Confirmed(o publish.Operation, most int) (ids []int64, more bool) {
+// Confirmed returns the IDs of the proposals that an operation has confirmed, at most limit IDs. It reports whether
+// there are more.
+func Confirmed(o publish.Operation, limit int) (ids []int64, more bool) {
 	_, list, _ := strings.Cut(o.Reference, " ")
 	if o.Kind != publish.KindConfirm {
 		return nil, false
@@ -204,7 +204,7 @@ func Confirmed(o publish.Operation, most int) (ids []int64, more bool) {
 			return ids, more // an altered text names no more
 		}
 		for id := from; id <= to; id++ {
-			if len(ids) == most {
+			if len(ids) == limit {
 				return ids, true
 			}
 			ids = append(ids, id)

@@ -38,7 +38,8 @@ type Decision struct {
 	Expires, Review     time.Time
 	// Orders maps the ID of a proposal to withdraw to the reference of the order to be withdrawn; the empty reference
 	// means the order without one. For a proposal that is not in Orders, the order with the proposal's own reference is
-	// withdrawn. If that is empty, all orders that come from the proposal's source are. Orders is only for Confirm.
+	// withdrawn. If the proposal has no reference, all orders that come from its source are withdrawn. Orders is only
+	// for Confirm.
 	Orders map[int64]string
 	// Seen maps the ID of a proposal to the value of Step in the proposal that the person has seen. If the proposal was
 	// changed since then, the decision about it fails, usually with [ErrChanged]. For a proposal that is not in Seen there
@@ -62,8 +63,7 @@ var (
 	// ErrAlready is returned if the same person has already taken the same decision, after the state in [Decision].Seen.
 	// It wraps [ErrState].
 	ErrAlready = fmt.Errorf("%w: you have decided on it already", ErrState)
-	// ErrNoReason is returned for a refusal without a reason, unless none of the proposals can be refused anyway. It wraps
-	// [blocklist.ErrMalformed].
+	// ErrNoReason is returned if a proposal would be refused without a reason. It wraps [blocklist.ErrMalformed].
 	ErrNoReason = fmt.Errorf("%w: a refusal needs a reason", blocklist.ErrMalformed)
 	// ErrSecondPerson is returned if a proposal needs two persons, and is confirmed without a check or by the person who
 	// checked it.

@@ -11,9 +11,9 @@
 //	  \         /  \
 //	   referred     refused, withdrawn
 //
-// In the categories that the rules of the list name ([publish.Rules].TwoPersons), a second person must confirm what a
-// first person has checked. Without such a rule that is every category. Confirming gives the order in the same
-// transaction, under the guards and rules of [publish.Ledger.Add].
+// The rules of the list name the categories in which a second person must confirm what a first person has checked
+// ([publish.Rules].TwoPersons). If they name none, a second person must confirm in every category. Confirming gives the
+// order in the same transaction, under the guards and rules of [publish.Ledger.Add].
 //
 // Programs send reports to [Reports], an [http.Handler], with the token of their source ([NewToken]). [FollowList]
 // makes another agency's list a source. [Update] compares a new state of that list with earlier proposals, and proposes

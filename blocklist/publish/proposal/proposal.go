@@ -140,7 +140,8 @@ const (
 
 var isSum = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// complete validates a new proposal, and returns it in the canonical form in which it is recorded at the time now.
+// complete validates a new proposal, and returns it in the canonical form in which it is recorded. The argument now is
+// the time of the step.
 func complete(p Proposal, rules publish.Rules, now time.Time) (Proposal, error) {
 	e, err := ParseTarget(p.Target)
 	if err != nil {

@@ -129,7 +129,7 @@ type merge struct {
 
 	t      *ledger.StepTx
 	next   func() (standing, error, bool)
-	at     standing // proposals about the next target that no entry has reached yet; the zero value: none are left
+	at     standing // proposals about the first target that the entries have not reached; zero: none are left
 	result *Updated
 }
 
@@ -247,15 +247,15 @@ func (m *merge) changed(ctx context.Context, last, now Proposal) (bool, error) {
 	return false, nil
 }
 
-// change records a new proposal (now), and takes back the last proposal if that is still open.
-func (m *merge) change(ctx context.Context, last, now Proposal) error {
+// change records the new proposal current, and takes back the last proposal if that is still open.
+func (m *merge) change(ctx context.Context, last, current Proposal) error {
 	m.result.Changed++
 	if last.IsOpen() {
 		if err := m.takeBack(ctx, last); err != nil {
 			return err
 		}
 	}
-	return m.add(ctx, now)
+	return m.add(ctx, current)
 }
 
 func (m *merge) takeBack(ctx context.Context, p Proposal) error {

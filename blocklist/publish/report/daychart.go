@@ -85,12 +85,12 @@ func height(n uint64, perUnit float64) float64 {
 	return max(float64(n)*perUnit, 2)
 }
 
-// niceStep returns the distance between grid lines for numbers up to most: 1, 2 or 5 times a power of ten. It gives at
+// niceStep returns the distance between grid lines for numbers up to limit: 1, 2 or 5 times a power of ten. It gives at
 // most five steps.
-func niceStep(most uint64) uint64 {
+func niceStep(limit uint64) uint64 {
 	for power := uint64(1); ; power *= 10 {
 		for _, step := range []uint64{power, 2 * power, 5 * power} {
-			if most <= 5*step {
+			if limit <= 5*step {
 				return step
 			}
 		}

@@ -28,7 +28,7 @@ type SubscriberTimes struct {
 	said            []receipt.Statement
 	Times           []ReleaseTime // times of the releases that the subscriber has confirmed, by serial
 	InTime          int
-	Missing         []uint64 // serials without a receipt after the deadline
+	Missing         []uint64 // serials whose deadline has passed without a receipt
 	Differs         []uint64 // serials for which a receipt has another digest than the signed metadata
 	Median, Slowest time.Duration
 	SlowestSerial   uint64

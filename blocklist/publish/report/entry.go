@@ -121,7 +121,7 @@ func addEvent(all []span, e publish.EntryEvent, at time.Time) []span {
 	return all
 }
 
-// closed ends the last period at the time now, if that period is open.
+// closed ends the last period, if that period is open. The argument now is the end.
 func closed(all []span, now time.Time) []span {
 	if n := len(all); n > 0 && all[n-1].to.IsZero() {
 		all[n-1].to = now

@@ -95,12 +95,12 @@ func parseCheckTime(text string) (time.Time, error) {
 	return blocklist.ParseTime(text)
 }
 
-// give parses the check and yields it, or else an error. The error begins with where, the line or number of the check.
-func (t checkText) give(where string, yield func(Check, error) bool) error {
+// give parses the check and yields it, or else an error. The error begins with place, the line or number of the check.
+func (t checkText) give(place string, yield func(Check, error) bool) error {
 	c, why := t.parse()
 	var err error
 	if why != "" {
-		err = fmt.Errorf("%s: %.80q: %w: %s", where, t.url, blocklist.ErrMalformed, why)
+		err = fmt.Errorf("%s: %.80q: %w: %s", place, t.url, blocklist.ErrMalformed, why)
 	}
 	if !yield(c, err) {
 		return errStopped
