@@ -24,14 +24,20 @@ const (
 	// TextsOfReferences selects the references of orders. If several changes in a row have the same reference, the text
 	// has the ID of the first of them.
 	TextsOfReferences TextKind = `SELECT id AS cursor, id, attributes FROM changes WHERE id > ? AND ` + givesReference + ` ORDER BY id`
-	// TextsOfOperations selects the reasons, references and authors of operations. Its IDs are those of operations.
-	TextsOfOperations TextKind = `SELECT id AS cursor, id, concat_ws(char(31), reason, reference, author) FROM operations WHERE id > ? ORDER BY id`
+	// TextsOfOperations selects the reasons, references and authors of operations, without those references that are
+	// data of the program. Its IDs are those of operations.
+	TextsOfOperations TextKind = `SELECT id AS cursor, id, concat_ws(char(31), reason, iif(` + hasData + `, NULL, reference), author)
+		FROM operations WHERE id > ? ORDER BY id`
 	// TextsOfProposals selects the targets, references and notes of proposals, and the reasons of decisions on them.
 	// Its IDs are those of proposals.
 	TextsOfProposals TextKind = `SELECT l.id, l.proposal, concat_ws(char(31), json_extract(line, '$.target'),
 			json_extract(line, '$.reference'), json_extract(line, '$.note'), nullif(iif(s.kind = '` + StepPropose + `', '', s.reason), ''))
 		FROM step_lines AS l CROSS JOIN steps AS s ON s.id = json_extract(l.line, '$.step') WHERE l.id > ? ORDER BY l.id`
 )
+
+// hasData is the condition for operations whose reference is data of the program, such as a hash or rules as JSON.
+const hasData = `kind IN ('` + KindProposals + `', '` + KindOverride + `', '` + KindRules + `', '` + KindGuard + `', '` +
+	KindRecover + `')`
 
 // givesReference is the condition for changes that give an order with a reference.
 const givesReference = `sign IN ('` + signAdded + `', '` + signOrder + `') AND instr(attributes, ' ref=') > 0`

@@ -17,6 +17,7 @@ type around struct {
 	Below  []string          // the first listed entries that are part of the named one
 	More   bool              // there are further entries that are part of the named one
 	Urgent bool              // an urgent order is about the entry
+	Effect publish.Effect    // what subscribers do with the entry; only for one that can't be withdrawn
 }
 
 // maxBelow is the maximum length of Below in [around].

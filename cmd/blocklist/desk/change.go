@@ -228,9 +228,15 @@ func (p *changePage) findMissing(v *visit) error {
 			return err
 		}
 		named := func(o blocklist.Entry) bool { return p.Form.Reference == "" || o.Reference == p.Form.Reference }
-		if !slices.ContainsFunc(a.Orders, named) {
-			p.Missing = append(p.Missing, a)
+		if slices.ContainsFunc(a.Orders, named) {
+			continue
 		}
+		effects, err := v.ledger.Effects(v.r.Context(), []string{a.Target}, time.Now())
+		if err != nil {
+			return err
+		}
+		a.Effect = effects[a.Target]
+		p.Missing = append(p.Missing, a)
 	}
 	return nil
 }

@@ -43,6 +43,9 @@ func TestStateIsWhatSubscribersEnforce(t *testing.T) {
 		o.Receipts = func(context.Context, *publish.Ledger) (*report.Receipts, error) { return said, nil }
 	})
 	b := a.enter(t)
+	again := b.post(t, "/withdraw", fields("entries", "goes.example", "reason", "once more")).text
+	assert.Contains(t, again, "goes.example: withdrawn, still blocked until the next release")
+	assert.NotContains(t, again, "It is not on the list")
 	since := r.Pushed.UTC().Format("2006-01-02 15:04") + " UTC"
 	for path, want := range map[string][]string{
 		"/entries":                             {"stays.example|in force since " + since + " release 1|", "comes.example|decided, not in force yet: a release must be made|", "2 lines of the last release are withdrawn"},

@@ -83,3 +83,30 @@ func TestSearchFindsReferences(t *testing.T) {
 	assert.NotContains(t, p.text, "Nothing was found", "it was not looked for")
 	assert.Contains(t, carla.get(t, "/search?q=hotline").text, "sources, categories and dates are not searched")
 }
+
+// A search finds nothing by what no page shows: the hash that is recorded for the proposals of a release.
+func TestSearchIgnoresHashes(t *testing.T) {
+	t.Parallel()
+	a, carla, _ := office(t)
+	carla.propose(t, fields("entries", "shop.example", "source", "hotline"))
+	a.list(t, "bad.example")
+	a.release(t)
+	var hash string
+	for o, err := range a.Log(t.Context(), publish.LogFilter{Kinds: []string{publish.KindProposals}}) {
+		require.NoError(t, err)
+		hash = o.Reference
+	}
+	require.NotEmpty(t, hash)
+	assert.Contains(t, carla.get(t, "/search?q="+hash[10:30]).text, "Nothing was found")
+}
+
+// An order that ends within a day is shown with the hour.
+func TestEndHasItsHour(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.list(t, "short.example expires=2099-05-01T18:02:00Z", "long.example expires=2099-05-02")
+	a.open(t)
+	p := a.enter(t).get(t, "/entries")
+	assert.Contains(t, p.text, "|2099-05-01 18:02 UTC|")
+	assert.Contains(t, p.text, "|2099-05-02|")
+}

@@ -121,7 +121,7 @@ func (v *views) funcs(w *words.Words, zone *time.Location) template.FuncMap {
 		"num":    func(n any) string { return w.Number(whole(n)) },
 		"time":   func(at time.Time) template.HTML { return timeElement(at, w.Minute, "at", zone) },
 		"second": func(at time.Time) template.HTML { return timeElement(at, w.Second, "at second", zone) },
-		"day":    func(at time.Time) template.HTML { return dayElement(at, w) },
+		"day":    func(at time.Time) template.HTML { return dayElement(at, w, zone) },
 		"clock":  func(until, now time.Time) template.HTML { return clock(until, now, w) }, "took": w.Took,
 		"why": func(err error) string { return whyText(w, err) }, "saysall": saysAll, "linesof": linesOf, "scope": scopeOf, "site": siteOf, "finding": func(f guard.Finding) string { return findingText(w, f) },
 		"join":  func(texts []string) string { return strings.Join(texts, ", ") },
@@ -152,12 +152,15 @@ func timeElement(at time.Time, write func(time.Time) string, class string, zone 
 	return template.HTML(fmt.Sprintf(`<time class="%s" datetime="%s">%s</time>`, class, at.UTC().Format(time.RFC3339), shown)) //nolint:gosec // digits
 }
 
-// dayElement returns a day as an HTML element. Days are in UTC, as in entries.
-func dayElement(at time.Time, w *words.Words) template.HTML {
+// dayElement returns a day as an HTML element. Days are in UTC, as in entries. A time within a day, such as the end of
+// an urgent order, is shown with its hour.
+func dayElement(at time.Time, w *words.Words, zone *time.Location) template.HTML {
+	if at = at.UTC(); !at.Equal(at.Truncate(24 * time.Hour)) {
+		return timeElement(at, w.Minute, "at", zone)
+	}
 	if at.IsZero() {
 		return "–"
 	}
-	at = at.UTC()
 	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, at.Format(time.DateOnly), w.Day(at))) //nolint:gosec // as above
 }
 
