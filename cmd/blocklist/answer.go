@@ -35,8 +35,8 @@ func (a *app) answerJSONLines(ctx context.Context, in *input, path string) error
 	return untilEnd(ctx, func() error { return lineLookup{s}.run(a.stdin, a.stdout) })
 }
 
-// untilEnd calls run, which reads standard input, and returns its error. If ctx ends first, untilEnd returns at once,
-// while run may still block.
+// untilEnd calls run, which reads standard input, and returns the error of run. If ctx ends first, untilEnd returns at
+// once with the cause, while run may still block.
 func untilEnd(ctx context.Context, run func() error) error {
 	end := make(chan error, 1)
 	go func() { end <- run() }()

@@ -30,7 +30,7 @@ func (a *app) printf(format string, args ...any) {
 // waiting prints that the command waits for the process h, which has the lock.
 func (a *app) waiting(h publish.Holder) { a.printf("waiting up to %s for %s", a.wait, h) }
 
-// withLedger opens the agency's folder, runs do, and closes the folder.
+// withLedger opens the agency's folder, calls the function do, and closes the folder.
 func (a *app) withLedger(do func(*publish.Ledger) error) (err error) {
 	l, err := publish.Open(a.dir)
 	if errors.Is(err, fs.ErrNotExist) {

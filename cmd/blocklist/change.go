@@ -76,7 +76,8 @@ func parseEntries(lines []string) ([]blocklist.Entry, error) {
 }
 
 // withMeant adds a hint to the error about a line: the argument that the user probably meant, quoted for a shell. The
-// error itself also suggests it, but as a question: the question mark would be copied as part of a URL.
+// text of the error suggests it, too, but in a question, from which a user could copy the question mark as part of a
+// URL.
 func withMeant(err error, line string) error {
 	entry := (*blocklist.EntryError)(nil)
 	if !errors.As(err, &entry) || entry.Meant == "" {

@@ -179,12 +179,12 @@ const (
 // changeLine returns a change as a shortened line, for output that people read.
 func changeLine(c blocklist.Change) string { return shortened(changeText(c), maxLine) }
 
-// shortened cuts a text after no more than most bytes, and adds the length of the rest.
-func shortened(text string, most int) string {
-	if len(text) <= most {
+// shortened cuts a text after at most limit bytes, and adds the length of the rest.
+func shortened(text string, limit int) string {
+	if len(text) <= limit {
 		return text
 	}
-	shown := strings.ToValidUTF8(text[:most], "")
+	shown := strings.ToValidUTF8(text[:limit], "")
 	return fmt.Sprintf("%s... (%s more bytes)", shown, thousands(uint64(len(text)-len(shown))))
 }
 
@@ -251,10 +251,10 @@ func (a *app) printFindings(r guard.Report, limit int) {
 	}
 }
 
-// printResult prints the counts of a change, and what changed about the orders of entries. The argument came is that of
-// [app.printOrders].
-func (a *app) printResult(r publish.ChangeResult, came bool) {
-	a.printOrders(r, came)
+// printResult prints the counts of a change, and what changed about the orders of entries. The argument withNew is that
+// of [app.printOrders].
+func (a *app) printResult(r publish.ChangeResult, withNew bool) {
+	a.printOrders(r, withNew)
 	text := fmt.Sprintf("%s added, %s changed, %s removed, %s as before", thousands(r.Added), thousands(r.Changed), thousands(r.Removed), thousands(r.Unchanged))
 	if r.Joined > 0 {
 		text += ", " + plural(r.Joined, "further order", "further orders")

@@ -148,7 +148,7 @@ func usage(format string, args ...any) error {
 	return exitError{exitUsage, usageError{fmt.Errorf(format, args...)}}
 }
 
-// args returns the check of arguments with an error that counts as wrong usage.
+// args wraps a check of arguments, so that its errors count as wrong usage.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {

@@ -64,7 +64,7 @@ func list(all []formats.Format) string {
 	return strings.Join(words, ", ")
 }
 
-// open opens a list in a file; "-" is standard input. Call the returned function when done.
+// open opens a list in a file; "-" is standard input. The caller has to call the returned function after the last read.
 func (in *input) open(a *app, path string) (*formats.Reader, func(), error) {
 	o := formats.Options{Origin: in.zone, StopPage: in.stopPage, Name: path}
 	var err error
@@ -92,7 +92,7 @@ func (in *input) open(a *app, path string) (*formats.Reader, func(), error) {
 	return r, done, nil
 }
 
-// openInput opens a file; "-" is standard input. Call done when done with the reader.
+// openInput opens a file; "-" is standard input. The caller has to call the function done after the last read.
 func (a *app) openInput(path string) (r io.Reader, done func(), err error) {
 	if path == "-" {
 		return a.stdin, func() {}, nil
@@ -165,8 +165,8 @@ func (a *app) printRead(r formats.Report) {
 	}
 }
 
-// printSkipped prints the skipped lines by reason, with the first line numbers. If order is set, the file is an order,
-// and the numbers of all lines that may be meant as entries are printed.
+// printSkipped prints the skipped lines by reason, with the first line numbers. If order is set, the file is an order
+// to block its entries: then all line numbers of lines that may be meant as entries are printed.
 func (a *app) printSkipped(skipped []formats.Skip, order bool) {
 	for _, s := range skipped {
 		what, lines := "skipped", s.Lines[:min(len(s.Lines), 5)]

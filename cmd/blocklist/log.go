@@ -200,7 +200,7 @@ func (a *app) printOperation(o publish.ShownOperation) {
 	}
 }
 
-// publicationText returns the text about the release that has an operation, and its signers.
+// publicationText returns the text about the release that contains an operation, and about the signers of the release.
 func publicationText(p publish.Publication) string {
 	switch r := p.Release; {
 	case r != nil && r.Problem != "":
@@ -218,7 +218,7 @@ func publicationText(p publish.Publication) string {
 type lineJSON struct {
 	Change string `json:"change"` // add, remove, order, withdraw or check
 	*entryJSON
-	Page    string     `json:"page,omitempty"` // page of a check
+	Page    string     `json:"page,omitempty"` // the page that was checked
 	Checked *time.Time `json:"checked,omitempty"`
 	Gone    *bool      `json:"gone,omitempty"`
 	Line    string     `json:"line,omitempty"` // the line as text, if it is not an entry

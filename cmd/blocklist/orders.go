@@ -45,10 +45,10 @@ func orderChangeText(c publish.OrderChange) string {
 	return c.Target + ": " + strings.Join(parts, "; ")
 }
 
-// missing returns the orders of a whose references are not in b.
-func missing(a, b []blocklist.Entry) (only []blocklist.Entry) {
-	for _, o := range a {
-		if !slices.ContainsFunc(b, sameOrder(o)) {
+// missing returns the elements of orders whose reference no element of others has.
+func missing(orders, others []blocklist.Entry) (only []blocklist.Entry) {
+	for _, o := range orders {
+		if !slices.ContainsFunc(others, sameOrder(o)) {
 			only = append(only, o)
 		}
 	}
@@ -66,18 +66,18 @@ func attributesText(o blocklist.Entry) string {
 	return cmp.Or(strings.TrimSpace(o.String()[target:]), "no attributes")
 }
 
-// printOrders prints the changes of orders, one target per line. If came is set, it includes targets that were not
+// printOrders prints the changes of orders, one target per line. If withNew is set, it includes targets that were not
 // listed before.
-func (a *app) printOrders(r publish.ChangeResult, came bool) {
+func (a *app) printOrders(r publish.ChangeResult, withNew bool) {
 	all, shown := r.Removed+r.Withdrawn+r.Joined+r.Changed, uint64(0)
-	if came {
+	if withNew {
 		all += r.Added
 	}
 	for _, c := range r.Orders {
 		switch {
 		case len(c.Before) > 0:
 			a.printf("%s", orderChangeText(c))
-		case came:
+		case withNew:
 			a.printf("%s: listed under %s", c.Target, orderNames(c.After))
 		default:
 			continue

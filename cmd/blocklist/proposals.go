@@ -260,7 +260,7 @@ func parseIDs(texts []string) (ids []int64, err error) {
 	return ids, nil
 }
 
-// waitingStates returns the states of the proposals for which the decision verb is possible.
+// waitingStates returns the states in which a proposal can get a decision of this kind.
 func waitingStates(verb proposal.Verb) []string {
 	switch verb {
 	case proposal.Check:

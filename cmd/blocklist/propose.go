@@ -133,25 +133,25 @@ func (a *app) proposalsGiven(args []string, o *proposing) (all []proposal.Propos
 	return all, bad, nil
 }
 
-// completed returns the proposal p with the values of same in its empty fields.
-func completed(p, same proposal.Proposal) proposal.Proposal {
-	for _, f := range []struct{ own, same *string }{
-		{&p.Source, &same.Source},
-		{&p.Category, &same.Category},
-		{&p.Reference, &same.Reference},
-		{&p.Note, &same.Note},
-		{&p.Reporter, &same.Reporter},
-		{&p.Key, &same.Key},
-		{&p.Evidence, &same.Evidence},
+// completed returns the proposal p. Fields that are empty in p have the values of defaults.
+func completed(p, defaults proposal.Proposal) proposal.Proposal {
+	for _, f := range []struct{ own, other *string }{
+		{&p.Source, &defaults.Source},
+		{&p.Category, &defaults.Category},
+		{&p.Reference, &defaults.Reference},
+		{&p.Note, &defaults.Note},
+		{&p.Reporter, &defaults.Reporter},
+		{&p.Key, &defaults.Key},
+		{&p.Evidence, &defaults.Evidence},
 	} {
 		if *f.own == "" {
-			*f.own = *f.same
+			*f.own = *f.other
 		}
 	}
 	if p.Received.IsZero() {
-		p.Received = same.Received
+		p.Received = defaults.Received
 	}
-	p.Withdraw = same.Withdraw
+	p.Withdraw = defaults.Withdraw
 	return p
 }
 

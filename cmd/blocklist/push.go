@@ -72,13 +72,14 @@ func deliverTo(where string) publish.Transport {
 	}
 }
 
-// checkOrigin fails if where is neither a URL nor an existing folder, such as the name of a server without a scheme.
-func checkOrigin(where string) error {
-	if isURL(where) {
+// checkOrigin fails if the place is neither a URL nor an existing folder: for example, if it is the name of a server
+// without a scheme.
+func checkOrigin(place string) error {
+	if isURL(place) {
 		return nil
 	}
-	if _, err := os.Stat(where); errors.Is(err, fs.ErrNotExist) {
-		return usage("there is no folder %q; for a server write https://%s", where, where)
+	if _, err := os.Stat(place); errors.Is(err, fs.ErrNotExist) {
+		return usage("there is no folder %q; for a server write https://%s", place, place)
 	}
 	return nil
 }
@@ -87,13 +88,13 @@ func isURL(where string) bool {
 	return strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://")
 }
 
-// compare compares the ledger with the newest release of an origin.
-func (a *app) compare(ctx context.Context, l *publish.Ledger, from string) (c publish.Comparison, err error) {
+// compare compares the ledger with the newest release of the origin at a place.
+func (a *app) compare(ctx context.Context, l *publish.Ledger, place string) (c publish.Comparison, err error) {
 	root, err := readAtMost(filepath.Join(a.dir, "root.json"), maxRoot)
 	if err != nil {
 		return c, err
 	}
-	bundle, err := openSigned(ctx, from, root, subscribe.CopyMetadata)
+	bundle, err := openSigned(ctx, place, root, subscribe.CopyMetadata)
 	if err != nil {
 		return c, err
 	}

@@ -201,21 +201,21 @@ func (f receiptsFlags) checkSource(from string) error {
 	return nil
 }
 
-// openReceiptStream returns a stream of receipts from an origin or a file. If from is an origin's folder, it also
+// openReceiptStream returns a stream of receipts from the origin or file src. If src is an origin's folder, it also
 // returns the text of the keys that are registered there.
-func openReceiptStream(ctx context.Context, from string, f receiptsFlags) (keys string, body io.ReadCloser, err error) {
-	if err := f.checkSource(from); err != nil {
+func openReceiptStream(ctx context.Context, src string, f receiptsFlags) (keys string, body io.ReadCloser, err error) {
+	if err := f.checkSource(src); err != nil {
 		return "", nil, err
 	}
-	if strings.Contains(from, "://") {
-		body, err = fetchReceipts(ctx, from, f)
+	if strings.Contains(src, "://") {
+		body, err = fetchReceipts(ctx, src, f)
 		return "", body, err
 	}
-	if isFile(from) {
-		body, err = os.Open(from)
+	if isFile(src) {
+		body, err = os.Open(src)
 		return "", body, err
 	}
-	o, err := origin.Open(from, origin.Options{})
+	o, err := origin.Open(src, origin.Options{})
 	if err != nil {
 		return "", nil, err
 	}

@@ -69,14 +69,15 @@ func (a *app) runRecover(ctx context.Context, from, dir string, o publish.Recove
 	return publish.Recover(ctx, dir, bundle, o)
 }
 
-// openSigned opens a bundle: the file from, or, if from is an origin, what the function read copies from there.
-func openSigned(ctx context.Context, from string, root []byte,
+// openSigned opens a bundle: the file at the place, or, if the place is an origin, what the function read copies from
+// that origin.
+func openSigned(ctx context.Context, place string, root []byte,
 	read func(context.Context, subscribe.Config, io.Writer) error,
 ) (io.ReadCloser, error) {
-	if info, err := os.Stat(from); err == nil && info.Mode().IsRegular() {
-		return os.Open(from)
+	if info, err := os.Stat(place); err == nil && info.Mode().IsRegular() {
+		return os.Open(place)
 	}
-	c := subscribe.Config{Root: root, Origins: []string{from}}
+	c := subscribe.Config{Root: root, Origins: []string{place}}
 	var err error
 	if c.List, _, err = subscribe.ReadRoot(root); err != nil {
 		return nil, err

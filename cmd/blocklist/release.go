@@ -63,15 +63,15 @@ still hold the release until each subscriber accepts it.`,
 	return cmd
 }
 
-// printUsedUp prints the serials above the last pushed one that are not used again. The argument so is appended to the
-// last line; it says what follows from that.
-func (a *app) printUsedUp(ctx context.Context, l *publish.Ledger, so string) error {
+// printUsedUp prints the serials above the last pushed one that are not used again, one per line. The text in the
+// argument conclusion is added to the last line.
+func (a *app) printUsedUp(ctx context.Context, l *publish.Ledger, conclusion string) error {
 	skipped, err := l.Skipped(ctx)
 	for i, s := range skipped {
 		if i < len(skipped)-1 {
 			a.printf("%s", s)
 		} else {
-			a.printf("%s; %s", s, so)
+			a.printf("%s; %s", s, conclusion)
 		}
 	}
 	return err

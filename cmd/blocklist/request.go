@@ -132,7 +132,8 @@ func rootFileFlag(cmd *cobra.Command, root *string) {
 	cmd.Flags().StringVar(root, "root", "", "the `FILE` with a root of the list that you trust")
 }
 
-// withRequest opens a signing request, calls do with it, and closes it. Errors call the request by its name.
+// withRequest opens a signing request, calls the function do with it, and closes it. In errors, the request has the
+// given name.
 func (a *app) withRequest(path, name string, o openFlags, do func(*publish.Request) error) (err error) {
 	var root, identity []byte
 	if o.root != "" {
@@ -365,9 +366,9 @@ type memory interface {
 	Remember(p *publish.Pending, all []publish.Seen) ([]publish.Seen, error)
 }
 
-// checkSeen compares pending metadata with the states that were signed on this machine. It returns a function that
-// records the pending state as signed; call it before the signature leaves the machine. If again is set, a difference
-// is only a warning.
+// checkSeen compares pending metadata with the states that were signed on this machine. It returns the function
+// remember, which records the pending state as signed; call it before the signature leaves the machine. If the argument
+// again (the flag --again) is true, a difference is only a warning.
 func (a *app) checkSeen(ctx context.Context, m memory, p *publish.Pending,
 	again bool,
 ) (remember func() error, err error) {

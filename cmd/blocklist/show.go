@@ -135,7 +135,7 @@ func (a *app) printStatus(s publish.Status) error {
 	return w.Flush()
 }
 
-// printUrgent prints the urgent orders in force, and the pending ones, by calls of line.
+// printUrgent prints the urgent orders in force, and the pending ones. It calls the function line for each line.
 func printUrgent(s publish.Status, line func(key, format string, args ...any)) {
 	if s.Urgent != nil {
 		pushed := map[bool]string{true: "pushed", false: "not pushed yet"}[s.Urgent.Pushed]

@@ -73,14 +73,15 @@ fetch a new snapshot. The removed subscriber can still read earlier releases, an
 	})
 }
 
-// subscriberChange makes do the action of a command that adds or removes a subscriber, and adds its flags.
+// subscriberChange completes a command that adds or removes a subscriber: it adds the flags, and makes the command call
+// the function change and print the number of subscribers.
 func (a *app) subscriberChange(cmd *cobra.Command,
-	do func(context.Context, *publish.Ledger, []string, publish.Audit) error,
+	change func(context.Context, *publish.Ledger, []string, publish.Audit) error,
 ) *cobra.Command {
 	var c publish.Audit
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.withLedger(func(l *publish.Ledger) error {
-			if err := do(cmd.Context(), l, args, c); err != nil {
+			if err := change(cmd.Context(), l, args, c); err != nil {
 				return err
 			}
 			all, err := l.Subscribers(cmd.Context())

@@ -30,8 +30,8 @@ func (f *controlFlags) add(cmd *cobra.Command) {
 	addSettings(cmd, &f.settings, "settings `file` of the running server; its state folder is what counts")
 }
 
-// state returns the state folder of the running server, from the settings file. Other mistakes in that file only cause
-// a warning, because the user may be looking for them with this command.
+// state returns the state folder of the running server, from the settings file. If the file has mistakes, it only
+// prints a warning, because the user may be looking for them with this command.
 func (f *controlFlags) state() (string, error) {
 	if f.settings == "" {
 		return config.Default().State, nil
@@ -44,7 +44,7 @@ func (f *controlFlags) state() (string, error) {
 	return state, err
 }
 
-// ask calls do with a connection to the running server.
+// ask calls the function do with a connection to the running server, and returns its error.
 func (f *controlFlags) ask(do func(*service.Control) error) error {
 	state, err := f.state()
 	if err != nil {

@@ -66,9 +66,9 @@ Exit codes: 0 what happens was told; 1 failed; 2 could not tell, since nothing i
 	return cmd
 }
 
-// tellSource prints what the answer of lookup rests on, if a running server may enforce something else. If no server
-// answers, it prints the state of each list on disk. Otherwise it prints which of the files that lookup reads the
-// server has not loaded.
+// tellSource prints on what the answer of the command lookup is based, if a running server may enforce something else.
+// If no server answers, it prints the state of each list on disk. Otherwise, lookup has read the settings and the files
+// on disk, and tellSource prints which of them the server could not load.
 func tellSource(cmd *cobra.Command, state string, copies []service.Copy) {
 	s, err := service.NewControl(state).Status(cmd.Context())
 	if err != nil { // none runs, or it does not answer this user
@@ -130,7 +130,7 @@ type explanation struct {
 	Divert string `json:"divert,omitempty"` // list whose url entries divert the host to a proxy
 	// Zone is the zone of the name, if the general upstream is not asked about it.
 	Zone      string  `json:"zone,omitempty"`
-	Held      []entry `json:"held,omitempty"`      // all lists that have the name, if there are several
+	Held      []entry `json:"held,omitempty"`      // entries for the name, of all lists; left out if entry is the only one
 	URLs      []entry `json:"urls,omitempty"`      // all lists with an entry for the URL itself
 	Forwarded bool    `json:"forwarded,omitempty"` // other resolvers answer for Zone
 

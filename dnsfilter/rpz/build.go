@@ -162,9 +162,10 @@ func (src *Source) unchanged(i int, version string) error {
 	return nil
 }
 
-// keepSource takes over the entries of a source. The index of the source is was in old.Sources, and i in next.Sources.
-func (b *build) keepSource(i, was int) {
-	b.next.Sources[i], b.keep[was] = b.old.Sources[was], i
+// keepSource takes over the entries of a source. The arguments are the indexes of the source in next.Sources and in
+// old.Sources.
+func (b *build) keepSource(i, old int) {
+	b.next.Sources[i], b.keep[old] = b.old.Sources[old], i
 }
 
 // number returns the index of a verdict in next.Verdicts, and adds it if it is missing. The error is
@@ -186,7 +187,8 @@ func saysSame(v, other *verdict) bool {
 	return slices.EqualFunc(v.Records, other.Records, func(a, b data) bool { return bytes.Equal(a, b) })
 }
 
-// checkEvery is the number of entries after which reading checks whether its context has ended. A check takes a lock.
+// checkEvery is the number of entries after which reading checks again whether its context has ended. Each check takes
+// a lock.
 const checkEvery = 1 << 12
 
 // readSource reads and sorts all entries of a source.
@@ -340,6 +342,6 @@ func (b *build) succeed(d *differ) error {
 	return b.next.addDifference(b.old, d)
 }
 
-// digestChanges reports whether the setting ZONEMD differs from the current snapshot: the digest has to be added or
-// removed.
+// digestChanges reports whether the setting ZONEMD has changed since the current snapshot, so that the digest has to be
+// added or removed.
 func (b *build) digestChanges() bool { return b.old != nil && b.config.ZONEMD != (b.old.Digest != nil) }

@@ -41,7 +41,7 @@ func (it item) target() []byte { return it[:len(it)-tailSize+3] }
 // expired reports whether the entry has expired at a time in Unix seconds.
 func (it item) expired(at int64) bool { return it.expiry() != 0 && it.expiry() <= at }
 
-// outlasts reports whether the entry expires later than another one. An entry without an expiry is the latest.
+// outlasts reports whether the entry expires later than another one. An entry without an expiry never expires.
 func (it item) outlasts(other item) bool {
 	return other.expiry() != 0 && (it.expiry() == 0 || it.expiry() > other.expiry())
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Limits of the notifications of one secondary. Each attempt waits twice as long for its answer as the one before.
+// Limits of the notifications of one secondary. Each attempt waits twice as long for an answer as the one before.
 const (
 	notifyTimeout  = time.Second
 	notifyAttempts = 6 // about a minute in all

@@ -12,8 +12,8 @@ import (
 // betweenWarnings is the shortest time between two warnings of a zone about refused requests.
 const betweenWarnings = time.Minute
 
-// refused counts a request that is refused, and logs why. A secondary that may copy the zone, but does not sign as it
-// must, is worth a warning. All others stay in the verbose log, which names clients.
+// refused counts a refused request, and logs the reason. If a secondary may copy the zone, but its request is not
+// signed correctly, that is a warning. All other refusals are in the verbose log only, which names clients.
 func (z *Zone) refused(client netip.Addr, kind string, signed bool, rcode, tsigError int) {
 	z.count(func(n *counts) { n.Refused++ })
 	c := z.config.Load()
@@ -33,7 +33,8 @@ func (z *Zone) refused(client netip.Addr, kind string, signed bool, rcode, tsigE
 		slog.String("reason", reason))
 }
 
-// mayWarn reports whether enough time has passed since the last warning, and if so, counts it from now on.
+// mayWarn reports whether enough time has passed since the last warning. If so, it records the current time as that of
+// the last warning.
 func (z *Zone) mayWarn() bool {
 	now, last := time.Now().UnixNano(), z.warned.Load()
 	return now-last >= int64(betweenWarnings) && z.warned.CompareAndSwap(last, now)

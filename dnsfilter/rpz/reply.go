@@ -56,8 +56,9 @@ func (r *reply) add(d data) {
 	_ = r.added(start) // flush returns the error again
 }
 
-// addOwner adds a record of an owner. If the name of the owner is already in the message, just before, it writes a
-// compression pointer to it; the wildcard below that name is an asterisk label and this pointer.
+// addOwner adds a record of an owner. If the last owner name that is written in full in this message is the same, it
+// writes a compression pointer to that name. It writes the wildcard below that name as an asterisk label and the
+// pointer.
 func (r *reply) addOwner(o *owner, d data) error {
 	start := len(r.buf)
 	if r.lastAt > 0 && bytes.Equal(o.key, r.last) {

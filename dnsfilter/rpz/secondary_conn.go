@@ -27,7 +27,7 @@ type primaryConn struct {
 	key    *Key
 	limits transferLimits
 	id     uint16
-	verify *verifier // verifies the signatures of the current answer; nil: it has none
+	verify *verifier // verifies the signatures of the current answer; nil: the query was not signed
 	bytes  int
 	buf    []byte
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// changes are the records that an IXFR removes and adds, as lines of a zone file. A record that one step adds and a
-// later step removes is in neither set.
+// changes are the records that an IXFR removes and adds, as lines of a zone file. If the IXFR adds a record and removes
+// it later, the record is in neither set.
 type changes struct{ removed, added map[string]bool }
 
 func (c *changes) remove(line string) error { return move(&c.added, &c.removed, line) }
@@ -37,8 +37,8 @@ func move(from, to *map[string]bool, line string) error {
 }
 
 // applyTo reads the zone file at path, and writes it with the changes applied. It fails if the changes do not fit the
-// file. Records are compared with their TTL, as in BIND (RFC 1995 does not say how): a primary repeats in an IXFR what
-// it has sent before, and after one that has not, the whole zone is transferred.
+// file; then the whole zone is transferred. Records are compared with their TTL, as in BIND (RFC 1995 does not say
+// how), since primaries repeat in an IXFR the TTL that they have sent before.
 func (t *transfer) applyTo(to io.Writer, path string) error {
 	w := bufio.NewWriterSize(to, bufferSize)
 	f, err := os.Open(path)
@@ -80,8 +80,8 @@ func (t *transfer) applyTo(to io.Writer, path string) error {
 // endOfZone is the last line of a zone file or journal. Without this line, the file is incomplete.
 const endOfZone = "; end of the zone\n"
 
-// maxLine is the maximum length of a line of a zone file, in bytes. Escaped, a record of 64 KiB has four times its
-// length.
+// maxLine is the maximum length of a line of a zone file, in bytes. A record of 64 KiB is four times as long if every
+// byte is escaped.
 const maxLine = 1 << 19
 
 // readSOA returns the SOA record of a zone file or journal, or nil if the file is incomplete, or not of this zone.

@@ -20,7 +20,7 @@ import (
 // of a file if its first step begins with the SOA record of the file. A change replaces the whole journal, which is
 // short.
 
-// JournalOf returns the path of the journal of a zone file. The name can't be that of the file of another list.
+// JournalOf returns the path of the journal of a zone file. No zone file of another list can have this path.
 func JournalOf(file string) string { return file + "+journal" }
 
 // longestJournal returns the maximum size of a journal, in bytes. The argument is the size of the zone file. If the

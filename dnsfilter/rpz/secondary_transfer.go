@@ -11,7 +11,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// transfer reads the records of an AXFR or IXFR. It writes the records of a whole zone at once, and collects changes.
+// transfer reads the records of an AXFR or IXFR. It writes the records of a whole zone at once, and collects the
+// changes of an IXFR.
 type transfer struct {
 	zone   string // absolute name of the zone, in lower case
 	have   *dns.SOA
@@ -41,8 +42,8 @@ const (
 // errCurrent is returned after an IXFR whose answer is that the zone has not changed.
 var errCurrent = errors.New("the zone has not changed")
 
-// copyTo reads a transfer from a primary. It writes the records of a whole zone to a file, and collects changes. The
-// error is errCurrent if the zone has not changed.
+// copyTo reads a transfer from a primary. It writes the records of a whole zone to a file, and collects the changes of
+// an IXFR. The error is errCurrent if the zone has not changed.
 func (t *transfer) copyTo(to io.Writer, c *primaryConn) error {
 	t.w = bufio.NewWriterSize(to, bufferSize)
 	for t.part != atEnd {

@@ -45,8 +45,8 @@ func (v *verifier) begin(mac []byte) {
 	v.sum.Write(mac)
 }
 
-// message verifies the next message, whose TSIG record is t. If t is nil, the message is only added to the hash; this
-// is an error for the first message, and after too many others.
+// message verifies the next message, whose TSIG record is t. If t is nil, the message is only added to the hash. That
+// is an error for the first message, and if there are too many consecutive messages without a signature.
 func (v *verifier) message(packet []byte, t *dns.TSIG) error {
 	if t == nil {
 		if v.unsigned++; !v.later || v.unsigned > maxUnsigned {

@@ -32,7 +32,7 @@ type snapshot struct {
 	Sources  []sourceInfo `json:"sources"`
 	Verdicts []verdict    `json:"verdicts"`         // an item refers to its verdict by the index; index 0 is not used
 	Records  uint64       `json:"records"`          // number of records, without SOA, NS and ZONEMD
-	Digest   []byte       `json:"zonemd,omitempty"` // digest of ZONEMD, see digest; nil: none
+	Digest   []byte       `json:"zonemd,omitempty"` // digest in the ZONEMD record; nil: no such record
 	// oldest first; each difference begins at the serial at which the one before ends
 	Journal []difference `json:"journal"`
 
@@ -54,7 +54,7 @@ type difference struct {
 	To   uint32 `json:"to"`
 	File string `json:"file"`
 	Size int64  `json:"size"` // size of the file, in bytes
-	// Digests of ZONEMD at both serials; nil: none.
+	// Digests in the ZONEMD records of both serials; nil: no such record.
 	FromDigest []byte `json:"from_zonemd,omitempty"`
 	ToDigest   []byte `json:"to_zonemd,omitempty"`
 }

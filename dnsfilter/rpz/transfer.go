@@ -50,8 +50,9 @@ func (z *Zone) SOA(client netip.Addr) (record []byte, rcode int) {
 	return soa(s.Serial), dns.RcodeSuccess
 }
 
-// Transfer implements [dnsfilter.PrimaryZone]. It answers a transfer request, or any signed query. It calls send with
-// one message at a time, which is valid until send returns. If send fails, the transfer ends.
+// Transfer implements [dnsfilter.PrimaryZone]. It answers a transfer request, or any signed query. The argument stream
+// is true over TCP, and false over UDP. Transfer calls send with one message at a time, which is valid until send
+// returns. If send fails, the transfer ends.
 func (z *Zone) Transfer(packet []byte, client netip.Addr, stream bool, send func([]byte) error) {
 	q := &request{raw: packet, client: client, stream: stream}
 	end := dnswire.QuestionEnd(packet)
@@ -100,7 +101,8 @@ func (z *Zone) admit(q *request, r *reply) int {
 	return dns.RcodeSuccess
 }
 
-// answer sends the answer to an admitted request. If it has sent nothing, it returns the rcode to refuse with.
+// answer sends the answer to an admitted request, and returns NOERROR. If it has sent nothing, it returns the rcode to
+// refuse with.
 func (z *Zone) answer(q *request, s *snapshot, r *reply) int {
 	switch q.msg.Question[0].Qtype {
 	case dns.TypeAXFR:
@@ -124,9 +126,9 @@ func (z *Zone) answer(q *request, s *snapshot, r *reply) int {
 	return dns.RcodeSuccess
 }
 
-// answerIXFR sends the changes since the client's serial, or the whole zone if the journal does not have these changes.
-// If nothing has changed, or over UDP, it sends the SOA record only. After that answer over UDP, the client asks again
-// over TCP (RFC 1995, section 2). If it has sent nothing, it returns the rcode to refuse with.
+// answerIXFR sends the changes since the client's serial, or the whole zone if the journal does not have these changes,
+// and returns NOERROR. If nothing has changed, or over UDP, it sends the SOA record only. After that answer over UDP,
+// the client asks again over TCP (RFC 1995, section 2). If it has sent nothing, it returns the rcode to refuse with.
 func (z *Zone) answerIXFR(q *request, s *snapshot, r *reply) int {
 	var has *dns.SOA
 	for _, rr := range q.msg.Ns {
@@ -149,8 +151,8 @@ func (z *Zone) answerIXFR(q *request, s *snapshot, r *reply) int {
 	return z.transfer(r, "ixfr", func() error { return s.sendChanges(r, s.Journal[first:]) })
 }
 
-// transfer runs a transfer and counts it. It returns REFUSED if there are too many transfers already, or SERVFAIL if
-// the journal no longer has the changes.
+// transfer runs a transfer, counts it, and returns NOERROR. If it has sent nothing, it returns REFUSED if there are too
+// many transfers already, or SERVFAIL if the journal no longer has the changes.
 func (z *Zone) transfer(r *reply, kind string, send func() error) int {
 	defer z.running.Add(-1)
 	if z.running.Add(1) > maxTransfers {

@@ -49,7 +49,8 @@ type walker struct {
 	path    []byte  // key of the last owner with a wildcard
 	emitted []int   // lengths of those prefixes of path that are keys of owners with a wildcard
 
-	none, self, below []uint8 // verdicts by source: all zero; on the current name; on the names below it
+	// Verdicts by source: none has only zeros, self has those on the current name, below those on the names below it.
+	none, self, below []uint8
 }
 
 func newWalker(items itemReader, at int64, sources int) *walker {
@@ -135,7 +136,7 @@ func (w *walker) push() {
 	l.key, l.below = append(l.key[:0], w.key...), append(l.below[:0], w.below...)
 }
 
-// failure returns the error of the item reader, or nil for io.EOF: next returns that later.
+// failure returns the error of the item reader. It returns nil for io.EOF, which next returns when the queue is empty.
 func (w *walker) failure() error {
 	if errors.Is(w.err, io.EOF) {
 		return nil
@@ -195,9 +196,9 @@ func (w *walker) climb() {
 	}
 }
 
-// addBetween adds those parents of the current name that are below the nearest owner with a wildcard. They get the
-// verdict of that wildcard, which is the argument.
-func (w *walker) addBetween(above uint8) {
+// addBetween adds those parents of the current name that are below the nearest owner with a wildcard. They get v, the
+// verdict of that wildcard.
+func (w *walker) addBetween(v uint8) {
 	from := 0
 	if n := len(w.emitted); n > 0 {
 		from = w.emitted[n-1]
@@ -207,7 +208,7 @@ func (w *walker) addBetween(above uint8) {
 			continue
 		}
 		parent := w.key[:i+1]
-		w.queue = append(w.queue, owner{key: parent, verdict: above}, owner{key: parent, below: true, verdict: above})
+		w.queue = append(w.queue, owner{key: parent, verdict: v}, owner{key: parent, below: true, verdict: v})
 		w.emitted = append(w.emitted, i+1)
 	}
 }

@@ -51,7 +51,7 @@ type Zone struct {
 	name blocklist.Name
 
 	config  atomic.Pointer[Config]
-	changed chan struct{} // channel that has a value after Configure, for Run
+	changed chan struct{} // receives a value from Configure; Run then updates the zone
 	current atomic.Pointer[snapshot]
 
 	running atomic.Int32 // number of transfers in progress
@@ -99,7 +99,7 @@ func (z *Zone) log() *slog.Logger { return z.config.Load().Log }
 const retryAfter = 10 * time.Second
 
 // Run keeps the zone up to date and notifies its secondaries, until ctx ends. It calls watch before each update. The
-// returned channel has to be closed when a list changes after that.
+// function watch returns a channel that is closed when a list changes after the call.
 func (z *Zone) Run(ctx context.Context, watch func() <-chan struct{}) {
 	var notices sync.WaitGroup
 	defer notices.Wait()

@@ -34,10 +34,10 @@ func buildSet(dir string, n int) (lookup, int64, error) {
 	}, info.Size(), err
 }
 
-// parents calls in for host and then for each of its parents. It returns true as soon as in does.
-func parents(host string, in func(string) bool) bool {
+// parents reports whether the function lists returns true for a host or for one of its parents.
+func parents(host string, lists func(string) bool) bool {
 	for {
-		if in(host) {
+		if lists(host) {
 			return true
 		}
 		_, parent, more := strings.Cut(host, ".")

@@ -31,7 +31,8 @@ func main() {
 	}
 }
 
-// demo runs all steps of the demo. Unless once is set, the resolver then keeps running until ctx ends.
+// demo runs all steps of the demo. Then it returns if the flag --once is given; otherwise the resolver keeps running
+// until ctx ends.
 func demo(ctx context.Context, out io.Writer, list, listen string, once bool) (err error) {
 	dir, err := os.MkdirTemp("", "argine-demo-")
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 // Wanted reports whether the long tests run.
 func Wanted() bool { return os.Getenv("ARGINE_LONG") == "1" }
 
-// Rounds returns the number of rounds of a test, or its size: many if the long tests run, otherwise few.
+// Rounds returns the number of rounds of a test, or its size: the argument many if the long tests run, otherwise the
+// argument few.
 func Rounds(few, many int) int {
 	if Wanted() {
 		return many
@@ -18,10 +19,10 @@ func Rounds(few, many int) int {
 	return few
 }
 
-// Only skips the test unless the long tests run. The text why says what makes it long.
-func Only(t testing.TB, why string) {
+// Only skips the test unless the long tests run. The argument reason says what makes it long.
+func Only(t testing.TB, reason string) {
 	t.Helper()
 	if !Wanted() {
-		t.Skip("ARGINE_LONG=1 runs it: " + why)
+		t.Skip("ARGINE_LONG=1 runs it: " + reason)
 	}
 }

@@ -61,8 +61,8 @@ func AwaitTCP(t testing.TB, addr string) {
 // Port returns the port of an address.
 func Port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
 
-// Exchanged returns the text of a file in which words are replaced: pairs has each word and its replacement. Each word
-// must be in the file. So a test can run a documented example with other addresses and paths.
+// Exchanged returns the text of a file in which words are replaced. The argument pairs has each word, followed by its
+// replacement. Each word must be in the file. So a test can run a documented example with other addresses and paths.
 func Exchanged(t testing.TB, path string, pairs ...string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -95,12 +95,12 @@ type Process struct {
 // started has as keys the processes that tests have started and not yet cleaned up, running or not.
 var started sync.Map
 
-// Wait waits at most the duration within for the condition done, and reports whether it became true. It fails the test
-// at once if a program that the test started has ended without [Process.Stop].
-func Wait(t testing.TB, within time.Duration, done func() bool) bool {
+// Wait waits until the function condition returns true, and reports whether it did within the duration limit. It fails
+// the test at once if a program that the test started has ended without [Process.Stop].
+func Wait(t testing.TB, limit time.Duration, condition func() bool) bool {
 	t.Helper()
-	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if done() {
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if condition() {
 			return true
 		}
 		for p := range started.Range {
@@ -169,7 +169,7 @@ func (p *Process) Stop() {
 	}
 }
 
-// Kill ends the program at once, as a failure of power does.
+// Kill ends the program at once, like a power failure.
 func (p *Process) Kill() {
 	p.stopped.Store(true)
 	_ = p.cmd.Process.Kill() // it may have ended

@@ -22,7 +22,7 @@ func Listen() *Listener {
 }
 
 // Dial connects to the listener. It waits until Accept takes the connection, and returns the client's end. It fails
-// with [net.ErrClosed].
+// with [net.ErrClosed] after Close.
 func (l *Listener) Dial() (net.Conn, error) {
 	client, server := net.Pipe()
 	select {

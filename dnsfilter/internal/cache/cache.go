@@ -24,8 +24,8 @@ const (
 // Cache stores answers by key. A key is a question (name in lower case, type, class) and one more byte for other
 // properties of the query. The size of the cache limits all its memory: answers, index, and hashes of evicted answers.
 //
-// The cache stores a message from its question on, and of its header the flags, the counts and the lower byte of the
-// ID, which has the extended error of the answer.
+// The cache stores a message from its question on. Of the header, it stores the flags, the counts and the lower byte of
+// the ID, which has the extended error of the answer.
 type Cache struct {
 	seed   maphash.Seed
 	epoch  time.Time

@@ -14,8 +14,8 @@ const (
 	mainQueue         // queue for answers that were used
 )
 
-// maxReinserting is the number of evictions for one new answer that keep used entries. Further evictions remove used
-// entries, too.
+// maxReinserting is the maximum number of evictions for one new answer in which used entries are kept. Further
+// evictions remove used entries, too.
 const maxReinserting = 8
 
 // allocate reserves a number of words at the end of a queue (smallQueue or mainQueue). It returns their position.

@@ -50,7 +50,7 @@ func TTL(m []byte) uint32 {
 // State is the state of a cached answer.
 type State uint8
 
-// The states of an answer. Get returns NotFound with no answer.
+// The states of an answer. With NotFound, Get returns no answer.
 const (
 	NotFound State = iota
 	Fresh

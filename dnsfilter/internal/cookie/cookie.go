@@ -20,7 +20,7 @@ const (
 const (
 	lifetime = 3600
 	renewal  = 1800
-	maxAhead = 300 // maximum distance of a timestamp in the future, from a server whose clock is ahead
+	maxAhead = 300 // maximum time by which a timestamp may be in the future, since another server's clock may be ahead
 )
 
 const version = 1
@@ -40,30 +40,30 @@ func NewSecret() (s Secret) {
 // IsSize reports whether a cookie in a query may have n bytes (RFC 7873, section 5.2.2).
 func IsSize(n int) bool { return n == ClientSize || n >= 2*ClientSize && n <= maxSize }
 
-// Verify reports whether the server cookie in sent is valid: it was created for the address of the client, with one of
-// the secrets. A valid cookie proves that the client receives packets at that address. Verify also reports whether the
-// cookie has to be replaced, since it is invalid or old, or was not created with the first secret. The time now is in
-// Unix seconds.
-func Verify(secrets []Secret, sent []byte, client netip.Addr, now uint32) (valid, replace bool) {
-	if len(sent) != Size || sent[ClientSize] != version {
+// Verify reports whether a cookie from a client has a valid server cookie: one that was created for the address of the
+// client, with one of the secrets. A valid server cookie proves that the client receives packets at that address.
+// Verify also reports whether the cookie has to be replaced, since it is invalid or old, or was not created with the
+// first secret. The time now is in Unix seconds.
+func Verify(secrets []Secret, cookie []byte, client netip.Addr, now uint32) (valid, replace bool) {
+	if len(cookie) != Size || cookie[ClientSize] != version {
 		return false, true
 	}
-	age := int32(now - binary.BigEndian.Uint32(sent[12:]))
+	age := int32(now - binary.BigEndian.Uint32(cookie[12:]))
 	if age > lifetime || age < -maxAhead {
 		return false, true
 	}
 	for i := range secrets {
-		if sum := secrets[i].hash(sent[:Size-8], client); subtle.ConstantTimeCompare(sum[:], sent[Size-8:]) == 1 {
+		if sum := secrets[i].hash(cookie[:Size-8], client); subtle.ConstantTimeCompare(sum[:], cookie[Size-8:]) == 1 {
 			return true, i > 0 || age >= renewal
 		}
 	}
 	return false, true
 }
 
-// Make creates the cookie for a client: the client cookie at the beginning of sent, and a server cookie. The time now
-// is in Unix seconds.
-func (s *Secret) Make(sent []byte, client netip.Addr, now uint32) (c Cookie) {
-	copy(c[:ClientSize], sent)
+// Make creates the cookie for a client: the client cookie, with which the argument cookie begins, and a server cookie.
+// The time now is in Unix seconds.
+func (s *Secret) Make(cookie []byte, client netip.Addr, now uint32) (c Cookie) {
+	copy(c[:ClientSize], cookie)
 	c[ClientSize] = version
 	binary.BigEndian.PutUint32(c[12:], now)
 	sum := s.hash(c[:Size-8], client)
@@ -71,8 +71,8 @@ func (s *Secret) Make(sent []byte, client netip.Addr, now uint32) (c Cookie) {
 	return c
 }
 
-// hash returns the hash in a server cookie. It covers the bytes of the cookie before it (head), and the client's
-// address.
+// hash returns the hash in a server cookie. It covers the client's address, and the part of the cookie before the hash
+// (head).
 func (s *Secret) hash(head []byte, client netip.Addr) (sum [8]byte) {
 	var buf [2*ClientSize + 16]byte
 	m := append(buf[:0], head...)

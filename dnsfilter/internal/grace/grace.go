@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Wait waits for a wait group, but no longer than the duration most.
-func Wait(g *sync.WaitGroup, most time.Duration) {
+// Wait waits for a wait group, but no longer than the duration limit.
+func Wait(g *sync.WaitGroup, limit time.Duration) {
 	done := make(chan struct{})
 	go func() { g.Wait(); close(done) }()
 	select {
 	case <-done:
-	case <-time.After(most):
+	case <-time.After(limit):
 	}
 }

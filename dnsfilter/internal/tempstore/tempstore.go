@@ -7,7 +7,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// With calls do with an empty temporary store, and deletes the store afterwards.
+// With creates an empty temporary store, calls the function do with it, and deletes the store afterwards. It returns
+// the error of do.
 func With(do func(*blocklist.Store) error) error {
 	dir, err := os.MkdirTemp("", "dnsfilter")
 	if err != nil {

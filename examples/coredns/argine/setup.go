@@ -53,7 +53,7 @@ func setup(c *caddy.Controller) error {
 	return nil
 }
 
-// start reads the operator's files, and has the subscriptions start when the server starts. Signed lists that are
+// start reads the operator's files, and makes the subscriptions start when the server starts. Signed lists that are
 // already in the store are enforced at once.
 func (s *settings) start(ctx context.Context, store *blocklist.Store, c *caddy.Controller) error {
 	for list, path := range s.files {
