@@ -128,7 +128,7 @@ func effectBy(e publish.Effect) string {
 	return ""
 }
 
-// waitsText returns the text for what a decision waits for before it takes effect.
+// waitsText returns the text that says what must happen before a decision takes effect.
 func waitsText(e publish.Effect) string {
 	switch {
 	case e.Waits == publish.WaitsRelease:

@@ -125,7 +125,7 @@ func (a *app) printReport(r formats.Report) {
 	a.printSkipped(r.Skipped, false)
 }
 
-// fileResult is the JSON form of what a command changed by the entries of a file.
+// fileResult is the JSON form of the changes that a command made with the entries of a file.
 type fileResult struct {
 	publish.ChangeResult
 	Missing uint64    `json:"missing,omitempty"` // entries to be removed that were not on the list

@@ -13,8 +13,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/words"
 )
 
-// proposalsText returns the numbers of proposals in each state as text, and how many persons decide on a proposal. It
-// is empty if there are no proposals.
+// proposalsText returns the numbers of proposals in each state as text, and how many persons decide on a proposal. The
+// text is empty if there are no proposals.
 func proposalsText(s publish.Status) string {
 	var parts []string
 	for _, state := range proposal.States() {

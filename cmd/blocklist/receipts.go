@@ -190,7 +190,7 @@ func openReceipts(ctx context.Context, from string, f receiptsFlags) (receipt.Ke
 	return keys, body, err
 }
 
-// checkSource fails if a flag is missing that reading receipts from this origin or file needs.
+// checkSource fails if a flag is missing that is needed to read receipts from the given origin or file.
 func (f receiptsFlags) checkSource(from string) error {
 	switch {
 	case strings.Contains(from, "://") && (f.keys == "" || f.token == ""):

@@ -141,8 +141,8 @@ func (s *source) Version() string {
 	return ""
 }
 
-// stateOf returns the sizes and modification times of the file at path, or of the main files in the folder at path. So
-// the text changes when one of them does.
+// stateOf returns a text with the sizes and modification times of the file at path, or of the main files in the folder
+// at path. The text changes when one of these files does.
 func stateOf(path string) string {
 	var b strings.Builder
 	_ = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error { // unreadable files are left out

@@ -125,7 +125,8 @@ type explanation struct {
 	*entry
 	// Trigger is the trigger of the policy zone's rule that decided; entry then has the owner of its record.
 	Trigger string `json:"trigger,omitempty"`
-	// Waits is true if earlier policy zones have triggers on the answer, which take precedence.
+	// Waits is true if the decision is provisional: an earlier policy zone may still override it by a trigger on the
+	// answer.
 	Waits  bool   `json:"waits,omitempty"`
 	Divert string `json:"divert,omitempty"` // list whose url entries divert the host to a proxy
 	// Zone is the zone of the name, if the general upstream is not asked about it.

@@ -11,7 +11,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/buildinfo"
 )
 
-// Command returns the command man DIR of a program.
+// Command returns the command "man DIR", which writes the manual pages of a program into the folder DIR.
 func Command(program string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "man DIR",
