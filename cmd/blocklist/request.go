@@ -112,7 +112,7 @@ The request of a list's first root needs no --root: compare the fingerprint of t
 // openFlags has the flags for opening a signing request.
 type openFlags struct{ root, identity string }
 
-// String returns the flags as they are typed, each after a blank.
+// String returns the flags as they are typed, with a blank before each.
 func (o openFlags) String() (text string) {
 	if o.root != "" {
 		text += " --root " + o.root

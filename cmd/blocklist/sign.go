@@ -127,7 +127,7 @@ func (a *app) runSign(cmd *cobra.Command, l *publish.Ledger, s signFlags) error 
 const endsSoon = 7 * 24 * time.Hour
 
 // askToSign asks the officer for consent, and returns the loaded key. A person who does not consent is told how to
-// refuse. If the key needs no passphrase, askToSign fails before the question if it is not the key of an officer.
+// refuse. If the key needs no passphrase and is not the key of an officer, askToSign fails before it asks.
 func (a *app) askToSign(p *publish.Pending, s signFlags) (crypto.Signer, error) {
 	if left := time.Until(p.Expires); p.Number == 0 && left < endsSoon {
 		a.printf("warning: it is valid for %s more; make it again for a longer time", max(left, 0).Round(time.Minute))

@@ -55,9 +55,9 @@ func (a *app) refuseAtDesk(ctx context.Context, base string, r refuseFlags) erro
 // delivery sends an officer's signature or refusal to a desk.
 type delivery func(answer []byte) error
 
-// answerDesk fetches the signing request from a desk with a one-time code, and calls do with the path of a temporary
-// file that has the request, and with a function that sends the officer's answer to the desk. The argument out is the
-// value of --output, which must be empty.
+// answerDesk fetches the signing request from a desk with a one-time code. It calls the function do with the path of a
+// temporary file that contains the request, and with a function that sends the officer's answer to the desk. The
+// argument out is the value of --output, which must be empty.
 func (a *app) answerDesk(ctx context.Context, base, code, out string,
 	do func(path string, deliver delivery) error,
 ) error {

@@ -71,7 +71,7 @@ func (a *app) newPassphrase(variable string) (string, error) {
 	return phrase, err
 }
 
-// confirm asks a question at the terminal. It fails unless the answer is y or yes.
+// confirm asks a question at the terminal. It fails with errNotSigned unless the answer is yes, see [app.ask].
 func (a *app) confirm(question string) error {
 	if _, ok := terminal(a.stdin); !ok {
 		return withHint(errors.New("there is no terminal to ask for your consent"), "--yes gives it, once you have seen what it is about")

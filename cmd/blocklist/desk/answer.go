@@ -12,7 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// nameMark is the placeholder for the reader's name in a page. Escaping keeps it out of all other text in a page.
+// nameMark is the placeholder for the reader's name in a page. Other text in a page can't contain it, since it would be
+// escaped.
 const nameMark = "\x00"
 
 // answer is a finished page. It has [nameMark] in place of the reader's name, so it can be sent to several people.
@@ -48,8 +49,8 @@ func (a *answer) send(w http.ResponseWriter, name string) {
 	}
 }
 
-// visible escapes invisible characters in a page, and characters that change the writing direction: they come from
-// data, as the desk's own texts have none.
+// visible escapes invisible characters in a page, and characters that change the writing direction. Such characters
+// come from data; the desk's own texts have none.
 func visible(page []byte) []byte {
 	if bytes.IndexFunc(page, hidden) < 0 {
 		return page

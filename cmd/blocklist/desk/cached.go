@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// fresh is the maximum age of a cached value before it is made again. There is one because some values depend on the
-// current time.
+// fresh is the maximum age of a cached value before it is made again. Values have a maximum age because some depend on
+// the current time.
 const fresh = time.Minute
 
 // fillWithin limits the time for making a cached value. It is longer than the time limit of a request, since later
@@ -35,8 +35,8 @@ type filling[T any] struct {
 	err   error
 }
 
-// get returns the value for a key. If there is none, or if it is older than the limit, get calls do to make it, and
-// waits.
+// get returns the value for a key. If there is none, or if it is older than the limit, get calls the function do to
+// make it, and waits.
 func (c *cached[T]) get(ctx context.Context, key string, do func(context.Context) (T, error)) (T, error) {
 	for {
 		f := c.find(ctx, key, do)
@@ -52,8 +52,8 @@ func (c *cached[T]) get(ctx context.Context, key string, do func(context.Context
 	}
 }
 
-// latest is like get, but waits at most the duration wait if there is a value for another key: then it returns that
-// value, and false. The value for the key is still made in the background.
+// latest is like get, but if there is a value for another key, it waits at most the duration wait. After that, it
+// returns the other value, and false; the value for the key is still made in the background.
 func (c *cached[T]) latest(ctx context.Context, wait time.Duration, key string, do func(context.Context) (T, error)) (
 	value T, current bool, err error,
 ) {
@@ -89,7 +89,7 @@ func (c *cached[T]) find(ctx context.Context, key string, do func(context.Contex
 	return c.now
 }
 
-// fill calls do, stores its result in f, and makes f the last value. If do fails, there is no last value.
+// fill calls the function do, stores its result in f, and makes f the last value. If do fails, there is no last value.
 func (c *cached[T]) fill(ctx context.Context, f *filling[T], do func(context.Context) (T, error)) {
 	ctx, cancel := context.WithTimeout(ctx, fillWithin)
 	defer cancel()

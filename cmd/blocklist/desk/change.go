@@ -52,8 +52,8 @@ type seenEntry struct {
 	Around around
 }
 
-// Expiring returns the standing order with the reference of the entry if that order expires and the entry does not, so
-// that the order would still expire. Otherwise it returns nil.
+// Expiring returns the standing order that has the reference of the entry, if that order has an expiry and the entry
+// has none: the order would keep its expiry. Otherwise it returns nil.
 func (e seenEntry) Expiring() *blocklist.Entry {
 	i := slices.IndexFunc(e.Around.Orders, func(o blocklist.Entry) bool { return o.Reference == e.Reference })
 	if i < 0 || !e.Expires.IsZero() || e.Around.Orders[i].Expires.IsZero() {
@@ -216,7 +216,7 @@ func (p *changePage) look(v *visit) error {
 }
 
 // findMissing fills in the entries that can't be withdrawn, because they are not listed as typed or have no order with
-// the reference. Each has the listed entries around it.
+// the reference. For each it also looks up the listed entries that cover it or are part of it.
 func (p *changePage) findMissing(v *visit) error {
 	_, entries, err := p.Form.parse()
 	if err != nil {

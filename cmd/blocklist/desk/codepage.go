@@ -22,7 +22,7 @@ type codePage struct {
 	Root         *publish.RootInfo // root in force, which officers' terminals need; nil: none
 	Confidential bool
 	Another      bool   // the code was used, and another officer can sign with another code
-	Recipients   string // age recipients of the code, for another code
+	Recipients   string // age recipients that this code was made with, as a default for another code
 	Officers     []officer
 	Keys         []string // names of the key files of officers who have not signed yet
 	Enough       bool     // the release has enough signatures to be pushed, unless urgent orders end with it

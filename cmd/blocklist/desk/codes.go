@@ -15,7 +15,8 @@ const (
 	maxCodes  = 100
 )
 
-// code is a one-time code with which an officer's terminal can fetch one signing request, and deliver one signature.
+// code is a one-time code with which an officer's terminal can fetch one signing request, and deliver one signature or
+// refusal.
 type code struct {
 	ID         string // part of the URL of the code's page
 	Text       string // the secret, which the officer types

@@ -29,14 +29,14 @@ type decidePage struct {
 	Withdraw  bool     // all proposals are to withdraw orders
 	Held      bool     // the guards hold one of the proposals
 	Failed    bool     // the decision failed for one of the proposals
-	Sole      string   // the only person who may confirm; empty: not exactly one may
-	Others    []string // people who may check in place of Sole
+	Sole      string   // the only person who may confirm; empty: nobody may, or several people
+	Others    []string // people other than Sole who may check; empty if Sole is
 }
 
 // IsForm reports whether the page has the form for a decision.
 func (p decidePage) IsForm() bool { return len(p.Verbs) > 0 && (len(p.Results) == 0 || p.Failed) }
 
-// Open returns the proposals that can still be decided: the form is about them alone.
+// Open returns the proposals that can still be decided. The form is only about these.
 func (p decidePage) Open() []examined {
 	return slices.DeleteFunc(slices.Clone(p.Proposals), func(one examined) bool { return !one.IsOpen() })
 }
@@ -207,8 +207,8 @@ func (v *visit) showDecide(ids []int64) error {
 	return v.write(status, "decide", "decide.title", p)
 }
 
-// fill fills in the form: with the typed values until the decision has succeeded, and otherwise with the values that
-// all proposals have in common. It returns the HTTP status of the page.
+// fill fills in the form with the values that all proposals have in common, or with the values that the person typed if
+// the decision failed or was not made yet. It returns the HTTP status of the page.
 func (p *decidePage) fill(v *visit) int {
 	bad := cmp.Or(p.Notice.Field, fieldOf(p.Notice.Err))
 	for _, r := range p.Results {

@@ -26,7 +26,7 @@ type Options struct {
 	Log *slog.Logger
 
 	User string            // name of the account that starts a desk on loopback
-	Link func(path string) // shows that account the path of a new one-time link
+	Link func(path string) // shows the account User the path of a new one-time link
 
 	// UserHeader is the header in which a reverse proxy names the person. Only requests from Proxies are accepted.
 	UserHeader string

@@ -14,11 +14,11 @@ type duePage struct {
 	table[blocklist.Entry]
 	What   string // the view: review, expired or expiring; empty: all
 	Now    time.Time
-	Ending uint64 // number of urgent orders that would end without being listed
+	Ending uint64 // number of signed urgent orders that the next release would end and that need a decision
 }
 
-// Overdue reports whether the time at is set and is not in the future.
-func (p duePage) Overdue(at time.Time) bool { return !at.IsZero() && !at.After(p.Now) }
+// Overdue reports whether a date is set and has come. A zero time is a date that is not set.
+func (p duePage) Overdue(date time.Time) bool { return !date.IsZero() && !date.After(p.Now) }
 
 func (v *visit) due() error {
 	p := duePage{What: v.r.URL.Query().Get("what"), Now: time.Now()}

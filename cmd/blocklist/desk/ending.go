@@ -15,8 +15,8 @@ import (
 )
 
 // endingPage has the form for a decision on urgent orders: to add their targets to the list (keep), to accept that the
-// orders end with the next release (end), or to withdraw them without one (remove). It also shows what the decision
-// would do.
+// orders end with the next release (end), or to withdraw the orders without waiting for a release (remove). It also
+// shows what the decision would do.
 type endingPage struct {
 	Verb     string // keep, end or remove
 	Orders   []endingOrder
@@ -27,10 +27,10 @@ type endingPage struct {
 	Held     *guard.Report        // report of the guards that hold the targets; nil: they do not
 	Problem  error                // why the decision can't be taken; nil: it can
 	Notice   string               // key of a text about the sent form; empty: none
-	Stamp    string               // identifies what the page shows, see [visit.urgentStamp]; for keep with the expiry
+	Stamp    string               // result of [visit.urgentStamp]; for keep followed by the typed expiry
 }
 
-// endingOrder is an urgent order that ends, with the listed entries around its target.
+// endingOrder is an urgent order that ends, with what the list says about its target.
 type endingOrder struct {
 	publish.EndingOrder
 	Around around
@@ -43,7 +43,7 @@ func (o endingOrder) IsListed() bool {
 	return o.Around.Cover != "" || slices.ContainsFunc(o.Around.Orders, blocks)
 }
 
-// Shown returns the order with the entry that the list gets, which has this expiry.
+// Shown returns a copy of the order in which the entry for the list has the given expiry.
 func (o endingOrder) Shown(expires time.Time) endingOrder {
 	o.Kept.Expires = expires
 	return o
@@ -155,14 +155,16 @@ func (v *visit) endingPage(verb string) (p endingPage, err error) {
 	return p, nil
 }
 
-// isOtherExpiry reports whether a page showed (seen) the present state (stamp), but another expiry.
+// isOtherExpiry reports whether two stamps of an [endingPage] differ only in the expiry: that of the page on which the
+// person decided (seen), and that of the present page.
 func isOtherExpiry(seen, stamp string) bool {
 	was, until, _ := strings.Cut(seen, " ")
 	is, now, _ := strings.Cut(stamp, " ")
 	return was == is && until != now
 }
 
-// undecided returns the urgent orders on which the decision verb can be taken.
+// undecided returns the urgent orders that a decision can be made on. The argument verb names the decision: keep, end
+// or remove.
 func (v *visit) undecided(verb string) ([]publish.EndingOrder, error) {
 	if verb == "remove" {
 		return v.ledger.StandingUrgent(v.r.Context())
@@ -217,9 +219,10 @@ func (v *visit) removeUrgent() error {
 	})
 }
 
-// decideEnding calls take with the orders that a sent form names, and leads to the page next. If the person has not yet
-// seen what the decision would do in the present state of the list, decideEnding shows that first.
-func (v *visit) decideEnding(verb, next string, take func(targets []string, by publish.Audit) error) error {
+// decideEnding calls the function action with the orders that a sent form names, and redirects to the given path. If
+// the person has not yet seen what the decision would do in the present state of the list, decideEnding shows that
+// first.
+func (v *visit) decideEnding(verb, path string, action func(targets []string, by publish.Audit) error) error {
 	if err := v.r.ParseForm(); err != nil {
 		return err
 	}
@@ -232,10 +235,10 @@ func (v *visit) decideEnding(verb, next string, take func(targets []string, by p
 	if p.Stamp == "" || v.r.PostForm.Get("seen") != p.Stamp || len(targets) == 0 || p.Problem != nil {
 		return v.leadTo(page, notice{}, nil)
 	}
-	err = take(targets, publish.Audit{Author: v.person.Name, Reason: v.value("reason")})
+	err = action(targets, publish.Audit{Author: v.person.Name, Reason: v.value("reason")})
 	shown := func(reason error) bool { return errors.Is(err, reason) } // the page says why
 	if slices.ContainsFunc([]error{publish.ErrMoved, publish.ErrRules, blocklist.ErrHeld}, shown) {
 		return v.leadTo(page, notice{}, nil)
 	}
-	return v.then(err, next+"?"+doneQuery+"="+page)
+	return v.then(err, path+"?"+doneQuery+"="+page)
 }

@@ -16,7 +16,7 @@ type entriesPage struct {
 	Previous, Next string
 }
 
-// scopes returns the ranges of targets for those scopes whose targets have a common beginning: host and url.
+// scopes returns the ranges of targets, by scope, for those scopes whose targets have a common beginning: host and url.
 func scopes() map[string]publish.EntryRange {
 	return map[string]publish.EntryRange{
 		"host": {From: "=", Before: ">"},

@@ -19,7 +19,7 @@ type entryPage struct {
 	Of         string
 	Verdict    verdict
 	Own, Cover []*entryState
-	Around     *around // listed entries around the target, unless it is in force
+	Around     *around // what the list says about the target; nil: the target is in force, or is malformed
 }
 
 // entryState is the history of one target, newest first, with its standing orders.

@@ -28,9 +28,9 @@ type haystack struct {
 // maxFound is the maximum number of proposals that a search by a part of a text returns: the newest.
 const maxFound = 5000
 
-// find returns the IDs of the texts that contain part, newest first. It returns no more than most IDs, and whether
-// there are more.
-func (h *haystack) find(ctx context.Context, l *publish.Ledger, part string, most int) (
+// find returns the IDs of the texts that contain part, newest first: at most as many as the argument limit says. It
+// also reports whether there are more.
+func (h *haystack) find(ctx context.Context, l *publish.Ledger, part string, limit int) (
 	ids []int64, more bool, err error,
 ) {
 	text, ends, all, err := h.read(ctx, l)
@@ -39,29 +39,29 @@ func (h *haystack) find(ctx context.Context, l *publish.Ledger, part string, mos
 	}
 	const together = 4096
 	seen := map[int64]bool{}
-	for to := len(all); to > 0 && len(ids) <= most; to = max(to-together, 0) {
+	for to := len(all); to > 0 && len(ids) <= limit; to = max(to-together, 0) {
 		for _, id := range findIn(text, ends, all, max(to-together, 0), to, []byte(part)) {
 			if !seen[id] {
 				seen[id], ids = true, append(ids, id)
 			}
 		}
 	}
-	return ids[:min(len(ids), most)], len(ids) > most, nil
+	return ids[:min(len(ids), limit)], len(ids) > limit, nil
 }
 
-// findIn returns the IDs of the texts that contain part, newest first. It searches the texts with index from up to, but
-// not including, to. The argument all has the IDs of all texts.
-func findIn(text []byte, ends []int, all []int64, from, to int, part []byte) (ids []int64) {
+// findIn returns the IDs of the texts that contain part, newest first. It searches the texts with the indexes from
+// first to last-1. The argument all has the IDs of all texts.
+func findIn(text []byte, ends []int, all []int64, first, last int, part []byte) (ids []int64) {
 	at := 0
-	if from > 0 {
-		at = ends[from-1]
+	if first > 0 {
+		at = ends[first-1]
 	}
-	for at < ends[to-1] {
-		i := bytes.Index(text[at:ends[to-1]], part)
+	for at < ends[last-1] {
+		i := bytes.Index(text[at:ends[last-1]], part)
 		if i < 0 {
 			break
 		}
-		n := sort.SearchInts(ends[from:to], at+i+1) + from
+		n := sort.SearchInts(ends[first:last], at+i+1) + first
 		ids, at = append(ids, all[n]), ends[n]
 	}
 	slices.Reverse(ids)

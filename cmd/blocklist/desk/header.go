@@ -25,11 +25,11 @@ type tab struct {
 	N        uint64 // number of things in the view; 0: none, or unknown
 }
 
-// tabs returns the links to the views of a page, one for each value of the query parameter "what". The argument now is
-// the present value. The key of a link's text consists of the page and the value.
-func tabs(page, now string, values ...string) (all []tab) {
+// tabs returns the links to the views of a page, one for each value of the query parameter "what". The argument chosen
+// is the present value. The key of a link's text consists of the page and the value.
+func tabs(page, chosen string, values ...string) (all []tab) {
 	for _, value := range values {
-		t := tab{"/" + page, page + ".all", now == value, 0}
+		t := tab{"/" + page, page + ".all", chosen == value, 0}
 		if value != "" {
 			t.URL, t.Key = t.URL+"?"+url.Values{"what": {value}}.Encode(), page+"."+value
 		}

@@ -34,7 +34,7 @@ type making func(context.Context) (*answer, error)
 
 var errNotMade = errors.New("the page was not made")
 
-// get returns the page with a key. If there is no page, or if it is too old, get calls do to make it.
+// get returns the page with a key. If there is no page, or if it is too old, get calls the function do to make it.
 func (k *kept) get(ctx context.Context, of state, key string, do making) (*answer, error) {
 	p, has := k.find(of, key)
 	if !has {

@@ -37,7 +37,7 @@ func (o *opened) open() (err error) {
 	return nil
 }
 
-// use calls do with the ledger, which stays open until do returns.
+// use calls the function do with the ledger, which stays open until do returns. It returns the error of do.
 func (o *opened) use(do func(*publish.Ledger) error) error {
 	for {
 		o.mu.RLock()

@@ -48,7 +48,7 @@ func (d *Desk) look(ctx context.Context, l *publish.Ledger, of state) (*overview
 }
 
 // maxCounted is the maximum number of checked proposals that are counted by checker, each time the ledger has changed.
-// Of more, those of the reader are not told apart.
+// If there are more, the number of those that the reader has checked is unknown, and taken as 0.
 const maxCounted = 10_000
 
 // folders returns the modification times of the folders with files that can change without an operation in the ledger,

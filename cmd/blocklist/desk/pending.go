@@ -18,7 +18,7 @@ type pendingPage struct {
 	Recipients publish.Recipients
 	Unreleased bool     // the list has changed since the pending release was made
 	Changes    *changes // changes of the list that are in no release yet
-	Unsigned   []string // officers who must still sign, if the person has signed; empty: none
+	Unsigned   []string // officers who have not signed yet; empty unless the person has signed and signatures are missing
 	Held       *guard.Report
 	Ends       *endingOrders // urgent orders that end with the release; nil: none
 	Reviewers  []string      // people who can make and push a release

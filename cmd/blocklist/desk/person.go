@@ -87,8 +87,8 @@ func isName(text string) bool {
 	return text != "" && len(text) <= 128 && !strings.ContainsFunc(text, hidden)
 }
 
-// roleOf returns the role of the person with this name in roles, those of the ledger; empty if there is none. On
-// loopback, a person is the [owner] as long as the ledger has no roles.
+// roleOf returns the role of a person; empty if the person has none. The argument roles has the roles in the ledger, by
+// name. On loopback, a person is the [owner] as long as the ledger has no roles.
 func (d *Desk) roleOf(name string, roles map[string]string) string {
 	if len(roles) == 0 && d.sessions != nil {
 		return owner

@@ -42,8 +42,8 @@ func setPreference(w http.ResponseWriter, name, value string) {
 	})
 }
 
-// keepTyped keeps as a draft the form of a page that a person leaves to change preferences. It returns the path of the
-// page with the draft.
+// keepTyped stores the form of a page as a draft if a person leaves the page to change preferences. It returns the path
+// of the page, with the name of the draft if there is one.
 func (d *Desk) keepTyped(r *http.Request, back string) string {
 	name, err := d.name(r)
 	if err != nil || !r.PostForm.Has(typedField) {

@@ -26,7 +26,7 @@ type proposePage struct {
 // IsForm reports whether the page has the form for new proposals.
 func (p proposePage) IsForm() bool { return len(p.Found) == 0 }
 
-// IsDone reports whether all of a sent form is recorded.
+// IsDone reports whether proposals about all targets of a sent form are recorded.
 func (p proposePage) IsDone() bool { return p.Results != nil && p.Form.Entries == "" }
 
 // foundTarget is a target that was found in a text, with the findings about it.

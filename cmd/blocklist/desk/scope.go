@@ -29,7 +29,7 @@ func scopeOf(target string) string {
 	return "covers.page"
 }
 
-// isWWW reports whether a target is the name www of a site, so that it leaves the site itself open.
+// isWWW reports whether a target is the subdomain www of a site. An entry for it does not cover the site itself.
 func isWWW(target string) bool {
 	site, www := strings.CutPrefix(strings.TrimPrefix(target, "="), "www.")
 	return www && strings.Contains(site, ".")

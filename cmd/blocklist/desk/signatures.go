@@ -22,7 +22,8 @@ func (v *visit) asked() (*publish.Pending, error) {
 	return v.ledger.Pending()
 }
 
-// recipients returns the age recipients in a form, to whom a signing request is encrypted.
+// recipients returns the recipients (age public keys) that a submitted form names. A signing request is encrypted to
+// them.
 func (v *visit) recipients() []string { return strings.Fields(v.r.FormValue("recipients")) }
 
 // request sends the signing request for the pending document as a file.

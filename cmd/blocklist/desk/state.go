@@ -25,7 +25,8 @@ type overview struct {
 // unprepared returns the number of changed lines that are in no release yet, neither pushed nor pending.
 func (o *overview) unprepared() uint64 { return o.UnpreparedAdded + o.UnpreparedRemoved }
 
-// refused returns the refusals of urgent orders, or those of roots and releases, that were not made again since.
+// refused returns the last refusals of urgent orders, or else those of roots and releases, see
+// [publish.Ledger.Refusals].
 func (o *overview) refused(urgent bool) (all []publish.Refusal) {
 	for _, r := range o.refusals {
 		if r.Urgent == urgent {

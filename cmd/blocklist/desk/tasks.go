@@ -75,9 +75,9 @@ func (o *overview) tasks(p person) []task {
 	}
 }
 
-// one returns 1 if waits is true, and otherwise 0.
-func one(waits bool) uint64 {
-	if waits {
+// one returns 1 if the condition is true, and otherwise 0.
+func one(condition bool) uint64 {
+	if condition {
 		return 1
 	}
 	return 0

@@ -17,8 +17,8 @@ import (
 // With the code, 'blocklist sign URL --code CODE' fetches the signing request and delivers the signature, and
 // 'blocklist refuse' delivers a refusal. The code only gives access: it does not replace the signature.
 
-// terminal returns the handler for requests from an officer's terminal. It checks the one-time code, calls do, and
-// reports an error in plain text.
+// terminal returns the handler for requests from an officer's terminal. It checks the one-time code, calls the function
+// do, and reports an error in plain text.
 func (d *Desk) terminal(do func(http.ResponseWriter, *http.Request, *publish.Ledger, *code) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if d.sessions == nil && !d.fromProxy(r) {

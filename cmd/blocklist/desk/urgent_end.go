@@ -15,7 +15,8 @@ type endingOrders struct {
 // Open reports whether the end of one of the orders is not accepted yet. This holds the release.
 func (e *endingOrders) Open() bool { return e != nil && slices.ContainsFunc(e.Orders, isOpen) }
 
-// Kept reports whether the target of one of the orders can still be added to the list, to stay blocked.
+// Kept reports whether there is an order to keep: at least one target can still be added to the list, so that it stays
+// blocked after the release.
 func (e *endingOrders) Kept() bool { return slices.ContainsFunc(e.Next, isOpen) }
 
 // Listed reports whether the list already has all targets of the orders, and only the pending release lacks them.

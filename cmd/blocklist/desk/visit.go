@@ -107,7 +107,7 @@ func (d *Desk) serve(w http.ResponseWriter, r *http.Request, l *publish.Ledger, 
 	return nil
 }
 
-// inTurn calls do when fewer than [atOnce] pages are being made. It waits until then, or until ctx ends.
+// inTurn calls the function do when fewer than [atOnce] pages are being made. It waits until then, or until ctx ends.
 func (d *Desk) inTurn(ctx context.Context, do func() error) error {
 	select {
 	case d.busy <- struct{}{}:
@@ -118,8 +118,9 @@ func (d *Desk) inTurn(ctx context.Context, do func() error) error {
 	}
 }
 
-// showKept shows a page that all people with the same role, language, time zone and tasks share. The page is made
-// without a person's name, unless the URL asks for data of that person.
+// showKept shows a page from the cache, or makes it and caches it. All people with the same role, language, time zone
+// and tasks share the page, so it is made without the visitor's name. If the URL asks for the visitor's own data, the
+// page is made with the name and is not shared.
 func (v *visit) showKept(of state, show func(*visit) error) error {
 	spoken, zone := v.view()
 	shared := visit{Desk: v.Desk, r: v.r, ledger: v.ledger, now: v.now, person: v.person}
