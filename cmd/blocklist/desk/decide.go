@@ -29,7 +29,7 @@ type decidePage struct {
 	Withdraw  bool     // all proposals are to withdraw orders
 	Held      bool     // the guards hold one of the proposals
 	Failed    bool     // the decision failed for one of the proposals
-	Sole      string   // the only person who may confirm; empty: nobody may, or several people
+	Sole      string   // the only person who may confirm; empty: no one may, or several people
 	Others    []string // people other than Sole who may check; empty if Sole is
 }
 
