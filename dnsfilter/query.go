@@ -202,8 +202,8 @@ func headerFlags(msg *dns.Msg) (flags uint16) {
 	return flags
 }
 
-// parseOPT parses the OPT record among the additional records. It returns false for a second one, for another owner
-// than the root (RFC 6891, section 6.1.1), or for a malformed cookie.
+// parseOPT parses the OPT record among the additional records. It returns false for a second OPT record, for another
+// owner than the root (RFC 6891, section 6.1.1), or for a malformed cookie.
 func (q *query) parseOPT(extra []dns.RR) bool {
 	for _, rr := range extra {
 		opt, ok := rr.(*dns.OPT)

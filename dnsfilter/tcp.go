@@ -185,7 +185,7 @@ func (c *stream) await(ctx context.Context) ([]byte, error) {
 	return prefix, err
 }
 
-// readLong reads a message of the given length that does not fit the read buffer, like read.
+// readLong is like read, for a message of the given length that does not fit the read buffer.
 func (c *stream) readLong(length int, within time.Duration) ([]byte, error) {
 	c.flush()
 	packet := make([]byte, min(length, maxQuery))

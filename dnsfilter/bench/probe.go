@@ -174,7 +174,7 @@ func turned(first *atomic.Int64, after bool, sent, came int64) bool {
 }
 
 // run sends queries until one second after the change has taken effect. The function do makes the change and returns
-// its time; run calls it after a second. If do is nil, run sends queries for three seconds.
+// its time; run calls it after a second. If the function is nil, run sends queries for three seconds.
 func (p *probe) run(ctx context.Context, add, remove string, do func() (time.Time, error)) (changed, error) {
 	p.names[added], p.names[removed] = [][]byte{packQuery(add)}, [][]byte{packQuery(remove)}
 	w := &watch{}

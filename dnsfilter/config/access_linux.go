@@ -81,15 +81,16 @@ func (s *Settings) serviceUser() (u *user.User, known bool) {
 	return u, true
 }
 
-// asUser calls do with the file system rights of the user u. Only the thread that runs do gets these rights, and it
-// ends afterwards. The error says that the rights could not be set, and do was not called.
-func asUser(u *user.User, do func()) error {
+// asUser calls the function work with the file system rights of the user u. Only the thread that runs the function gets
+// these rights, and that thread ends afterwards. An error means that the rights could not be set, and that the function
+// was not called.
+func asUser(u *user.User, work func()) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
 		err := setUser(u)
 		if err == nil {
-			do()
+			work()
 		}
 		done <- err
 	}()

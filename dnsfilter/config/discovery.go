@@ -19,7 +19,7 @@ const (
 )
 
 // discoveryRecords returns the SVCB records of _dns.resolver.arpa, as lines of a zone file. They name the server's own
-// encrypted transports, in the order of the settings, and the first name of the certificate that has no wildcard. It
+// encrypted transports, in the order of the settings, and the first name without a wildcard on the certificate. It
 // returns no lines if there are no such transports, if there is no certificate, or if the certificate has no such name.
 func (s *Settings) discoveryRecords() (lines string, err error) {
 	if s.Certificate.Cert == "" || slices.Contains(s.Local, noDiscovery) {

@@ -75,8 +75,8 @@ func (s *Settings) outputHints() (hints []string) {
 	return hints
 }
 
-// unreachable returns a warning for each quorum of a view that can't be reached, because the view has too few of its
-// lists.
+// unreachable returns a warning for each quorum that a view can't reach, because the view has too few of the lists of
+// the quorum.
 func unreachable(views []dnsfilter.View) (hints []string) {
 	for _, v := range views {
 		for _, q := range v.Quorums {

@@ -56,7 +56,7 @@ func (l *webListeners) close() error {
 		l.operator.Close())
 }
 
-// serveHTTP starts the HTTP servers on all sockets in the group g. They run until ctx ends.
+// serveHTTP starts the HTTP servers on all sockets, as goroutines of the group g. They run until ctx ends.
 func (s *Service) serveHTTP(ctx context.Context, g *errgroup.Group, web *webListeners) {
 	for _, part := range []struct {
 		at    []net.Listener

@@ -164,8 +164,8 @@ func (b *probe) run(ctx context.Context, p subscribe.Probe, sample bool, asked *
 	return nil
 }
 
-// expectEntry queries the name of an entry and checks the answer, unless another list decides on the name. It adds a
-// right answer to count.
+// expectEntry queries the name of an entry and checks the answer, unless another list decides on the name. If it gets a
+// right answer, it adds one to the argument count.
 func (b *probe) expectEntry(ctx context.Context, e blocklist.Entry, blocked bool, count *int) error {
 	name, ok := e.Name()
 	if !ok {
@@ -183,7 +183,8 @@ func (b *probe) expectEntry(ctx context.Context, e blocklist.Entry, blocked bool
 	return b.expect(ctx, name.String(), blocked, count)
 }
 
-// expect queries a name until the answer is right, at most probeTries times. It adds a right answer to count.
+// expect queries a name until the answer is right, at most probeTries times. If it gets a right answer, it adds one to
+// the argument count.
 func (b *probe) expect(ctx context.Context, name string, blocked bool, count *int) (err error) {
 	for try := range probeTries {
 		if try > 0 {

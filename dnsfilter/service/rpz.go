@@ -83,8 +83,8 @@ func (s *running) policyZoneConfig(settings *config.Settings, z *config.PolicyZo
 	return c, nil
 }
 
-// fileSource returns a local list as a source of a policy zone. Its entries are read from the file, which fails if the
-// current content of the file is not in force.
+// fileSource returns a local list as a source of a policy zone. Its entries are read from the file. Reading them fails
+// if the current content of the file is not in force.
 func (s *running) fileSource(r dnsfilter.Rule, f config.LocalFile) rpz.Source {
 	return rpz.Source{
 		Rule: r,

@@ -59,9 +59,9 @@ func (s *running) changeZone(list string, changes io.Reader, keep func() error) 
 	return errWhole
 }
 
-// change puts changes of a policy zone in force, after keep has written them to the journal. It fails if the present
-// file is not in force, if the changes do not fit, or if the guards put them on hold. Then the caller has to read the
-// whole file.
+// change puts changes of a policy zone in force, after the function keep has written them to the journal. It fails if
+// the present file is not in force, if the changes do not fit, or if the guards put them on hold. Then the caller has
+// to read the whole file.
 func (z *zoneLists) change(l *config.List, by guards, changes io.Reader, keep func() error) error {
 	z.loading.Lock()
 	defer z.loading.Unlock()

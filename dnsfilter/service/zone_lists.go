@@ -22,8 +22,8 @@ import (
 )
 
 // zoneLists keeps the policy zones among the lists up to date with their files. The rules of a zone are in memory only.
-// So the state folder has a copy of each file in force, which a start reads: the file itself may have changed since,
-// and be on hold.
+// So the state folder has a copy of each file in force. When the service starts, it reads the copies, since the files
+// themselves may have changed and be on hold.
 type zoneLists struct {
 	log  *slog.Logger
 	dir  string // folder of the copies; empty: no copies are kept
@@ -145,7 +145,7 @@ func (g guards) readZone(f config.LocalFile, next, before *dnsfilter.PolicyZone,
 	return now, held, nil
 }
 
-// change returns the numbers of rules before, after and added by a change, for the guards.
+// change returns the number of rules before and after a change, and the number of added rules, for the guards.
 func (s *zoneState) change(now dnsfilter.ZoneReport, added uint64) blocklist.LocalChange {
 	return blocklist.LocalChange{Before: uint64(s.report.Rules), After: uint64(now.Rules), Added: added}
 }

@@ -195,7 +195,8 @@ func (p *pool) tick() {
 }
 
 // onTimeout records that the last attempt at a query has timed out. If the resolver has sent nothing since that
-// attempt, onTimeout probes it. It retires TCP connections that have received nothing since their attempt.
+// attempt, onTimeout probes it. It retires TCP connections that have received nothing since the query was sent over
+// them.
 func (p *pool) onTimeout(q *pendingQuery, now time.Time) {
 	last := &q.attempts[q.n-1]
 	if p.f.resolvers[last.resolver].timedOut(q.timeout, last.sent) && q.only == nil {

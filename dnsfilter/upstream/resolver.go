@@ -67,8 +67,8 @@ func (r *resolver) timeout() time.Duration {
 	return min(max(4*d, minTimeout), maxTimeout)
 }
 
-// fastest returns the index of the resolver with the shortest delay, the first of equals. A resolver without a measured
-// delay counts as firstTimeout/2.
+// fastest returns the index of the resolver with the shortest delay. If several have the same delay, it is the first of
+// them. A resolver without a measured delay counts as firstTimeout/2.
 func (f *Forwarder) fastest() int {
 	best, least := 0, time.Duration(0)
 	for i := range f.resolvers {
