@@ -38,8 +38,8 @@ type enumerationDetector struct {
 	sketches [sketchSets][sketchWays]sketch
 }
 
-// sketch is the bitmap of one client for one hour. The owner is 40 bits of the client's hash, and the low 24 bits of
-// the hour's number.
+// sketch is the bitmap of one client for one hour. The field owner has 40 bits of the client's hash, and the low 24
+// bits of the hour's number.
 type sketch struct {
 	owner atomic.Uint64
 	seen  [sketchWords]atomic.Uint64

@@ -20,7 +20,7 @@ const (
 	QName                   // the query name, or a name in its CNAME chain
 	AnswerIP                // an address in the answer
 	NSDName                 // the name of an authoritative server of the zone that contains the query name
-	NSIP                    // the address of such a server
+	NSIP                    // the address of an authoritative server of the zone that contains the query name
 
 	triggers = iota // number of triggers
 )

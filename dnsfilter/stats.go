@@ -23,7 +23,7 @@ type Stats struct {
 	Connections Connections       // connections over TCP
 	Encrypted   Connections       // connections over TLS, HTTPS and QUIC
 	BadHeaders  uint64            // datagrams and connections from a proxy without a valid PROXY header
-	Latency     upstream.Times    // response time of the upstream, failures included
+	Latency     upstream.Times    // response times of the upstream, failures included
 	Cache       CacheStats
 
 	// Took is how long clients waited for answers. Over UDP all answers count. Over other transports, only those count for

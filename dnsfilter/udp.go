@@ -22,7 +22,7 @@ import (
 
 const (
 	maxQuery     = batch.MaxDatagram    // maximum size of a query, in bytes
-	maxSlowPath  = 1024                 // concurrent slow-path queries of a socket; further ones are dropped
+	maxSlowPath  = 1024                 // maximum number of slow-path queries of a socket; further ones are dropped
 	answerBuffer = dnswire.UDPSize + 64 // size of the buffer for an answer, in bytes
 	settleEvery  = 2 * time.Millisecond // interval of checks for pending queries during shutdown
 )

@@ -26,7 +26,7 @@ const (
 	port         = 5571
 	upstreamPort = 5572
 	echoPort     = 5573
-	tlsPort      = 5575 // for TLS and QUIC
+	tlsPort      = 5575 // port for TLS and QUIC
 	httpsPort    = 5576
 )
 

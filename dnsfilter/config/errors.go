@@ -27,7 +27,7 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// err returns nil if there are no errors.
+// err returns the errors as one error, or nil if there are none.
 func (e Errors) err() error {
 	if len(e) == 0 {
 		return nil

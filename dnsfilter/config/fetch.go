@@ -18,7 +18,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/upstream"
 )
 
-// DefaultRefresh is the time between two requests for a list at a URL.
+// DefaultRefresh is the default time between two requests for a list at a URL.
 const DefaultRefresh = 6 * time.Hour
 
 // minRefresh and maxRefresh are the limits of the key refresh.

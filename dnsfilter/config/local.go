@@ -66,7 +66,7 @@ func (l LocalFile) Options() formats.Options {
 	}
 }
 
-// AllowName returns the list name in the store of the allow list at a path: a readable part of the path, and a hash of
+// AllowName returns the name that the allow list at a path has in the store: a readable part of the path, and a hash of
 // it.
 func AllowName(path string) string {
 	sum := sha256.Sum256([]byte(path))

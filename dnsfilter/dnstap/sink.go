@@ -91,7 +91,7 @@ func (s *Sink) Upstream(m upstream.Message) {
 	s.add(appendUpstream(buf[:0], &m))
 }
 
-// add adds a frame with a dnstap Message to the backlog, after the length of the frame.
+// add adds a frame with a dnstap Message to the backlog, preceded by the length of the frame.
 func (s *Sink) add(message []byte) {
 	var buf [usualFrame]byte
 	frame := append(append(buf[:0], 0, 0, 0, 0), s.head...)

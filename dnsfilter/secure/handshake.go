@@ -17,8 +17,8 @@ const (
 	// maxUnverified is the number of handshakes that may begin in a second or be open at once, before the addresses of
 	// further clients must be verified.
 	maxUnverified = 500
-	maxHandshakes = 4000 // maximum number open at once, for all clients together
-	maxOfClient   = 50   // maximum number open at once, for one client (an IPv4 address or an IPv6 /56 network)
+	maxHandshakes = 4000 // maximum number of open handshakes, for all clients together
+	maxOfClient   = 50   // maximum number of open handshakes, for one client (an IPv4 address or an IPv6 /56 network)
 )
 
 var errHandshakes = errors.New("too many handshakes are under way")

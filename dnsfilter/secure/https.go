@@ -28,7 +28,7 @@ const mediaType = "application/dns-message"
 const (
 	maxHeaderBytes = 8 << 10
 	maxQuery       = 4 << 10 // maximum size of a query, in bytes
-	maxStreams     = 100     // maximum number open at once, per connection
+	maxStreams     = 100     // maximum number of open streams per connection
 	headerTimeout  = 5 * time.Second
 	requestTimeout = 10 * time.Second
 	idleTimeout    = 30 * time.Second

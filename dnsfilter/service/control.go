@@ -112,7 +112,7 @@ func (s *Service) decideHold(d holdDecision, signed func(*subscribe.Subscription
 	return err
 }
 
-// deciding wraps an error with the list and the ID of the hold. It returns nil for nil.
+// deciding wraps an error with the list and the ID of the hold. If err is nil, it returns nil.
 func deciding(d holdDecision, err error) error {
 	if err == nil {
 		return nil

@@ -79,5 +79,5 @@ func (c *controlSocket) close() {
 	_ = c.file.Close()
 }
 
-// ErrNotRunning means that no service runs with that state folder, or that this user may not connect to it.
+// ErrNotRunning means that no service runs with the given state folder, or that this user may not connect to it.
 var ErrNotRunning = errors.New("no running service answers")

@@ -32,7 +32,7 @@ type Explanation struct {
 	Missing  []string // lists that are not in the store, or can't be read
 	Copies   []Copy   // states on disk of the signed and the fetched lists
 
-	Zone      string // zone of the name that the general upstream is not asked about; empty: none
+	Zone      string // zone that contains the name and for which the general upstream is not asked; empty: none
 	Forwarded bool   // Zone is forwarded to other resolvers; false: the server answers it itself
 }
 

@@ -58,7 +58,7 @@ func (h handles) close() {
 	}
 }
 
-// files moves the handles into files, which the caller must close.
+// files converts the handles to files, which the caller must close.
 func (h handles) files() (all []*os.File) {
 	for i, fd := range h {
 		all = append(all, os.NewFile(uintptr(fd), fmt.Sprint("socket ", i)))

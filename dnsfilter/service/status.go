@@ -16,7 +16,7 @@ import (
 type Status struct {
 	Version string    `json:"version"` // version of the program, with commit and compiler
 	Started time.Time `json:"started"`
-	// Settings says why the settings file on disk is not completely in force. Empty: it is.
+	// Settings says why the settings file on disk is not completely in force. Empty: it is completely in force.
 	Settings string `json:"settings_error,omitempty"`
 	Guards   string `json:"guards,omitempty"` // the guards and their limits, as text
 	// Lists has the lists in the order of the settings, then the allow lists.

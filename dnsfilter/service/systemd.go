@@ -10,7 +10,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// notify sends a state to systemd, if systemd has started this process (sd_notify(3)). It logs an error.
+// notify sends a state to systemd, if systemd has started this process (sd_notify(3)). If sending fails, it logs the
+// error.
 func notify(log *slog.Logger, state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		log.Warn("telling systemd failed", slog.Any("error", err))

@@ -38,7 +38,7 @@ type zoneLists struct {
 type zoneState struct {
 	source string // state of the file in force, see [config.LocalFile.Source]; empty: none is in force
 	report dnsfilter.ZoneReport
-	err    error // why the present file is not in force; nil: it is, or it is on hold
+	err    error // why the present file is not in force; nil: it is in force, or on hold
 }
 
 // zoneCopies returns the folder in the state folder for the copies of policy zones. Without a state folder, it returns

@@ -16,7 +16,7 @@ const (
 // resolver is an upstream resolver and its state.
 type resolver struct {
 	at     Endpoint
-	tls    *tls.Config // nil: reached over UDP and TCP
+	tls    *tls.Config // configuration of TLS; nil: the resolver is reached over UDP and TCP
 	record record
 	casing caseSupport
 	edns   ednsSupport

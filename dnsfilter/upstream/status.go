@@ -55,7 +55,7 @@ type record struct {
 // Times has response times as cumulative buckets.
 type Times struct {
 	Count uint64               // number of response times
-	Took  [len(buckets)]uint64 // number of response times within each bound of Buckets
+	Took  [len(buckets)]uint64 // number of response times up to each bound of Buckets, cumulative
 	Sum   time.Duration        // sum of all response times
 }
 
