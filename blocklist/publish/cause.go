@@ -15,9 +15,9 @@ type Cause struct {
 	Reference string
 }
 
-// CauseOf parses the reason and the reference of an operation. A text that has exactly a form in which the program
-// records it counts as a message of the program. Any other text is the author's. CauseOf leaves out messages that only
-// repeat the kind of the operation, and hashes and signatures that only serve as proofs.
+// CauseOf parses the reason and the reference of an operation. A text counts as a message of the program if it has
+// exactly the form in which the program records such a message. Any other text is the author's. CauseOf leaves out
+// messages that only repeat the kind of the operation, and hashes and signatures that only serve as proofs.
 func CauseOf(o Operation) (c Cause) {
 	reason, override, doubted := o.Stated()
 	r := reader{rest: reason}

@@ -18,7 +18,7 @@ type ChangeResult struct {
 	Joined    uint64 `json:"joined"`    // new orders for entries that were already listed
 	Changed   uint64 `json:"changed"`   // existing orders whose attributes have changed
 	Removed   uint64 `json:"removed"`   // entries that are no longer listed
-	Withdrawn uint64 `json:"withdrawn"` // withdrawn orders whose entries stay listed, by other orders
+	Withdrawn uint64 `json:"withdrawn"` // withdrawn orders whose entries stay listed because of other orders
 	Unchanged uint64 `json:"unchanged"` // orders that already existed with the same attributes
 	Refused   uint64 `json:"refused"`   // entries left out because the guards hold them
 	Broken    uint64 `json:"broken"`    // entries left out because they break the rules of the list

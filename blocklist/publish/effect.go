@@ -27,7 +27,7 @@ type Effect struct {
 	// Monitor reports whether the entry in force, or the decided one, only counts matches (status=monitor).
 	Monitor bool `json:"monitor,omitempty"`
 	// Page reports whether the target is a URL. A resolver does not see URLs, so only other subscribers, such as
-	// proxies, enforce the target. A receipt does not tell them apart from resolvers.
+	// proxies, enforce the target. A receipt does not say which kind of subscriber has sent it.
 	Page bool `json:"page,omitempty"`
 }
 

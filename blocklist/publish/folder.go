@@ -100,8 +100,8 @@ func (d folder) openFile(file trust.File) (io.ReadCloser, error) {
 	return r, nil
 }
 
-// lines yields the entries of the list to which a chain of release files leads, beginning with a snapshot. It yields
-// none for an empty chain.
+// lines yields the entries to which a chain of release files leads. The chain begins with a snapshot. An empty chain
+// has no entries.
 func (d folder) lines(chain []trust.File) iter.Seq2[blocklist.Entry, error] {
 	if len(chain) == 0 {
 		return func(func(blocklist.Entry, error) bool) {}

@@ -37,9 +37,10 @@ func (l *Ledger) pendingOperations(ctx context.Context, p *Pending, yield func(O
 	return p.follow(at, l.history.Operations(ctx, ledger.Range{After: at.ID}), yield)
 }
 
-// follow yields the operations after the operation previous, up to the head that p's signatures cover, and verifies
-// their hash chain. It fails if the ledger's number of entries or digest at that head is not that of p. It also fails
-// if the operations don't skip each serial between the previous release and p.
+// follow yields the given operations up to the head that p's signatures cover, and verifies their hash chain. The
+// argument previous is the operation before the first of them. follow fails if the ledger's number of entries or digest
+// at that head is not that of p. It also fails if the operations don't skip each serial between the previous release
+// and p.
 func (p *Pending) follow(previous Operation, operations iter.Seq2[Operation, error], yield func(Operation) bool) error {
 	skipped := p.base
 	if previous.Hash == p.Ledger { // nothing has happened since a recovery

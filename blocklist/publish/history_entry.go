@@ -193,7 +193,7 @@ func (h *histories) checked(ctx context.Context, all []Proposal) (steps []Step, 
 	return steps, nil
 }
 
-// maxBehind is the maximum number of proposals about a target that are searched for those that an operation has
+// maxBehind is the maximum number of proposals about a target that are read to find those that an operation has
 // confirmed.
 const maxBehind = 1000
 

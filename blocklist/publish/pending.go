@@ -118,8 +118,8 @@ func (d folder) Pending() (*Pending, error) {
 // unreadable reports whether p was returned by [Ledger.Unreadable].
 func (p *Pending) unreadable() bool { return p.Root == 0 && p.Serial == 0 }
 
-// Unreadable returns a pending root or release that is damaged, so that it can be refused: [Ledger.Pending] fails with
-// a [PartError] for it. It fails with [ErrNothingPending] if there is none.
+// Unreadable returns a damaged root or release that is pending. [Ledger.Pending] fails with a [PartError] for such a
+// document, so Unreadable returns it to be refused. It fails with [ErrNothingPending] if there is none.
 func (l *Ledger) Unreadable() (*Pending, error) {
 	part := (*PartError)(nil)
 	_, err := l.Pending()

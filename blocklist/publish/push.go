@@ -85,7 +85,7 @@ func doing(kind string) string {
 	return "pushing"
 }
 
-// checkSent fails if the pending release p was sent to an origin that has not answered, and so may be public.
+// checkSent fails if the pending release p was sent to an origin, and the origin has not answered: p may be public.
 func (l *Ledger) checkSent(ctx context.Context, p *Pending) error {
 	sent, err := l.history.Meta(ctx, metaSent)
 	if err != nil {

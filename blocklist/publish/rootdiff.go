@@ -23,7 +23,7 @@ var (
 	}
 )
 
-// changesOf describes the differences between the root old and the root current. If there are none, it says that the
+// changesOf describes the differences between the old root and the current one. If there are none, it says that the
 // root was renewed.
 func changesOf(old, current trust.RootSpec) (all Messages) {
 	say := func(p recordedPhrase, values ...any) { all = append(all, p.With(values...)) }

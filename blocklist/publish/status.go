@@ -134,8 +134,8 @@ func (l *Ledger) countProposals(ctx context.Context, s *Status) error {
 	return err
 }
 
-// checkExpiry sets the root in force. It adds warnings if the root or the last release expires soon, or if the release
-// lacks signatures under this root.
+// checkExpiry sets s.Root to the root in force. It adds warnings if the root or the last release expires soon, or if
+// the release lacks signatures under this root.
 func (l *Ledger) checkExpiry(s *Status) error {
 	version, err := l.newestRoot()
 	if err != nil || version == 0 {

@@ -36,7 +36,7 @@ type UrgentList struct {
 
 // UrgentChange has entries to be ordered and targets whose orders are withdrawn.
 type UrgentChange struct {
-	Add    []blocklist.Entry // without an expiry, or with one beyond the limit, an entry gets the latest expiry allowed
+	Add    []blocklist.Entry // entries to be ordered; a missing or excessive expiry becomes the latest allowed one
 	Remove []string          // targets whose orders are to be withdrawn
 }
 

@@ -66,8 +66,8 @@ func (l *Ledger) prepare(ctx context.Context, change UrgentChange, c Audit) (*Pe
 	return l.preparedUrgent()
 }
 
-// nextOrders returns prepared orders with a change: the change applies to the orders that wait for a signature, or else
-// to those in force.
+// nextOrders returns prepared orders in which a change was made. The change applies to the orders that wait for a
+// signature, or else to those in force.
 func (l *Ledger) nextOrders(ctx context.Context, change UrgentChange, c Audit) (o preparedOrders, err error) {
 	h, waiting, err := l.ordersSoFar(ctx)
 	if err != nil {

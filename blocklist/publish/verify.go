@@ -18,7 +18,7 @@ type Verified struct {
 	Entries    uint64 `json:"entries"`
 	Releases   int    `json:"releases"`
 	Serial     uint64 `json:"serial"`   // serial of the last pushed release; 0: none
-	Unsigned   int64  `json:"unsigned"` // operations after the last pushed release, which no officer's signature covers
+	Unsigned   int64  `json:"unsigned"` // number of operations after the last pushed release, not covered by signatures
 	Head       string `json:"head"`     // hash of the last operation
 	// Notes are facts that a person should know although the history is valid, such as a clock that went back.
 	Notes []string `json:"notes,omitempty"`

@@ -52,7 +52,8 @@ func thisProcess() Holder {
 	return h
 }
 
-// readHolder reads from a lock file which process has the lock. It returns the zero value if the file can't be read.
+// readHolder reads the lock file at path, in which the process that has the lock describes itself. It returns the zero
+// value if the file can't be read.
 func readHolder(path string) (h Holder) {
 	f, err := os.Open(path)
 	if err != nil {

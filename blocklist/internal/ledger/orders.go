@@ -248,7 +248,7 @@ func (v View) selectOrders(ctx context.Context, meets func(blocklist.Entry) bool
 	}
 }
 
-// orderChanges returns the changes that turn the orders old into the orders current.
+// orderChanges returns the changes that lead from the old orders of a target to the current ones.
 func orderChanges(target string, old, current orders) (changes []changeRow, err error) {
 	lines, err := old.parse(target)
 	if err != nil {

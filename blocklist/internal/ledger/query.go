@@ -277,8 +277,9 @@ WITH ends (first, last) AS (
 	SELECT (SELECT sign FROM changes WHERE id = a), (SELECT sign FROM changes WHERE id = b) FROM (` + endsOfChanges + `))
 SELECT count(*) FILTER (WHERE first = '+' AND last = '+'), count(*) FILTER (WHERE first = '-' AND last = '-') FROM ends`
 
-// with selects the first release that contains an operation. A release that a recovery adopted without knowing its
-// operations has another head than the recovery: it contains no operation before the recovery.
+// with selects the first release that contains an operation. If a recovery adopted a release whose operations are not
+// known, the head of the release is not the hash of the recovery. Such a release contains no operation before the
+// recovery.
 const with = `WHERE operation = ?1 OR operation > ?1 AND head = (SELECT hash FROM operations WHERE id = r.operation)
 	ORDER BY serial LIMIT 1`
 

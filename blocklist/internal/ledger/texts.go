@@ -53,8 +53,8 @@ func (v View) Texts(ctx context.Context, kind TextKind, cursor int64) iter.Seq2[
 	return all
 }
 
-// eachReference yields the references in the attributes. Of several in a row that are the same, it yields only the
-// first. An empty text with the last cursor ends them.
+// eachReference yields the references in the attributes. If several in a row are the same, it yields only the first. At
+// the end it yields an empty text with the last cursor.
 func eachReference(attributes iter.Seq2[Text, error]) iter.Seq2[Text, error] {
 	return func(yield func(Text, error) bool) {
 		var last Text

@@ -47,9 +47,9 @@ func scanStepLine(row scanner) (l stepLine, err error) {
 	return l, row.Scan(&l.id, &l.proposal, &l.line)
 }
 
-// isOf reports whether a line belongs to the step s. If the line checks a proposal, its checker must be the author of
-// the step. A line that makes a proposal is recognised by its beginning and its end, to save time; other lines are
-// parsed.
+// isOf reports whether a line belongs to the step s. If the line says that a proposal was checked, the checker must be
+// the author of the step. A line that makes a proposal is recognised by its beginning and its end, to save time; other
+// lines are parsed.
 func (l stepLine) isOf(s Step) bool {
 	if strings.HasSuffix(l.line, fmt.Sprintf(`,"state":"`+StateNew+`","step":%d}`, s.ID)) {
 		return strings.HasPrefix(l.line, fmt.Sprintf(`{"id":%d,`, l.proposal))

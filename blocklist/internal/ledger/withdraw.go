@@ -59,8 +59,8 @@ func (t *Tx) note(target string, before, after orders) error {
 	return errors.Join(err1, err2)
 }
 
-// logOrders records the changes of a target's orders from old to current. The argument last is the ID of the target's
-// last change; logOrders returns the ID of the new last change.
+// logOrders records the changes that lead from the old orders of a target to the current ones. The argument last is the
+// ID of the target's last change; logOrders returns the ID of the new last change.
 func (t *Tx) logOrders(ctx context.Context, target string, last int64, old, current orders) (int64, error) {
 	if err := t.note(target, old, current); err != nil {
 		return 0, err
@@ -89,7 +89,7 @@ func (t *Tx) logOrders(ctx context.Context, target string, last int64, old, curr
 	return last, nil
 }
 
-// setOrders changes the orders of one target from old to current, and logs the changes.
+// setOrders replaces the old orders of a target by the current ones, and logs the changes.
 func (t *Tx) setOrders(ctx context.Context, target string, old, current orders) error {
 	change, err := t.lastChange(ctx, target)
 	if err != nil {

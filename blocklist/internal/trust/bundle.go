@@ -90,7 +90,7 @@ type Bundle struct {
 	Targets []byte
 	tar     *tar.Reader
 	roots   int64 // number of roots read
-	left    int64 // limit on the bytes of the remaining roots, since an unverified sender could send any number
+	left    int64 // limit on the bytes of the remaining roots, since an unverified sender could send many
 }
 
 // OpenBundle reads a bundle up to its targets. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].

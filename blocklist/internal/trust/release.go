@@ -16,7 +16,7 @@ import (
 // Limits on decompression.
 const (
 	MaxText   = 4 << 30 // maximum size of a release's decompressed text, in bytes
-	MaxWindow = 8 << 20 // memory for the zstd window, in bytes; level 19 uses as much
+	MaxWindow = 8 << 20 // memory for the zstd window, in bytes; compression level 19 uses this much
 	// maxRatio is the maximum compression ratio. Millions of similar names with one long reference reach about 160.
 	maxRatio = 512
 )

@@ -23,7 +23,7 @@ type Document struct {
 
 	role    string
 	signed  []byte        // canonical form of the signed part as received; nil: there is none
-	payload func() []byte // canonical form of the parsed signed part, which signatures must cover; nil if it has none
+	payload func() []byte // canonical form of the parsed signed part, which signatures must cover; nil: there is none
 }
 
 // envelope is a document with its signed part not yet parsed.

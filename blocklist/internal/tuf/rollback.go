@@ -87,8 +87,8 @@ func (u *Update) Snapshot(s *Snapshot) error {
 	return u.checkExpiry("snapshot", &s.Document)
 }
 
-// checkSnapshotRollback refuses a snapshot that lacks a document of the previous one, or references an earlier version
-// of it (5.5.5).
+// checkSnapshotRollback refuses a snapshot that lacks a document that the previous snapshot references, or that
+// references an earlier version of that document (5.5.5).
 func (u *Update) checkSnapshotRollback(s *Snapshot) error {
 	if u.heldSnapshot == nil {
 		return nil

@@ -133,8 +133,8 @@ func (r *ruling) recordConfirmed(ctx context.Context, e *publish.Edit, confirmed
 	return err
 }
 
-// adoptReason sets the operation's reason to the reason with which a first person has checked the proposals, if that is
-// the same for all of them: a person who confirms without a reason agrees with it.
+// adoptReason sets the operation's reason to the reason that was given when the proposals were checked, if it is the
+// same for all of them. A person who confirms without a reason agrees with that reason.
 func adoptReason(ctx context.Context, e *publish.Edit, ids []int64) error {
 	reasons := map[string]bool{}
 	for _, id := range ids {

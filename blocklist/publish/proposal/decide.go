@@ -60,7 +60,7 @@ type Decided struct {
 var (
 	// ErrState is returned if a proposal is in a state that does not allow the decision.
 	ErrState = errors.New("not in this state")
-	// ErrAlready is returned if the same person has already taken the same decision, after the state in [Decision].Seen.
+	// ErrAlready is returned if the same person has already taken the same decision, after the step in [Decision].Seen.
 	// It wraps [ErrState].
 	ErrAlready = fmt.Errorf("%w: you have decided on it already", ErrState)
 	// ErrNoReason is returned if a proposal would be refused without a reason. It wraps [blocklist.ErrMalformed].
@@ -68,7 +68,7 @@ var (
 	// ErrSecondPerson is returned if a proposal needs two persons, and is confirmed without a check or by the person who
 	// checked it.
 	ErrSecondPerson = errors.New("another person must confirm")
-	// ErrChanged is returned if another person has changed a proposal after the state in [Decision].Seen.
+	// ErrChanged is returned if another person has changed a proposal after the step in [Decision].Seen.
 	ErrChanged = errors.New("changed by another person since")
 )
 

@@ -36,8 +36,8 @@ const (
 // and why. It never says what is listed.
 //
 // The status is 200 even if some reports are rejected. It is 400, 413 or 415 for a body that can't be read, 401 without
-// a valid token, and 405 for another method than POST. With Retry-After, it is 429 beyond 120 requests a minute, and
-// 503 while another process changes the ledger.
+// a valid token, and 405 for another method than POST. It is 429 beyond 120 requests a minute, and 503 while another
+// process changes the ledger; both come with the header Retry-After.
 type Reports struct {
 	use func(func(*publish.Ledger) error) error
 

@@ -90,8 +90,8 @@ func (s *standing) add(p Proposal) {
 	}
 }
 
-// last returns the last proposal to list the target. If the source has taken that back, last returns the proposal by
-// which the target is listed. The ID is 0 if there is none, or if the target was delisted.
+// last returns the last proposal to list the target. If the source has taken that proposal back, last returns the
+// proposal by which the target is listed. The ID is 0 if there is none, or if the target was delisted.
 func (s standing) last() Proposal {
 	if s.listing.State == Withdrawn || s.withdraw.State == Delisted {
 		return s.listed
@@ -204,7 +204,7 @@ func (m *merge) gone(ctx context.Context, at standing) error {
 	return m.add(ctx, Proposal{Target: at.target(), Category: at.listed.Category, Withdraw: true})
 }
 
-// stays handles an entry of the list about whose target there are proposals already.
+// stays handles an entry of the list if there are proposals about its target already.
 func (m *merge) stays(ctx context.Context, e blocklist.Entry) error {
 	at := m.at
 	if err := m.advance(); err != nil {
@@ -247,7 +247,7 @@ func (m *merge) changed(ctx context.Context, last, now Proposal) (bool, error) {
 	return false, nil
 }
 
-// change records the new proposal current, and takes back the last proposal if that is still open.
+// change records the current proposal as a new one, and takes back the last proposal if that is still open.
 func (m *merge) change(ctx context.Context, last, current Proposal) error {
 	m.result.Changed++
 	if last.IsOpen() {

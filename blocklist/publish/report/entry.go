@@ -109,7 +109,8 @@ func spans(h *publish.EntryHistory, now time.Time) (ledger, published []span) {
 	return closed(ledger, now), closed(published, now)
 }
 
-// addEvent adds an event at a time: the event begins a period, ends the last one, or changes nothing.
+// addEvent adds an event: it begins a period, ends the last one, or changes nothing. The argument at is the time of the
+// event.
 func addEvent(all []span, e publish.EntryEvent, at time.Time) []span {
 	open := len(all) > 0 && all[len(all)-1].to.IsZero()
 	switch {

@@ -8,7 +8,7 @@ import (
 )
 
 // rule is a rule of Argine that TUF does not have. It explains why our verdict differs from go-tuf's if our error
-// contains one of the texts.
+// contains one of its texts.
 type rule struct {
 	ours, theirs, why string
 	texts             []string
