@@ -89,8 +89,8 @@ func (a *app) printOperations(operations iter.Seq2[publish.Operation, error], li
 	return nil
 }
 
-// printChanges prints the number of changes and the first [maxShown] of them. The argument all is the command that
-// prints every change.
+// printChanges prints the number of changes and the first [maxShown] of them. The argument all says where a person can
+// see every change: the command that prints them, or the desk.
 func (a *app) printChanges(changes iter.Seq2[blocklist.Change, error], all string) error {
 	var added, removed uint64
 	var shown []string

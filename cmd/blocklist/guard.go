@@ -107,7 +107,7 @@ func (f *guardFlags) change(s *publish.GuardSettings) error {
 	return nil
 }
 
-// guardJSON is the JSON output of guard.
+// guardJSON is the JSON output of the command guard.
 type guardJSON struct {
 	BuiltIn   bool          `json:"built_in"`
 	Protected int           `json:"protected"` // number of protected names, without the built-in ones

@@ -191,8 +191,8 @@ func (v *visit) tryChange(status int, p changePage) error {
 	return v.showChange(status, p)
 }
 
-// look fills in how each entry would be stored and what covers it. For a withdrawal, it fills in what the guards would
-// find.
+// look fills in how each entry to be added would be stored, and what covers it. For a withdrawal, it fills in the
+// findings that would hold a release after it.
 func (p *changePage) look(v *visit) error {
 	lines, entries, err := p.Form.parse()
 	if err != nil {

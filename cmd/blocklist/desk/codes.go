@@ -22,7 +22,7 @@ type code struct {
 	Text       string // the secret, which the officer types
 	Until      time.Time
 	Urgent     bool
-	At         string // base URL of the desk for the author of the code
+	At         string // base URL of the desk, as the browser of the author knows it
 	Used       bool
 	Signer     string // officer who has signed with the code; empty: not used yet, or used for a refusal
 	what       string // description of the pending document

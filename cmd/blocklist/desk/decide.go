@@ -19,7 +19,7 @@ import (
 // decidePage is the page about some proposals, with what was found about each, and the form for a decision on them.
 type decidePage struct {
 	Proposals []examined
-	Steps     []proposal.DetailedStep // steps of the proposal, newest first, if there is only one
+	Steps     []proposal.DetailedStep // steps of the proposal, newest first; nil if the page is about several proposals
 	Rules     publish.Rules
 	Verb      string             // decision that the form has sent
 	Results   []proposal.Decided // results of the decision; empty: the form was not sent

@@ -68,13 +68,13 @@ type Desk struct {
 	drafts     drafts
 	busy       chan struct{} // semaphore for the pages that are being made
 	handler    http.Handler
-	stop       context.CancelFunc // ends the reading in the background
+	stop       context.CancelFunc // ends [Desk.readTexts], which runs in the background
 }
 
 // ServeHTTP implements [http.Handler].
 func (d *Desk) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.handler.ServeHTTP(w, r) }
 
-// Close closes the agency's folder.
+// Close ends the reading of texts in the background, and closes the agency's folder.
 func (d *Desk) Close() error {
 	d.stop()
 	if err := d.ledger.close(); err != nil {

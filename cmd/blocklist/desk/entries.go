@@ -9,7 +9,7 @@ import (
 // entriesPage is a page of the list's entries.
 type entriesPage struct {
 	Entries        []listed
-	Prefix, Scope  string // what the query asks for
+	Prefix, Scope  string // values in the query of the URL
 	Scopes         []string
 	Down           bool   // the entries are in reverse order
 	Turn           string // URL of the page in the opposite order
@@ -55,7 +55,8 @@ func (v *visit) entries() error {
 	return v.show("entries", "entries.title", p)
 }
 
-// links fills in the URLs of the previous and the next page.
+// links fills in the URLs of the previous page, of the next page, and of the page in the opposite order. The arguments
+// after and before are the parameters of the query with these names; more reports whether there are further entries.
 func (p *entriesPage) links(v *visit, more bool, after, before string) {
 	u := *v.r.URL
 	for _, key := range []string{"after", "before"} {

@@ -42,7 +42,7 @@ func fieldOf(err error) string {
 	return ""
 }
 
-// kind is a kind of errors, with the HTTP status of the response.
+// kind is a kind of errors that are explained by the same text (key), with the HTTP status of the response.
 type kind struct {
 	status int
 	key    string

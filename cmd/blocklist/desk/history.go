@@ -16,7 +16,7 @@ const pageLength = 50
 // historyPage is a page of the history: operations, newest first.
 type historyPage struct {
 	Kinds                                         []string
-	Kind, Author, Reference, Target, Since, Until string // what the query asks for
+	Kind, Author, Reference, Target, Since, Until string // values in the query of the URL
 	Operations                                    []logged
 	Older, Newest                                 string // URLs of other pages; empty: there are none
 }

@@ -17,9 +17,9 @@ type platformsPage struct {
 	Counted  time.Time // when the numbers were counted; if Counting is set, for an earlier state of the list
 }
 
-// The maximum times that a request waits for the numbers: if there are none, and if there are older ones. Counting
-// reads every listed URL from the ledger; for a long list on a busy machine, this takes longer than the time limit of a
-// request.
+// The maximum times that a request waits for the numbers: countedWithin if they were never counted, newerWithin if
+// there are older numbers to show. Counting reads every listed URL from the ledger; for a long list on a busy machine,
+// this takes longer than the time limit of a request.
 const (
 	countedWithin = 2 * time.Second
 	newerWithin   = 100 * time.Millisecond

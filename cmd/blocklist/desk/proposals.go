@@ -17,7 +17,7 @@ import (
 type proposalsPage struct {
 	Proposals                       []decided
 	States, Sources, Categories     []string
-	State, Source, Category, Target string // what the query asks for
+	State, Source, Category, Target string // values in the query of the URL
 	Since, Until                    string // first and last day of reception
 	Mine                            bool   // only proposals that the person may confirm
 	More                            bool   // more proposals match the text than the search returns

@@ -209,7 +209,7 @@ func (v *visit) cancelUrgent() error {
 	return v.then(v.ledger.CancelUrgent(v.r.Context(), p, by), "/urgent")
 }
 
-// Stopped returns the signed urgent orders that the request which waits for a signature withdraws.
+// Stopped returns the signed urgent orders that would be withdrawn by the request that waits for a signature.
 func (p urgentPage) Stopped() []blocklist.Entry {
 	if p.Waiting == nil {
 		return nil

@@ -53,5 +53,5 @@ func (b *Backlog) Take() []byte {
 // Drop counts records as dropped that were taken and could not be written.
 func (b *Backlog) Drop(records int) { b.dropped.Add(uint64(records)) }
 
-// Dropped returns the number of records that were dropped.
+// Dropped returns the number of records that were dropped since the backlog was created.
 func (b *Backlog) Dropped() uint64 { return b.dropped.Load() }

@@ -20,7 +20,7 @@ type Stats struct {
 	Limit   int64  // maximum memory for answers, in bytes
 	Used    int64  // memory in use for answers, in bytes
 	Answers int    // number of cached answers, including expired ones
-	Evicted uint64 // number of answers removed for new ones
+	Evicted uint64 // number of answers removed for new ones since the cache was created
 }
 
 // Stats returns the size and the use of the cache.
