@@ -25,11 +25,11 @@ type haystack struct {
 	ids    []int64
 }
 
-// maxFound is the maximum number of proposals that a search by a part of a text returns: the newest.
+// maxFound is the maximum number of proposals that a search by a part of a text returns. It returns the newest ones.
 const maxFound = 5000
 
-// find returns the IDs of the texts that contain part, newest first: at most as many as the argument limit says. It
-// also reports whether there are more.
+// find returns the IDs of the texts that contain part, newest first. It returns at most limit IDs, and reports whether
+// there are more.
 func (h *haystack) find(ctx context.Context, l *publish.Ledger, part string, limit int) (
 	ids []int64, more bool, err error,
 ) {

@@ -30,7 +30,7 @@ type viewKey struct {
 	language, zone string
 }
 
-// maxViews is the maximum number of combinations of language and time zone that are kept.
+// maxViews is the maximum number of combinations of language and time zone whose templates are cached.
 const maxViews = 64
 
 func newViews(l languages, a assets, pages template.FuncMap) (*views, error) {
