@@ -12,17 +12,17 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/disk"
 )
 
-// state is the stored state of a list. Writing its file commits a change: set and journal files that no state file
-// names are ignored.
+// state is the stored state of a list. Writing its file commits a change: a set file or journal is ignored unless the
+// state file refers to it.
 type state struct {
 	Header  Header   `json:"header"`
 	Source  string   `json:"source,omitempty"`
 	Set     string   `json:"set,omitempty"`     // file name of the base set
 	Base    Digest   `json:"base"`              // digest of the base set
-	Journal int64    `json:"journal,omitempty"` // committed length of the journal (Set + journalSuffix), in bytes
+	Journal int64    `json:"journal,omitempty"` // committed length, in bytes, of the file Set + journalSuffix
 	Urgent  []string `json:"urgent,omitempty"`  // entry lines of urgent orders, in addition to the release
-	// Metadata is stored by the subscription, or by [LocalReview] for a local list. In the file, its key is evidence,
-	// for compatibility.
+	// Metadata is the JSON that the subscription, or [LocalReview] for a local list, stores with the list. Its key in
+	// the file is "evidence", for compatibility.
 	Metadata json.RawMessage `json:"evidence,omitempty"`
 
 	dir    string

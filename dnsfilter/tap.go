@@ -67,8 +67,9 @@ func (t *tapped) asked(m ClientMessage, all taps, packet []byte) {
 	}
 }
 
-// decided records a decision, for the answer. The argument matched is the name in wire form, or the packed address,
-// that the decision is about.
+// decided stores a decision, which the taps get together with the answer. A decision that blocks replaces one that does
+// not; otherwise the first one is kept. The argument matched is the name in wire form, or the packed address, that the
+// decision is about.
 func (t *tapped) decided(d *Decision, matched []byte) {
 	if t == nil || d.By() == "" || t.message.Decided.Action.Blocks() || t.message.Decided.By != "" && !d.Blocks() {
 		return

@@ -34,7 +34,8 @@ func newDeferred(s settings, passWins bool) *deferred {
 	}
 }
 
-// text records a mark for a name in text form, with the destination that the line gives it, if any.
+// text parses a name and records the mark m for it. The argument to is the destination to which the line redirects the
+// name, if any.
 func (h *deferred) text(t *lineSink, text string, m mark, to destination) {
 	n, labels := t.hostName(text)
 	rest, dotted := strings.CutPrefix(text, ".")

@@ -12,9 +12,9 @@ const (
 	maxSizeChars = 3 // maximum number of digits of a prefix length
 )
 
-// isNetwork reports whether a text without a scheme is a network, or a malformed network. If the part before the
-// slash is a valid address, a prefix length must follow the slash: other text may be the path of a URL. If it is not
-// a valid address, it must look like one.
+// isNetwork reports whether a text without a scheme is a network, or a malformed network. A valid address must be
+// followed by a slash and a prefix length, because other text may be the path of a URL. Without a valid address, the
+// part before the slash must consist of digits and dots, or have more than one colon and no opening bracket first.
 func isNetwork(text string) bool {
 	host, size, _ := strings.Cut(strings.TrimRight(text, "/"), "/")
 	_, err := netip.ParseAddr(strings.Trim(host, "[]"))

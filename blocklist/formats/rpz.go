@@ -16,8 +16,8 @@ const (
 )
 
 // zone parses a response policy zone (RPZ): master file syntax (RFC 1035, section 5), with the triggers and actions of
-// draft-vixie-dnsop-dns-rpz. A wildcard covers all names below it, as publishers intend. By RFC 4592, which BIND and
-// Unbound follow, a wildcard does not cover names below other owners of the zone.
+// draft-vixie-dnsop-dns-rpz. Here a wildcard covers all names below it, as publishers intend, even those below other
+// owners of the zone. RFC 4592, which BIND and Unbound follow, excludes those.
 type zone struct {
 	*deferred
 	apex, origin blocklist.Name // name of the zone, and the current $ORIGIN; empty: not known yet

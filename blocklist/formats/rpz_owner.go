@@ -16,7 +16,8 @@ type record struct {
 	line  int
 }
 
-// noZone is the text of the error if all owners may be names in a zone whose name is unknown.
+// noZone is the error text for a list that does not name its zone and whose owners all share a suffix, since that may
+// be the name of the zone.
 const noZone = "it does not say the name of its zone, and all owners in it end in %s: give the zone's name " +
 	"(--zone-origin, zone:), or a dot if the owners are what is listed"
 

@@ -26,7 +26,7 @@ type Pending struct {
 	Root int64  `json:"root,omitempty"` // version of the root; 0: not a root
 	// Serial is the serial of the release, or of the release to which urgent orders add. It is 0 for a root.
 	Serial uint64 `json:"serial,omitempty"`
-	// Number is the number of the urgent orders, counted for each release. It is 0 for a root or release.
+	// Number is the number of this urgent document among those for its release, from 1. It is 0 for a root or release.
 	Number   int64     `json:"urgent_orders,omitempty"`
 	Entries  uint64    `json:"entries,omitempty"`
 	Digest   string    `json:"digest,omitempty"`

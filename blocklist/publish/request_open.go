@@ -111,6 +111,8 @@ type requestPart struct {
 	limit int64
 }
 
+// requestParts are the files that a signing request may have.
+//
 //nolint:gochecknoglobals // constants
 var requestParts = []requestPart{
 	{regexp.MustCompile(`^(roots|pending)/[0-9]{1,10}\.root\.json$`), tuf.MaxRoot},

@@ -11,7 +11,7 @@ import (
 // empty text only moves the cursor.
 type Text = ledger.Text
 
-// TextKind is a kind of texts.
+// TextKind says which texts of the ledger to search.
 type TextKind = ledger.TextKind
 
 // The kinds of texts.

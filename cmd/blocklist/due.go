@@ -13,8 +13,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// dueOrder is an order whose expiry or review date is due, or, without an order, the number of proposals that wait for
-// a decision.
+// dueOrder is one line of the output: an order that is to be reviewed, has expired or expires soon, or the number of
+// proposals that wait for one kind of decision. In the second case, Order is nil.
 type dueOrder struct {
 	Date      time.Time  `json:"date"` // expiry or review date; for proposals: when the oldest was received
 	What      string     `json:"what"` // review, expires or expired; for proposals: check or confirm

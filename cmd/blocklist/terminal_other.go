@@ -4,6 +4,6 @@ package main
 
 import "os"
 
-// hideInput does nothing on this system: the echo is off only while a passphrase is read, from a moment after the
-// prompt.
+// hideInput does nothing on this system. Only the reading of a passphrase turns off the echo, so what is typed right
+// after the prompt may be shown for a moment.
 func hideInput(*os.File) (show func()) { return func() {} }

@@ -112,8 +112,8 @@ func (w *walker) group() error {
 	return w.failure()
 }
 
-// readGroup reads the items of the current key into self and below. It reports whether any of the entries has not
-// expired.
+// readGroup reads the items of the current key, and stores their verdicts in the fields self and below. It reports
+// whether any of the entries has not expired.
 func (w *walker) readGroup(ip bool) (listed bool) {
 	for w.err == nil && bytes.Equal(w.ahead.key(), w.key) {
 		if it := w.ahead; !it.expired(w.at) && it.source() < w.sources {

@@ -55,7 +55,8 @@ func isWhole(stream *quic.Stream) bool {
 	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// limitAnswers returns a handler that counts long answers of serve as unfinished while they are written.
+// limitAnswers returns a handler that calls serve. While it writes a long answer, the request counts toward the limit
+// on unfinished requests.
 func (s *quicServer) limitAnswers(serve http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { serve(longWriter{w, &s.unfinished}, r) }
 }

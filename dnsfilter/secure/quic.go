@@ -158,7 +158,7 @@ type doqConn struct {
 
 // serve answers the query on a stream (RFC 9250, section 4.2). Nearly all queries come whole in the first packet of
 // their stream, and most can be answered at once. For the others, serve returns a function that answers in another
-// goroutine; a goroutine for every stream would cost a fifth more.
+// goroutine; a goroutine for every stream would need a fifth more processor time.
 func (d *doqConn) serve(stream *quic.Stream) func() {
 	b, _ := pool.Get().(*buffers)
 	b.query = b.query[:0]

@@ -24,8 +24,8 @@ type subscription struct {
 }
 
 // newSubscriptions returns the subscriptions of the next settings, by list name. It reuses the unchanged ones in the
-// argument old. It fails if a subscription can't be created. While the service starts, it logs that error instead if
-// the list is in the store, and the list is enforced as it is there.
+// argument old. It fails if a subscription can't be created. There is one exception: while the service starts, if the
+// store has the list, newSubscriptions only logs the error, and the stored state is enforced without updates.
 func (s *running) newSubscriptions(next *config.Settings, by guards, old map[string]*subscription,
 	starting bool,
 ) (map[string]*subscription, error) {

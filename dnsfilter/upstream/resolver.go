@@ -83,8 +83,8 @@ func (f *Forwarder) fastest() int {
 	return best
 }
 
-// secondary returns the index of a resolver whose last query is more than secondaryEvery ago, or -1. It gets the next
-// query in parallel with the fastest resolver (first).
+// secondary returns the index of a resolver, other than the fastest one (first), whose last query is more than
+// secondaryEvery ago, or -1 if there is none. That resolver also gets the next query, in parallel with the fastest one.
 func (f *Forwarder) secondary(first int, now time.Time) int {
 	for i := range f.resolvers {
 		last := f.resolvers[i].last.Load()

@@ -46,7 +46,7 @@ CREATE TABLE proposal_counts (
 const (
 	StateNew       = "new"
 	StateChecked   = "checked"   // a first person has approved it
-	StateListed    = "listed"    // an order lists its target
+	StateListed    = "listed"    // the proposal's target is listed by an order
 	StateDelisted  = "delisted"  // for a proposal to withdraw: the order was withdrawn
 	StateRefused   = "refused"   // it was decided against
 	StateReferred  = "referred"  // it was referred to a platform, and may still be checked

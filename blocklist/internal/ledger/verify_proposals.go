@@ -143,7 +143,8 @@ func scanProposalRow(row scanner) (r proposalRow, err error) {
 const proposalRows = `SELECT p.id, source, category, state, checker, host, key, target, place, current, nullif(line, current)
 	FROM proposals AS p CROSS JOIN step_lines AS l ON l.proposal = p.id ORDER BY p.id, l.id`
 
-// verifyStates verifies the state of each proposal by its lines, and returns the number of proposals in each group.
+// verifyStates verifies that the stored state of each proposal follows from the lines of its steps. It returns the
+// number of proposals in each group.
 func (v View) verifyStates(ctx context.Context) (map[ProposalGroup]int64, error) {
 	counts := map[ProposalGroup]int64{}
 	var last proposalRow

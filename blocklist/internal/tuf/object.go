@@ -64,6 +64,8 @@ func (o Object[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal(all)
 }
 
+// namesOfTypes caches the result of fieldNames for each type.
+//
 //nolint:gochecknoglobals // what is in it is constant
 var namesOfTypes sync.Map
 

@@ -48,7 +48,8 @@ type written struct {
 	Typed string
 }
 
-// proposeForm shows the form, the targets in its text, or the results, see [proposePage].
+// proposeForm shows the form for new proposals, the targets found in the text of a sent form, or the proposals that
+// were recorded. See [proposePage].
 func (v *visit) proposeForm() error {
 	d := v.draft()
 	p := proposePage{

@@ -94,8 +94,8 @@ type read struct {
 	at time.Time
 }
 
-// receiptsFor is the maximum age of the receipts on a page. It is short, because with a deadline of some minutes, an
-// officer must see at once who enforces a release.
+// receiptsFor is the time after which the desk reads the receipts again. It is short: if subscribers have only minutes
+// to enforce a release, officers must see quickly who enforces it.
 const receiptsFor = 10 * time.Second
 
 // counted has the progress of each platform, and when it was counted.
