@@ -197,11 +197,16 @@ func (w *window) visit(step chromedp.Action[chromedp.Void]) int64 {
 	return answer.Status
 }
 
+// tooWide lists the elements that end behind the window, those in a box that scrolls apart.
+const tooWide = `[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1 &&
+	!e.closest("nav ul, .wide")).map(e => e.outerHTML.slice(0, 120)).join("\n")`
+
 // check fails if the page is wider than the window, or something has happened that must not.
 func (w *window) check() {
 	w.t.Helper()
 	at := evaluate[string](w, "location.pathname")
-	assert.LessOrEqual(w.t, evaluate[int](w, "document.scrollingElement.scrollWidth"), evaluate[int](w, "innerWidth"), at)
+	assert.LessOrEqual(w.t, evaluate[int](w, "document.scrollingElement.scrollWidth"), evaluate[int](w, "innerWidth"),
+		"%s: %s", at, evaluate[string](w, tooWide))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	assert.Empty(w.t, w.trouble, at)

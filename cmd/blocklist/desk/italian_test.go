@@ -149,6 +149,7 @@ func (a *agency) all(t *testing.T) {
 	check(err)
 	_, err = a.PushUrgent(ctx, drop, publish.Audit{Author: "rita", Reason: "https://origin.example"})
 	check(err)
+	check(a.EndUrgent(ctx, []string{"notte.example"}, publish.Audit{Author: "rita", Reason: "come deciso"}))
 }
 
 // confide makes the list confidential, with a subscriber, and has another root wait for its signatures.
