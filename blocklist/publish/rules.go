@@ -33,7 +33,7 @@ type Rules struct {
 	Reporters  bool     `json:"reporters,omitempty"` // whether a proposal may name the person who has reported
 }
 
-// NoCategory, as the only element of [Rules.TwoPersons], means that one person decides in every category.
+// NoCategory is the only element of [Rules.TwoPersons] if one person decides in every category.
 const NoCategory = "none"
 
 // NeedsTwo reports whether two persons must decide on a proposal of this category.
