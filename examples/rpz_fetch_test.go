@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,25 +21,8 @@ import (
 func TestFetchZone(t *testing.T) {
 	t.Parallel()
 	peers.Installed(t, "curl")
-	zone, cut := "listed.example CNAME .\n", false
-	var answers []string
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		tag, sent := fmt.Sprintf("\"%d\"", len(zone)), len(zone)
-		w.Header().Set("Etag", tag)
-		switch {
-		case r.Header.Get("If-None-Match") == tag:
-			answers = append(answers, "unchanged")
-			w.WriteHeader(http.StatusNotModified)
-			return
-		case cut:
-			answers = append(answers, "cut")
-			sent, cut = sent/2, false
-		default:
-			answers = append(answers, "whole")
-		}
-		w.Header().Set("Content-Length", fmt.Sprint(len(zone)))
-		_, _ = w.Write([]byte(zone[:sent]))
-	}))
+	publisher := zonePublisher{zone: "listed.example CNAME .\n"}
+	server := httptest.NewServer(&publisher)
 	defer server.Close()
 	script, err := filepath.Abs("rpz/fetch-zone.sh")
 	require.NoError(t, err)
@@ -50,17 +34,53 @@ func TestFetchZone(t *testing.T) {
 		assert.Equal(t, want, string(read))
 	}
 
-	before := zone
+	before := publisher.zone
 	require.NoError(t, fetch())
-	zone, cut = zone+"second.example CNAME .\n", true
+	after := before + "second.example CNAME .\n"
+	publisher.replace(after)
 	require.Error(t, fetch())
 	assertZone(before)
 	for range 2 {
 		require.NoError(t, fetch())
-		assertZone(zone)
+		assertZone(after)
 	}
 	require.NoError(t, os.Remove(file))
 	require.NoError(t, fetch())
-	assertZone(zone)
-	assert.Equal(t, []string{"whole", "cut", "whole", "unchanged", "whole"}, answers)
+	assertZone(after)
+	server.Close()
+	assert.Equal(t, []string{"whole", "cut", "whole", "unchanged", "whole"}, publisher.answers)
+}
+
+// zonePublisher serves a zone with its ETag, and cuts its first answer after the zone was replaced.
+type zonePublisher struct {
+	mu      sync.Mutex // curl is another process: what it does orders nothing here
+	zone    string
+	cut     bool
+	answers []string
+}
+
+func (p *zonePublisher) replace(zone string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.zone, p.cut = zone, true
+}
+
+func (p *zonePublisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	tag, sent := fmt.Sprintf("\"%d\"", len(p.zone)), len(p.zone)
+	w.Header().Set("Etag", tag)
+	switch {
+	case r.Header.Get("If-None-Match") == tag:
+		p.answers = append(p.answers, "unchanged")
+		w.WriteHeader(http.StatusNotModified)
+		return
+	case p.cut:
+		p.answers = append(p.answers, "cut")
+		sent, p.cut = sent/2, false
+	default:
+		p.answers = append(p.answers, "whole")
+	}
+	w.Header().Set("Content-Length", fmt.Sprint(len(p.zone)))
+	_, _ = w.Write([]byte(p.zone[:sent]))
 }
