@@ -109,8 +109,8 @@
 //	QUIC connection                        100 streams at once, 32 KiB not yet read
 //	DNS over QUIC                          10 seconds for a query
 //	HTTP requests                          5 seconds and 8 KiB for the header, 10 seconds in all; 100 per connection
-//	requests over QUIC, HTTP/2 and HTTP/3  1000 per listener that wait for their client: for the rest of the query, or
-//	                                       until it reads the answer; a further one ends the oldest
+//	requests over QUIC, HTTP/2 and HTTP/3  1000 per listener whose query has not arrived completely, or whose answer
+//	                                       the client has not read; a further one ends the oldest
 //
 // A client is an IPv4 address, or an IPv6 /56 network. When the limit on connections is reached, the client with the
 // most connections loses one of them to a new connection. If several clients have equally many, the client that has

@@ -67,13 +67,14 @@ func NewFilter(store *blocklist.Store, p Policy) (*Filter, error) {
 	return &Filter{store: store, policy: p, views: newViews(&p)}, nil
 }
 
-// Handler returns a handler that answers blocked queries and passes all others to next. It inspects the answers of
-// next. Blocked queries with the action [Drop] get no answer. Handler is cheap enough to be called for each query.
+// Handler returns a handler that answers blocked queries and passes all others to the handler next. It inspects the
+// answers of that handler. Blocked queries with the action [Drop] get no answer. Handler is cheap enough to be called
+// for each query.
 //
 // Every opcode is subject to the decision on the name. Malformed questions and several questions get FORMERR, an
 // unknown EDNS version gets BADVERS, and a class other than IN gets REFUSED. Messages without a question, and zone
-// transfers of names that are not blocked, are passed to next, and their answers are not inspected. Responses are not
-// answered.
+// transfers of names that are not blocked, are passed to the handler next, and their answers are not inspected.
+// Responses are not answered.
 func (f *Filter) Handler(next dns.Handler) dns.Handler {
 	return dns.HandlerFunc(func(w dns.ResponseWriter, msg *dns.Msg) {
 		if msg.Response {
@@ -171,7 +172,8 @@ func (w *inspectingWriter) Write(packed []byte) (int, error) {
 }
 
 // inspect returns the decision on the targets in an answer. It takes the question from the client's query, not from the
-// answer. It removes from the answer the records that do not answer this question, and those that withholds reports.
+// answer. It removes from the answer the records that do not answer this question, and those for which the method
+// withholds returns true.
 func (w *inspectingWriter) inspect(reply *dns.Msg) (Decision, error) {
 	reply.Answer, _ = scrub(w.asked[0], reply)
 	wire, err := (&dns.Msg{Question: w.asked, Answer: reply.Answer}).Pack()

@@ -20,8 +20,8 @@ const upstreamTimeout = 4800 * time.Millisecond
 var errPanic = errors.New("the upstream failed")
 
 // Upstreams returns the state of the upstream resolvers, with those of forward zones last. Upstreams that do not report
-// their state are left out. Upstreams also sends a probe to each resolver that is down or has never answered, since
-// such a resolver may get no queries. The next call of Upstreams shows the outcome.
+// their state are left out. The call also sends a probe to each resolver that is down or has never answered, since such
+// a resolver may get no queries. The next call shows the outcome.
 func (s *Server) Upstreams() (all []upstream.Status) {
 	for _, r := range s.current.Load().resolvers() {
 		if r.reports == nil {

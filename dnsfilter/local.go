@@ -37,8 +37,8 @@ func (z *zones) localAnswer(q *query, at *zone) []byte {
 	return q.packLocal(m)
 }
 
-// addTo adds the records for a name to an answer. The argument zone is the name of n, and name is the same or a name
-// below it. For the same name, addTo adds the records of n; for a name below it, the records of the wildcard. If a
+// addTo adds the records for a name to an answer. The argument zone is the name of n. The argument name is equal to
+// zone or below it. If they are equal, addTo adds the records of n; otherwise it adds the records of the wildcard. If a
 // CNAME record has to be followed, addTo returns its target, and false.
 func (n *localName) addTo(m *dns.Msg, name, zone blocklist.Name, qtype uint16) (target blocklist.Name, done bool) {
 	records := n.records

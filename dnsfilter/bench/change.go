@@ -55,8 +55,8 @@ func (b *bench) changedFile(ctx context.Context) error {
 	})
 }
 
-// underLoad starts a server, and changes its list several times under load. The function change prepares a change. It
-// returns a function that makes the change and returns the time at which it was made.
+// underLoad starts a server, and changes its list several times under load. The function change prepares a change. The
+// function that it returns makes the change, and returns the time of the change.
 func (b *bench) underLoad(ctx context.Context, command []string, what string,
 	change func(i int, add, remove string) (func() (time.Time, error), error),
 ) error {

@@ -60,7 +60,8 @@ func h2load(_ *bench, _ protocol, file string, secs float64) []string {
 	return []string{"h2load", "-c", strconv.Itoa(keptConns), "-m", strconv.Itoa(outstanding / keptConns), "-D", duration, "-i", file + ".urls"}
 }
 
-// self returns the command that sends queries by this program itself, since no packaged program does so over QUIC.
+// self returns the command with which this program itself sends the queries, since no packaged program does so over
+// QUIC.
 func self(b *bench, by protocol, file string, secs float64) []string {
 	return []string{b.self, "-send", by.name, "-secs", fmt.Sprint(secs), file}
 }

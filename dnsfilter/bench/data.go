@@ -59,7 +59,7 @@ func (b *bench) writeData() error {
 	return nil
 }
 
-// write writes a file with a number of lines. It calls line for each of them.
+// write writes a file with a number of lines. The function line returns the next line.
 func (b *bench) write(name string, lines int, line func() string) error {
 	f, err := os.Create(filepath.Join(b.dir, name))
 	if err != nil {

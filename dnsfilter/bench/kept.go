@@ -21,7 +21,7 @@ import (
 // keptConns is the number of connections that stay open while queries are sent.
 const (
 	keptConns   = 8
-	outstanding = 96 // number of queries without an answer at any time, on all connections together
+	outstanding = 96 // number of queries that wait for an answer at the same time, on all connections together
 )
 
 // keptPeers returns the programs that have encrypted transports, with the number of their transports. The versions of

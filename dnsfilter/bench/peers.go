@@ -120,7 +120,8 @@ func (b *bench) certificate(ctx context.Context) error {
 	return nil
 }
 
-// list writes a configuration file: head, and a line in this format for each name of the list.
+// list writes a configuration file. It begins with the text head, and has a line in the given format for each name of
+// the list.
 func (b *bench) list(name, head, format string) error {
 	f, err := os.Create(b.path(name))
 	if err != nil {

@@ -39,7 +39,7 @@ const (
 type probe struct {
 	conns [probeSockets]*net.UDPConn
 	// slots has the time of each query by socket and message ID, in Unix nanoseconds. The last two bits are the kind of
-	// the query. 0: answered.
+	// the query. 0: answered, or not sent.
 	slots [probeSockets][1 << 16]atomic.Int64
 	names [4][][]byte // packed queries of each kind
 	watch atomic.Pointer[watch]
@@ -49,8 +49,8 @@ type probe struct {
 // watch has the counters of one run of the probe.
 type watch struct {
 	sent, answered, wrong, longest atomic.Int64
-	// blocked and freed are the times of the first answers that show the change, in Unix nanoseconds: for the added and
-	// for the removed name.
+	// blocked is the time of the first answer that blocks the added name. freed is the time of the first answer that
+	// does not block the removed name. Both are in Unix nanoseconds; 0: no such answer yet.
 	blocked, freed atomic.Int64
 }
 
@@ -161,11 +161,11 @@ func (w *watch) look(k kind, sent, came int64, rcode byte) {
 	}
 }
 
-// turned reports whether an answer for the added or removed name is right. The argument after says that the answer
-// shows the change. The argument first has the time at which the first answer showed it. After that, the answers to
-// later queries have to show it, too.
-func turned(first *atomic.Int64, after bool, sent, came int64) bool {
-	if after {
+// turned reports whether an answer for the added or removed name is right. The argument changed says that the answer
+// shows the change. The argument first has the time of the first answer that showed it, or 0. The answer to a query
+// sent after that time is right only if it shows the change.
+func turned(first *atomic.Int64, changed bool, sent, came int64) bool {
+	if changed {
 		first.CompareAndSwap(0, came)
 		return true
 	}

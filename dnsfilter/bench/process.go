@@ -120,7 +120,7 @@ func number(pattern, text string) float64 {
 	return n
 }
 
-// blocked reports whether the server answers a query for a name with NXDOMAIN.
+// blocked reports whether the measured server answers a query for a name with NXDOMAIN.
 func blocked(name string) bool {
 	c := dns.Client{Timeout: 200 * time.Millisecond}
 	reply, _, err := c.Exchange(new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA),

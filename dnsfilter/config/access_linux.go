@@ -43,7 +43,7 @@ func (s *Settings) CheckAccess() error {
 }
 
 // unreadable returns a sentence for each input file that the user u can't read, or an error if it could not find out.
-// Without a user, or if the caller is not root, it returns nil.
+// If u is nil, or if the caller is not root, it returns nil.
 func (s *Settings) unreadable(u *user.User) (paths []string, err error) {
 	if u == nil || os.Geteuid() != 0 {
 		return nil, nil

@@ -46,7 +46,7 @@ func (s *Settings) CheckFiles() error {
 	return errs.err()
 }
 
-// checkGuardFiles returns the errors of the files of the guard.
+// checkGuardFiles returns an error for each file of protected or popular names that can't be read or parsed.
 func (s *Settings) checkGuardFiles() (errs Errors) {
 	for _, path := range s.Guard.Protected {
 		if _, err := (GuardLimits{Protected: []string{path}}).Load(); err != nil {

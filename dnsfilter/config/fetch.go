@@ -39,8 +39,8 @@ func (f *Fetch) Key() (*rpz.Key, error) {
 	return &keys[0], nil
 }
 
-// fetchFields returns the parsers of the keys that say where a list is fetched from, and of rpz, the name of its policy
-// zone.
+// fetchFields returns the parsers of the keys that say from where a list is fetched, and the parser of the key rpz,
+// which has the name of the list's policy zone.
 func (s *Settings) fetchFields(r *reader, l *List) fields {
 	return fields{
 		"url":        oneOrMore(r, &l.Fetch.URLs, parseListURL),

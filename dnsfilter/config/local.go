@@ -94,7 +94,8 @@ func listWord(path string) string {
 }
 
 // Source returns a text that identifies the state of the file (its size and modification time) and its parser options.
-// The text changes when one of these changes. For a fetched file, the journal counts, too.
+// The text changes when one of these changes. For a fetched file, the state of its journal file is part of the text,
+// too: see [rpz.JournalOf].
 func (l LocalFile) Source() (string, error) {
 	info, err := files.Stat(l.Path)
 	if err != nil {

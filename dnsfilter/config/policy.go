@@ -119,7 +119,7 @@ func parseCategoryAction(text string) (dnsfilter.Action, error) {
 	return dnsfilter.ParseAction(text)
 }
 
-// listNames returns a parser of a sequence of list names. Each list must exist, and may appear once.
+// listNames returns a parser of a sequence of list names. Each list must exist, and may appear only once.
 func (s *Settings) listNames(r *reader, dst *[]string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		r.sequence(n, func(item *yaml.Node) {

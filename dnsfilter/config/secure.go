@@ -77,8 +77,8 @@ func (s *Settings) readListen(r *reader, n *yaml.Node) {
 	})
 }
 
-// checkListen returns an error if the listen addresses include no unencrypted one, by which the server tests itself, or
-// if an encrypted one has no certificate.
+// checkListen returns an error if no listen address is unencrypted, since the server tests itself over such an address.
+// It also returns an error if a listen address is encrypted and there is no certificate.
 func (s *Settings) checkListen() error {
 	switch {
 	case !s.listens(func(how dnsfilter.Transport) bool { return !isEncrypted(how) }):

@@ -46,7 +46,7 @@ type Settings struct {
 	Metrics  netip.AddrPort // HTTP address of /metrics, /healthz and /readyz; zero: none
 	// StructuredErrors is the code of the EDNS option for structured errors; see [dnsfilter.Policy].
 	StructuredErrors uint16
-	Guard            GuardLimits // limits that put an update of a list on hold
+	Guard            GuardLimits // limits beyond which an update of a list is put on hold
 
 	RateLimit dnsfilter.RateLimit // limit of UDP answers; default: none
 	Pprof     netip.AddrPort      // HTTP address of pprof profiles, loopback only; zero: none

@@ -67,8 +67,8 @@ func (s *Settings) checkZoneLists(r *reader) {
 	}
 }
 
-// zoneLost reports whether a policy zone loses its effect. It does if its records decide under the present rule, but
-// not under the next rule, and the action of the next rule does not block either.
+// zoneLost reports whether a policy zone loses its effect. This is so if the records of the zone decide under the
+// present rule, while the next rule replaces them by an action that does not block.
 func zoneLost(r, next *dnsfilter.Rule) bool {
 	decides := func(r *dnsfilter.Rule) bool { return r.Zone != nil && r.Action == dnsfilter.Pass }
 	return decides(r) && !decides(next) && !next.Action.Blocks()

@@ -134,8 +134,8 @@ func (e *exchange) append(b []byte) []byte {
 	return b
 }
 
-// known returns the address of the asker, or that of the asked server if the asker is unknown. It determines the
-// address family.
+// known returns the address of the asker, or that of the asked server if the asker is unknown. The family of this
+// address is the socket family of the message.
 func (e *exchange) known() netip.Addr {
 	if e.asker.Addr().IsValid() {
 		return e.asker.Addr()

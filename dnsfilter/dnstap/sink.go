@@ -73,7 +73,7 @@ func (s *Sink) Stats() Stats {
 	return Stats{Sent: s.sent.Load(), Dropped: s.backlog.Dropped(), Connected: s.connected.Load()}
 }
 
-// usualMessage and usualFrame are the sizes, in bytes, of messages and frames that need no allocation.
+// usualMessage and usualFrame are the sizes, in bytes, up to which messages and frames need no allocation.
 const (
 	usualMessage = 2048
 	usualFrame   = usualMessage + 512

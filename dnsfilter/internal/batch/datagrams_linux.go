@@ -116,7 +116,7 @@ func (d *Datagrams) receive(fd int) error {
 }
 
 // setControl changes the control message of the i-th datagram into one for its answer. It keeps the local address, from
-// which the answer is sent, but removes the interface, so that the route determines it.
+// which the answer is sent, but removes the interface, so that the route determines the interface.
 func (d *Datagrams) setControl(i int) {
 	p, h := &d.peers[i], &d.messages[i].header
 	p.nameLen, p.controlLen = h.Namelen, 0

@@ -124,7 +124,8 @@ type finishing struct {
 	handler func(*Datagrams, error)
 }
 
-// timeout returns the timeout for poll(2): 0 if finished sockets may have to be closed, or else -1, which means none.
+// timeout returns the timeout for poll(2): 0 if finished sockets may have to be closed, or else -1, which means no
+// timeout.
 func (w *watched) timeout() int {
 	if len(w.finishing) > 0 {
 		return 0

@@ -54,7 +54,7 @@ func (s *Socket) Close() {
 // Closed returns a channel that is closed when the socket is closed. A handler must not wait for it.
 func (s *Socket) Closed() <-chan struct{} { return s.released }
 
-// release closes the file descriptor if Close was called and Finish is complete. It reports whether it did. Only the
+// release closes the file descriptor if Close was called and Finish is complete. It returns false otherwise. Only the
 // goroutine of the loop may call it.
 func (s *Socket) release() bool {
 	s.mu.Lock()
