@@ -302,7 +302,7 @@ func (r *zoneReader) rule(rrtype uint16, ttl uint32) (why string) {
 }
 
 // action returns the action that a record specifies, or the reason if it specifies none. The argument self is the owner
-// without the label of the trigger. A CNAME record with this target means passthru in early versions of RPZ.
+// without the label of the trigger. A CNAME record with the target self means passthru in early versions of RPZ.
 func (r *zoneReader) action(rrtype uint16, ttl uint32, self []byte) (a zoneAction, why string) {
 	if rrtype != dns.TypeCNAME {
 		data, ok := r.data(rrtype)

@@ -3,8 +3,9 @@ package dnsfilter
 import "github.com/argine-dns/argine/blocklist"
 
 // Review compares the rules of the zone with those of an earlier state of the zone. It returns the number of owners
-// that have a rule now and had none before. It calls add for each owner whose rule blocks now and did not before, as an
-// entry of a list: for names and addresses in answers, and for names and addresses of name servers.
+// that have a rule now and had none before. For each owner whose rule blocks now and did not before, it calls add with
+// the name or address as an entry of a list. It does not call add for the trigger ClientIP, whose rules block clients,
+// not names.
 func (z *PolicyZone) Review(before *PolicyZone, add func(blocklist.Entry)) (added int) {
 	r := zoneReview{now: z.current.Load(), before: before.current.Load(), add: add}
 	r.nameTable(&r.now.names, &r.before.names)

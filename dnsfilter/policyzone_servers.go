@@ -31,7 +31,8 @@ type serverCache interface {
 	lookUp(q *query, name []byte, qtype uint16) []byte
 }
 
-// servers searches for the names and addresses of the name servers of the zones that contain the current name.
+// servers searches the policy zones for rules on the name servers of the zones that contain the current name: on their
+// names, and on their addresses.
 func (s *zoneSearch) servers() {
 	if !s.wantsServers() || s.query.servers == nil {
 		return

@@ -15,8 +15,8 @@ import (
 // Limits of the journal of a zone. A secondary gets the whole zone if its serial is not in the journal, or if a change
 // was larger.
 const (
-	maxDiff        = 4 << 20  // size of one difference, in bytes
-	maxJournal     = 16 << 20 // size of all differences, in bytes
+	maxDiff        = 4 << 20  // maximum size of one difference, in bytes
+	maxJournal     = 16 << 20 // maximum size of all differences, in bytes
 	maxDifferences = 200
 )
 

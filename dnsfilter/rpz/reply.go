@@ -29,7 +29,7 @@ type reply struct {
 	err         error
 }
 
-// maxPointer is the first offset in a message that a compression pointer can't have.
+// maxPointer is the first offset in a message that a compression pointer can't refer to.
 const maxPointer = 1 << 14
 
 // maxMessage is the maximum length of a message in a transfer, in bytes, without OPT and TSIG records. Each message

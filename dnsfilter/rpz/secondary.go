@@ -28,9 +28,9 @@ type Secondary struct {
 	File      string              // path of the zone file, in an existing folder for this file and its journal alone
 	// Review reads a new zone file before it replaces the old one. After an error the old file stays. Nil: no review.
 	Review func(file io.Reader) error
-	// Apply puts changes in force. They have the form of [dnsfilter.PolicyZone.Change]. Before that, it calls keep, which
-	// writes the changes to the journal. If Apply fails, before or after this call, the changes are written to the zone
-	// file. Nil: there is no journal.
+	// Apply puts changes in force. They have the form that [dnsfilter.PolicyZone.Change] reads. Before that, it calls
+	// keep, which writes the changes to the journal. If Apply fails, before or after this call, the changes are written
+	// to the zone file. Nil: there is no journal.
 	Apply func(changes io.Reader, keep func() error) error
 
 	limits transferLimits
@@ -160,8 +160,8 @@ func (s *Secondary) full(c *primaryConn) (Update, error) {
 	return Update{Copy: newCopy(t.soa), Replaced: true, Foreign: t.foreign}, nil
 }
 
-// replace replaces the file by what fill writes, and removes the journal. A whole zone is reviewed before; changes of
-// single records are not.
+// replace replaces the file by what fill writes, and removes the journal. If the new file is a whole zone, Review reads
+// it before. For changes of single records, Review is not called.
 func (s *Secondary) replace(t *transfer, fill func(io.Writer) error) error {
 	err := replaceFile(s.File, func(w io.Writer) error {
 		if err := fill(w); err != nil || s.Review == nil || t.changes != nil {

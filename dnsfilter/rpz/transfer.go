@@ -128,7 +128,8 @@ func (z *Zone) answer(q *request, s *snapshot, r *reply) int {
 
 // answerIXFR sends the changes since the client's serial, or the whole zone if the journal does not have these changes,
 // and returns NOERROR. If nothing has changed, or over UDP, it sends the SOA record only. After that answer over UDP,
-// the client asks again over TCP (RFC 1995, section 2). If it has sent nothing, it returns the rcode to refuse with.
+// the client asks again over TCP (RFC 1995, section 2). If answerIXFR has sent nothing, it returns the rcode to refuse
+// with.
 func (z *Zone) answerIXFR(q *request, s *snapshot, r *reply) int {
 	var has *dns.SOA
 	for _, rr := range q.msg.Ns {

@@ -60,7 +60,7 @@ type http2Conn struct {
 	slots      chan struct{} // semaphore: one slot per waiting query
 	late       sync.WaitGroup
 	unfinished *unfinished
-	begun      []uint32 // IDs of new streams whose request was incomplete when it was read
+	begun      []uint32 // IDs of new streams whose request was incomplete after its header
 
 	mu      sync.Mutex    // guards the following fields, and writing to framer
 	framer  *http2.Framer // nil: the buffers are freed, since the connection is idle

@@ -6,7 +6,8 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// countUnfinished counts the new requests (begun) that are still incomplete as unfinished. The caller holds the lock.
+// countUnfinished counts as unfinished the requests of the new streams (begun) that are still incomplete. The caller
+// holds the lock.
 func (c *http2Conn) countUnfinished() {
 	for _, id := range c.begun {
 		if stream := c.streams[id]; stream != nil && !stream.answers {
@@ -16,8 +17,8 @@ func (c *http2Conn) countUnfinished() {
 	c.begun = c.begun[:0]
 }
 
-// hold counts a request as unfinished, and resets its stream after requestTimeout if its client has still neither
-// completed the request nor taken the whole answer. Other requests on the connection do not extend this time.
+// hold counts a request as unfinished. It resets the stream after requestTimeout unless release was called before.
+// Other requests on the connection do not extend this time.
 func (c *http2Conn) hold(id uint32, stream *http2Stream) {
 	cut := func() { go c.cut(id, stream) } // it may have to wait for the connection
 	timer, done := time.AfterFunc(requestTimeout, cut), c.unfinished.add(cut)
@@ -32,7 +33,7 @@ func (s *http2Stream) release() {
 	}
 }
 
-// cut resets a stream if its client has still neither completed the request nor taken the whole answer.
+// cut resets a stream whose request still counts as unfinished.
 func (c *http2Conn) cut(id uint32, stream *http2Stream) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

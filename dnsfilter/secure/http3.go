@@ -55,8 +55,7 @@ func isWhole(stream *quic.Stream) bool {
 	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// limitAnswers returns a handler that calls serve. While it writes a long answer, the request counts toward the limit
-// on unfinished requests.
+// limitAnswers returns a handler that calls serve. While serve writes a long answer, the request counts as unfinished.
 func (s *quicServer) limitAnswers(serve http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { serve(longWriter{w, &s.unfinished}, r) }
 }

@@ -14,9 +14,10 @@ const (
 	atOnce        = time.Millisecond // a request over QUIC counts as unfinished only after this time
 )
 
-// unfinished counts and limits the requests of a listener, over all connections, that wait for their client: for the
-// rest of the query, or until its flow control windows allow sending the answer. So streams that never end take little
-// memory. At the limit, a new request replaces the oldest one, which the client is least likely to complete.
+// unfinished counts and limits the unfinished requests of a listener, over all connections. A request is unfinished
+// while the client has not sent the whole query, and while the client's flow control windows do not allow sending the
+// whole answer. So streams that never end take little memory. At the limit, a new request replaces the oldest one,
+// which the client is least likely to complete.
 type unfinished struct {
 	mu     sync.Mutex
 	oldest list.List // functions that end a request, the oldest request first

@@ -20,8 +20,8 @@ type FileCheck struct {
 	Entries    uint64
 	FileReport
 	URLs uint64 // number of url entries that are not enforced, because the list does not have the setting divert
-	// Held has the findings of the guards on the file, as if it were the first state of the list. They would put such a
-	// file on hold. Nil: there are none, or the file is in force already.
+	// Held has what the guards find in the file, as if it were the first state of the list. Such findings put a file on
+	// hold. Nil: there are none, or the file is in force already.
 	Held *guard.Report
 }
 

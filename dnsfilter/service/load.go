@@ -25,7 +25,8 @@ type loader struct {
 }
 
 // load compiles a file into the store. If that fails, or if the guards put the file on hold, the old state of the list
-// stays. A hold whose ID is accepted is ignored: the file comes into force.
+// stays. The argument accepted is the ID of a hold that a person has accepted. This hold is ignored: the file comes
+// into force. Empty: no hold is ignored.
 func (l loader) load(f config.LocalFile, accepted string) (held *localHold, err error) {
 	defer relaxGC()()
 	err = l.compile(f, func(found *localHold, _ blocklist.LocalChange) error {

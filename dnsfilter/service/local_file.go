@@ -25,7 +25,7 @@ func heldFile(l config.LocalFile, store *blocklist.Store) (held, current bool) {
 }
 
 // checkUnchanged yields the entries of a file. Entries without a reference get the reference in the header of the file.
-// After the last entry, it yields errChanging if the state of the file is no longer source.
+// After the last entry, it yields errChanging if the state of the file is no longer that in the argument source.
 func checkUnchanged(l config.LocalFile, source string, r *formats.Reader) iter.Seq2[blocklist.Entry, error] {
 	reference := r.Report().Reference
 	return func(yield func(blocklist.Entry, error) bool) {

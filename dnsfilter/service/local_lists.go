@@ -20,7 +20,8 @@ type localLists struct {
 }
 
 // load compiles a file into the store. If the guards put the file on hold, the old state of the list stays and load
-// returns nil. A hold whose ID is accepted is ignored: the file comes into force.
+// returns nil. The argument accepted is the ID of a hold that a person has accepted. This hold is ignored: the file
+// comes into force. Empty: no hold is ignored.
 func (ls *localLists) load(f config.LocalFile, by guards, accepted string) error {
 	held, err := loader{ls.store, by, ls.log}.load(f, accepted)
 	if err != nil {
