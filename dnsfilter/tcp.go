@@ -239,8 +239,8 @@ func (c *stream) answerPacket(packet []byte) {
 	}
 }
 
-// later calls a function that waits for an answer, and sends its result, in a new goroutine. If too many queries of the
-// connection are pending, later blocks.
+// later calls a function that waits for an answer, and sends its result, in a new goroutine. It blocks while too many
+// queries of the connection are pending.
 func (c *stream) later(answer func() []byte) {
 	if len(c.slots) == cap(c.slots) {
 		c.flush() // before nothing more is read

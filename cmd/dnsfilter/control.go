@@ -283,8 +283,8 @@ func urlsText(n uint64) string {
 	return fmt.Sprintf("%d url entries are NOT enforced: the DNS knows no paths; divert leads their hosts to a proxy", n)
 }
 
-// heldText returns a phrase for what is on hold: the serial of a signed list, or the file of a local list, as it is now
-// or as it was before an error.
+// heldText returns a phrase for what is on hold: the serial of a signed list, or the file of a local list. If the
+// present file has an error, the hold is on the file as it was before.
 func heldText(l service.ListStatus) string {
 	if l.Signed {
 		return fmt.Sprintf("serial %d", l.Hold.Serial)

@@ -66,9 +66,9 @@ Exit codes: 0 what happens was told; 1 failed; 2 could not tell, since nothing i
 	return cmd
 }
 
-// tellSource prints on what the answer of the command lookup is based, if a running server may enforce something else.
-// If no server answers, it prints the state of each list on disk. Otherwise, lookup has read the settings and the files
-// on disk, and tellSource prints which of them the server could not load.
+// tellSource prints what the answer of the command lookup is based on, since a running server may enforce something
+// else. If no server answers, it prints the state of each list on disk. Otherwise, lookup has read the settings and the
+// files on disk, and tellSource prints which of them the server could not load.
 func tellSource(cmd *cobra.Command, state string, copies []service.Copy) {
 	s, err := service.NewControl(state).Status(cmd.Context())
 	if err != nil { // none runs, or it does not answer this user

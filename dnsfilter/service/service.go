@@ -54,8 +54,8 @@ type Service struct {
 	inherited   *controlSocket // control socket of the service before a failed hand-over; nil: none
 }
 
-// New creates a service and opens its store, which Run closes. It starts nothing. It calls read for the settings, and
-// Run calls read again for each reload. The log may be nil.
+// New creates a service and opens its store, which Run closes. It starts nothing. The function read returns the
+// settings; New calls it, and Run calls it again for each reload. The log may be nil.
 func New(read func() (*config.Settings, error), log *slog.Logger) (*Service, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)

@@ -25,7 +25,7 @@ var errJournal = errors.New("the journal does not fit its file")
 var errWhole = errors.New("the whole zone has to be read")
 
 // readJournal applies the journal of the file at path, if there is one, to the zone that was read from the file. It
-// returns the report on the changed zone. It also writes the bytes of the journal to the hash sum.
+// returns the report on the changed zone. It also writes the bytes of the journal to sum, a hash.
 func readJournal(path string, zone *dnsfilter.PolicyZone, read dnsfilter.ZoneReport,
 	sum io.Writer,
 ) (dnsfilter.ZoneReport, error) {

@@ -69,7 +69,8 @@ func (z *zoneLists) set(zone *dnsfilter.PolicyZone, state zoneState) {
 }
 
 // load loads the file of a policy zone, unless it is in force already or awaited. If that fails, or if the guards put
-// the file on hold, the old rules stay. A hold whose ID is accepted is ignored: the file comes into force.
+// the file on hold, the old rules stay. The argument accepted is the ID of a hold that a person has accepted. This hold
+// is ignored: the file comes into force. Empty: no hold is ignored.
 func (z *zoneLists) load(l *config.List, by guards, accepted string) error {
 	z.loading.Lock()
 	defer z.loading.Unlock()
@@ -114,8 +115,8 @@ func (z *zoneLists) loadSettled(l *config.List, by guards) error {
 }
 
 // readZone reads the file of a policy zone into next, and returns its state. The argument before is the earlier zone,
-// and had is the state of the earlier zone. If the file has not changed since that state, readZone does not read it.
-// The guards compare next with before. The result held is nil if they have no findings.
+// and the argument had is its state. If the file has not changed since that state, readZone does not read it. The
+// guards compare next with before. The result held is nil if the guards have no findings.
 func (g guards) readZone(f config.LocalFile, next, before *dnsfilter.PolicyZone,
 	had zoneState,
 ) (now zoneState, held *localHold, err error) {
@@ -150,8 +151,9 @@ func (s *zoneState) change(now dnsfilter.ZoneReport, added uint64) blocklist.Loc
 	return blocklist.LocalChange{Before: uint64(s.report.Rules), After: uint64(now.Rules), Added: added}
 }
 
-// restore reads the copy of the policy zone that was in force before the start into zone. It returns the state of the
-// copy, or the zero value if there is none. If the file f is the same as the copy, the state has the source of f.
+// restore reads the copy of the file f that was in force before the start, and adds its rules to zone. It returns the
+// state of the copy, or the zero value if there is no readable copy. If f is the same as the copy, the state has the
+// source of f.
 func (z *zoneLists) restore(f config.LocalFile, zone *dnsfilter.PolicyZone) zoneState {
 	kept := config.LocalFile{Path: zoneCopy(z.dir, f.List)}
 	now, _, err := guards{}.readZone(kept, zone, zone, zoneState{})
@@ -226,8 +228,7 @@ func (z *zoneLists) loadAll(s *config.Settings, by guards) error {
 	return nil
 }
 
-// share puts the policy zones in force into the next settings, for the lists that still have the same name, zone and
-// file.
+// share gives the next settings the policy zones that are in force, for lists whose name, zone and file stay the same.
 func (z *zoneLists) share(before, next *config.Settings) {
 	for _, l := range next.ZoneLists() {
 		for _, old := range before.ZoneLists() {

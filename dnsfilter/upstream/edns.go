@@ -34,7 +34,7 @@ func (s *ednsSupport) strike(now time.Time) bool {
 }
 
 // retryWithoutEDNS repeats an attempt without an OPT record if the reply is a failure that the record may have caused.
-// It reports whether it did. Otherwise it updates the state of EDNS for the resolver.
+// It returns true if it has repeated the attempt. Otherwise it updates the state of EDNS for the resolver.
 func (p *pool) retryWithoutEDNS(q *pendingQuery, a *attempt, reply []byte, now time.Time) bool {
 	r := &p.f.resolvers[a.resolver]
 	switch {

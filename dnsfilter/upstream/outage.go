@@ -26,12 +26,12 @@ type outage struct {
 	cause error
 }
 
-// isDown reports whether the resolver is known to be down: a probe or a TLS connection has failed, and no reply came
-// since.
+// isDown reports whether the resolver is known to be down: a probe or a TLS connection has failed, and no reply has
+// come since.
 func (r *resolver) isDown() bool { return r.outage.Load() != nil }
 
-// Watch sets the log for changes between up and down. Each change of a resolver is one warning; a resolver that goes
-// down is logged with the reason.
+// Watch sets the log for changes between up and down. Each change is logged as one warning. If a resolver goes down,
+// the warning has the reason.
 func (f *Forwarder) Watch(log *slog.Logger) { f.log.Store(log) }
 
 // warn logs a warning about a resolver. It logs from another goroutine, since the pool is locked.
