@@ -24,6 +24,18 @@ func (r Release) Start() time.Time {
 	return r.Published
 }
 
+// recordedWithin is the maximum time by which a subscriber may seem to enforce a release before [Release.Start]: an
+// agency records a publication after the origin has accepted the release, and receipts have whole seconds.
+const recordedWithin = 10 * time.Second
+
+// Took returns the time from [Release.Start] to the time at which a subscriber enforced the release. It returns false
+// if that time is not known. This is so if the subscriber enforced the release clearly before Start: Published is the
+// time at which a recovered ledger adopted the release, or a clock is wrong.
+func (r Release) Took(enforced time.Time) (took time.Duration, known bool) {
+	took = enforced.Sub(r.Start())
+	return max(took, 0), took >= -recordedWithin
+}
+
 // Statement is a verified receipt, with the name of the subscriber that signed it.
 type Statement struct {
 	Receipt
@@ -37,9 +49,13 @@ type Standing struct {
 	State      State
 	Serial     uint64    // newest serial in a receipt; 0: no receipt yet
 	Enforced   time.Time // time of the first receipt for that serial; zero: none
-	// Took is the time from [Release.Start] of that serial to Enforced. It is negative if that release is no longer known.
+	// Took is the time from [Release.Start] of that serial to Enforced. It is negative if it is not known: the release is
+	// no longer known, or there is no time that [Release.Took] could give.
 	Took time.Duration
 }
+
+// IsTimed reports whether the subscriber has enforced a release, and Took is known.
+func (s Standing) IsTimed() bool { return s.Serial > 0 && s.Took >= 0 }
 
 // State is the state of a subscriber in one word.
 type State string
@@ -133,8 +149,8 @@ func (j *judge) standing(name string, said []Statement) Standing {
 func (j *judge) state(s *Standing, newest Statement, previous uint64) State {
 	signed, known := j.release(newest.Serial)
 	next, newer := j.after(newest.Serial)
-	if known {
-		s.Took = max(s.Enforced.Sub(signed.Start()), 0)
+	if took, ok := signed.Took(s.Enforced); known && ok {
+		s.Took = took
 	}
 	switch skipped, ok := j.after(previous); {
 	case known && signed.Digest != newest.Digest, !known && !newer: // the officers have not signed this serial

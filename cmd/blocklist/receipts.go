@@ -49,7 +49,8 @@ are verified with the keys in the file of --keys, one a line. For the folder of 
 registered there. Releases are verified from the list's root on. The first line has the newest serial and its deadline.
 
 Times begin when a release was published, as the ledger in the agency's folder has recorded it. Without that ledger, they begin
-when the release was made, which was before the officers signed it.
+when the release was made, which was before the officers signed it. If a receipt is older than that, the time is not known:
+a recovered ledger has adopted the release later, or the subscriber's clock is behind.
 
 The exit code is 3 if a subscriber is late, or has another state than the signed one.`,
 		Example: `  blocklist -C DIR receipts ORIGIN
@@ -259,12 +260,12 @@ type standingJSON struct {
 	State      string    `json:"state"` // enforces, behind, never, late or differs
 	Serial     uint64    `json:"serial,omitempty"`
 	Enforced   time.Time `json:"enforced,omitzero"`
-	Seconds    *float64  `json:"seconds,omitempty"` // time from the publication of the release to Enforced, see [receipt.Release.Start]
+	Seconds    *float64  `json:"seconds,omitempty"` // time from the publication of the release to Enforced, if [receipt.Release.Took] knows it
 }
 
 func standingToJSON(s receipt.Standing) standingJSON {
 	out := standingJSON{Subscriber: s.Subscriber, State: string(s.State), Serial: s.Serial, Enforced: s.Enforced}
-	if s.Serial > 0 && s.Took >= 0 {
+	if s.IsTimed() {
 		seconds := s.Took.Seconds()
 		out.Seconds = &seconds
 	}
@@ -308,7 +309,7 @@ func (a *app) printStandings(newest receipt.Release, all []receipt.Standing, f r
 		serial, enforced, after := "-", "-", "-"
 		if s.Serial > 0 {
 			serial, enforced = fmt.Sprint(s.Serial), s.Enforced.Format(time.RFC3339)
-			if s.Took >= 0 {
+			if after = "not known"; s.IsTimed() {
 				after = s.Took.String()
 			}
 		}

@@ -27,6 +27,7 @@ type SubscriberTimes struct {
 	Name            string
 	said            []receipt.Statement
 	Times           []ReleaseTime // times of the releases that the subscriber has confirmed, by serial
+	Untimed         []uint64      // serials that the subscriber has confirmed, but after what time is not known
 	InTime          int
 	Missing         []uint64 // serials whose deadline has passed without a receipt
 	Differs         []uint64 // serials for which a receipt has another digest than the signed metadata
@@ -117,7 +118,8 @@ func (s *SubscriberTimes) hear(st receipt.Statement, signed map[uint64]string) {
 }
 
 // add adds the time when the subscriber enforced release r. This is the time in the first receipt for r, or for a later
-// release if the subscriber skipped r. Without a receipt for r or an earlier release, the time is not known.
+// release if the subscriber skipped r. Without a receipt for r or an earlier release, the time is not known. If
+// [receipt.Release.Took] does not know how long that was, r is added to Untimed.
 func (s *SubscriberTimes) add(r publish.ReleaseInfo, deadline time.Duration, now time.Time) {
 	first, older := time.Time{}, false
 	for _, st := range s.said {
@@ -128,14 +130,21 @@ func (s *SubscriberTimes) add(r publish.ReleaseInfo, deadline time.Duration, now
 	}
 	switch {
 	case !first.IsZero() && older:
-		t := ReleaseTime{Serial: r.Serial, Took: max(first.Sub(r.Pushed), 0)}
-		if s.Times = append(s.Times, t); t.Took <= deadline {
+		took, known := receipt.Release{Published: r.Pushed}.Took(first)
+		if !known {
+			s.Untimed = append(s.Untimed, r.Serial)
+			return
+		}
+		if s.Times = append(s.Times, ReleaseTime{Serial: r.Serial, Took: took}); took <= deadline {
 			s.InTime++
 		}
 	case now.Sub(r.Pushed) > deadline:
 		s.Missing = append(s.Missing, r.Serial)
 	}
 }
+
+// Confirmed returns the number of releases that the subscriber has confirmed.
+func (s SubscriberTimes) Confirmed() int { return len(s.Times) + len(s.Untimed) }
 
 func (s *SubscriberTimes) sum() {
 	slices.Sort(s.Differs)

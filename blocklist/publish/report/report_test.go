@@ -142,7 +142,7 @@ func publishedLater(t *testing.T, a *agency) {
 
 func receipts(t *testing.T, a *agency) *report.Receipts {
 	t.Helper()
-	r := &report.Receipts{From: "ORIGIN", Subscribers: []string{"isp-one.example", "isp-two.example", "late.example", "never.example", "differs.example"}}
+	r := &report.Receipts{From: "ORIGIN", Subscribers: []string{"isp-one.example", "isp-two.example", "late.example", "never.example", "differs.example", "behind.example"}}
 	for rel, err := range a.Releases(t.Context(), 0) {
 		require.NoError(t, err)
 		say := func(holder string, after time.Duration, digest string) {
@@ -153,6 +153,7 @@ func receipts(t *testing.T, a *agency) *report.Receipts {
 		if rel.Serial != 2 { // which the third one covers
 			say("late.example", 9*time.Hour, rel.SignedDigest)
 		}
+		say("behind.example", map[bool]time.Duration{true: -time.Hour, false: 5 * time.Second}[rel.Serial < 3], rel.SignedDigest)
 		say("differs.example", time.Minute, strings.Repeat("ab", 32))
 	}
 	return r
@@ -214,6 +215,7 @@ func TestMonth(t *testing.T) {
 	assert.True(t, p.row("late.example", "3 of 3", "0", "9 h", "9 h (release "), p.text)
 	assert.True(t, p.row("never.example", "0 of 3", "0", "-", "-", "none"))
 	assert.Contains(t, p.text, "|differs.example|0 of 3|0|-|-|none another content than was signed: release 1, 2, 3")
+	assert.True(t, p.row("behind.example", "3 of 3", "1", "5 s", "5 s (release 3)", "none confirmed, after what time is not known: release 1, 2"), p.text)
 	assert.Contains(t, p.text, "annex A of the regulator's decision; safety check overridden: the guards know no test [order 2026/18]+casino0.example+casino1.example+casino2.example and 337 more")
 	assert.NotContains(t, p.text, "Confidential")
 

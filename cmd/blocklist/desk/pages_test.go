@@ -77,14 +77,15 @@ func TestSubscribers(t *testing.T) {
 	require.NoError(t, err)
 	_, err = db.ExecContext(t.Context(), `UPDATE releases SET pushed = ?`, r.Pushed.Format(time.RFC3339))
 	require.NoError(t, errors.Join(err, db.Close()))
-	said := &report.Receipts{From: "ORIGIN", Subscribers: []string{"fast.example", "differs.example", "<b>never</b>"}}
-	say := func(holder, digest string) {
+	said := &report.Receipts{From: "ORIGIN", Subscribers: []string{"fast.example", "differs.example", "old.example", "<b>never</b>"}}
+	say := func(holder, digest string, after time.Duration) {
 		said.Statements = append(said.Statements, receipt.Statement{Holder: holder, Receipt: receipt.Receipt{
-			List: a.List(), Serial: r.Serial, Digest: digest, Enforced: r.Pushed.Add(7 * time.Second),
+			List: a.List(), Serial: r.Serial, Digest: digest, Enforced: r.Pushed.Add(after),
 		}})
 	}
-	say("fast.example", r.SignedDigest)
-	say("differs.example", strings.Repeat("ab", 32))
+	say("fast.example", r.SignedDigest, 7*time.Second)
+	say("differs.example", strings.Repeat("ab", 32), 7*time.Second)
+	say("old.example", r.SignedDigest, -time.Hour)
 	a.open(t, func(o *desk.Options) {
 		o.Deadline = time.Hour
 		o.Receipts = func(context.Context, *publish.Ledger) (*report.Receipts, error) { return said, nil }
@@ -94,6 +95,7 @@ func TestSubscribers(t *testing.T) {
 	assert.Contains(t, p.text, "|differs.example|differs|1|")
 	assert.Contains(t, p.text, "|fast.example|enforces|1|")
 	assert.Contains(t, p.text, "|7 s", "time begins with the publication")
+	assert.Regexp(t, `\|old.example\|enforces\|1\|[^|]*\|not known`, p.text, "the ledger has a later publication than the subscriber")
 	assert.Contains(t, p.text, "|<b>never</b>|no receipt yet|–|–|–")
 	assert.Contains(t, p.text, "Receipts as of "+time.Now().UTC().Format(time.DateOnly))
 	assert.Less(t, strings.Index(p.text, "differs.example"), strings.Index(p.text, "fast.example"), "what needs a person comes first")
