@@ -37,6 +37,10 @@ func TestCauseOf(t *testing.T) {
 		{KindRoot, "root 3, renewed until 2026-05-04", "", Messages{madeRoot.With(int64(3)), renewed.With(day)}, nil, "", "", ""},
 		{KindRefuse, "it.example/test urgent orders 1 on serial 3: no: none", "7 refusal 0123 abc", Messages{whatOrders.With("it.example/test", int64(1), int64(3))}, nil, "no: none", "7", ""},
 		{KindRefuse, "it.example/test serial 3: no", "refusal 0123 abc", Messages{whatRelease.With("it.example/test", int64(3))}, nil, "no", "", ""},
+		{
+			KindRefuse, "it.example/test serial 3: it ends urgent orders 1 on serial 2: no", "", Messages{whatRelease.With("it.example/test", int64(3))}, nil,
+			"it ends urgent orders 1 on serial 2: no", "", "",
+		},
 		{KindSkip, "refused", "serial 3 signed by anna, bruno", Messages{skippedRefused.With()}, Messages{skippedSerial.With(int64(3), "anna, bruno")}, "", "", ""},
 		{
 			KindUrgent, "urgent orders 1 on serial 3, +a.example, -https://b.example/x: people lose money; now; asked for by carla", "night 3",
@@ -59,6 +63,15 @@ func TestCauseOf(t *testing.T) {
 		got := CauseOf(Operation{Kind: c.kind, Reason: c.reason, Reference: c.reference})
 		assert.Equal(t, Cause{c.said, c.stated, c.override, c.named, c.ref}, got, c.kind+": "+c.reason)
 	}
+}
+
+// The subject of a refusal is found whatever else is recorded with it.
+func TestWhatRefused(t *testing.T) {
+	t.Parallel()
+	o := Operation{Kind: KindRefuse, Reason: "it.example/test urgent orders 1 on serial 3: no; clock confirmed"}
+	assert.Equal(t, whatOrders.Key, whatRefused(o))
+	o.Reason = "again after a recovery, first operation 3 of 2026-05-04: it.example/test serial 3: no"
+	assert.Equal(t, whatRelease.Key, whatRefused(o))
 }
 
 // FuzzCauseOf tests that no text makes CauseOf panic, and that it makes up nothing.

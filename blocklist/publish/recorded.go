@@ -83,7 +83,7 @@ const (
 )
 
 // recordedPhrase is a phrase that can be parsed back from a recorded text. In its pattern, %d matches a number, %v a
-// day or urgent limits, and %s the shortest possible text.
+// day or urgent limits, and %s the shortest possible text. A %s at the beginning is a list, which has no blanks.
 type recordedPhrase struct {
 	Phrase
 	pattern func() *regexp.Regexp
@@ -91,8 +91,8 @@ type recordedPhrase struct {
 
 func recorded(key, text, end string) recordedPhrase {
 	return recordedPhrase{Phrase{key, text}, sync.OnceValue(func() *regexp.Regexp {
-		verbs := strings.NewReplacer("%d", `(\d{1,18})`, "%s", `(.+?)`, "%v", `(\d{4}-\d\d-\d\d|`+limitsPattern+`)`)
-		return regexp.MustCompile(`^` + verbs.Replace(regexp.QuoteMeta(text)) + end)
+		verbs := strings.NewReplacer("^%s ", `^(\S+) `, "%d", `(\d{1,18})`, "%s", `(.+?)`, "%v", `(\d{4}-\d\d-\d\d|`+limitsPattern+`)`)
+		return regexp.MustCompile(verbs.Replace("^"+regexp.QuoteMeta(text)) + end)
 	})}
 }
 

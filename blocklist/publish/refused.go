@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
@@ -82,8 +83,10 @@ func (l *Ledger) dropMade(ctx context.Context, drop func(keys ...string)) error 
 
 // whatRefused returns the key of the phrase that names the refused document, empty if there is none.
 func whatRefused(o Operation) string {
-	if said := CauseOf(o).Said; len(said) > 0 {
-		return said[len(said)-1].Key
+	said := CauseOf(o).Said
+	what := slices.IndexFunc(said, func(m Message) bool { return strings.HasPrefix(m.Key, "what.") })
+	if what < 0 {
+		return ""
 	}
-	return ""
+	return said[what].Key
 }

@@ -169,9 +169,10 @@ func (l *Ledger) revert(ctx context.Context, listed map[string]blocklist.Entry, 
 // order that may end, see [EndingOrder.mark].
 const endsMark = "urgent orders end"
 
-// mark returns a short hash that identifies the order in a reference with [endsMark].
+// mark returns a short hash that identifies the order in a reference with [endsMark]. An order that is given again with
+// other attributes has another one.
 func (o EndingOrder) mark() string {
-	return fmt.Sprintf("%.12x", sha256.Sum256([]byte(o.Target()+o.Added.String())))
+	return fmt.Sprintf("%.12x", sha256.Sum256([]byte(o.Entry.String())))
 }
 
 // markAccepted sets Accepted in each order that an operation of [Ledger.EndUrgent] since the last release allows to

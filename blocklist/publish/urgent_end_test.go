@@ -248,3 +248,17 @@ func TestUrgentOrdersKeepTheRules(t *testing.T) {
 	_, err = a.SignUrgent(t.Context(), publish.UrgentChange{Remove: []string{"a.example"}}, a.anna, publish.Audit{Author: "anna"})
 	require.NoError(t, err, "the rules are about orders that are given")
 }
+
+// That an order may end is said of the order as it was: one that is given again does not end by accident.
+func TestOrderedAgainAfterItsEnd(t *testing.T) {
+	t.Parallel()
+	a := urgentAgency(t)
+	_, err := a.order(t, entries(t, "a.example expires="+soon()))
+	require.NoError(t, err)
+	a.end(t, "a.example")
+	_, err = a.order(t, entries(t, "a.example"))
+	require.NoError(t, err)
+	_, err = a.Add(t.Context(), entries(t, "example.com"), cause)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a.example"}, a.tryRelease(t))
+}
