@@ -40,7 +40,7 @@ func newBloomFilter(words []uint64) *bloomFilter {
 	return &bloomFilter{bloom: bloom.FromWithM(words, bits, filterHashes), blocks: uint64(len(words)) * 64 / blockBits}
 }
 
-// locate returns the block that a hash belongs to, and the bits that give its positions within the block.
+// locate returns the block of a hash. Each group of 9 bits in rest is the position of one of its bits in the block.
 func (f *bloomFilter) locate(hash uint64) (block, rest uint64) {
 	block, _ = bits.Mul64(hash, f.blocks)
 	return block, mix(hash, 0x9e3779b97f4a7c15)

@@ -241,7 +241,8 @@ func (s *shard) records(yield func(*record) bool) {
 	}
 }
 
-// content sorts the rows, removes duplicates (the strongest stays), and builds the filter.
+// content sorts the rows, removes duplicates, and builds the filter. It returns the content for a set file. Of several
+// rows with the same target, the one that outranks the others stays.
 func (b *builder) content() setContent {
 	hosts := b.addHosts()
 	parallelHalves(b.sortHalf)

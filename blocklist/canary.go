@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// CanaryName returns the canary of a signed list: a name that a store lists, with scope domain, as long as its state is
-// that of the given serial. So a query for the name shows whether a resolver enforces the serial. The name ends in
+// CanaryName returns the canary of a signed list: a name that a store lists, with scope domain, as long as the list is
+// at the given serial. So a query for the name shows whether a resolver enforces the serial. The name ends in
 // argine.test. It is a valid name for every valid list name, and no two lists have the same one.
 //
 // For serial 42 of it.example/csam, it is serial-42.it.example_csam.argine.test: each slash becomes an underscore. If a

@@ -59,8 +59,9 @@ func IPEntry(prefix netip.Prefix) Entry {
 	return Entry{Scope: ScopeIP, key: prefixText(prefix.Masked())}
 }
 
-// IsValid reports whether the entry comes from [ParseEntry] or a constructor. It returns false for the zero Entry, and
-// after a change of Scope, since the target then has another scope.
+// IsValid reports whether the entry has a target that fits its scope, like all entries from [ParseEntry] and the
+// constructors. It returns false for the zero Entry, and if a program has set Scope to a value that does not fit the
+// target, such as ScopeIP for a name.
 func (e *Entry) IsValid() bool {
 	if e.key == "" {
 		return false

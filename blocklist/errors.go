@@ -34,7 +34,8 @@ var (
 	ErrClock = errors.New("the clock seems wrong")
 	// ErrTooLarge is returned if a size limit is exceeded.
 	ErrTooLarge = errors.New("too large")
-	// ErrDamaged is returned for a file of a store or set with a wrong checksum. Such a file is never used.
+	// ErrDamaged is returned if a file of a store, or the file of a [Set], has a wrong checksum or form. Such a file is
+	// never used.
 	ErrDamaged = errors.New("damaged")
 	// ErrDigest is returned if entries do not have the expected digest.
 	ErrDigest = errors.New("digest does not match")
@@ -100,7 +101,7 @@ func (e *SerialError) Error() string {
 	return fmt.Sprintf("%s: serial %d is %v (%d)", e.List, e.Got, e.Err, e.Held)
 }
 
-// Unwrap returns the sentinel error.
+// Unwrap returns [ErrRollback] or [ErrGap].
 func (e *SerialError) Unwrap() error { return e.Err }
 
 // excerpt shortens text from outside to 80 bytes, for an error message.

@@ -7,11 +7,11 @@ import (
 )
 
 // SetLocal replaces the entries of an unsigned list, such as a file of the operator. The entries may have any order. If
-// several have the same target, the stronger one counts. The argument source describes where the entries are from, such
-// as size and time of a file; see [ListInfo]. Reading the entries delays changes to other local lists, but not to
-// signed ones. SetLocal fails with [ErrSigned] if a signed list has the name, and with [ErrMalformed] for a nil
-// iterator and for an invalid entry. After an error, the list is unchanged. An iterator without entries makes the list
-// empty.
+// several have the same target, a blocking entry takes precedence over one with status monitor, and of entries with the
+// same status, the one that expires last counts. The argument source describes where the entries are from, such as size
+// and time of a file; see [ListInfo]. Reading the entries delays changes to other local lists, but not to signed ones.
+// SetLocal fails with [ErrSigned] if a signed list has the name, and with [ErrMalformed] for a nil iterator and for an
+// invalid entry. After an error, the list is unchanged. An iterator without entries makes the list empty.
 func (s *Store) SetLocal(list, source string, entries iter.Seq2[Entry, error]) error {
 	return s.ReviewLocal(list, source, entries, LocalReview{})
 }

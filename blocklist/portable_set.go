@@ -17,8 +17,8 @@ type Set struct {
 }
 
 // BuildSet compiles entries into a file for [OpenSet]. It replaces the file atomically. The entries may have any order.
-// If several have the same target, the stronger one counts. BuildSet fails with [ErrMalformed] for a nil iterator and
-// for an invalid entry. The file has about 20 bytes an entry, and at least 32 KB.
+// If several have the same target, it uses the same one as [Store.SetLocal]. BuildSet fails with [ErrMalformed] for a
+// nil iterator and for an invalid entry. The file has about 20 bytes an entry, and at least 32 KB.
 //
 // The file is reproducible: the same entries in the same order, under the same list name, give the same bytes on every
 // machine. For this, its salt is derived from the list name, while a [Store] has a random salt. Consequences: an

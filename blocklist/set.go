@@ -20,7 +20,7 @@ type set struct {
 	index  []uint32 // number of table rows before each bucket, then the total; the first bits of a row give its bucket
 	shift  uint     // 64 minus the number of bucket bits
 	table  []byte   // rows of 16 bytes
-	number []byte   // index in infos of the attributes of each row, in header.Width bytes
+	number []byte   // for each row, the index of its attributes in infos, in header.Width bytes
 	infos  []matchInfo
 	path   string
 	header setHeader

@@ -296,7 +296,7 @@ func (u URL) marked(mark string) (text, why string) {
 	return u.pathQuery(), ""
 }
 
-// sortedQuery returns the query with its parts sorted, as the canonical form of all orders.
+// sortedQuery returns the query with its parts sorted. The result is the same for every order of the parts.
 func sortedQuery(query string) string {
 	parts := strings.Split(query, "&")
 	slices.Sort(parts)

@@ -171,8 +171,8 @@ type limit struct {
 }
 
 // apply evaluates the column's value in one row. It returns why the row does not apply now, or why the value is
-// unusable; otherwise both are empty. If the value is the end of the row's validity, it sets the expiry in the
-// attributes a, unless that is earlier.
+// unusable; otherwise both are empty. If the value is the end of the row's validity, it becomes the expiry in the
+// attributes a, unless they already have an earlier expiry.
 func (l limit) apply(text string, now time.Time, a *blocklist.Attributes) (out, wrong string) {
 	outside := fmt.Sprintf("out of force by column %q", l.name)
 	at, err := parseTime(text)
@@ -200,8 +200,8 @@ func (l limit) apply(text string, now time.Time, a *blocklist.Attributes) (out, 
 }
 
 // applyTime evaluates the time in a column for the start or the end of the row's validity. It returns the argument
-// outside if the validity has not started yet. If the time is the end of the validity, it sets the expiry in the
-// attributes a, unless that is earlier.
+// outside if the validity has not started yet. If the time is the end of the validity, it becomes the expiry in the
+// attributes a, unless they already have an earlier expiry.
 func (l limit) applyTime(at, now time.Time, a *blocklist.Attributes, outside string) (out, wrong string) {
 	switch {
 	case l.meaning == startingColumn && at.After(now):

@@ -8,14 +8,15 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// deferred collects marks of names and addresses until the end of the file, for formats in which a later line may
-// change what an earlier line means. It needs about 70 bytes for each name.
+// deferred collects what lines say about names and addresses (their marks) until the end of the file. It is for formats
+// in which a later line may change what an earlier line means. It needs about 70 bytes for each name.
 type deferred struct {
 	redirects
 	names  map[blocklist.Name]verdict
-	passes map[blocklist.Name]verdict // verdicts of the names that have exceptions
+	passes map[blocklist.Name]verdict // combined marks of the exceptions, by name
 	ips    map[netip.Prefix]verdict
-	// fits has functions that match pattern exceptions. The key is the domain below which the functions can match.
+	// fits has functions that report whether a name matches a pattern exception. The key is the domain that contains
+	// all names that can match.
 	fits map[blocklist.Name][]func(dotted string) bool
 	// passWins is true if an exception also applies to all names below it, even if they have rules of their own.
 	// Otherwise the most specific line decides.
@@ -53,8 +54,8 @@ func (h *deferred) text(t *lineSink, text string, m mark, to destination) {
 }
 
 // answer handles a line about a name or about a range of addresses. It records at once what the line lists or excepts.
-// But if the line's destination may turn out to be the stop page at the end of the file, it keeps the redirect for
-// settle.
+// But if the line redirects to a destination that may be the stop page, it stores the redirect for settle: only at the
+// end of the file are the stop pages known.
 func (h *deferred) answer(t *lineSink, l redirect) {
 	switch {
 	case l.mark&listDomain != 0 && !h.blocks(l.to):
@@ -71,7 +72,7 @@ func (h *deferred) answer(t *lineSink, l redirect) {
 	}
 }
 
-// name records a mark for a name in the current line.
+// name records that the current line gives the name n the mark m.
 func (h *deferred) name(t *lineSink, n blocklist.Name, m mark) {
 	t.records++
 	h.put(t, n, m, t.number)
@@ -90,14 +91,15 @@ func (h *deferred) put(t *lineSink, n blocklist.Name, m mark, line int) {
 	}
 }
 
-// ip records a mark for addresses in the current line.
+// ip records that the current line gives the addresses in p the mark m.
 func (h *deferred) ip(t *lineSink, p netip.Prefix, m mark) {
 	t.records++
 	remember(h.ips, p, m, t.number)
 }
 
-// settle decides on redirects at the end of the file, when the stop pages are known. A redirect to a stop page lists
-// its name. Any other redirect gives its name another answer, so the name is not listed.
+// settle decides on redirects at the end of the file, when the stop pages are known. A name that is redirected to a
+// stop page is listed. A name that is redirected elsewhere has another answer, so it is not listed. The same holds for
+// addresses.
 func (h *deferred) settle(t *lineSink, stop map[destination]bool) {
 	for _, l := range h.pending {
 		if !stop[l.to] {

@@ -21,9 +21,9 @@
 //
 // In some formats (hosts, rpz, dnsmasq, unbound), a line gives a name an answer. The name is listed if that answer
 // leads nowhere: to an unspecified or loopback address, or to the names localhost or invalid. The name is also listed
-// if the answer is the stop page of the list. Unless the caller names the stop page, it is the public address that
-// nine of ten lines give, for names of at least ten owners. A name with another answer (safe search, a printer at
-// home) is only counted.
+// if the answer is the stop page of the list. Unless the caller names the stop page, it is the public address that nine
+// of ten lines give, for names of at least ten owners, see [Options]. A name with another answer (safe search, a
+// printer at home) is only counted.
 //
 // A dot in front of a name (.example.com) means the name and all names below it. Where a name means only the name
 // itself (the format hosts, the column host), a line with such a dot is skipped and counted.
@@ -50,8 +50,9 @@
 // exceptions below it, or addresses in a file with exceptions for names. An exception by a pattern that names no
 // domain (@@||ads.*) has only one effect: a name that matches the pattern does not become an entry.
 //
-// A file is refused if more than a quarter of its lines are invalid in its format, or if it has no entries. It is
-// also refused if more than a quarter of its lines are wildcards (*.name), which only the format dnscrypt reads.
+// A file is refused if more than a quarter of its lines are invalid in its format, or if it has no entries. It is also
+// refused if more than a quarter of its lines are wildcards (*.name), which only the format dnscrypt reads, or if it
+// repeats the same entry 20 times or more, and has no other.
 //
 // [Write] writes entries for other programs. It writes an entry only if the format has the same meaning, and writes
 // nothing twice. Addresses can be written as sets of nftables and ipset, and as routes of BIRD, in files that replace
@@ -101,8 +102,8 @@ func Writable() []Format {
 	return []Format{Domains, Hosts, RPZ, Adblock, Dnsmasq, Unbound, CSV, Argine, Nftables, IPSet, BIRD}
 }
 
-// Parse returns the format with a name. For an unknown name, it fails with [blocklist.ErrMalformed] and lists the known
-// ones.
+// Parse returns the format with the given name. For an unknown name, it fails with [blocklist.ErrMalformed] and lists
+// the known ones.
 func Parse(name string) (Format, error) {
 	if f := Format(name); slices.Contains(Readable(), f) {
 		return f, nil
@@ -128,7 +129,8 @@ type Options struct {
 	// plain lines. A file that has both is refused.
 	Allow bool
 	// StopPage has the addresses or names of the list's stop page, to which it redirects blocked names. If it is empty,
-	// a public address counts as the stop page if nine of ten lines redirect to it, for names of at least ten owners.
+	// a public address counts as the stop page if nine of ten lines redirect to it, and the redirected names have at
+	// least ten owners. Names with the same label before their public suffix have the same owner.
 	StopPage []string
 	Name     string // name of the file in errors; empty: "list"
 	// Columns maps names in the header of a table to the names that the reader knows, such as "url", "ref" or "expires".

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	bufferSize = blocklist.MaxLine + 2 // maximum length of a line, with CRLF
+	bufferSize = blocklist.MaxLine + 2 // maximum length of a line in bytes, with CRLF
 	bom        = "\xef\xbb\xbf"
 )
 
@@ -50,7 +50,7 @@ func (l *lines) readWhole() error {
 	return l.text(buffered[:end])
 }
 
-// text returns an error if a part of the input contains a NUL, which text does not contain.
+// text returns an error if a part of the input contains a NUL byte: such input is not text.
 func (l *lines) text(part []byte) error {
 	before, _, found := bytes.Cut(part, []byte{0})
 	if !found {
@@ -94,8 +94,8 @@ func trimEnd(line []byte) []byte {
 // sampleLines is the maximum number of lines in a sample. Blank lines and comments do not count.
 const sampleLines = 1000
 
-// sample splits the beginning of a file into lines. Unless it is the whole file, it omits the last line, which may be
-// incomplete.
+// sample splits the prefix, the beginning of a file, into lines. Unless the prefix is the whole file, sample omits a
+// last line without a line end, which may be incomplete.
 func sample(prefix []byte, whole bool) []string {
 	var out []string
 	significant := 0

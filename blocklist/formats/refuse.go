@@ -28,7 +28,7 @@ func (s *singleEntry) entry(e *blocklist.Entry) {
 // Limits beyond which a list is refused.
 const (
 	unusableShare = 4  // a list is refused if more than 1 in 4 records is unusable
-	repetitions   = 20 // a list is refused if it only repeats one entry, this often or more
+	repetitions   = 20 // a list is refused if it has at least this many entries, and all are the same
 )
 
 // refuse returns an error if the list as a whole is not plausible in its format.

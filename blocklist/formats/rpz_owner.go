@@ -16,14 +16,14 @@ type record struct {
 	line  int
 }
 
-// noZone is the error text for a list that does not name its zone and whose owners all share a suffix, since that may
-// be the name of the zone.
+// noZone is the error text for a list that does not name its zone, if all its owners share a suffix: this suffix may be
+// the name of the zone.
 const noZone = "it does not say the name of its zone, and all owners in it end in %s: give the zone's name " +
 	"(--zone-origin, zone:), or a dot if the owners are what is listed"
 
 // settleOwners interprets absolute owners if the name of the zone is still unknown at the end. If the zone also has
-// relative owners, absolute owners are errors. If all owners share a suffix, that suffix contains the name of the
-// zone, and the list is refused until the caller gives that name. Otherwise the owners are the listed names.
+// relative owners, absolute owners are errors. If all owners share a suffix, the zone may have that name or a parent of
+// it, and the list is refused until the caller gives the name. Otherwise the owners are the listed names.
 func (z *zone) settleOwners(t *lineSink) {
 	shared := z.sharedEnd()
 	if !z.relative && shared != root {
@@ -41,7 +41,7 @@ func (z *zone) settleOwners(t *lineSink) {
 	}
 }
 
-// sharedEnd returns the longest name that contains all absolute owners.
+// sharedEnd returns the longest common suffix of all absolute owners.
 func (z *zone) sharedEnd() blocklist.Name {
 	if len(z.pending) == 0 {
 		return root

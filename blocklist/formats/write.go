@@ -16,29 +16,30 @@ import (
 type WriteOptions struct {
 	SkipUnsupported bool // skip entries that the format can't express, instead of failing
 	// SkipExpiring skips entries with an expiry if the format can't express an expiry. False: such entries are written
-	// without it.
+	// without their expiry.
 	SkipExpiring bool
 	Zone         string // name of an RPZ zone; zero: "rpz"
 	// Set is the name of a set of addresses: a letter, then letters, digits and _ (ASCII), at most 26 characters. Zero:
 	// "blocked".
 	Set    string
 	Serial uint32 // serial of the SOA record of an RPZ zone; zero: 1
-	// Now is the time at which entries must not have expired; all formats except Argine's own omit expired entries.
-	// Zero: the current time.
+	// Now decides which entries have expired. All formats except Argine's own omit them. Zero: the current time.
 	Now time.Time
 }
 
 // Written has the numbers of entries that were written or omitted.
 type Written struct {
 	Entries int // number of entries that the output contains or covers
-	// Covered counts those of Entries without a record of their own, since a listed domain or network covers them.
+	// Covered is the number of entries, included in Entries, that have no record of their own in the output, since a
+	// listed domain or network covers them.
 	Covered    int
 	Duplicates int // number of entries omitted, because earlier entries for the same target cover them
 	Expired    int // number of entries omitted, because they had expired
-	// Expiring counts entries with a future expiry that the format can't express. They were written without it, or
-	// omitted because of SkipExpiring.
+	// Expiring counts entries with a future expiry that the format can't express. They were written without the expiry,
+	// or omitted because of SkipExpiring.
 	Expiring int
-	// Until is the first expiry among Expiring: write the list again by then. Zero: there is none.
+	// Until is the earliest expiry of the entries that Expiring counts: write the list again by then. Zero: there are
+	// no such entries.
 	Until   time.Time
 	Skipped map[blocklist.Scope]int // numbers of entries omitted by scope, because the format can't express them
 }

@@ -14,7 +14,7 @@ import (
 type confusables struct {
 	sites   map[string]string // first known site with each skeleton
 	others  map[string]bool   // known sites with the same skeleton as an earlier known site
-	letters map[rune]rune     // the result of twins
+	letters map[rune]rune     // the Latin letter that each character looks like, see twins
 }
 
 func newConfusables(lists ...names) confusables {

@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// hashCounts counts events for each hash of a set. There may be millions of hashes, but events occur for few of them.
-// A sorted table takes a third of the memory of a map.
+// hashCounts is a collection of hashes, with a count of events for each. There may be millions of hashes, but events
+// occur for few of them. A sorted table takes a third of the memory of a map.
 type hashCounts struct {
 	// parts are the unsorted hashes, until complete is called. A single slice would leave garbage as it grows.
 	parts  [][]uint64
-	added  []uint64 // hashes, sorted by complete; empty before
+	added  []uint64 // hashes, sorted; empty until complete is called
 	shift  int      // right shift that turns a hash into its index in starts
 	starts []uint32 // index in added of the first hash with each prefix; the last element is len(added)
 	counts map[uint64]uint32

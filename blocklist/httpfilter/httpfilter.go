@@ -93,8 +93,8 @@ func withMatch(r *http.Request, m blocklist.Match) *http.Request {
 }
 
 // MatchOf returns the match of a request: the reason for a refusal, or an entry with status=monitor that let it pass.
-// It returns false if no entry matched. A handler behind a filter passes its request to MatchOf, a client the field
-// Request of the response.
+// It returns false if no entry matched. A handler behind a filter calls MatchOf with its request. A client calls
+// MatchOf with the field Request of the response.
 func MatchOf(r *http.Request) (blocklist.Match, bool) {
 	m, ok := r.Context().Value(matchKey{}).(blocklist.Match)
 	return m, ok

@@ -67,7 +67,7 @@ func (f *finding) fail(err error) {
 	}
 }
 
-// url looks up a URL. It also checks the URL, and records an error.
+// url looks up a URL. If the URL is invalid, it records that the request is ambiguous.
 func (f *finding) url(url string) {
 	f.take(f.list.LookupURL(url))
 	f.fail(blocklist.CheckURL(url))

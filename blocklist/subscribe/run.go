@@ -7,9 +7,9 @@ import (
 	"github.com/argine-dns/argine/blocklist/subscribe/internal/fetch"
 )
 
-// Run polls until ctx ends, and returns the cause of that ([context.Cause]). It also polls when an origin announces a
-// new release or new urgent orders. It merges changes into the set when there are enough, and sends receipts if the
-// Config has [Receipts].
+// Run polls until ctx ends, and returns the result of [context.Cause]. It also polls when an origin announces a new
+// release or new urgent orders. It merges changes into the set when there are enough, and sends receipts if the Config
+// has [Receipts].
 func (s *Subscription) Run(ctx context.Context) error {
 	var others sync.WaitGroup
 	defer others.Wait()

@@ -55,9 +55,11 @@ func (s *Subscription) Status() Status {
 	return st
 }
 
-// Watch yields the current status, and then the new status after each change, until ctx ends or the loop ends.
-// Changes are: a new release or new urgent orders, a hold or a decision about it, a failed poll and the next
-// successful one, becoming stale, receipts. A poll that changes only times or the origin is not a change.
+// Watch yields the current status, and then the new status after each change, until ctx ends or the loop ends. Each of
+// these is a change: a new release, other urgent orders, a hold or a decision about it, a failed poll with another
+// error than before, a successful poll after a failed one, a list that becomes stale or fresh, a root with another
+// expiry, a proof of equivocation, and a change of the receipts. A poll that changes only other times or the origin is
+// not a change.
 //
 // The subscription never waits for the loop. A slow loop misses intermediate statuses, but never the last one. To
 // wait until the list is in force, leave the loop when Serial is above 0.

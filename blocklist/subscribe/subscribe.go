@@ -62,8 +62,8 @@ type Config struct {
 	// of the environment.
 	Client *http.Client
 	Log    *slog.Logger // nil: no log
-	// PollOnly ignores announcements. Announcements are hints that something is new, and save waiting for the next
-	// poll.
+	// PollOnly ignores the announcements of origins. Announcements are hints that something is new. Without them, the
+	// subscription learns of a new release only at its next regular poll.
 	PollOnly bool
 	// MaxRelease is the maximum size of a compressed release, in bytes. Zero: 1 GiB.
 	MaxRelease int64
@@ -212,8 +212,8 @@ func (s *Subscription) chooseRoot() error {
 	return nil
 }
 
-// reload loads the stored state, which may be from before a restart, or from another subscription to the list that
-// has ended. It keeps the newer of the stored root and the current one. This is safe, since both were verified.
+// reload loads the stored state. The state may be from before a restart, or from another subscription to the same list,
+// which has ended. It keeps the newer of the stored root and the current one. This is safe, since both were verified.
 func (s *Subscription) reload() error { return errors.Join(s.reloadHeld(), s.readHold()) }
 
 func (s *Subscription) reloadHeld() error {

@@ -18,8 +18,8 @@ const (
 	blockSize = 100
 )
 
-// The blocks of ports of this process. It listens on the first port of each block, which keeps other processes out of
-// the block.
+// The blocks of ports of this process. The process listens on the first port of each block, which keeps other processes
+// out of the block.
 var (
 	mu         sync.Mutex
 	reserved   []net.Listener

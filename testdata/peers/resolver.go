@@ -41,8 +41,9 @@ func Server(t testing.TB, handle dns.HandlerFunc) string {
 	return addr
 }
 
-// Resolver starts the command dnsfilter, from [Build], with a settings file in which the first address is addr, and
-// waits until it answers there.
+// Resolver starts the command dnsfilter, from [Build], with a settings file. The argument settings is the text of the
+// file, in which addr must be the first address. Resolver waits until the command answers there for free.example with
+// 192.0.2.1, the answer of [Upstream].
 func Resolver(t testing.TB, dnsfilter, dir, settings, addr string) *Process {
 	t.Helper()
 	p := Start(t, dir, dnsfilter, "serve", "-c", Write(t, dir, "dnsfilter-"+Port(addr)+".yaml", settings))
@@ -78,7 +79,7 @@ func Await(t testing.TB, addr, name, want string) {
 	require.Equal(t, want, got, name)
 }
 
-// Eventually waits up to 20 seconds until the result of text contains part.
+// Eventually waits up to 20 seconds until the function text returns a string that contains part.
 func Eventually(t testing.TB, text func() string, part string) {
 	t.Helper()
 	got := ""

@@ -23,8 +23,8 @@ func SkipMark(source *bufio.Reader) {
 }
 
 // Read reads a table. It calls header with the first row, which may be empty, and row with the line number and the
-// fields of each other row. The fields are valid until the function returns. Read stops at the first error: of header,
-// of row, or of the source. For text that is not a table, the error wraps [blocklist.ErrMalformed].
+// fields of each other row. The fields are valid until row returns. Read stops at the first error: of header, of row,
+// or of the source. For text that is not a table, the error wraps [blocklist.ErrMalformed].
 func Read(source *bufio.Reader, header func([]string) error, row func(line int, fields []string) error) error {
 	r := newReader(source)
 	first, err := r.Read()
@@ -72,8 +72,8 @@ func mostFrequent(in *bufio.Reader) rune {
 	return best
 }
 
-// explain returns a parse error of the CSV reader with its line number, wrapping [blocklist.ErrMalformed]. Other errors
-// stay the same.
+// explain adds the line number to a parse error of the CSV reader. The result wraps [blocklist.ErrMalformed]. Other
+// errors stay the same.
 func explain(err error) error {
 	if broken := (*csv.ParseError)(nil); errors.As(err, &broken) {
 		return fmt.Errorf("line %d: %w: %w", broken.Line, blocklist.ErrMalformed, broken.Err)

@@ -15,7 +15,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-const maxHeaderBytes = 64 << 10 // size of a response's headers, in bytes
+const maxHeaderBytes = 64 << 10 // maximum size of a response's headers, in bytes
 
 // NewTransport returns a transport with limits on times and on the size of headers. It uses the proxy that the
 // environment variables name.

@@ -45,7 +45,8 @@ func (k ListKey) LogValue() string { return k.String() }
 // ID returns the public identifier of the key in the targets of a list. It reveals nothing about the key.
 func (k ListKey) ID(list string) string { return hex.EncodeToString(k.derive("key", list)) }
 
-// derive derives 32 secret bytes from the key, the purpose and the parts. They differ if the purpose or a part differs.
+// derive derives 32 secret bytes from the key, the purpose and the parts. A different purpose or part gives different
+// bytes.
 func (k ListKey) derive(purpose string, parts ...string) []byte {
 	mac := hmac.New(sha256.New, k)
 	fmt.Fprintf(mac, "argine-%s\n", purpose)

@@ -51,7 +51,7 @@ type Recipient struct {
 // String returns the text form, age1...
 func (r Recipient) String() string { return r.text }
 
-// trimmedLines decodes text and trims the white space around each line, which age's parsers do not accept.
+// trimmedLines removes a byte order mark, and the white space around each line. Age's parsers accept neither.
 func trimmedLines(text []byte) (io.Reader, error) {
 	decoded, err := utf8text.Decode(text)
 	if err != nil {

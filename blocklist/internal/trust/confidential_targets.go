@@ -22,8 +22,8 @@ const (
 // digest is a sum of the hashes of lines, so the difference of two digests is the hash of a change, which a dictionary
 // attack reveals. The head of the ledger is a hash of guessable data, too.
 
-// mask masks a digest or ledger head, or unmasks it again: it applies XOR with bytes derived from the key, which differ
-// for each purpose, list, serial and time of creation.
+// mask masks a digest or ledger head, or unmasks it again: it applies XOR with bytes derived from the key. These bytes
+// differ for each purpose, list, serial and time of creation.
 func (r Release) mask(k ListKey, purpose, text string) (string, error) {
 	if text == "" {
 		return "", nil

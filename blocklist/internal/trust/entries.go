@@ -48,9 +48,9 @@ func lastChanges(files []File, open Open) (map[string]blocklist.Change, error) {
 // merger merges the lines of a snapshot with later changes.
 type merger struct {
 	since map[string]blocklist.Change
-	order []string // remaining targets, sorted
+	order []string // targets whose change was not yet merged, sorted
 	yield func(blocklist.Entry, error) bool
-	ended bool // yield has returned false
+	ended bool // whether yield has returned false
 }
 
 func (m *merger) merge(snapshot *blocklist.ReleaseReader) error {

@@ -27,7 +27,7 @@ type OnlineSpec struct {
 	Expires     time.Time
 	Next        []byte // the referenced document: targets for a snapshot, a snapshot for a timestamp
 	NextVersion int64  // version of the referenced document
-	Root        int64  // for a timestamp: version of the newest root when it was made
+	Root        int64  // for a timestamp: version of the newest root when the timestamp was made
 
 	// For a snapshot: Urgent is the newest urgent document, and UrgentVersion is its version. Empty: there is none yet.
 	Urgent        []byte

@@ -14,7 +14,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/utf8text"
 )
 
-// Release is the signed description of one release, and of the file that has it.
+// Release is the signed description of one release, and of the file that contains the release.
 type Release struct {
 	List    string    `json:"list"`
 	Serial  uint64    `json:"serial"`

@@ -14,14 +14,14 @@ package trust
 // Limits on documents.
 const (
 	MaxOfficers = 64
-	MaxFiles    = 64 // number of files in a targets document
+	MaxFiles    = 64 // maximum number of files in a targets document
 	MaxRoots    = 1024
-	MaxAllRoots = 4 << 20 // total size of all roots in a bundle, in bytes
+	MaxAllRoots = 4 << 20 // maximum total size of all roots in a bundle, in bytes
 )
 
 // Fields that Argine adds to TUF documents.
 const (
 	fieldList = "x-argine-list" // in the signed part of root and targets: the name of the list
 	fieldName = "x-argine-name" // in a key: the name of its holder
-	fieldRoot = "x-argine-root" // in the signed part of a timestamp: version of the newest root when it was made
+	fieldRoot = "x-argine-root" // in the signed part of a timestamp: version of the root that was newest at that time
 )

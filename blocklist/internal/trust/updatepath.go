@@ -136,8 +136,9 @@ func read(f File, open Open, do func(*blocklist.ReleaseReader) error) (err error
 	return errors.Join(do(r), text.Close())
 }
 
-// Changes yields the changes in a file. If it ends without an error, a delta turns the state signed for its base into
-// the state signed for its serial. This is not checked if the targets no longer describe the base.
+// Changes yields the changes in a file. If the file is a delta, and the iteration ends without an error, the delta
+// turns the state signed for its base into the state signed for its serial. This is not checked if the targets no
+// longer describe the base.
 func Changes(f File, in TargetsSpec, open Open) iter.Seq2[blocklist.Change, error] {
 	return func(yield func(blocklist.Change, error) bool) {
 		err := read(f, open, func(r *blocklist.ReleaseReader) error {

@@ -21,9 +21,10 @@ type Document struct {
 	More       map[string]any // unknown fields of the signed part
 	Signatures []Object[Signature]
 
-	role    string
-	signed  []byte        // canonical form of the signed part as received; nil: there is none
-	payload func() []byte // canonical form of the parsed signed part, which signatures must cover; nil: there is none
+	role   string
+	signed []byte // canonical form of the signed part as received; nil: there is none
+	// payload returns the canonical form of the parsed signed part, which signatures must cover. Nil: there is none.
+	payload func() []byte
 }
 
 // envelope is a document with its signed part not yet parsed.

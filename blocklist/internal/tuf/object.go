@@ -15,7 +15,7 @@ type Object[T any] struct {
 	More  map[string]any
 }
 
-// checker is implemented by those T that have rules beyond the types of their fields.
+// checker is implemented by a type T of an [Object] if T has rules beyond the types of its fields.
 type checker interface{ check() error }
 
 // UnmarshalJSON implements [json.Unmarshaler].

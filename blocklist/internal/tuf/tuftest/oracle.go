@@ -154,7 +154,7 @@ func checkIndex[T metadata.Roles](b []byte, strict func([]byte) error) error {
 	return nil
 }
 
-// next is the reference to the next document.
+// next is the reference to the document of the next role, and the limit on its length.
 type next struct {
 	*metadata.MetaFiles
 
