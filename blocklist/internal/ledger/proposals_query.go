@@ -133,7 +133,7 @@ func (f ProposalFilter) query(ctx context.Context, v View) (text string, args []
 	}
 	if f.IDs != nil {
 		c.all, c.args = append(c.all, groups.all...), append(c.args, groups.args...)
-		return `SELECT current FROM (SELECT value AS of FROM json_each(?)) CROSS JOIN proposals ON id = of` + c.where() +
+		return `SELECT current FROM (SELECT DISTINCT value AS of FROM json_each(?)) CROSS JOIN proposals ON id = of` + c.where() +
 			` ORDER BY place` + direction + ` LIMIT ?`, slices.Concat([]any{jsonArray(f.IDs)}, c.args, []any{cmp.Or(f.Limit, math.MaxInt)}), nil
 	}
 	if len(groups.all) == 0 || f.Target != "" || f.Limit == 0 {

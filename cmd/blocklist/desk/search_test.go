@@ -110,3 +110,14 @@ func TestEndHasItsHour(t *testing.T) {
 	assert.Contains(t, p.text, "|2099-05-01 18:02 UTC|")
 	assert.Contains(t, p.text, "|2099-05-02|")
 }
+
+// What is found by its target and by what was typed is shown once.
+func TestSearchFindsOnce(t *testing.T) {
+	t.Parallel()
+	_, carla, _ := office(t)
+	carla.propose(t, fields("entries", "https://shop.example/checkout", "source", "hotline"))
+	for _, path := range []string{"/search?q=", "/proposals?target=", "/proposals.csv?target="} {
+		p := carla.get(t, path+url.QueryEscape("https://shop.example/checkout"))
+		assert.Equal(t, 1, strings.Count(strings.ReplaceAll(p.raw, `<option>hotline</option>`, ""), "hotline"), path)
+	}
+}
