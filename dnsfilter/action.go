@@ -30,8 +30,8 @@ const (
 	LocalData // the records of the policy zone for the name
 	TCPOnly   // over UDP an empty answer with TC; over TCP the real answer
 
-	// Passthru is only for the rule of a policy zone: a query that matches a trigger of the zone is answered as if there
-	// were no list, and no later zone decides. The decision has the action Pass.
+	// Passthru is only for the rule of a policy zone. If a query matches a trigger of the zone, no later zone decides,
+	// but lists still do. The decision of the zone has the action Pass.
 	Passthru
 )
 

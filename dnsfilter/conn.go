@@ -19,7 +19,7 @@ type Conn struct {
 	server  *Server
 	how     Transport
 	client  netip.Addr
-	message ClientMessage // transport and addresses, for the taps
+	message ClientMessage // transport and addresses of the connection, in the form that taps receive
 	from    uint64        // key of the client, see clientKey
 	group   *connections
 	closer  io.Closer

@@ -58,9 +58,8 @@ func (l *Listeners) Adopt(f *os.File) error {
 	return err
 }
 
-// ListenFrom is like [Listen], but if one of the sockets in the argument open is bound to one of the addresses, it
-// takes that socket instead of opening a new one. If it fails, it also closes the sockets that remain in the argument
-// open.
+// ListenFrom is like [Listen], but if a socket in the argument open is bound to one of the addresses, ListenFrom takes
+// that socket and opens no new one. If ListenFrom fails, it also closes the sockets that remain in the argument open.
 func ListenFrom(ctx context.Context, open *Listeners, addresses ...string) (*Listeners, error) {
 	l := new(Listeners)
 	for _, a := range addresses {

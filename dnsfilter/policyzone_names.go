@@ -126,8 +126,8 @@ func (t *nameTable) grow() {
 	}
 }
 
-// clear removes the rule of a name or, if below is true, of the wildcard below the name. If the name then has no rules
-// and no names below it, it is removed, too, and so are the parents that existed only because of it. The memory of
+// clear removes the rule of a name or, if below is true, of the wildcard below the name. If the name has no other rule,
+// and no names are below it, the name is removed, too, with the parents that existed only because of it. The memory of
 // removed names is not reused; see [PolicyZone.Change] for its limit.
 func (t *nameTable) clear(name []byte, below bool) {
 	for *t.at(name, below) = noRule; name[0] != 0; name = withoutLabel(name) {

@@ -179,9 +179,9 @@ func (q *query) parseMessage(msg *dns.Msg, stream bool) bool {
 	return err == nil
 }
 
-// isBare reports whether the answer and authority sections of a query have no unexpected records. They should be empty,
-// but an incremental transfer request (IXFR) may have records in the authority section (RFC 1995, section 3), and
-// messages with other opcodes than QUERY in both sections.
+// isBare reports whether the answer and authority sections of a query have no unexpected records. They should be empty.
+// But an incremental transfer request (IXFR) may have records in the authority section (RFC 1995, section 3), and a
+// message with another opcode than QUERY may have records in both sections.
 func isBare(msg *dns.Msg) bool {
 	transfer := msg.Question[0].Qtype == dns.TypeIXFR
 	return msg.Opcode != dns.OpcodeQuery || len(msg.Answer) == 0 && (len(msg.Ns) == 0 || transfer)

@@ -316,8 +316,8 @@ func receiptText(r *service.ReceiptStatus) string {
 	return text
 }
 
-// signedText returns the state of a list, as the end of its line: the serial of a signed list, and whether it is stale,
-// not followed, or not in force.
+// signedText returns the end of the line about a list: the serial of a signed list, and whether the list is stale, not
+// followed, or not in force.
 func signedText(l service.ListStatus) string {
 	switch {
 	case !l.Signed && l.Hold != nil && l.Entries == 0:

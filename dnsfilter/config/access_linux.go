@@ -42,8 +42,8 @@ func (s *Settings) CheckAccess() error {
 	return nil
 }
 
-// unreadable returns a sentence for each input file that the user u can't read, or an error if it could not find out.
-// If u is nil, or if the caller is not root, it returns nil.
+// unreadable returns a sentence for each input file that the user u can't read, or an error if the files could not be
+// tried as that user. If u is nil, or if the caller is not root, it returns nil.
 func (s *Settings) unreadable(u *user.User) (paths []string, err error) {
 	if u == nil || os.Geteuid() != 0 {
 		return nil, nil

@@ -14,7 +14,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/rpz"
 )
 
-// noKey is the value of the setting key for a zone whose requests need no signature (TSIG).
+// noKey is the value of the key "key" for a policy zone, if requests for the zone need no signature (TSIG).
 const noKey = "none"
 
 // readPolicyZone parses one policy zone.

@@ -83,7 +83,7 @@ type View struct {
 // StopPage has the settings of the web server for the sinkhole addresses.
 type StopPage struct {
 	HTTP      []netip.AddrPort // addresses of the page; none: there is no stop page
-	HTTPS     []netip.AddrPort // addresses that refuse TLS connections
+	HTTPS     []netip.AddrPort // addresses at which TLS connections are refused
 	BlockedBy string           // URL of the operator, for the Link header of RFC 7725; empty: none
 	Templates string           // folder of templates; empty: the built-in ones
 }
@@ -230,8 +230,8 @@ func (s *Settings) OwnFiles() []string {
 	return files
 }
 
-// inputs returns the paths of the files in the settings that the service reads, except the files that it fetches and
-// the templates of the stop page.
+// inputs returns the paths of the files that the settings name and the service reads. It leaves out the fetched files
+// of lists, and the templates of the stop page.
 func (s *Settings) inputs() []string {
 	paths := slices.Concat(s.OwnFiles(), s.Certificate.Files(), s.Allow)
 	for i := range s.Lists {

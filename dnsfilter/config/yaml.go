@@ -87,7 +87,8 @@ func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!
 // fields are the known keys of a mapping and the parser of each value.
 type fields map[string]func(*yaml.Node)
 
-// keeping returns a copy of the fields, whose parsers also append the canonical text of the value to values[key].
+// keeping returns a copy of the fields. The parsers in the copy also append the canonical text of the value to
+// values[key].
 func (f fields) keeping(values map[string]string) fields {
 	out := fields{}
 	for key, read := range f {
@@ -96,7 +97,7 @@ func (f fields) keeping(values map[string]string) fields {
 	return out
 }
 
-// recording returns a copy of the fields, whose parsers also set given[key] to true.
+// recording returns a copy of the fields. The parsers in the copy also set given[key] to true.
 func (f fields) recording(given map[string]bool) fields {
 	out := fields{}
 	for key, read := range f {

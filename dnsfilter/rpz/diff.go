@@ -140,8 +140,8 @@ func appendRecord(dst []byte, o *owner, d data) []byte {
 	return append(append(dst, toZone...), d...)
 }
 
-// addDifference writes a difference to a file and adds it to the journal, which then loses its oldest differences if it
-// is too long. If the difference itself is too large, it empties the journal.
+// addDifference writes a difference to a file and adds it to the journal. If the journal is too long then, it loses its
+// oldest differences. If the difference itself is too large, addDifference empties the journal.
 func (s *snapshot) addDifference(old *snapshot, d *differ) error {
 	if d.tooLarge {
 		s.Journal = nil

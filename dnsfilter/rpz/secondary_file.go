@@ -37,8 +37,8 @@ func move(from, to *map[string]bool, line string) error {
 }
 
 // applyTo reads the zone file at path, and writes it with the changes applied. It fails if the changes do not fit the
-// file; then the whole zone is transferred. Records are compared with their TTL, as in BIND (RFC 1995 does not say
-// how), since primaries repeat in an IXFR the TTL that they have sent before.
+// file; then the whole zone is transferred. RFC 1995 does not say how to compare records. They are compared with their
+// TTL, as in BIND, since primaries repeat in an IXFR the TTL that they have sent before.
 func (t *transfer) applyTo(to io.Writer, path string) error {
 	w := bufio.NewWriterSize(to, bufferSize)
 	f, err := os.Open(path)

@@ -75,8 +75,8 @@ func statOf(f *dto.MetricFamily, m *dto.Metric) Stat {
 	return out
 }
 
-// within returns the smallest bucket bound of a histogram such that at least the given share (0 to 1) of the
-// observations is at most that bound. It returns 0 if there is none.
+// within returns the smallest bound of a bucket up to which at least the given share (0 to 1) of the observations of a
+// histogram lies. It returns 0 if there is none.
 func within(h *dto.Histogram, share float64) float64 {
 	buckets := h.GetBucket()
 	slices.SortFunc(buckets, func(a, b *dto.Bucket) int { return cmp.Compare(a.GetUpperBound(), b.GetUpperBound()) })

@@ -121,8 +121,8 @@ func newFetchSource(l *config.List) (fetchSource, error) {
 	return &zoneSource{rpz.Secondary{Zone: l.RPZ, Primaries: l.Fetch.Primaries, Key: key, File: l.File}}, err
 }
 
-// replaceFetched stops the fetched lists that are only in the argument old, and starts those that are only in next. It
-// removes the files of lists that the service no longer fetches. It returns the argument next.
+// replaceFetched stops the fetched lists that are only in the argument old, and starts those that are only in the
+// argument next. It removes the files of lists that the service no longer fetches. It returns the argument next.
 func replaceFetched(ctx context.Context, old, next fetchedLists, log *slog.Logger) fetchedLists {
 	for name, f := range old {
 		if next[name] == f {

@@ -17,9 +17,9 @@ import (
 var errNotTakenOver = errors.New("the successor has not taken over")
 
 // errSupervised is the error for the request of a successor while a supervisor (systemd, or another one with the same
-// notifications) runs this process. The supervisor starts another process when this one ends. It does not accept a main
-// process from outside the cgroup of the unit (MAINPID= in sd_notify(3)), and the successor would not have the sandbox
-// of the unit.
+// notifications) runs this process. The supervisor starts another process when this one ends. Systemd does not accept a
+// main process from outside the cgroup of the unit (MAINPID= in sd_notify(3)), and the successor would not have the
+// sandbox of the unit.
 var errSupervised = errors.New("systemd runs this server, and would start another one beside its successor: " +
 	"type systemctl restart dnsfilter, which with the socket unit loses no query")
 

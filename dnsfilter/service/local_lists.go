@@ -10,8 +10,8 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// localLists keeps the lists that come from files up to date in the store. Policy zones are not among them, see
-// zoneLists.
+// localLists loads the files of local lists into the store, and again when a file has changed. Policy zones are not
+// among these lists, see zoneLists.
 type localLists struct {
 	store  *blocklist.Store
 	log    *slog.Logger

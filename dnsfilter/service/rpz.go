@@ -37,7 +37,7 @@ type policyZone struct {
 type policyZones map[blocklist.Name]*policyZone
 
 // newPolicyZones returns the policy zones of the next settings. It reuses the zones in the argument old, and leaves
-// their configuration as it is until replacePolicyZones.
+// their configuration as it is until replacePolicyZones is called.
 func (s *running) newPolicyZones(next *config.Settings, old policyZones) (policyZones, error) {
 	out := policyZones{}
 	for i := range next.PolicyZones {
@@ -190,8 +190,8 @@ func (zones policyZones) primary() map[blocklist.Name]dnsfilter.PrimaryZone {
 	return out
 }
 
-// replacePolicyZones stops the zones that are only in the argument old, configures all zones in next, and starts those
-// that are new. It returns the argument next.
+// replacePolicyZones stops the zones that are only in the argument old, configures all zones in the argument next, and
+// starts those that are new. It returns the argument next.
 func (s *running) replacePolicyZones(ctx context.Context, old, next policyZones) policyZones {
 	for name, z := range old {
 		if next[name] == nil && z.cancel != nil {

@@ -26,9 +26,9 @@ const busyEvery = 2 * time.Millisecond
 //
 // Lists in the store are enforced from the first answer on, even if a file has changed or an origin can't be reached.
 // Updates follow while queries are answered. A local list that is not in the store is loaded before the first answer.
-// If that fails, the service does not start; a file that changes while it is read is read again. A list that must be
-// fetched and never was does not delay the start: the service logs that it is missing, and enforces it once it is
-// fetched.
+// If that fails, the service does not start. A file that changes while it is read is read again. If a list has to be
+// fetched and was never fetched before, it does not delay the start: the service logs that the list is missing, and
+// enforces it as soon as it is fetched.
 type Service struct {
 	running
 

@@ -72,8 +72,8 @@ func (s *running) newSubscription(l *config.List, by *guard.Guard, old *subscrip
 	return &subscription{config: c, sub: sub, noReceipts: noReceipts, done: make(chan struct{})}, nil
 }
 
-// replaceSubscriptions stops the subscriptions that are only in the argument old, and starts those that are only in
-// next. It returns the argument next.
+// replaceSubscriptions stops the subscriptions that are only in the argument old, and starts those that are only in the
+// argument next. It returns the argument next.
 func replaceSubscriptions(ctx context.Context, old, next map[string]*subscription) map[string]*subscription {
 	for list, f := range old {
 		if next[list] != f {

@@ -151,9 +151,9 @@ func (s *zoneState) change(now dnsfilter.ZoneReport, added uint64) blocklist.Loc
 	return blocklist.LocalChange{Before: uint64(s.report.Rules), After: uint64(now.Rules), Added: added}
 }
 
-// restore reads the copy of the file f that was in force before the start, and adds its rules to zone. It returns the
-// state of the copy, or the zero value if there is no readable copy. If f is the same as the copy, the state has the
-// source of f.
+// restore replaces the rules of zone by those in the copy of the file f that was in force before the start. It returns
+// the state of the copy, or the zero value if there is no readable copy. If f is the same as the copy, the state has
+// the source of f.
 func (z *zoneLists) restore(f config.LocalFile, zone *dnsfilter.PolicyZone) zoneState {
 	kept := config.LocalFile{Path: zoneCopy(z.dir, f.List)}
 	now, _, err := guards{}.readZone(kept, zone, zone, zoneState{})

@@ -69,8 +69,8 @@ func Truncate(m []byte) { m[2] |= FlagTC >> 8 }
 func IsResponse(m []byte) bool { return m[2]&(FlagQR>>8) != 0 }
 
 // IsFailure reports whether the rcode in the header is a failure, which says nothing about the name. All rcodes are
-// failures except NOERROR, NXDOMAIN (RFC 8767, section 4), and YXDOMAIN: a DNAME record makes the name too long (RFC
-// 6672, section 2.2).
+// failures except NOERROR, NXDOMAIN (RFC 8767, section 4), and YXDOMAIN, which says that a DNAME record makes the name
+// too long (RFC 6672, section 2.2).
 func IsFailure(m []byte) bool {
 	switch Rcode(m) {
 	case dns.RcodeSuccess, dns.RcodeNameError, dns.RcodeYXDomain:
