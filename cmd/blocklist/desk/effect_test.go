@@ -59,7 +59,7 @@ func TestStateIsWhatSubscribersEnforce(t *testing.T) {
 		"/":                                    {"listed not in force yet", "withdrawn not in force yet"},
 		"/history":                             {"listed not in force yet|carla"},
 	} {
-		p := b.get(t, path)
+		p := b.whole(t, path)
 		for _, text := range want {
 			assert.Contains(t, p.text, text, path)
 		}
@@ -257,4 +257,23 @@ func TestBothPersonsAreSeen(t *testing.T) {
 		assert.Regexp(t, `carla · [0-9: UTC-]+ · it asks for passwords`, p.text, path)
 		assert.True(t, p.links["/proposal/1"], path)
 	}
+}
+
+// A page that has not waited for slow receipts shows them when it is opened again, and is not kept without them.
+func TestSlowReceipts(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.list(t, "bad.example")
+	a.release(t)
+	read := make(chan struct{})
+	a.open(t, func(o *desk.Options) {
+		o.Receipts = func(context.Context, *publish.Ledger) (*report.Receipts, error) {
+			<-read
+			return &report.Receipts{Subscribers: []string{"north.example"}}, nil
+		}
+	})
+	b := a.enter(t)
+	assert.Contains(t, b.get(t, "/entry?of=bad.example").text, "The subscribers' receipts can't be shown at the moment.")
+	close(read)
+	assert.Contains(t, b.whole(t, "/entry?of=bad.example").text, "0 of 1 subscribers")
 }

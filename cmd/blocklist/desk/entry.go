@@ -56,7 +56,10 @@ func (v *visit) entry() error {
 			p.Own = append(p.Own, s)
 		}
 	}
-	return v.show("entry", "entry.title", p)
+	if err = v.show("entry", "entry.title", p); err == nil && p.Verdict.Problem != "" {
+		v.answer.lasts = clockFor
+	}
+	return err
 }
 
 // entryPage shows the history of an entry as a page to print.

@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"cmp"
 	"crypto"
 	"io"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -22,6 +24,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/keys"
+	"github.com/argine-dns/argine/blocklist/publish/words"
 	"github.com/argine-dns/argine/cmd/blocklist/desk"
 )
 
@@ -188,6 +191,20 @@ func (b *browser) get(t testing.TB, path string) page {
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.base+path, nil)
 	require.NoError(t, err)
 	return b.send(t, r)
+}
+
+// whole is get, again and again while the page says that something in it is still being made, as it may on a busy machine.
+func (b *browser) whole(t testing.TB, path string) (p page) {
+	t.Helper()
+	texts, err := words.Read(cmp.Or(b.lang, "en"))
+	require.NoError(t, err)
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		p = b.get(t, path)
+		for _, unfinished := range []string{"enforced.reading", "platforms.counting", "platforms.again"} {
+			assert.NotContains(c, p.text, texts.Text(unfinished))
+		}
+	}, time.Minute, 100*time.Millisecond)
+	return p
 }
 
 func (b *browser) post(t testing.TB, path string, fields url.Values) page {
