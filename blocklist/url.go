@@ -171,8 +171,8 @@ func nextSegment(p []byte, i int) (segment []byte, next int) {
 	return p[i:next], next
 }
 
-// appendUnescaped appends s with its percent-encoding decoded, again if decoding yields another escape. One pass that
-// looks back is enough, since escapes do not overlap. So the time is linear in the length of s.
+// appendUnescaped appends s with its percent-encoding decoded. If decoding yields another escape, that is decoded, too.
+// One pass that looks back is enough, since escapes do not overlap. So the time is linear in the length of s.
 func appendUnescaped(dst []byte, s string) []byte {
 	start := len(dst)
 	i := strings.IndexByte(s, '%')

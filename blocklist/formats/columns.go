@@ -16,10 +16,10 @@ func targetColumns() []string { return []string{"url", "host", "domain", "ip"} }
 
 // Columns that limit whether, and for how long, a row applies.
 const (
-	removedColumn  = "removed"  // values: empty, the time of removal, or yes or no
-	activeColumn   = "active"   // values: yes or no, or the time at which validity starts
-	expiresColumn  = "expires"  // values: the time at which validity ends
-	startingColumn = "starting" // values: the time at which validity starts
+	removedColumn  = "removed"  // whether a row was removed: empty, the time of removal, or yes or no
+	activeColumn   = "active"   // whether a row is valid: yes or no, or the time at which validity starts
+	expiresColumn  = "expires"  // the time at which validity ends
+	startingColumn = "starting" // the time at which validity starts
 )
 
 // TargetColumns returns common names for the column with the target of a row. In names of columns, letter case,
@@ -163,7 +163,7 @@ func isDay(text string) bool {
 	return len(parts[0]) == 4 && len(parts[2]) <= 2 || len(parts[2]) == 4 && len(parts[0]) <= 2
 }
 
-// limit is a column that limits whether a row applies.
+// limit is a column that says whether, or until or from when, a row applies.
 type limit struct {
 	field   int
 	meaning string

@@ -41,8 +41,8 @@ func (l *confusables) add(name blocklist.Name) {
 	}
 }
 
-// why returns the known site that a site looks like, as a reason to report an entry for that site. The reason is empty
-// if the site looks like no other known site.
+// why returns the reason to report an entry for the argument site: the known site that it looks like. The reason is
+// empty if it looks like no other known site.
 func (l *confusables) why(site string) (none reason) {
 	if len(l.sites) == 0 || site == "" || l.others[site] {
 		return none

@@ -107,7 +107,8 @@ func protectable(e blocklist.Entry) error {
 	return nil
 }
 
-// why returns the reason to hold c: the protected name that c affects. The reason is empty if c affects none.
+// why returns the reason to hold an entry that covers the names in c: the protected name that c affects. The reason is
+// empty if c affects none.
 func (p *protected) why(c coverage) (none reason) {
 	if !p.names.near(c.name) {
 		return none
@@ -154,8 +155,9 @@ func newPopular(list []Popular) popular {
 // www is the label www in wire form. A site and its www name count as the same popular name.
 const www = "\x03www"
 
-// why returns the reason to hold c: the popular names that c covers. The reason is empty if c covers none. If c is
-// the www name of a popular name, that counts, too, since lists of popular names often omit www names.
+// why returns the reason to hold an entry that covers the names in c: the popular names among them. The reason is empty
+// if there are none. If c is the www name of a popular name, that counts, too, since lists of popular names often omit
+// www names.
 func (p *popular) why(c coverage) (none reason) {
 	if first, n := p.names.covered(c); n > 0 {
 		name := p.names.list[first-1]

@@ -46,7 +46,7 @@ func Lookup(l List, method, target string, hosts ...string) (blocklist.Match, bo
 	return f.match, f.listed, f.err
 }
 
-// finding is the strongest match of a request so far.
+// finding is the match of a request so far: the first one that blocks, or else the first one that monitors.
 type finding struct {
 	list   List
 	match  blocklist.Match
@@ -54,7 +54,7 @@ type finding struct {
 	err    error // why the request is ambiguous; nil: it is not
 }
 
-// take keeps a match if it is stronger than the previous one.
+// take stores a match if it is the first one, or if it blocks and the previous one only monitors.
 func (f *finding) take(m blocklist.Match, ok bool) {
 	if ok && (!f.listed || f.match.Monitor && !m.Monitor) {
 		f.match, f.listed = m, true

@@ -15,7 +15,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// statusError is an error with the ICAP status to answer. The connection is closed after the answer.
+// statusError is an error with the ICAP status of the answer. The connection is closed after the answer.
 type statusError struct {
 	status int
 	text   string

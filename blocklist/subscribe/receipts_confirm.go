@@ -182,8 +182,8 @@ func (s *receiptSender) sign(ctx context.Context, r receipt.Receipt) (err error)
 	return s.save(next)
 }
 
-// previousSerial returns the serial that was enforced before the given one: the last confirmed serial, or if that is
-// not known, the given one minus 1.
+// previousSerial returns the serial that was enforced before the given one. This is the last confirmed serial. If none
+// is known, it is the given serial minus 1.
 func (s *receiptSender) previousSerial(serial uint64) uint64 {
 	if s.Serial > 0 && s.Serial != serial {
 		return s.Serial

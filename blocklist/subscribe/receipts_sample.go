@@ -9,7 +9,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// sampleSize is the maximum number of added names in a probe, and also that of removed names.
+// sampleSize is the maximum number of added names in a probe. The same limit applies to the removed names.
 const sampleSize = 8
 
 // sample returns random samples of the names that release files add and remove. If a file is damaged, or was removed

@@ -23,7 +23,7 @@ type Status struct {
 	Expires time.Time // until when the current metadata counts as fresh; zero: no metadata
 	Stale   bool      // whether Expires has passed, or there is no release; the list is still enforced
 	Root    time.Time // expiry of the newest root; if the agency does not renew it by then, the list becomes stale
-	Err     error     // why the last poll failed; nil: it succeeded
+	Err     error     // why the last poll failed; nil: it succeeded, or there was none yet
 	Hold    *Hold     // the held release; nil: none
 	Held    uint64    // number of releases held by the guards since the start
 
@@ -133,7 +133,8 @@ func (s *Subscription) setStatus(change func(*Status)) {
 	s.changed = make(chan struct{})
 }
 
-// pollSucceeded and pollFailed record the result of a poll. They log the result if it differs from the previous one.
+// pollSucceeded and pollFailed record the result of a poll. They log the first failure, and the first success after a
+// failure.
 func (s *Subscription) pollSucceeded(o *fetch.Origin) {
 	var before error
 	s.setStatus(func(st *Status) {
@@ -155,8 +156,8 @@ func (s *Subscription) pollFailed(err error) {
 	s.updateStatus()
 }
 
-// updateStatus records until when the current list is fresh, and which urgent orders were seen. It logs once when the
-// list becomes stale.
+// updateStatus records until when the current list counts as fresh, the expiry of the newest root, and the version of
+// the newest urgent orders seen. It logs once when the list becomes stale.
 func (s *Subscription) updateStatus() {
 	root := s.root.Spec().Expires
 	until := s.held.expires(root)
@@ -178,8 +179,8 @@ func (s *Subscription) updateStatus() {
 	}
 }
 
-// expectFresh records until when a serial will be fresh, before it is in force: lookups see the serial before
-// updateStatus runs.
+// expectFresh records the time until which a serial will count as fresh. Call it before the serial is in force, since
+// lookups see the serial before updateStatus runs.
 func (s *Subscription) expectFresh(serial uint64, until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

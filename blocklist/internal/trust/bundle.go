@@ -171,9 +171,9 @@ func (b *Bundle) Next() (path string, content io.Reader, err error) {
 	return path, b.tar, nil
 }
 
-// Unpack calls take with each remaining file of the bundle and its signed description from files. It returns the
-// descriptions of the files that the bundle does not have. It fails with [blocklist.ErrMalformed] for a file that is
-// not among files, or comes twice.
+// Unpack calls take with each remaining file of the bundle. The argument files has the signed descriptions of the
+// files. Unpack returns the descriptions of those that the bundle does not have. It fails with [blocklist.ErrMalformed]
+// for a file that has no description, or comes twice.
 func (b *Bundle) Unpack(files []File, take func(f File, content io.Reader) error) (missing []File, err error) {
 	missing = slices.Clone(files)
 	for {

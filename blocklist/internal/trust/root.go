@@ -236,7 +236,8 @@ func CheckSignatures(root *Root, doc []byte) (Signatures, error) {
 	return root.count(d), nil
 }
 
-// count verifies the officers' signatures on a document. ParseRoot has checked that the officers' keys are distinct.
+// count verifies the officers' signatures on a document, and returns which officers have signed. ParseRoot has checked
+// that the officers' keys are distinct.
 func (r *Root) count(d *tuf.Document) Signatures {
 	s := Signatures{Threshold: r.spec.Threshold}
 	for _, k := range r.spec.Officers {

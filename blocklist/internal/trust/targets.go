@@ -196,7 +196,7 @@ func validPath(p string) bool {
 		strings.Trim(p, "abcdefghijklmnopqrstuvwxyz0123456789.-") == ""
 }
 
-// matches compares the signed description of a release with the header of its file.
+// matches returns an error if the signed description of a release differs from the header of its file.
 func (r Release) matches(h blocklist.Header) error {
 	same := r.List == h.List && r.Serial == h.Serial && r.Base == h.Base && r.Entries == h.Entries &&
 		r.Digest == h.Digest.String() && r.Created.Equal(h.Created)

@@ -24,7 +24,7 @@ func Decode(b []byte) ([]byte, error) {
 	return bytes.TrimPrefix(b, []byte("\ufeff")), nil
 }
 
-// maxPlain is the maximum length of a text that [Plain] returns, in bytes, without the dots at its end.
+// maxPlain is the maximum length of a text, in bytes. [Plain] cuts a longer one, and appends three dots.
 const maxPlain = 400
 
 // Plain makes an error text that may contain outside input safe for logs and terminals: it replaces characters that are
