@@ -14,6 +14,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
+	"github.com/argine-dns/argine/internal/nearest"
 )
 
 // Rules are the rules for new orders and for proposals. The zero value has only one rule: two persons decide on each
@@ -255,7 +256,7 @@ func (c *checker) otherCategory(given string) Message {
 	if given == "" {
 		return ruleNone.With(shown)
 	}
-	if near := nearest(strings.ToLower(given), c.Categories); near != "" {
+	if near := nearest.Word(strings.ToLower(given), c.Categories); near != "" {
 		return ruleMeant.With(given, near)
 	}
 	return ruleCategory.With(given, shown)

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/internal/nearest"
 )
 
 // explain adds a hint to an [ErrNotListed] error about e: the listed entry that covers e, or a listed target that is
@@ -36,58 +36,9 @@ func (l *Ledger) near(ctx context.Context, target string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if t := e.Target(); t != target {
-			if d := distance(target, t); d <= maxDistance {
-				all = append(all, t)
-			}
+		if t := e.Target(); t != target && nearest.Word(target, []string{t}) != "" {
+			all = append(all, t)
 		}
 	}
-	return nearest(target, all), nil
+	return nearest.Word(target, all), nil
 }
-
-// maxDistance is the maximum edit distance between two similar words.
-const maxDistance = 2
-
-// nearest returns the most similar of the words, or an empty text if none is similar.
-func nearest(word string, words []string) (best string) {
-	least := min(maxDistance+1, len(word))
-	for _, w := range words {
-		if d := distance(word, w); d < least {
-			best, least = w, d
-		}
-	}
-	return best
-}
-
-// distance returns the edit distance of two names: the number of octets to be inserted, removed, replaced, or swapped
-// with the next octet. If it is greater than maxDistance, the result is maxDistance+1.
-func distance(a, b string) int {
-	if abs(len(a)-len(b)) > maxDistance {
-		return maxDistance + 1
-	}
-	var before, last []int
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		before, last, row = last, row, make([]int, len(b)+1)
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		if slices.Min(row) > maxDistance {
-			return maxDistance + 1
-		}
-	}
-	return row[len(b)]
-}
-
-func abs(n int) int { return max(n, -n) }

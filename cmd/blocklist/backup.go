@@ -19,7 +19,7 @@ again. If releases were pushed after the backup, blocklist recover brings the le
 The file is as confidential as the folder: it has the list in plain text, and the keys of a confidential list.`,
 		Example: `  blocklist -C DIR backup -o backup.tar
   tar -xf backup.tar -C RESTORED`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				if err := writeFileMode(file, 0o600,

@@ -18,7 +18,7 @@ func (a *app) bundle() *cobra.Command {
 Subscribers name the file in place of an origin (dnsfilter's 'from', blocklist pull), and verify it like a pushed release.
 A file can't prove that no newer release exists.`,
 		Example: "  blocklist -C DIR bundle -o /media/usb/release.tar",
-		Args:    args(cobra.NoArgs),
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				p, err := l.Bundle(cmd.Context(), deliverToFile(file), publish.Audit{Author: author, Reason: file})

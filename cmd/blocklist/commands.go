@@ -3,12 +3,12 @@ package main
 import (
 	"cmp"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/buildinfo"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 // group is a section of the list of commands in the help.
@@ -79,16 +79,16 @@ Environment: BLOCKLIST_DIR is the agency's folder, and BLOCKLIST_AUTHOR the auth
 		SilenceErrors: true,
 		Version:       buildinfo.Text(),
 		SilenceUsage:  true,
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("a command is missing")
 			}
-			return usage("there is no command %q", args[0])
+			return wrongUsage(cmd, unknown.Command(cmd, args[0]))
 		},
 		RunE: func(*cobra.Command, []string) error { return nil }, // Args has refused
 	}
 	root.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%w", err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return wrongUsage(cmd, unknown.Flag(cmd, err)) })
 	a.ledgerFlags(root)
 	for _, g := range a.groups() {
 		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title + ":"})
@@ -100,7 +100,6 @@ Environment: BLOCKLIST_DIR is the agency's folder, and BLOCKLIST_AUTHOR the auth
 	root.AddCommand(withoutLedger(exitCodes()))
 	root.SetHelpCommandGroupID("More")
 	root.SetCompletionCommandGroupID("More")
-	helpWithErrors(root)
 	return root
 }
 
@@ -110,18 +109,4 @@ func (a *app) ledgerFlags(root *cobra.Command) {
 	flags.StringVarP(&a.dir, "directory", "C", cmp.Or(os.Getenv(dirVariable), "."), "the agency's `DIR`")
 	flags.DurationVar(&a.wait, "wait", 10*time.Second, "wait up to `DURATION` for another command that changes the list; 0: not at all")
 	flags.BoolVar(&a.clockIsRight, "clock-is-right", false, "go on although the clock is far from the time of the last operation; the ledger records it")
-}
-
-// helpWithErrors makes the help command fail for a command that does not exist.
-func helpWithErrors(root *cobra.Command) {
-	root.InitDefaultHelpCmd()
-	help, _, _ := root.Find([]string{"help"})
-	show := help.Run
-	help.Run, help.RunE = nil, func(cmd *cobra.Command, args []string) error {
-		if found, _, err := root.Find(args); err != nil || found == root && len(args) > 0 {
-			return usage("there is no command %q", strings.Join(args, " "))
-		}
-		show(cmd, args)
-		return nil
-	}
 }

@@ -68,7 +68,7 @@ A platform is the registrable domain of the host (t.me, user.github.io), unless 
 of this file has a domain and the name of its platform, which counts for the domain and all names below it.`,
 		Example: `  blocklist -C DIR export --format unbound > unbound.conf
   blocklist -C DIR export --format referral -o referrals --platforms platforms.txt`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := pages.check(out.format); err != nil {
 				return err

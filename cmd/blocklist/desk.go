@@ -44,7 +44,7 @@ signed releases to that origin.`,
 		Example: `  blocklist -C DIR desk
   blocklist -C DIR desk --receipts ORIGIN --push ORIGIN
   blocklist -C DIR desk --listen 192.0.2.1:8471 --user-header X-Remote-User --proxy 192.0.2.10`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.serveDesk(cmd.Context(), f) },
 	}
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8471", "the `ADDRESS` and port to serve at")

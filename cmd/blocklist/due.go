@@ -43,7 +43,7 @@ An expired order no longer blocks. The next blocklist release withdraws it.
 Proposals that wait for a first decision (check) or for a second one (confirm) are counted at the end, with the day on which the
 oldest was received. They do not change the exit code.`,
 		Example: `  blocklist -C DIR due --within 30d > due.txt || mail -s "orders due" anna@police.example < due.txt`,
-		Args:    args(cobra.NoArgs),
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				due, err := dueOrders(cmd.Context(), l, within.Time)

@@ -16,6 +16,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/blocklist/guard"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 // Exit codes. Function outcomes says what each code means.
@@ -148,6 +149,9 @@ func usage(format string, args ...any) error {
 	return exitError{exitUsage, usageError{fmt.Errorf(format, args...)}}
 }
 
+// wrongUsage makes err an error for a wrong command line.
+func wrongUsage(_ *cobra.Command, err error) error { return usage("%w", err) }
+
 // args wraps a check of arguments, so that its errors count as wrong usage.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
@@ -156,6 +160,14 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// noArgs refuses arguments. For a command with subcommands, an argument counts as the name of one.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if err := unknown.NoArgs(cmd, args); err != nil {
+		return wrongUsage(cmd, err)
+	}
+	return nil
 }
 
 // report prints an error, with the findings of the guards and a hint if it has them.

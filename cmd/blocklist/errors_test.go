@@ -130,7 +130,28 @@ func TestEnvironment(t *testing.T) {
 	assert.NotContains(t, out.String(), "--directory")
 	errs.Reset()
 	assert.Equal(t, exitUsage, run([]string{"help", "expire"}, nil, &out, &errs))
-	assert.Contains(t, errs.String(), `there is no command "expire"`)
+	assert.Contains(t, errs.String(), `blocklist has no command "expire"`)
+}
+
+// An unknown command or flag is answered with the one that was probably meant.
+func TestUnknownNames(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"ad x":                    `blocklist has no command "ad"; do you mean add?`,
+		"help ad":                 `blocklist has no command "ad"; do you mean add?`,
+		"help urgent kep":         `blocklist urgent has no command "kep"; do you mean keep?`,
+		"urgent kep x":            `blocklist urgent has no command "kep"; do you mean keep?`,
+		"urgent foo":              `has no command "foo"; there are add`,
+		"proposals cofirm 17":     `do you mean confirm?`,
+		"add x.example --categ x": `unknown flag: --categ; do you mean --category?`,
+		"release here":            `"here" is too much: blocklist release takes no arguments, only flags`,
+		"completion bsh":          `do you mean bash?`,
+	} {
+		var out, errs bytes.Buffer
+		assert.Equal(t, exitUsage, run(strings.Fields(args), nil, &out, &errs), args)
+		assert.Contains(t, errs.String(), want, args)
+		assert.Contains(t, errs.String(), "--help shows what it takes", args)
+	}
 }
 
 // What was probably meant can be copied into a shell as it stands.

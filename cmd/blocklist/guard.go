@@ -39,7 +39,7 @@ example.com for that name and all names below it, =example.com for that name alo
 has name or rank,name on each line, the most popular name first. /dev/null empties the list.`,
 		Example: `  blocklist -C DIR guard
   blocklist -C DIR guard --protected protected.txt --popular top-100k.csv --max-growth 10% --reason "as decided on 3 May"`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error { return a.runGuard(cmd, l, &f) })
 		},

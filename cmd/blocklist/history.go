@@ -205,7 +205,7 @@ signatures of a release can't be verified, the output says so, and the exit code
 With --json: one value a line: serial, operation and head (the last operation in it), pushed, added and removed (lines, also those
 of entries that came and went in between), entries, listed, delisted, created, expires, override, root, threshold, signed, problem.`,
 		Example: "  blocklist -C DIR releases -n 10",
-		Args:    args(cobra.NoArgs),
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if last < 0 {
 				return usage("-n %d is negative", last)

@@ -37,7 +37,7 @@ passphrase, because a resolver starts without a person.`,
   blocklist keygen -o anna.pub --key agent:anna@desk.example
   blocklist keygen --no-passphrase --name isp.example -o receipts.key
   blocklist keygen --subscriber -o isp.age`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if out == "" {
 				return usage("-o says where the key goes")

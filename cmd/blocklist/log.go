@@ -35,7 +35,7 @@ digest (of the list afterwards), last_change, changes_hash, hash, changed (the f
   blocklist -C DIR log --since 2026-10-01 --until 2026-10-31 --author anna --kind add,remove
   blocklist -C DIR log --ref 'order 2026/*' --json
   blocklist -C DIR log --target example.com`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f.Since, f.Until = since.Time, until.Time
 			if err := checkFilter(f); err != nil {

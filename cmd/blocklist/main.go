@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func main() {
@@ -24,6 +26,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	context.AfterFunc(ctx, stop) // a second signal kills the program
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
 	root := a.root()
+	unknown.Strict(root, wrongUsage)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

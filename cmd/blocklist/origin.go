@@ -28,7 +28,7 @@ and an online key, which says that nothing newer exists; it can't add an entry.`
 		Example: `  blocklist origin init ORIGIN
   blocklist origin trust ORIGIN DIR/root.json
   blocklist origin serve ORIGIN --listen 127.0.0.1:8470`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return usage("a command is missing: origin init, origin trust, origin serve, origin rekey or origin subscriber")
 		},

@@ -18,7 +18,7 @@ func (a *app) originSubscriber() *cobra.Command {
 receipts shows them.`,
 		Example: `  blocklist origin subscriber add ORIGIN --list it.example/csam receipts.pub
   blocklist origin subscriber list ORIGIN --list it.example/csam`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return usage("a command is missing: origin subscriber add, origin subscriber remove or origin subscriber list")
 		},

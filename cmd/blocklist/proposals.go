@@ -67,7 +67,7 @@ With --json: one proposal a line. With --csv: a table with a header, in which no
   blocklist -C DIR proposals --counts --since 2026-10-01 --until 2026-10-31
   blocklist -C DIR proposals check 17 18 --reason "looked at both"
   blocklist -C DIR proposals confirm 17-20`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if asCSV && (asJSON || counts) {
 				return usage("--csv goes without --json and --counts")

@@ -24,7 +24,7 @@ gives the reason. The reason is recorded and signed with the release, so every s
 still hold the release until each subscriber accepts it.`,
 		Example: `  blocklist -C DIR release
   blocklist -C DIR release --override "court order 2026/17 is for the whole platform"`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				if override != "" {

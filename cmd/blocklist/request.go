@@ -34,7 +34,7 @@ The request of a confidential list is encrypted with age. --recipient names a fi
 "blocklist keygen --subscriber" or age-keygen. Recipients are given each time and not stored.`,
 		Example: `  blocklist -C DIR request -o request.tar
   blocklist -C DIR request -o request.age --recipient anna-age.pub --recipient bruno-age.pub`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				p, err := l.Pending()

@@ -24,7 +24,7 @@ newest release, make and sign another release before the push.`,
 		Example: `  blocklist -C DIR root --add-officer dora.pub --remove-officer anna --reason "anna has lost her key"
   blocklist -C DIR root --origin-key ORIGIN/online-2.pub
   blocklist -C DIR root`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if cmd.Flags().Changed("threshold") && change.Threshold < 1 {
 				return usage("--threshold must be at least 1")

@@ -44,7 +44,7 @@ Orders of a category that --two-persons names come from confirmed proposals only
 		Example: `  blocklist -C DIR rules --need-ref --categories csam,gambling --ref-pattern 'order [0-9]{4}/[0-9]+'
   blocklist -C DIR rules --need-ref=false --ref-pattern ''
   blocklist -C DIR rules`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				rules, changed, err := changeRules(cmd, l, given, c)

@@ -157,7 +157,7 @@ func (a *app) diff() *cobra.Command {
 		Long: `Show what has changed in the ledger since the release that was pushed last. blocklist pending shows what waits for
 signatures.`,
 		Example: "  blocklist -C DIR diff",
-		Args:    args(cobra.NoArgs),
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				return printAll(a, asJSON, l.Unreleased(cmd.Context()), changeToJSON, changeText)
@@ -178,7 +178,7 @@ from the bytes that a signature covers. On a terminal the output goes through a 
 
 With --json: one value a line, "pending", then each "operation", then each change.`,
 		Example: "  blocklist -C DIR pending",
-		Args:    args(cobra.NoArgs),
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				p, err := l.Pending()
@@ -200,7 +200,7 @@ func (a *app) entries() *cobra.Command {
 		Use:     "entries",
 		Short:   "Show what is listed, one entry a line",
 		Example: "  blocklist -C DIR entries",
-		Args:    args(cobra.NoArgs),
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				return printAll(a, asJSON, l.Entries(cmd.Context()), toJSON, blocklist.Entry.String)
@@ -230,7 +230,7 @@ one, every added and removed line, the entries that follow from these lines, and
 The output names everything that was altered, is missing or does not belong there. It also counts the operations after the
 last release: no officer has signed them yet, so only the hash chain protects them.`,
 		Example: "  blocklist -C DIR verify",
-		Args:    args(cobra.NoArgs),
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				show, done := a.progress("verifying: %s rows")

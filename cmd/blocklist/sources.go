@@ -32,7 +32,7 @@ token. Any other text may be the source of a proposal, too.`,
   blocklist -C DIR source update
   blocklist -C DIR source token hotline
   blocklist -C DIR source`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				all, err := proposal.Sources(cmd.Context(), l)

@@ -19,7 +19,7 @@ func (a *app) subscriber() *cobra.Command {
 release has a new key. Subscribers can still read the releases that they could read before.`,
 		Example: `  blocklist -C DIR subscriber add isp.example isp.pub --reason "contract 2026/3"
   blocklist -C DIR subscriber list`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return usage("a command is missing: subscriber add, subscriber remove or subscriber list")
 		},
@@ -105,7 +105,7 @@ func (a *app) subscriberList() *cobra.Command {
 		Use:     "list",
 		Short:   "Show to whom the list is encrypted",
 		Example: "  blocklist -C DIR subscriber list",
-		Args:    args(cobra.NoArgs),
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				all, err := l.Subscribers(cmd.Context())

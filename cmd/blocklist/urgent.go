@@ -23,7 +23,7 @@ target is held, until "urgent keep" lists it or "urgent end" lets it end.`,
 		Example: `  blocklist -C DIR root --urgent-entries 5 --urgent-hours 24 --reason "nights and weekends"
   blocklist -C DIR urgent add example.com --ref "order 2026/17" --key anna.key
   blocklist -C DIR urgent push https://origin.example`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return usage("a command is missing: urgent add, urgent remove, urgent keep, urgent end, urgent cancel, urgent list or urgent push")
 		},
@@ -200,7 +200,7 @@ func (a *app) urgentList() *cobra.Command {
 		Use:     "list",
 		Short:   "Show the urgent orders that have not ended",
 		Example: "  blocklist -C DIR urgent list",
-		Args:    args(cobra.NoArgs),
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				o, err := l.Urgent(cmd.Context())

@@ -18,7 +18,7 @@ func (a *app) urgentKeep() *cobra.Command {
 has it. An order that lasts as long as the root allows is listed without an end, others until their ends.
 What "urgent end" lets end is left out.`,
 		Example: `  blocklist -C DIR urgent keep --reason "the court has confirmed it"`,
-		Args:    args(cobra.NoArgs),
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				r, err := l.KeepUrgent(cmd.Context(), nil, cause)
@@ -79,7 +79,7 @@ func (a *app) urgentCancel() *cobra.Command {
 		Use:     "cancel",
 		Short:   "Drop the urgent orders that wait for a signature",
 		Example: `  blocklist -C DIR urgent cancel --reason "asked for by mistake"`,
-		Args:    args(cobra.NoArgs),
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				p, err := l.PendingUrgent(cmd.Context())

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
@@ -77,7 +78,7 @@ func statusCommand() *cobra.Command {
 		Use:     "status [-c dnsfilter.yaml]",
 		Short:   "Show how the running server stands: lists, serials, freshness, holds, counters",
 		Example: "  dnsfilter status -c /etc/dnsfilter.yaml",
-		Args:    cobra.NoArgs,
+		Args:    unknown.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return f.show(cmd, printStatus) },
 	}
 	f.add(cmd)
@@ -94,7 +95,7 @@ func holdsCommand() *cobra.Command {
 by entry. The list before stays in force until what is on hold is accepted, or something newer passes. What is accepted or
 rejected is exactly what was found: a newer release or a changed file that is stopped has another ID.`,
 		Example: "  dnsfilter holds -c /etc/dnsfilter.yaml",
-		Args:    cobra.NoArgs,
+		Args:    unknown.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.show(cmd, func(w io.Writer, s service.Status) error { return printHolds(w, s, f.settings) })
 		},

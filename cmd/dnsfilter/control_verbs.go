@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -22,7 +23,7 @@ say is in force. If anything is wrong with them, it says so, and everything stay
 with a restart only, such as listen, is named: systemctl restart dnsfilter, or without systemd dnsfilter serve --take-over.`,
 		Example: `  dnsfilter reload -c /etc/dnsfilter.yaml --dry-run
   dnsfilter reload -c /etc/dnsfilter.yaml`,
-		Args: cobra.NoArgs,
+		Args: unknown.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.ask(func(c *service.Control) error {
 				if dryRun {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/buildinfo"
 	"github.com/argine-dns/argine/cmd/internal/man"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
@@ -80,7 +81,7 @@ func rootCommand() *cobra.Command {
 		Long: `dnsfilter answers DNS queries: names that a list holds as its settings say, all others as the upstream resolvers do.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, or a lookup could not tell.`,
-		Args:          cobra.NoArgs,
+		Args:          unknown.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -92,19 +93,23 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, or a lookup could not tell.`,
 		statusCommand(), holdsCommand(), acceptCommand(), rejectCommand(), applyCommand(),
 		reloadCommand(), flushCommand(), cacheCommand(), statsCommand(), man.Command("dnsfilter"),
 	)
-	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{err, "see " + c.CommandPath() + " --help"}
-	})
+	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return wrongUsage(c, unknown.Flag(c, err)) })
 	for _, c := range append(cmd.Commands(), cmd) {
 		check := c.Args
 		c.Args = func(c *cobra.Command, given []string) error {
 			if err := check(c, given); err != nil {
-				return usageError{err, "see " + c.CommandPath() + " --help"}
+				return wrongUsage(c, err)
 			}
 			return nil
 		}
 	}
+	unknown.Strict(cmd, wrongUsage)
 	return cmd
+}
+
+// wrongUsage makes err an error for a wrong command line of c.
+func wrongUsage(c *cobra.Command, err error) error {
+	return usageError{err, c.CommandPath() + " --help shows what it takes, with examples"}
 }
 
 // newLog returns a logger that writes lines of text or JSON to w. It drops messages below the level.

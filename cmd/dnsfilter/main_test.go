@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -196,4 +197,21 @@ func TestManualPages(t *testing.T) {
 	assert.Contains(t, string(text), `.TH "DNSFILTER-SERVE" "1"`)
 	code, _, _ = runCommand("man")
 	assert.Equal(t, exitUsage, code)
+}
+
+// An unknown command or flag is answered with the one that was probably meant.
+func TestUnknownNames(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"serv":             `dnsfilter has no command "serv"; do you mean serve?`,
+		"help serv":        `dnsfilter has no command "serv"; do you mean serve?`,
+		"check here":       `"here" is too much: dnsfilter check takes no arguments, only flags`,
+		"serve --upstraem": `unknown flag: --upstraem; do you mean --upstream?`,
+		"completion bsh":   `do you mean bash?`,
+	} {
+		code, _, stderr := runCommand(strings.Fields(args)...)
+		assert.Equal(t, exitUsage, code, args)
+		assert.Contains(t, stderr, want, args)
+		assert.Contains(t, stderr, "--help shows what it takes", args)
+	}
 }

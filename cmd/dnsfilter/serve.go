@@ -10,6 +10,7 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/spf13/cobra"
 
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
@@ -42,7 +43,7 @@ are used where their address is one of listen, and it keeps them over a restart.
 		Example: `  dnsfilter serve --listen 127.0.0.1:5353 --upstream 192.0.2.53 --list hosts.txt
   dnsfilter serve -c /etc/dnsfilter.yaml
   dnsfilter serve -c /etc/dnsfilter.yaml --take-over`,
-		Args: cobra.NoArgs,
+		Args: unknown.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.serve(cmd) },
 	}
 	flags := cmd.Flags()

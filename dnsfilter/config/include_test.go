@@ -72,7 +72,7 @@ func TestMistakesInIncludedFiles(t *testing.T) {
 			"1.yaml": "# first\nlists:\n  - {name: a, file: b}\n  - {name: b, file: b, action: explode}\n",
 			"2.yaml": "cache: 2MiB\nviews:\n  - {clients: [10.0.0.0/8], lists: [none]}\nlists:\n  - {name: s, file: s, action: sinkhole}\n",
 		}, []string{
-			`dnsfilter.yaml:5:1: unknown key "colour"`, `conf.d/1.yaml:3:6: list "a" is there already, at DIR/dnsfilter.yaml:4`, `conf.d/1.yaml:4:32: unknown action "explode"`,
+			`dnsfilter.yaml:5:1: unknown setting "colour"`, `conf.d/1.yaml:3:6: list "a" is there already, at DIR/dnsfilter.yaml:4`, `conf.d/1.yaml:4:32: unknown action "explode"`,
 			`conf.d/2.yaml:1:8: key "cache" is in another file already`, `conf.d/2.yaml:3:37: there is no list "none"`, `conf.d/2.yaml:5:6: the action sinkhole needs addresses`,
 		}},
 		{"an included file that includes", "include: [conf.d/*.yaml]\n", map[string]string{"1.yaml": "include: [conf.d/2]\n"}, []string{"conf.d/1.yaml:1:10: an included file includes no others"}},

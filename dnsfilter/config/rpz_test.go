@@ -49,7 +49,7 @@ func TestPolicyZones(t *testing.T) {
 		"{zone: z.example, lists: [d], key: none, allow: [127.0.0.1]}":                      "has the action monitor",
 		"{zone: z.example, lists: [a], key: none, allow: [198.51.100.1]}":                   "not all of 198.51.100.1/32 is served",
 		"{zone: z.example, lists: [a], key: none, allow: [127.0.0.1], notify: [localhost]}": "notify \"localhost\"",
-		"{zone: z.example, lists: [a], key: none, allow: [127.0.0.1], keys: x}":             "unknown key",
+		"{zone: z.example, lists: [a], key: none, allow: [127.0.0.1], keys: x}":             "unknown setting",
 	} {
 		_, err := readText(t, dir, lists+"rpz:\n  - "+zone+"\n")
 		assert.ErrorContains(t, err, want, zone)

@@ -37,7 +37,7 @@ func TestSecureSettings(t *testing.T) {
 		"listen: [sctp://127.0.0.1:853]\n":                                                  `a.yaml:1:10: address "sctp://127.0.0.1:853"`,
 		"certificate: {cert: cert.pem, key: key.pem}\n":                                     "a.yaml:1:15: a certificate is for listen addresses with tls://",
 		secureListen + "certificate: {cert: cert.pem}\n":                                    "a.yaml:2:15: a certificate needs two files",
-		secureListen + "certificate: {cert: cert.pem, key: key.pem, name: x}\n":             `a.yaml:2:45: unknown key "name"`,
+		secureListen + "certificate: {cert: cert.pem, key: key.pem, name: x}\n":             `a.yaml:2:45: unknown setting "name"`,
 		secureListen + "certificate: {cert: cert.pem, key: key.pem}\nproxy_protocol: []\n":  "a.yaml:3:17: the list is empty",
 		secureListen + "certificate: {cert: cert.pem, key: key.pem}\nproxy_protocol: [x]\n": `a.yaml:3:18: network "x"`,
 	} {

@@ -132,7 +132,7 @@ func TestMistakesInSettings(t *testing.T) {
 		name, text string
 		want       []string
 	}{
-		{"unknown keys", "liste: []\nlists:\n  - name: a\n    file: a\n    colour: red\n", []string{`1:1: unknown key "liste"`, `5:5: unknown key "colour"`}},
+		{"unknown keys", "lisst: []\nlists:\n  - name: a\n    file: a\n    colour: red\n", []string{`1:1: unknown setting "lisst"; do you mean lists?`, `5:5: unknown setting "colour"; there are action, allow_http`}},
 		{"quorums", "quorum:\n  - {lists: [a, b, b], at_least: 0}\n  - {lists: [a, none], at_least: 3}\n  - {at_least: 1, action: x}\n  - {lists: [a, b], at_least: 1, action: sinkhole}\n  - {lists: [a], at_least: 1}\nlists:\n  - {name: a, file: a}\n  - {name: b, file: b}\n", []string{
 			`2:20: list "b" is named twice`, `2:34: number "0"`, "3:6: a quorum needs at_least: how many of its 2 lists", `3:17: there is no list "none"`,
 			`4:27: unknown action "x"`, "5:6: the action sinkhole needs addresses", "6:6: a quorum needs lists: two",
@@ -151,7 +151,7 @@ func TestMistakesInSettings(t *testing.T) {
 			"2:6: the action sinkhole needs addresses", `3:43: unknown action "explode"`, `3:52: "x" has no value`, `4:12: list name "quorum/1"`, "4:43: keys and values",
 		}},
 		{"guards", "guard:\n  max_growth: much\n  max_shrink: -1%\n  protected: file\n  popular: [a, {}]\n  colour: red\n  built_in: maybe\n", []string{
-			`2:15: share "much"`, `3:15: share "-1%"`, "4:14: a list is needed", "5:16: a single value", `6:3: unknown key "colour"`, `7:13: built_in "maybe": it is on or off`,
+			`2:15: share "much"`, `3:15: share "-1%"`, "4:14: a list is needed", "5:16: a single value", `6:3: unknown setting "colour"`, `7:13: built_in "maybe": it is on or off`,
 		}},
 		{"no YAML", "lists: [a, b", []string{"1:8: a comma or ] is needed"}},
 		{"a key twice", "state: a\ncache: 1MiB\nstate: b\n", []string{`3:1: key "state" is there already, at line 1`}},
@@ -202,22 +202,22 @@ func TestMistakesInSettings(t *testing.T) {
 		{"a stop page", "stop_page: 192.0.2.80:80\n", []string{`1:12: address "192.0.2.80:80"`}},
 		{"a stop page over TLS alone", "stop_page: https://192.0.2.80:443\n", []string{"1:12: a stop page needs listen, with an address of http"}},
 		{"keys of a stop page", "stop_page: {listen: [http://192.0.2.80:80, https://192.0.2.80:80], blocked_by: isp.example, texts: a}\n", []string{
-			"1:44: address 192.0.2.80:80 is there already", `1:80: page "isp.example"`, `1:93: unknown key "texts"`,
+			"1:44: address 192.0.2.80:80 is there already", `1:80: page "isp.example"`, `1:93: unknown setting "texts"`,
 		}},
 		{"profiles for everybody", "pprof: 192.0.2.1:6060\n", []string{`1:8: pprof "192.0.2.1:6060"`}},
 		{"encrypted resolvers", "upstream: [tls://192.0.2.53]\n", []string{`1:12: resolver "tls://192.0.2.53"`}},
-		{"rate limits", "rate_limit: {per_second: -1, slip: much, burst: 2}\n", []string{`1:26: number "-1"`, `1:36: number "much"`, `1:42: unknown key "burst"`}},
+		{"rate limits", "rate_limit: {per_second: -1, slip: much, burst: 2}\n", []string{`1:26: number "-1"`, `1:36: number "much"`, `1:42: unknown setting "burst"`}},
 		{"zones that are not special", "local: [example.org]\n", []string{`1:9: zone "example.org" is not special`}},
 		{"forward zones", "listen: [udp://127.0.0.1:53]\nforward:\n  corp.example: [10.0.0.1, dns.example]\n  a..example: [10.0.0.1]\n  .: [10.0.0.1]\n  lab.example: []\n  CORP.example: 10.0.0.1\n  b.example: [192.0.2.1]\n  B.example: [192.0.2.1]\n  c.example: [127.0.0.1]\n", []string{
 			`3:28: resolver "dns.example"`, `4:3: zone "a..example"`, `5:3: zone "."`, "6:16: the list is empty", "7:17: a list is needed", `9:3: zone "b.example" is there already`,
 			"10:14: resolver 127.0.0.1:53 is this server itself",
 		}},
-		{"server IDs", "server_id: {nsid: 'ns\u00e9', version: maybe, name: x}\n", []string{`1:19: server ID "nsé": malformed`, `1:35: value "maybe": it is on or off`, `1:42: unknown key "name"`}},
+		{"server IDs", "server_id: {nsid: 'ns\u00e9', version: maybe, name: x}\n", []string{`1:19: server ID "nsé": malformed`, `1:35: value "maybe": it is on or off`, `1:42: unknown setting "name"`}},
 		{"no name of a server", "server_id: {nsid: ''}\n", []string{"1:19: a name of this server is needed"}},
 		{"TTLs", "block_ttl: 30\nlists:\n  - {name: a, file: a, ttl: 25h}\n  - {name: b, file: b, ttl: 0s}\nquorum:\n  - {lists: [a, b], at_least: 2, ttl: 1.5s}\n", []string{
 			`1:12: duration "30": write it in seconds, minutes or hours, like 30s, from 1s to 24h0m0s`, `3:29: duration "25h"`, `4:29: duration "0s"`, `6:39: duration "1.5s"`,
 		}},
-		{"expired answers", "stale: {serve: often, max: 169h, from: 1s}\n", []string{`1:16: value "often"`, `1:28: duration "169h"`, `1:34: unknown key "from"`}},
+		{"expired answers", "stale: {serve: often, max: 169h, from: 1s}\n", []string{`1:16: value "often"`, `1:28: duration "169h"`, `1:34: unknown setting "from"`}},
 		{"canaries", "canaries:\n  use-application-dns.net: refused\n  example.org: nxdomain\n", []string{
 			`2:28: action "refused": a canary name is answered with nxdomain or nodata`, `3:3: "example.org" is no canary name: there are use-application-dns.net`,
 		}},

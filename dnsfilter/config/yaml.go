@@ -3,9 +3,13 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/argine-dns/argine/internal/nearest"
 )
 
 // position is a position in a file. Line and column count from 1; zero means that there is no position.
@@ -113,7 +117,8 @@ func (r *reader) mapping(n *yaml.Node, known fields) {
 			read(value)
 			return
 		}
-		r.fail(positionOf(key), "unknown key %.100q", key.Value)
+		hint := nearest.Hint(key.Value, slices.Sorted(maps.Keys(known)))
+		r.fail(positionOf(key), "unknown setting %.100q; %s", key.Value, hint)
 	})
 }
 

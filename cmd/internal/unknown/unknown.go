@@ -1,0 +1,88 @@
+// Package unknown words the errors about commands, flags and arguments that a program does not have.
+package unknown
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/argine-dns/argine/internal/nearest"
+)
+
+// NoArgs returns an error if there are arguments. For a command with subcommands, the first argument counts as the name
+// of one, see [Command].
+func NoArgs(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case cmd.HasAvailableSubCommands():
+		return Command(cmd, args[0])
+	}
+	return fmt.Errorf("%q is too much: %s takes no arguments, only flags", args[0], cmd.CommandPath())
+}
+
+// Command returns the error for a name that none of the subcommands of parent has. It suggests the one that was
+// probably meant. If there is none, it names them all, unless parent is the program itself, whose help groups them.
+func Command(parent *cobra.Command, name string) error {
+	var known []string
+	for _, c := range parent.Commands() {
+		if c.IsAvailableCommand() {
+			known = append(known, c.Name())
+		}
+	}
+	err := fmt.Errorf("%s has no command %q", parent.CommandPath(), name)
+	if parent.HasParent() {
+		return fmt.Errorf("%w; %s", err, nearest.Hint(name, known))
+	}
+	if near := nearest.Name(name, known); near != "" {
+		return fmt.Errorf("%w; do you mean %s?", err, near)
+	}
+	return err
+}
+
+// Flag returns the error for a flag that cmd does not have, with the flag that was probably meant. It returns other
+// errors of a command line as they are.
+func Flag(cmd *cobra.Command, err error) error {
+	wrong, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok || wrong.GetSpecifiedShortnames() != "" {
+		return err
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			known = append(known, f.Name)
+		}
+	})
+	if near := nearest.Name(wrong.GetSpecifiedName(), known); near != "" {
+		return fmt.Errorf("%w; do you mean --%s?", err, near)
+	}
+	return err
+}
+
+// Strict makes the commands help and completion of a program fail for names that it does not have, with an error that
+// the function wrong makes of another. cobra shows a help for them, and the exit code is 0.
+func Strict(root *cobra.Command, wrong func(*cobra.Command, error) error) {
+	root.InitDefaultHelpCmd()
+	help, _, _ := root.Find([]string{"help"})
+	show := help.Run
+	help.Run, help.RunE = nil, func(cmd *cobra.Command, args []string) error {
+		if found, rest, err := root.Find(args); err != nil {
+			return wrong(cmd, err)
+		} else if len(rest) > 0 && found.HasAvailableSubCommands() {
+			return wrong(found, Command(found, rest[0]))
+		}
+		show(cmd, args)
+		return nil
+	}
+	root.InitDefaultCompletionCmd()
+	completion, _, _ := root.Find([]string{"completion"})
+	completion.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := NoArgs(cmd, args); err != nil {
+			return wrong(cmd, err)
+		}
+		return cmd.Help()
+	}
+	completion.Args = cobra.ArbitraryArgs
+}
