@@ -65,7 +65,7 @@ func (z *PolicyZone) Change(text io.Reader, report ZoneReport) (*ZoneChange, err
 // Adopt puts the change in force.
 func (c *ZoneChange) Adopt() { c.zone.current.Store(c.now) }
 
-// clone returns a copy of the rules that can be changed.
+// clone returns a copy of the rules, for changes. The original stays as it is.
 func (z *zoneRules) clone() *zoneRules {
 	out := *z
 	out.names, out.servers = z.names.clone(), z.servers.clone()

@@ -157,8 +157,8 @@ func (n *localName) has(rrtype uint16) bool {
 	return slices.ContainsFunc(n.records, func(rr dns.RR) bool { return rr.Header().Rrtype == rrtype })
 }
 
-// answers reports whether the local data answers queries: for the name n itself if the argument is true, otherwise for
-// the names below n.
+// answers reports whether the local data answers queries: for the name of n itself if the argument is true, otherwise
+// for the names below it.
 func (n *localName) answers(itself bool) bool {
 	switch {
 	case n == nil:

@@ -73,7 +73,7 @@ func parseListURL(text string) (string, error) {
 
 func isPlainHTTP(text string) bool { return strings.HasPrefix(strings.ToLower(text), "http:") }
 
-// fetchContradictions returns a message for each key of a fetched list that is missing, or contradicts another key.
+// fetchContradictions returns a message for each key that is missing in a fetched list, or contradicts another key.
 func (l *List) fetchContradictions(given map[string]bool) (why []string) {
 	note := func(wrong bool, text string) {
 		if wrong {
@@ -95,8 +95,8 @@ func (l *List) fetchContradictions(given map[string]bool) (why []string) {
 	return append(why, l.primaryContradictions(given)...)
 }
 
-// primaryContradictions returns a message for each key of a list with primary or rpz that is missing, or contradicts
-// another key.
+// primaryContradictions returns a message for each key that is missing in a list with the key primary or rpz, or
+// contradicts another key.
 func (l *List) primaryContradictions(given map[string]bool) (why []string) {
 	note := func(wrong bool, text string) {
 		if wrong {

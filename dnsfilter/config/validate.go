@@ -12,7 +12,7 @@ import (
 // Validation of settings that are valid each by itself, but not together. The parser of a key validates its value: see
 // values.go.
 
-// contradictions returns a message for each key of the list that is missing, or contradicts another key.
+// contradictions returns a message for each key that is missing in the list, or contradicts another key.
 func (l *List) contradictions(given map[string]bool) (why []string) {
 	note := func(wrong bool, text string) {
 		if wrong {

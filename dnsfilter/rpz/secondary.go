@@ -23,7 +23,7 @@ import (
 // journal, see [OpenJournal].
 type Secondary struct {
 	Zone      blocklist.Name
-	Primaries []upstream.Endpoint // asked in this order, until one of them has the zone
+	Primaries []upstream.Endpoint // primaries, asked in this order until one of them has the zone
 	Key       *Key                // signs requests, and has to sign the answers; nil: no signatures
 	File      string              // path of the zone file, in an existing folder for this file and its journal alone
 	// Review reads a new zone file before it replaces the old one. After an error the old file stays. Nil: no review.

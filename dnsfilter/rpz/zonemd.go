@@ -80,7 +80,7 @@ func (s *snapshot) sortRecords(all *sorter) error {
 }
 
 // appendRecordItem appends a record as an item that sorts in canonical order. It consists of the key of its owner, the
-// record, and a tail with the length of the key. This needs all records of one owner and type to have data of one
+// record, and a tail with the length of the key. All records with the same owner and type must have data of the same
 // length.
 func appendRecordItem(dst, owner []byte, d data) item {
 	dst = appendNameKey(dst, owner)

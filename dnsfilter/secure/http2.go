@@ -27,7 +27,8 @@ const (
 	updateWindow = firstWindow / 2       // received bytes after which the window is opened again by WINDOW_UPDATE
 	endTimeout   = 50 * time.Millisecond // time limit for requests that are incomplete when the server ends
 	writeTimeout = 2 * time.Second       // time limit of one write
-	// restAfter is the idle time after which a new goroutine waits for the connection, with a small stack.
+	// restAfter is the idle time after which a new goroutine, with a small stack, waits for the next bytes from the
+	// client.
 	restAfter    = time.Second
 	tableSize    = 4 << 10 // size of the HPACK table (RFC 7541), in bytes
 	flowError    = http2.ErrCodeFlowControl
@@ -36,7 +37,8 @@ const (
 	abortedError = http2.ErrCodeInternal
 )
 
-// errIdle is the error of await if the connection is idle. Then run ends, and a new goroutine waits for the connection.
+// errIdle is the error of await if the connection is idle. Then run ends, and a new goroutine waits for the next bytes
+// from the client.
 var errIdle = errors.New("the connection is idle")
 
 // http2Conn is one HTTP/2 connection (RFC 9113), with only what DNS needs: short requests, and answers without

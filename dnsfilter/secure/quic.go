@@ -57,7 +57,7 @@ type quicServer struct {
 }
 
 // serve accepts the connections of a socket until ctx ends. It admits them, and calls handle for each admitted one in a
-// goroutine. After they have ended, or the grace period has passed, it closes the socket.
+// goroutine. After these connections have ended, or the grace period has passed, it closes the socket.
 func (s *quicServer) serve(ctx context.Context, conn *net.UDPConn, config *tls.Config, limits *quic.Config,
 	handle func(*quic.Conn, *dnsfilter.Conn),
 ) error {
@@ -153,7 +153,7 @@ type doqConn struct {
 	server *quicServer
 	conn   *quic.Conn
 	client *dnsfilter.Conn
-	idle   *time.Timer // closes an idle connection; packets without a query do not count, unlike for MaxIdleTimeout
+	idle   *time.Timer // closes an idle connection; unlike MaxIdleTimeout, it ignores packets without a query
 }
 
 // serve answers the query on a stream (RFC 9250, section 4.2). Nearly all queries come whole in the first packet of

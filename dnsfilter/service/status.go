@@ -29,7 +29,8 @@ type Status struct {
 	Dropped uint64 `json:"dropped"`
 	// Limited is the number of queries over UDP dropped or truncated by the rate limit.
 	Limited uint64 `json:"limited"`
-	// Alarms is the number of clients that were refused unusually many different entries within an hour.
+	// Alarms is the number of alarms about clients that were blocked by unusually many different entries within an
+	// hour.
 	Alarms    uint64                       `json:"alarms"`
 	Conns     int                          `json:"connections"` // number of open TCP connections
 	Answers   map[string]map[string]uint64 `json:"answers"`     // number of answers by transport and rcode

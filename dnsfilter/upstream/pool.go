@@ -66,9 +66,9 @@ type pool struct {
 }
 
 // NewSession returns a session for one goroutine of a server. The loop reads the sockets of the session. If loop is
-// nil, or if any resolver of the forwarder uses TLS, NewSession returns a session that all such callers share, to keep
-// connections few. The function idle is called after each batch of replies that a goroutine other than that of the loop
-// has delivered. It may be nil.
+// nil, or if any resolver of the forwarder uses TLS, NewSession returns a session that all such callers share, so that
+// there are few connections. The function idle is called after each batch of replies that a goroutine other than that
+// of the loop has delivered. It may be nil.
 func (f *Forwarder) NewSession(loop *Loop, idle func()) Session {
 	p := f.shared
 	if loop != nil && !f.encrypted {
