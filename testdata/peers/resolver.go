@@ -20,8 +20,8 @@ func Upstream(t testing.TB) string {
 		reply := new(dns.Msg).SetReply(query)
 		reply.RecursionAvailable = true
 		if q := query.Question[0]; q.Qtype == dns.TypeA {
-			reply.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Name, Rrtype: q.Qtype, Class: q.Qclass, Ttl: 1},
-				A: net.IPv4(192, 0, 2, 1)}}
+			header := dns.RR_Header{Name: q.Name, Rrtype: q.Qtype, Class: q.Qclass, Ttl: 1}
+			reply.Answer = []dns.RR{&dns.A{Hdr: header, A: net.IPv4(192, 0, 2, 1)}}
 		}
 		_ = w.WriteMsg(reply)
 	})
