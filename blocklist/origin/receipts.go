@@ -96,7 +96,7 @@ func (o *Origin) AddSubscriber(ctx context.Context, list, key string) (name stri
 	return v.Name(), nil
 }
 
-// RemoveSubscriber unregisters the key with a name. The origin then refuses receipts signed with this key. Stored
+// RemoveSubscriber unregisters the key with this name. The origin then refuses receipts signed with this key. Stored
 // receipts stay in the folder, but WriteReceipts omits them.
 func (o *Origin) RemoveSubscriber(ctx context.Context, list, name string) error {
 	if _, err := o.load(list); err != nil {
@@ -201,7 +201,7 @@ func (o *Origin) checkReceipt(st *state, r receipt.Receipt, holder string) error
 	return nil
 }
 
-// signed returns the signed release with a serial. It searches the stored targets documents from the newest down,
+// signed returns the signed release with this serial. It searches the stored targets documents from the newest down,
 // since each also names earlier releases. It returns false if none of them names the serial.
 func (st *state) signed(serial uint64) (r trust.Release, ok bool, err error) {
 	for _, version := range slices.Backward(st.dir.Versions("targets")) {

@@ -15,7 +15,7 @@ import (
 // place, and the next release continues from the recovery.
 type adoption struct {
 	serial uint64
-	head   string // hash of the release's last operation, from its signed metadata
+	head   string // hash of the release's last operation, from the signed metadata of the release
 	before string // hash of the operation before the recovery, which a signing request does not contain
 }
 
@@ -23,7 +23,7 @@ const adoptionFormat = "serial %d head %s before %s"
 
 func (a adoption) String() string { return fmt.Sprintf(adoptionFormat, a.serial, a.head, a.before) }
 
-// what returns the adopted serial and ledger head as the text that the reference contains.
+// what returns the adopted serial and ledger head, as a text in the form that the reference of the recovery contains.
 func (a adoption) what() string { return fmt.Sprintf("serial %d head %s", a.serial, a.head) }
 
 // adoptionOf parses the reference of a recovery. It returns false for an operation of any other kind.
@@ -70,7 +70,7 @@ func (l *Ledger) signedHead(ctx context.Context, head string) (Operation, error)
 }
 
 // unknownHead reports whether a recovery has adopted the release r, because the ledger lacks the operations that led to
-// it.
+// r.
 func (l *Ledger) unknownHead(ctx context.Context, r ReleaseRecord) (bool, error) {
 	o, err := l.history.OperationByID(ctx, r.Operation)
 	return o.Hash != r.Head, err

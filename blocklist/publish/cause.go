@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Cause is the reason and the reference of an operation, with the texts that the program has recorded separated from
-// those of the author.
+// Cause is the reason and the reference of an operation. The texts that the program has recorded and the texts of the
+// author are in separate fields.
 type Cause struct {
 	Said      Messages // messages that the program has recorded in the reason
 	Reason    string

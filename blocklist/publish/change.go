@@ -22,7 +22,7 @@ type ChangeResult struct {
 	Unchanged uint64 `json:"unchanged"` // orders that already existed with the same attributes
 	Refused   uint64 `json:"refused"`   // entries left out because the guards hold them
 	Broken    uint64 `json:"broken"`    // entries left out because they break the rules of the list
-	// Breaches has the first 20 entries in Broken, each with the rule that it breaks.
+	// Breaches describes the first 20 of the entries that Broken counts, each with the rule that it breaks.
 	Breaches []string `json:"breaches,omitempty"`
 	// Orders has the changed orders of at most 20 targets that became listed, 20 that are no longer listed, and 20 others.
 	Orders []OrderChange `json:"orders,omitempty"`
@@ -55,11 +55,10 @@ func (l *Ledger) Add(ctx context.Context, entries []blocklist.Entry, by Audit) (
 	})
 }
 
-// ErrOver is returned for a new order whose day of expiry or of review is already past. It wraps
-// [blocklist.ErrMalformed].
+// ErrOver is returned if a given day of expiry or review is already past. It wraps [blocklist.ErrMalformed].
 var ErrOver = fmt.Errorf("%w: the day is over", blocklist.ErrMalformed)
 
-// lasting yields the entries. With an entry that has already expired it yields an error that wraps [ErrOver].
+// lasting yields the entries. For an entry that has already expired, it yields an error that wraps [ErrOver].
 func lasting(entries []blocklist.Entry) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		now := time.Now()
@@ -146,10 +145,10 @@ func (l *Ledger) Remove(ctx context.Context, entries []blocklist.Entry, by Audit
 	})
 }
 
-// Withdraw withdraws the orders that have the given reference: on the given entries, or on all entries if none are
-// given. The empty reference selects the orders without a reference; it needs entries, otherwise Withdraw fails with
-// [blocklist.ErrMalformed]. An entry with another order stays listed. If one of the given entries has no such order,
-// Withdraw changes nothing and fails with [ErrNotListed] or [ErrNoOrder].
+// Withdraw withdraws the orders that have the given reference. It withdraws them on the given entries, or on all
+// entries if none are given. The empty reference selects the orders without a reference; it needs entries, otherwise
+// Withdraw fails with [blocklist.ErrMalformed]. An entry with another order stays listed. If one of the given entries
+// has no such order, Withdraw changes nothing and fails with [ErrNotListed] or [ErrNoOrder].
 func (l *Ledger) Withdraw(ctx context.Context, reference string, entries []blocklist.Entry, by Audit) (ChangeResult,
 	error,
 ) {
@@ -169,7 +168,7 @@ func (l *Ledger) Withdraw(ctx context.Context, reference string, entries []block
 	})
 }
 
-// withdraw records an operation that withdraws orders.
+// withdraw records an operation of [KindRemove] in which the argument withdraw withdraws orders.
 func (l *Ledger) withdraw(ctx context.Context, by Audit, withdraw func(*ledger.Tx) error) (r ChangeResult, err error) {
 	err = l.history.Change(ctx, KindRemove, by, func(t *ledger.Tx) error {
 		err := withdraw(t)

@@ -12,10 +12,10 @@ import (
 // A wrong clock does lasting harm: a release may withdraw orders that have not expired, or be valid for a day only. So
 // each change of a ledger compares the clock with the last operation, and each signature compares it with the release.
 
-// ConfirmClock sets a function that is called when this machine's clock seems wrong: when it is before the last
-// operation, or more than the lifetime of a release after it. The function gets the reason for the doubt, and reports
-// whether the clock is right all the same. If it returns false, or none is set, the change fails with
-// [blocklist.ErrClock]. An operation that needed the confirmation records it.
+// ConfirmClock sets a function that is called when this machine's clock seems wrong: its time is before the last
+// operation, or later than the last operation by more than the lifetime of a release. The function gets the reason for
+// the doubt, and reports whether the clock is right all the same. If it returns false, or none is set, the change fails
+// with [blocklist.ErrClock]. An operation that needed the confirmation records it.
 func (l *Ledger) ConfirmClock(confirm func(doubt error) bool) { l.history.Clock.Confirm(confirm) }
 
 // ConfirmClock sets a function that is called when a release to be signed has a time in the future, by this machine's

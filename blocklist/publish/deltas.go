@@ -28,13 +28,13 @@ import (
 // subscriber follows the chain from the last serial of the chain that it has seen.
 const (
 	// keepSteps is the maximum number of steps (deltas from one release to the next) in a release. It is also the
-	// maximum number of links of the old delta chain that are kept after a new snapshot.
+	// maximum number of deltas (links) of the old delta chain that are kept after a new snapshot.
 	keepSteps = 4
 	keepOld   = 64 // number of releases after a new snapshot for which links of the old delta chain are kept
 	// tier says when links of the delta chain are joined: a link is joined with all later links if its length is less
 	// than tier times their total length.
 	tier    = 4
-	maxPart = 4 // if the delta chain is longer than 1/maxPart of the snapshot, a new snapshot is made
+	maxPart = 4 // if the chain has more bytes than 1/maxPart of the snapshot, a new snapshot is made
 	// maxChurn decides between delta and snapshot: a snapshot is made if more than 1/maxChurn of the list's lines have
 	// changed.
 	maxChurn   = 4
@@ -132,8 +132,8 @@ func stepsFirst(files []trust.File) []trust.File {
 	return files
 }
 
-// lastOf follows deltas backwards, beginning with one that leads to this serial. It returns them in that order: at most
-// keepSteps. If several deltas lead to a serial, it takes the first in files.
+// lastOf follows deltas backwards, beginning with one that leads to this serial. It returns at most keepSteps deltas,
+// in that order. If several deltas lead to a serial, it takes the first in files.
 func lastOf(files []trust.File, serial uint64) (last []trust.File) {
 	for len(last) < keepSteps {
 		i := slices.IndexFunc(files, func(f trust.File) bool { return f.Release.Serial == serial && f.Release.Base > 0 })

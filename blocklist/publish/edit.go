@@ -143,8 +143,8 @@ func (x *Examiner) Examine(ctx context.Context, orders []blocklist.Entry) ([]Exa
 	return all, nil
 }
 
-// examine examines one order, whose subject is s. Listed has, by target, all listed entries that list or cover the
-// subject.
+// examine examines one order, whose subject is s. The map listed has the current entries with the target of the order
+// or with a target that covers it, by target.
 func (x *Examiner) examine(order blocklist.Entry, s subject, listed map[string]blocklist.Entry) (e Examined) {
 	own, ok := listed[s.name]
 	if ok {

@@ -17,8 +17,8 @@ type Effect struct {
 	// Since is when the state began: at a push or at an expiry. It is zero if the target was never in force. A listing
 	// that follows an urgent order without a gap began with the order.
 	Since  time.Time `json:"since,omitzero"`
-	Until  time.Time `json:"until,omitzero"`   // when a target in force expires; zero: never
-	Serial uint64    `json:"serial,omitempty"` // serial of the release that brought the state; 0: something else did
+	Until  time.Time `json:"until,omitzero"`   // expiry of the entry in force, or else of the decided entry; zero: none
+	Serial uint64    `json:"serial,omitempty"` // serial of the release with which the state began; 0: none
 	// Waits is what a decision that is not in force yet waits for: WaitsRelease, WaitsSignatures or WaitsPush. It is empty
 	// if the decision is in force.
 	Waits   string `json:"waits,omitempty"`
@@ -174,7 +174,7 @@ const (
 	blocks
 )
 
-// modeOf returns the mode of a line at a time. An expired line has the mode nothing.
+// modeOf returns the mode of a line at a time. An expired line has the mode [nothing].
 func modeOf(line string, at time.Time) mode {
 	e, err := blocklist.ParseEntry(line)
 	switch {

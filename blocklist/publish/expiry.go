@@ -12,7 +12,8 @@ import (
 const (
 	rootLifetime    = 3 * 365 * 24 * time.Hour
 	releaseLifetime = 365 * 24 * time.Hour
-	// renewBefore is how long before its expiry a release can be made again although the list is unchanged.
+	// renewBefore is the length of the last part of a release's lifetime. In this part, the release can be made again
+	// although the list is unchanged.
 	renewBefore = 90 * 24 * time.Hour
 )
 

@@ -19,9 +19,11 @@ import (
 // GuardSettings are the settings of a list's guards. A new ledger has the zero value: all guards are on with
 // standard limits, the built-in names are protected, and no names are known as popular.
 type GuardSettings struct {
-	Protected string  `json:"-"`                    // protected names, in the format of [guard.ReadProtected]
-	Popular   string  `json:"-"`                    // popular names, in the format of [guard.ReadPopular]
-	MaxGrowth float64 `json:"max_growth,omitempty"` // see [guard.Limits]; 0: the standard limit
+	Protected string `json:"-"` // protected names, in the format of [guard.ReadProtected]
+	Popular   string `json:"-"` // popular names, in the format of [guard.ReadPopular]
+	// MaxGrowth limits the additions in one update, as a share of the entries before it, see [guard.Limits]. Zero: the
+	// standard limit.
+	MaxGrowth float64 `json:"max_growth,omitempty"`
 	MaxShrink float64 `json:"max_shrink,omitempty"`
 	NoBuiltIn bool    `json:"no_built_in,omitempty"` // whether the names of [guard.BuiltIn] are left unprotected
 }

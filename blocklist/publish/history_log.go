@@ -129,7 +129,7 @@ func StatedReference(o Operation) string {
 // ErrNoOperation is returned if the history has no operation with the given number or hash.
 var ErrNoOperation = errors.New("no such operation")
 
-// ShownOperation is an operation with the hash of its predecessor and its publication.
+// ShownOperation is an operation, with the hash of the previous operation and with the release that published it.
 type ShownOperation struct {
 	Operation
 	Before string `json:"before"` // hash of the previous operation
@@ -185,7 +185,7 @@ type OperationLine struct {
 	// has several orders; ? for a checked page.
 	Sign               string
 	Target, Attributes string     // Attributes begins with a space, unless it is empty
-	Check              *PageCheck // set for a checked page; Check.Operation is not set
+	Check              *PageCheck // the check that the line records, without its field Operation; nil for other lines
 }
 
 // OperationLines yields all lines of an operation, in the order in which they were recorded. The last value may be an

@@ -24,7 +24,8 @@ type ReleaseInfo struct {
 	// the previous release lists and this one does not. Only [Ledger.Releases] sets both.
 	Listed   uint64 `json:"listed"`
 	Delisted uint64 `json:"delisted"`
-	// Created and the next five fields are read from the signed metadata. They are empty if that metadata is not valid.
+	// Created is the time at which the release was made. Created and the next five fields are read from the signed
+	// metadata. They are empty if that metadata is not valid.
 	Created   time.Time `json:"created,omitzero"`
 	Expires   time.Time `json:"expires,omitzero"`
 	Override  string    `json:"override,omitempty"`  // reason to override the guards; empty: they were not overridden
@@ -128,7 +129,8 @@ func (s *signedReleases) read(info *ReleaseInfo, o Operation) error {
 	return nil
 }
 
-// signedUnder returns the first root of which enough officers have signed the targets, and their signatures.
+// signedUnder returns the first root whose threshold is reached by signatures on the targets. It also returns these
+// signatures.
 func (s *signedReleases) signedUnder(targets trust.TargetsSpec) (root *trust.Root, by trust.Signatures, err error) {
 	roots, err := s.roots()
 	if err != nil {
@@ -146,8 +148,9 @@ func (s *signedReleases) signedUnder(targets trust.TargetsSpec) (root *trust.Roo
 // releaseLookup finds the release that published an operation. It reads the metadata of each release at most once.
 type releaseLookup struct {
 	*signedReleases
-	known   map[uint64]*ReleaseInfo
-	pending func() (serial uint64, upTo int64) // serial and last operation of the pending release; 0: none is pending
+	known map[uint64]*ReleaseInfo
+	// pending returns the serial and the last operation of the pending release; the serial is 0 if none is pending.
+	pending func() (serial uint64, upTo int64)
 }
 
 func (l *Ledger) releaseLookup(ctx context.Context) *releaseLookup {

@@ -88,8 +88,9 @@ func makeFolders(dir string) error {
 	return nil
 }
 
-// makeEmpty makes the agency's folder. Only its owner, or a group, can read it, because a ledger has the plain text of
-// a confidential list. Files that are made in the folder later get the same access rights ([disk.Inherit]).
+// makeEmpty makes the agency's folder. Only its owner and the members of the group, if one is given, can read it,
+// because a ledger has the plain text of a confidential list. Files that are made in the folder later get the same
+// access rights ([disk.Inherit]).
 func makeEmpty(dir, group string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err

@@ -13,7 +13,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// Ledger is an open agency's folder: the history of a list, and the methods that change, release and sign the list.
+// Ledger is the opened folder of an agency: it has the history of a list, and the methods that change, release and sign
+// the list.
 type Ledger struct {
 	folder
 	history *ledger.Ledger
@@ -162,6 +163,6 @@ func because(what, reason string) string {
 // ErrUnchanged is returned if there is nothing to do, for example if the list has not changed since the last release.
 var ErrUnchanged = errors.New("nothing has changed")
 
-// metaSent is the database key for the release that is being sent to an origin. Until the origin has answered, no other
-// release may have its serial.
+// metaSent is the key, in the database table meta, for the release that is being sent to an origin. Until the origin
+// has answered, no other release may have its serial.
 const metaSent = "sent"

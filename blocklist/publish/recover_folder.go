@@ -19,7 +19,8 @@ const (
 	// recoveredDir is a folder below pending. It has the metadata of an adopted release until the ledger has recorded the
 	// recovery.
 	recoveredDir = "recovered"
-	asideDir     = "aside" // files and folders that recoveries have replaced, in one folder for each recovery
+	// asideDir has the files and folders that recoveries have replaced, in a subfolder for each recovery.
+	asideDir = "aside"
 )
 
 // setAside moves the file or folder with this path inside the agency's folder to aside/TIME. It returns the new path,

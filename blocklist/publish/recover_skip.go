@@ -7,10 +7,10 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// doomed returns the serials that must not be used again because the recovery sets the pending release aside. They are
-// the serial of the pending release, if officers have signed it, and, if the ledger is lost, all serials between the
-// adopted release and the pending one. These must have been skipped, since otherwise the pending release would have the
-// first of them. There are none if the pending release can't be read, or is the adopted one.
+// doomed returns the serials that must not be used again because the recovery sets the pending release aside. If
+// officers have signed the pending release, its serial is one of them. If the ledger is lost, all serials between the
+// adopted release and the pending one are, too: these must have been skipped, since otherwise the pending release would
+// have the first of them. There are none if the pending release can't be read, or is the adopted one.
 func (v *recovery) doomed() (all []Skipped, err error) {
 	rel, err := v.to.readRelease(v.to.path(pendingDir, releaseDir))
 	if err != nil || rel.targets.Newest().Ledger == v.signed.Ledger {

@@ -81,7 +81,7 @@ func (l *Ledger) dropMade(ctx context.Context, drop func(keys ...string)) error 
 	return err
 }
 
-// whatRefused returns the key of the phrase that names the refused document, empty if there is none.
+// whatRefused returns the key of the phrase that names the refused document, or an empty text if there is none.
 func whatRefused(o Operation) string {
 	said := CauseOf(o).Said
 	what := slices.IndexFunc(said, func(m Message) bool { return strings.HasPrefix(m.Key, "what.") })

@@ -10,8 +10,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// Replace makes the given entries the only orders with a reference: it gives the orders like [Ledger.Import], and
-// withdraws the orders with this reference on all other entries. Orders with another reference stay as they are. A
+// Replace makes the given entries the only orders with the given reference: it gives the orders like [Ledger.Import],
+// and withdraws the orders with this reference on all other entries. Orders with another reference stay as they are. A
 // changed order gets exactly the new attributes. An entry without a reference gets the given one.
 //
 // If an entry has another reference or breaks a rule, Replace changes nothing and fails with [blocklist.ErrMalformed]
@@ -44,8 +44,8 @@ func (l *Ledger) Replace(ctx context.Context, reference string, entries iter.Seq
 	return r, err
 }
 
-// withReference yields the entries with this reference set. It yields [blocklist.ErrMalformed] with an entry that has
-// another reference.
+// withReference yields the entries, each with this reference. For an entry that has another reference, it yields an
+// error that wraps [blocklist.ErrMalformed].
 func withReference(entries iter.Seq2[blocklist.Entry, error], reference string) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		for e, err := range entries {

@@ -28,7 +28,8 @@ import (
 // For a confidential list, the list keys are added, and the tar file is encrypted with age. [OpenRequest] unpacks the
 // tar file into a folder of this layout.
 const (
-	// requestMark is the name of the first file in the tar file. Its content is the version of the format.
+	// requestMark is the name of the first file in the tar file of a signing request. The content of that file is the
+	// version of the format.
 	requestMark    = "argine-signing-request"
 	requestVersion = "1\n"
 	operationsFile = "operations.txt"
@@ -194,8 +195,8 @@ func (l *Ledger) filesReviewed(ctx context.Context, p *Pending) (names []string,
 	return names, err
 }
 
-// writeOperations writes the operations of the release p. Each operation is one line of JSON. The lines that it has
-// changed follow; the hash of the operation covers them.
+// writeOperations writes the operations of the release p. Each operation is one line of JSON. After it come the lines
+// of the list that the operation has changed, which the operation's hash covers.
 func (l *Ledger) writeOperations(ctx context.Context, w io.Writer, p *Pending) error {
 	before, err := l.headBefore(ctx, p)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 // Roles of the people who use the list through a program that knows who they are, such as 'blocklist desk'. A person
 // who can write the agency's folder needs no role.
 const (
-	RoleReader   = "reader"   // may read
+	RoleReader   = "reader"   // may read the list and its history
 	RoleClerk    = "clerk"    // may propose, list and withdraw
 	RoleReviewer = "reviewer" // may do what a clerk may, decide as the second person, override the guards, make releases
 	RoleAuditor  = "auditor"  // may read everything, and change nothing

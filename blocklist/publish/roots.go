@@ -93,8 +93,8 @@ func (d folder) rootHistory() ([]*trust.Root, error) {
 	return nil, err
 }
 
-// signedUnder returns the first root of which enough officers have signed the targets, and all later roots. It fails if
-// there is no such root.
+// signedUnder returns the first root whose threshold is reached by signatures on the targets, and all later roots. It
+// fails if there is no such root.
 func signedUnder(roots []*trust.Root, targets []byte) ([]*trust.Root, error) {
 	err := fmt.Errorf("%w: there is no root", blocklist.ErrUntrusted)
 	for i, root := range roots {

@@ -181,7 +181,7 @@ type checker struct {
 	Rules
 	reference *regexp.Regexp // pattern that a reference must match; nil: any
 	broken    uint64         // number of orders that lenient has left out
-	breaches  []string       // the first of these orders, each with the rule that it breaks
+	breaches  []string       // errors of the first 20 of these orders, each with the rule that the order breaks
 }
 
 // compile returns a checker for these rules. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge] if the
@@ -262,7 +262,7 @@ func (c *checker) otherCategory(given string) Message {
 	return ruleCategory.With(given, shown)
 }
 
-// strict yields the entries, and an [ErrRules] error with an entry that breaks a rule.
+// strict yields the entries. For an entry that breaks a rule, it also yields an error that wraps [ErrRules].
 func (c *checker) strict(entries iter.Seq2[blocklist.Entry, error]) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		for e, err := range entries {

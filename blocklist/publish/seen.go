@@ -227,7 +227,7 @@ func (s state) String() string {
 func short(digest string) string { return "digest " + digest[:min(16, len(digest))] }
 
 // follows fails with a rollback or an equivocation if an officer who has signed an earlier state (was) should not sign
-// the state s. At is the time of the earlier signature.
+// the state s. The argument at is the time of the earlier signature.
 func (s state) follows(was state, at time.Time) error {
 	if s.digest == was.digest { // the same entries, signed with other dates or files
 		s.digest, was.digest = s.id, was.id

@@ -48,7 +48,8 @@ func (l *Ledger) Skipped(ctx context.Context) (all []Skipped, err error) {
 	return skippedIn(ctx, l.history.View, last.Serial, ledger.Range{After: last.Operation})
 }
 
-// skippedIn returns the skipped serials base+1, base+2 and so on, up to the first that no operation in the range skips.
+// skippedIn returns the serials base+1, base+2 and so on that operations in the range skip. It ends before the first
+// serial that none of these operations skips.
 func skippedIn(ctx context.Context, view ledger.View, base uint64, r ledger.Range) (all []Skipped, err error) {
 	r.Kinds = []string{KindSkip}
 	for o, err := range view.Operations(ctx, r) {

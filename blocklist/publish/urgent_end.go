@@ -117,8 +117,8 @@ func (l *Ledger) findOrdered(ctx context.Context, orders []EndingOrder) error {
 	return nil
 }
 
-// notIn returns the orders whose targets the release p does not block at least until the order expires. If p is nil, it
-// considers a release made now.
+// notIn returns each order whose target would be blocked for a shorter time by the release p than by the order. If p is
+// nil, it considers a release made now.
 func (l *Ledger) notIn(ctx context.Context, p *Pending, orders []EndingOrder) (missing []EndingOrder, err error) {
 	var targets []string
 	for _, o := range orders {
@@ -259,8 +259,8 @@ func (l *Ledger) keepUrgent(ctx context.Context, targets []string, kept func(End
 }
 
 // EndUrgent allows the urgent orders on these targets to end with the next release, although that release does not list
-// the targets. Otherwise [Ledger.Release] and [Ledger.Push] fail with an [*EndsError]. The reason in c is required, and
-// recorded. EndUrgent fails with [ErrNotListed] if one of the targets has no such order.
+// the targets. Before EndUrgent allows it, [Ledger.Release] and [Ledger.Push] fail with an [*EndsError]. The reason in
+// c is required, and recorded. EndUrgent fails with [ErrNotListed] if one of the targets has no such order.
 func (l *Ledger) EndUrgent(ctx context.Context, targets []string, c Audit) error {
 	if c.Reason == "" || len(targets) == 0 {
 		return fmt.Errorf("ending urgent orders: %w: a reason is needed", blocklist.ErrMalformed)

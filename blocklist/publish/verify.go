@@ -154,8 +154,8 @@ func publications(ctx context.Context, view ledger.View) (map[string][]string, e
 	return all, nil
 }
 
-// verifySigned compares a recorded release with its signed metadata. It returns the first root of which enough officers
-// have signed the release, and all later roots.
+// verifySigned compares a recorded release with its signed metadata. It returns the first root whose threshold is
+// reached by signatures on the release, and all later roots.
 func (l *Ledger) verifySigned(r ReleaseRecord, o Operation, roots []*trust.Root) ([]*trust.Root, error) {
 	pushed, err := l.readPushed(r.Serial)
 	if err != nil {

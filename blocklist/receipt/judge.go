@@ -24,8 +24,8 @@ func (r Release) Start() time.Time {
 	return r.Published
 }
 
-// recordedWithin is the maximum time by which a subscriber may seem to enforce a release before [Release.Start]: an
-// agency records a publication after the origin has accepted the release, and receipts have whole seconds.
+// recordedWithin is the maximum time before [Release.Start] at which a subscriber may seem to have enforced the release:
+// an agency records a publication after the origin has accepted the release, and receipts have whole seconds.
 const recordedWithin = 10 * time.Second
 
 // Took returns the time from [Release.Start] to the time at which a subscriber enforced the release. It returns false
@@ -48,9 +48,9 @@ type Standing struct {
 	Subscriber string
 	State      State
 	Serial     uint64    // newest serial in a receipt; 0: no receipt yet
-	Enforced   time.Time // time of the first receipt for that serial; zero: none
-	// Took is the time from [Release.Start] of that serial to Enforced. It is negative if it is not known: the release is
-	// no longer known, or there is no time that [Release.Took] could give.
+	Enforced   time.Time // time of the first receipt for that serial; zero: no receipt
+	// Took is the time from [Release.Start] of the release with that serial to Enforced. It is negative if the release is
+	// no longer known, or if [Release.Took] returns false.
 	Took time.Duration
 }
 
@@ -62,11 +62,11 @@ type State string
 
 // States of a subscriber. Late and Differs need attention.
 const (
-	Enforces State = "enforces" // it enforces the newest release
-	Behind   State = "behind"   // a newer release exists, but its deadline has not passed
-	Never    State = "never"    // it has sent no receipt, but the deadline of the newest release has not passed
-	Late     State = "late"     // a deadline has passed: it confirmed the release later, or not at all
-	Differs  State = "differs"  // the officers have not signed the state in its newest receipt
+	Enforces State = "enforces" // the subscriber enforces the newest release
+	Behind   State = "behind"   // there is a newer release, but its deadline has not passed
+	Never    State = "never"    // the subscriber has sent no receipt; the deadline of the newest release has not passed
+	Late     State = "late"     // a deadline has passed: the subscriber confirmed the release later, or not at all
+	Differs  State = "differs"  // the officers have not signed the state in the subscriber's newest receipt
 )
 
 // Judge returns the standing of each subscriber to one list, sorted by name. The argument releases has the known signed

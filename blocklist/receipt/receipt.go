@@ -23,9 +23,11 @@ const Format = "argine-receipt: 1"
 
 // Receipt is a subscriber's statement that it enforces a release. Times have whole seconds.
 type Receipt struct {
-	List     string
-	Serial   uint64
-	Digest   string    // digest in the signed release: 64 hexadecimal digits; masked for a confidential list
+	List   string
+	Serial uint64
+	// Digest is the digest in the signed release: 64 hexadecimal digits. For a confidential list it is masked with the
+	// list key.
+	Digest   string
 	Received time.Time // when the subscriber had downloaded and verified the release
 	Enforced time.Time // when the last answer proved that the release is enforced
 	Asked    Asked

@@ -19,7 +19,7 @@ type app struct {
 	ending ending        // printed at the end, with --json
 	wait   time.Duration // maximum time to wait for another process's lock, from --wait
 
-	clockIsRight bool // a doubted clock counts as right, from --clock-is-right
+	clockIsRight bool // whether a doubted clock counts as right, from --clock-is-right
 }
 
 // printf prints a message line to standard error.

@@ -171,9 +171,9 @@ func whyText(author, reason, reference string) string {
 
 // The maximum number of bytes of a text that are printed. --json has the whole text.
 const (
-	maxField  = 200 // length of a name or a reference, such as the recipient of a subscriber
+	maxField  = 200 // for a name or a reference, such as the recipient of a subscriber
 	maxReason = 1000
-	maxLine   = 4000 // length of an entry with its attributes
+	maxLine   = 4000 // for an entry with its attributes
 )
 
 // changeLine returns a change as a shortened line, for output that people read.
@@ -251,8 +251,8 @@ func (a *app) printFindings(r guard.Report, limit int) {
 	}
 }
 
-// printResult prints the counts of a change, and what changed about the orders of entries. The argument withNew is that
-// of [app.printOrders].
+// printResult prints the counts of a change, and what changed about the orders of entries. If withNew is set, it
+// includes targets that were not listed before.
 func (a *app) printResult(r publish.ChangeResult, withNew bool) {
 	a.printOrders(r, withNew)
 	text := fmt.Sprintf("%s added, %s changed, %s removed, %s as before", thousands(r.Added), thousands(r.Changed), thousands(r.Removed), thousands(r.Unchanged))

@@ -146,7 +146,7 @@ type skippedLines struct {
 	Reason string `json:"reason"`
 	Count  int    `json:"count"`
 	Lines  []int  `json:"lines"`  // line numbers of the first ones, at most 100
-	Missed bool   `json:"missed"` // the lines may be meant as entries
+	Missed bool   `json:"missed"` // whether the lines may be meant as entries
 	Hint   string `json:"hint,omitempty"`
 }
 

@@ -26,7 +26,7 @@ import (
 
 // Limits on reading an origin's receipts.
 const (
-	maxReceipts     = receipt.MaxKeys * 64 * receipt.MaxReceipt // size of all receipts, in bytes
+	maxReceipts     = receipt.MaxKeys * 64 * receipt.MaxReceipt // maximum size of all receipts, in bytes
 	receiptsTimeout = 5 * time.Minute
 )
 

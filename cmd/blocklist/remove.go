@@ -16,7 +16,7 @@ import (
 type removal struct {
 	input
 	file, reference, decision string
-	oneOrder                  bool // --ref is given: withdraw only the order with that reference
+	oneOrder                  bool // whether --ref is given: then only the order with that reference is withdrawn
 }
 
 func (a *app) remove() *cobra.Command {

@@ -20,7 +20,7 @@ import (
 
 // Limits on what an officer's terminal fetches from a desk.
 const (
-	maxRequest  = 4 << 30 // in bytes; a request with a snapshot is as long as the list
+	maxRequest  = 4 << 30 // maximum length of a request, in bytes; one with a snapshot is as long as the list
 	deskTimeout = 10 * time.Minute
 )
 

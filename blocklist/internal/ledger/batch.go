@@ -13,17 +13,17 @@ import (
 
 // Limits of a batch, which is kept in memory.
 const (
-	maxBatch      = 1 << 19  // maximum number of entries
-	maxBatchBytes = 64 << 20 // maximum total length of the entries' lines, in bytes
+	maxBatch      = 1 << 19  // maximum number of entries in a batch
+	maxBatchBytes = 64 << 20 // maximum total length of the lines of a batch's entries, in bytes
 )
 
 // batch is a part of a stream of entries to be listed. Entries are screened and logged in the order of the stream, but
 // looked up and written in the order of their targets. Otherwise, once the list is larger than the database's cache,
 // each entry would cost a read and a write of the disk.
 type batch struct {
-	limit    int // maximum number of entries
+	limit    int // maximum number of entries in this batch
 	screen   Screen
-	exact    bool      // a changed order loses the attributes that the new order does not have
+	exact    bool      // whether a changed order loses the attributes that the new order does not have
 	seen     *sql.Stmt // statement that runs for each target; may be nil
 	incoming []incoming
 	bytes    int
@@ -35,7 +35,7 @@ type incoming struct {
 	target, attributes string
 	place, expires     any
 	admit              func() bool // result of the screen for the entry, see [Screen]
-	slot               int32       // index of the slot of its target
+	slot               int32       // index of the target's slot
 }
 
 // Screen examines an entry before it is listed. It returns nil if there is no objection. Otherwise it returns a
@@ -56,7 +56,7 @@ type slot struct {
 	orders orders
 	last   *incoming // the last incoming entry that changed the orders; nil: none did
 	change int64     // ID of the last change; 0: none
-	gone   bool      // the target was listed in the past, but not at the start of the batch
+	gone   bool      // whether the target was listed in the past, but not at the start of the batch
 }
 
 // Put adds the orders of a stream of any length, except those that screen does not admit. If an entry is already

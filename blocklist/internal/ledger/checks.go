@@ -16,7 +16,7 @@ import (
 type Check struct {
 	Target    string
 	Checked   time.Time // time of the visit, in whole seconds, UTC
-	Removed   bool      // the page is gone
+	Removed   bool      // whether the page is gone
 	Operation int64     // ID of the operation that recorded the check
 }
 
@@ -36,8 +36,9 @@ func scanCheck(row scanner) (c Check, err error) {
 	return c, err
 }
 
-// AddCheck records a check. It returns false if the same check was recorded before. It fails with [ErrNotListed], and
-// with [blocklist.ErrMalformed] if this operation has recorded the opposite result for the same time.
+// AddCheck records a check. It returns false if the same check was recorded before. It fails with [ErrNotListed] if the
+// page is not listed, and with [blocklist.ErrMalformed] if this operation has recorded the opposite result for the same
+// time.
 func (t *Tx) AddCheck(ctx context.Context, c Check) (added bool, err error) {
 	c.Operation, c.Checked = t.op.ID, c.Checked.UTC().Truncate(time.Second)
 	_, listed, err := t.find(ctx, c.Target)

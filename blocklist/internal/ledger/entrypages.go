@@ -11,7 +11,7 @@ import (
 // EntryRange selects entries by their targets, in sorted order. The zero value selects all.
 type EntryRange struct {
 	From, Before string // the first target, and the first target after the range; empty: no limit
-	Last         bool   // take the entries from the end of the range, in reverse order
+	Last         bool   // whether the entries are taken from the end of the range, in reverse order
 	Most         int    // maximum number of entries; 0: no limit
 }
 
@@ -38,7 +38,7 @@ func (r EntryRange) query(selected string) (text string, args []any) {
 	return text, args
 }
 
-// WithdrawnIn yields the targets in a range that were listed once and are not listed now.
+// WithdrawnIn yields the targets in a range that were once listed and are no longer listed.
 func (v View) WithdrawnIn(ctx context.Context, r EntryRange) iter.Seq2[string, error] {
 	text, args := r.query(`SELECT target FROM gone`)
 	return query(ctx, v.q, func(row scanner) (target string, err error) {

@@ -39,9 +39,9 @@ type Ledger struct {
 
 	wait    time.Duration // maximum time to wait for the lock
 	waiting func(Holder)
-	trial   bool     // operations are rolled back, see [Ledger.Trial]
+	trial   bool     // whether operations are rolled back, see [Ledger.Trial]
 	after   string   // required hash of the last operation, see [Ledger.After]; empty: any
-	snap    snapshot // content of the database file at opening, if it is read-only
+	snap    snapshot // content of the database file when it was opened; set only for read-only access
 }
 
 func (l *Ledger) readMeta() error {
@@ -97,7 +97,7 @@ func (l *Ledger) recordAll(ctx context.Context, do func(Recorder) error) error {
 	return tx.Commit()
 }
 
-// ErrMoved is returned for a change that is based on an operation that is no longer the last one.
+// ErrMoved is returned for a change through [Ledger.After] if another operation is the last one by now.
 var ErrMoved = errors.New("the ledger has changed meanwhile")
 
 // Trial returns a ledger for a dry run: its operations run as usual, but are rolled back at the end.
@@ -147,7 +147,7 @@ func (l *Ledger) Read(ctx context.Context, do func(View) error) error {
 	return l.explain(do(View{q: tx, list: l.list}))
 }
 
-// SetMeta stores a value under a key, outside the history. The caller holds the lock.
+// SetMeta stores a value under this key, outside the history. The caller holds the lock.
 func (l *Ledger) SetMeta(ctx context.Context, key, value string) error {
 	_, err := l.db.ExecContext(ctx, putMeta, key, value)
 	return l.explain(err)

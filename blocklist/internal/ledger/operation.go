@@ -54,7 +54,7 @@ const (
 	KindPush   = "push"   // a release was pushed
 	KindBundle = "bundle" // a release was written to a file
 	KindRoot   = "root"   // a new root was made, for the officers to sign
-	KindRefuse = "refuse" // a pending root or release was dropped
+	KindRefuse = "refuse" // a pending root, release or document of urgent orders was dropped
 	KindSkip   = "skip"   // a serial that officers have signed is not used again; the reference says which
 	KindUrgent = "urgent" // one officer signed urgent orders
 

@@ -77,8 +77,8 @@ func (s orders) entry(target string) (blocklist.Entry, error) {
 // blocks, it is the one with the latest expiry; among several of these, the oldest. There must be at least one order,
 // and they must be sorted by age, oldest first.
 //
-// So the reference and the expiry of the published line come from the same order. The line is listed no longer than an
-// order allows, and a further order changes it only if this order lasts longer.
+// So the reference and the expiry of the published line come from the same order. The line expires no later than one of
+// the orders does, and a further order changes it only if this order lasts longer.
 func Published(standing []blocklist.Entry) (strongest int) {
 	for i, o := range standing {
 		if stronger(o, standing[strongest]) {
@@ -109,7 +109,7 @@ func References(standing []blocklist.Entry) string {
 	return strings.Join(names, ", ")
 }
 
-// find returns the index and the line of the order with a reference. The index is -1 if there is none.
+// find returns the index and the line of the order with this reference. The index is -1 if there is none.
 func (s orders) find(target, reference string) (int, blocklist.Entry, error) {
 	lines, err := s.parse(target)
 	if err != nil {
@@ -194,8 +194,8 @@ func (v View) Orders(ctx context.Context, target string) ([]blocklist.Entry, err
 	return orders(standing).parse(target)
 }
 
-// ordersOf selects the orders for a target: its rows in the table orders, or, without such rows, its only order, in the
-// table entries.
+// ordersOf selects the orders for a target: the rows of the target in the table orders. If there are none, it selects
+// the only order, which is in the table entries.
 const ordersOf = `SELECT attributes FROM (
 	SELECT number, attributes FROM orders WHERE target = ?1
 	UNION ALL
@@ -215,7 +215,7 @@ func collect[T any](all iter.Seq2[T, error]) (values []T, err error) {
 	return values, nil
 }
 
-// OrdersWith yields the orders with a reference, of all targets.
+// OrdersWith yields the orders that have this reference, for all targets.
 func (v View) OrdersWith(ctx context.Context, reference string) iter.Seq2[blocklist.Entry, error] {
 	part := blocklist.Entry{Attributes: blocklist.Attributes{Reference: reference}}.String()
 	return v.selectOrders(ctx, func(o blocklist.Entry) bool { return o.Reference == reference }, `
@@ -233,7 +233,7 @@ func (v View) OrdersDue(ctx context.Context, date time.Time) iter.Seq2[blocklist
 		UNION ALL SELECT target, attributes FROM orders`, date.Unix())
 }
 
-// single is the condition for entries with only one order.
+// single is the SQL condition for entries with only one order.
 const single = `NOT EXISTS (SELECT 1 FROM orders WHERE orders.target = entries.target)`
 
 // selectOrders yields the orders that a statement selects and for which meets returns true.

@@ -10,7 +10,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// urlTargets is the condition for targets of url entries. No other target begins with https://.
+// urlTargets is the SQL condition for targets of url entries. No other target begins with https://.
 const urlTargets = `target >= 'https://' AND target < 'https:/0'`
 
 // Page is a listed url entry and the operation that listed it.
@@ -77,7 +77,7 @@ func (w *pageWalk) walk(yield func(Page, error) bool) error {
 // operationEnds selects the last changes of all operations, in their order.
 const operationEnds = `SELECT id, last_change FROM operations ORDER BY id`
 
-// operationOf returns the ID of the operation that made a change, 0 if there is none.
+// operationOf returns the ID of the operation that made a change, or 0 if there is none.
 func operationOf(ends []operationEnd, change int64) int64 {
 	i, _ := slices.BinarySearchFunc(ends, change, func(e operationEnd, c int64) int { return int(e.change - c) })
 	if i == len(ends) {

@@ -45,12 +45,12 @@ CREATE TABLE proposal_counts (
 // States of a proposal.
 const (
 	StateNew       = "new"
-	StateChecked   = "checked"   // a first person has approved it
+	StateChecked   = "checked"   // a first person has approved the proposal
 	StateListed    = "listed"    // the proposal's target is listed by an order
 	StateDelisted  = "delisted"  // for a proposal to withdraw: the order was withdrawn
-	StateRefused   = "refused"   // it was decided against
-	StateReferred  = "referred"  // it was referred to a platform, and may still be checked
-	StateWithdrawn = "withdrawn" // its source has withdrawn it
+	StateRefused   = "refused"   // the proposal was rejected
+	StateReferred  = "referred"  // the page was referred to a platform; the proposal may still be checked
+	StateWithdrawn = "withdrawn" // the source has taken the proposal back
 )
 
 // States returns all states: the open ones, in the order in which a proposal goes through them, and then the others.
@@ -66,14 +66,14 @@ func OpenStates() []string { return []string{StateNew, StateChecked, StateReferr
 type Proposal struct {
 	ID       int64  `json:"id"`
 	Target   string `json:"target,omitempty"`   // target in canonical form
-	Withdraw bool   `json:"withdraw,omitempty"` // the proposal is to withdraw the target
+	Withdraw bool   `json:"withdraw,omitempty"` // whether the proposal asks to withdraw the target
 	// Source says who made the proposal. If it comes from another agency's list, Source is the name of that list, and
 	// Serial its serial.
 	Source    string    `json:"source,omitempty"`
 	Serial    uint64    `json:"serial,omitempty"`
 	Received  time.Time `json:"received,omitzero"` // time of reception, in whole seconds, UTC
 	Category  string    `json:"category,omitempty"`
-	Reference string    `json:"reference,omitempty"` // a case number, and the reference of the order
+	Reference string    `json:"reference,omitempty"` // a case number; it becomes the reference of the order
 	Evidence  string    `json:"evidence,omitempty"`  // hexadecimal SHA-256 of the material, which is not in the ledger
 	Note      string    `json:"note,omitempty"`
 	Reporter  string    `json:"reporter,omitempty"`

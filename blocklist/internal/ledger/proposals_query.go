@@ -25,7 +25,7 @@ type ProposalFilter struct {
 	Since, Until time.Time // time of reception: at or after Since, before Until; zero: no limit
 	IDs          []int64   // only proposals with these IDs; nil: all
 	After        int64     // the page after the proposal with this ID; 0: the first page
-	Oldest       bool      // sort the oldest first
+	Oldest       bool      // whether the oldest come first
 	Limit        int       // maximum number of proposals; 0: all
 }
 
@@ -170,10 +170,10 @@ WITH
 		ORDER BY place%[1]s LIMIT ?)
 SELECT p.current FROM found CROSS JOIN proposals AS p ON p.place = found.place ORDER BY p.place%[1]s`
 
-// ErrNoProposal is returned if there is no proposal with an ID. It wraps [blocklist.ErrMalformed].
+// ErrNoProposal is returned if there is no proposal with the given ID. It wraps [blocklist.ErrMalformed].
 var ErrNoProposal = fmt.Errorf("%w: there is no such proposal", blocklist.ErrMalformed)
 
-// Proposal returns the proposal with an ID. It fails with [ErrNoProposal].
+// Proposal returns the proposal with this ID. It fails with [ErrNoProposal] if there is none.
 func (v View) Proposal(ctx context.Context, id int64) (Proposal, error) {
 	p, err := scanProposal(v.q.QueryRowContext(ctx, `SELECT current FROM proposals WHERE id = ?`, id))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -244,7 +244,7 @@ func (v View) Steps(ctx context.Context, after int64, kinds ...string) iter.Seq2
 	return query(ctx, v.q, scanStep, `SELECT `+stepColumns+` FROM steps`+c.where()+` ORDER BY id`, c.args...)
 }
 
-// ProposalCount is the number of proposals in a group.
+// ProposalCount is the number of proposals in a group, see [ProposalGroup].
 type ProposalCount struct {
 	ProposalGroup
 	Number uint64 `json:"number"`
@@ -280,7 +280,7 @@ type ProposalDecision struct {
 	State    string    // state after the step
 	Received time.Time // time when the proposal was received
 	At       time.Time // time of the step
-	Alone    bool      // no first person had checked the proposal
+	Alone    bool      // whether no first person had checked the proposal
 }
 
 func scanProposalDecision(row scanner) (d ProposalDecision, err error) {

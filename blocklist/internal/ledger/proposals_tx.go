@@ -27,7 +27,8 @@ type StepTx struct {
 	putLine, insert, update, byKey, ofTarget *sql.Stmt
 }
 
-// ProposalGroup identifies a group of proposals that are counted together.
+// ProposalGroup identifies a group of proposals that are counted together: those with the same source, category and
+// state.
 type ProposalGroup struct {
 	Source   string `json:"source"`
 	Category string `json:"category"`
@@ -192,7 +193,7 @@ func (t *StepTx) log(ctx context.Context, proposal int64, line string) error {
 	return exec(ctx, t.putLine, t.step.LastLine, proposal, line)
 }
 
-// ProposalByKey returns the proposal of a source with an idempotency key. It returns false if there is none.
+// ProposalByKey returns the proposal of this source with this idempotency key. It returns false if there is none.
 func (t *StepTx) ProposalByKey(ctx context.Context, source, key string) (p Proposal, ok bool, err error) {
 	p, err = scanProposal(prepared{t.byKey}.QueryRowContext(ctx, "", source, key))
 	if errors.Is(err, sql.ErrNoRows) {

@@ -94,7 +94,8 @@ func (f Filter) query() (text string, args []any) {
 	return fmt.Sprintf(logged, selected), args
 }
 
-// globPattern returns the pattern for SQLite's GLOB that matches a text. In the text, a star stands for any text.
+// globPattern converts a text to a pattern for SQLite's GLOB. Only the star stays special: it stands for any
+// characters.
 func globPattern(text string) string {
 	return strings.NewReplacer("[", "[[]", "?", "[?]").Replace(text)
 }
@@ -116,7 +117,7 @@ func scanLogged(row scanner) (l Logged, err error) {
 	return l, json.Unmarshal([]byte(first), &l.First)
 }
 
-// OperationsByHash returns the operations whose hash begins with a prefix of hexadecimal digits. It returns at most
+// OperationsByHash returns the operations whose hash begins with this prefix of hexadecimal digits. It returns at most
 // two: enough to see whether the prefix is ambiguous.
 func (v View) OperationsByHash(ctx context.Context, prefix string) (all []Operation, err error) {
 	rows := query(ctx, v.q, scanOperation, `SELECT `+operationColumns+` FROM operations WHERE hash >= ? AND hash < ? LIMIT 2`,

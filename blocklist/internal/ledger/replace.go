@@ -9,7 +9,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Replacement counts what [Tx.Replace] did to the orders with its reference.
+// Replacement counts what [Tx.Replace] did to the orders with the given reference.
 type Replacement struct {
 	Counts
 	Before    uint64 // orders with the reference before the replacement
@@ -49,7 +49,7 @@ func (t *Tx) Replace(ctx context.Context, reference string, entries iter.Seq2[bl
 	return r, errors.Join(err, seen.Close())
 }
 
-// markReplaced fills the temporary table replaced with the targets of all orders with a reference, and returns their
+// markReplaced fills the temporary table replaced with the targets of all orders with this reference, and returns their
 // number.
 func (t *Tx) markReplaced(ctx context.Context, reference string) (n uint64, err error) {
 	insert, err := t.tx.PrepareContext(ctx, `INSERT INTO replaced VALUES (?)`)

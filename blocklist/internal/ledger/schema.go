@@ -82,7 +82,8 @@ const (
 	hasReview  = `instr(attributes, ' review=') > 0`
 )
 
-// schemaVersion is stored in meta. Open upgrades an older ledger and refuses a newer one.
+// schemaVersion is the version of the schema, which the table meta has under metaVersion. Open upgrades an older ledger
+// and refuses a newer one.
 const schemaVersion = "6"
 
 // Keys in the table meta that every ledger has.

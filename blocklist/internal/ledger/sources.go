@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// metaSources is the key of the sources of proposals in the table meta. Steps of [StepSource] record its SHA-256.
+// metaSources is the key of the sources of proposals in the table meta. Steps of [StepSource] record the SHA-256 of the
+// value.
 const metaSources = "sources"
 
 // ReadSources returns the sources of proposals by their names.

@@ -35,11 +35,11 @@ const (
 		FROM step_lines AS l CROSS JOIN steps AS s ON s.id = json_extract(l.line, '$.step') WHERE l.id > ? ORDER BY l.id`
 )
 
-// hasData is the condition for operations whose reference is data of the program, such as a hash or rules as JSON.
+// hasData is the SQL condition for operations whose reference is data of the program, such as a hash or rules as JSON.
 const hasData = `kind IN ('` + KindProposals + `', '` + KindOverride + `', '` + KindRules + `', '` + KindGuard + `', '` +
 	KindRecover + `')`
 
-// givesReference is the condition for changes that give an order with a reference.
+// givesReference is the SQL condition for changes that give an order with a reference.
 const givesReference = `sign IN ('` + signAdded + `', '` + signOrder + `') AND instr(attributes, ' ref=') > 0`
 
 // Texts yields the texts of a kind after the given cursor, in the order in which they were recorded. The cursor 0 is
@@ -81,7 +81,7 @@ func eachReference(attributes iter.Seq2[Text, error]) iter.Seq2[Text, error] {
 	}
 }
 
-// referenceIn returns the reference in the attributes of a line, empty if there is none.
+// referenceIn returns the reference in the attributes of a line, or an empty text if there is none.
 func referenceIn(attributes string) string {
 	_, rest, _ := strings.Cut(attributes, " ref=")
 	if quoted, err := strconv.QuotedPrefix(rest); err == nil {
@@ -99,8 +99,8 @@ func (v View) TargetsOf(ctx context.Context, ids []int64) ([]string, error) {
 		ORDER BY i.key`, jsonArray(ids)))
 }
 
-// TargetsFrom returns the target of the change with an ID, and the targets of the changes right after it that have the
-// same reference. The argument most is the maximum number of targets.
+// TargetsFrom returns the target of the change with this ID, and the targets of the changes right after it that have
+// the same reference. The argument most is the maximum number of targets.
 func (v View) TargetsFrom(ctx context.Context, id int64, most int) (targets []string, err error) {
 	scan := func(row scanner) (l Line, err error) { return l, row.Scan(&l.Target, &l.Attributes) }
 	var reference string

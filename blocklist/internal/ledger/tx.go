@@ -14,9 +14,9 @@ import (
 )
 
 var (
-	// ErrNotListed is returned if a target to be removed is not on the list with that scope.
+	// ErrNotListed is returned if a target to be removed is not listed with that scope.
 	ErrNotListed = errors.New("not on the list with this scope")
-	// ErrNoOrder is returned if a target has no order with the reference.
+	// ErrNoOrder is returned if a target has no order with the given reference.
 	ErrNoOrder = errors.New("no order with this reference stands")
 )
 
@@ -109,7 +109,7 @@ func (s *statements) prepare(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// find returns the attributes of the entry with a target. It returns false if the target is not listed.
+// find returns the attributes of the entry with this target. It returns false if the target is not listed.
 func (t *Tx) find(ctx context.Context, target string) (attributes string, listed bool, err error) {
 	err = t.stmts.find.QueryRowContext(ctx, target).Scan(&attributes)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -121,7 +121,7 @@ func (t *Tx) find(ctx context.Context, target string) (attributes string, listed
 // changed reports whether the operation has changed orders or recorded checks.
 func (t *Tx) changed() bool { return t.op.LastChange > t.start || t.checks > 0 }
 
-// lastChange returns the ID of the last change of a target, 0 if there is none.
+// lastChange returns the ID of the last change of a target, or 0 if there is none.
 func (t *Tx) lastChange(ctx context.Context, target string) (id int64, err error) {
 	err = t.stmts.findChange.QueryRowContext(ctx, target).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -175,7 +175,7 @@ func (t *Tx) log(ctx context.Context, sign, target, attributes string, before in
 	return t.op.LastChange, exec(ctx, t.stmts.log, t.op.LastChange, sign, target, attributes, before)
 }
 
-// SetMeta stores a value under a key.
+// SetMeta stores a value under this key.
 func (t *Tx) SetMeta(ctx context.Context, key, value string) error {
 	_, err := t.tx.ExecContext(ctx, putMeta, key, value)
 	return err

@@ -76,7 +76,7 @@ INSERT INTO gone SELECT target, max(id) FROM changes WHERE target NOT IN (SELECT
 DROP INDEX IF EXISTS changes_target;
 `
 
-// dropIndexes2 drops the indexes of version 2 that are made again. Version 1 had none of them.
+// dropIndexes2 drops those indexes of version 2 that the upgrade makes again. Version 1 had none of them.
 const dropIndexes2 = `DROP INDEX IF EXISTS entries_place; DROP INDEX IF EXISTS entries_expires; DROP INDEX IF EXISTS changes_pages;`
 
 // upgradeEntries converts the tables of version 1 to those of version 2.

@@ -12,7 +12,7 @@ import (
 type linkProof struct {
 	seed  maphash.Seed
 	sum   uint64
-	later bool // a link leads from a change to a later one, or to itself
+	later bool // whether a link leads from a change to a later one, or to itself
 }
 
 // linkEnd is the hashed value: a change with its own target, or the change at the end of a link with the link's target.

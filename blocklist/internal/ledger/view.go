@@ -56,7 +56,7 @@ type scanner interface{ Scan(...any) error }
 // List returns the name of the list.
 func (v View) List() string { return v.list }
 
-// Meta returns the value stored under a key, empty if there is none.
+// Meta returns the value stored under this key, or an empty text if there is none.
 func (v View) Meta(ctx context.Context, key string) (value string, err error) {
 	err = v.q.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = ?`, key).Scan(&value)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -110,12 +110,12 @@ func (v View) Head(ctx context.Context) (Operation, error) {
 	return o, err
 }
 
-// OperationByID returns the operation with an ID. It fails with [sql.ErrNoRows] if there is none.
+// OperationByID returns the operation with this ID. It fails with [sql.ErrNoRows] if there is none.
 func (v View) OperationByID(ctx context.Context, id int64) (Operation, error) {
 	return scanOperation(v.q.QueryRowContext(ctx, `SELECT `+operationColumns+` FROM operations WHERE id = ?`, id))
 }
 
-// OperationByHash returns the operation with a hash. It fails with [sql.ErrNoRows] if there is none.
+// OperationByHash returns the operation with this hash. It fails with [sql.ErrNoRows] if there is none.
 func (v View) OperationByHash(ctx context.Context, hash string) (Operation, error) {
 	return scanOperation(v.q.QueryRowContext(ctx, `SELECT `+operationColumns+` FROM operations WHERE hash = ?`, hash))
 }
@@ -141,7 +141,7 @@ func parseEntry(target, attributes string) (blocklist.Entry, error) {
 	return e, err
 }
 
-// Lookup returns the entry with a target. It returns false if the target is not listed.
+// Lookup returns the entry with this target. It returns false if the target is not listed.
 func (v View) Lookup(ctx context.Context, target string) (e blocklist.Entry, ok bool, err error) {
 	e, err = scanEntry(v.q.QueryRowContext(ctx, `SELECT target, attributes FROM entries WHERE target = ?`, target))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -188,27 +188,29 @@ func (v View) Releases(ctx context.Context) iter.Seq2[ReleaseRecord, error] {
 	return query(ctx, v.q, scanRelease, `SELECT `+releaseColumns+` FROM releases ORDER BY serial`)
 }
 
-// Release returns the release with a serial. It fails with [sql.ErrNoRows] if there is none.
+// Release returns the release with this serial. It fails with [sql.ErrNoRows] if there is none.
 func (v View) Release(ctx context.Context, serial uint64) (ReleaseRecord, error) {
 	return scanRelease(v.q.QueryRowContext(ctx, `SELECT `+releaseColumns+` FROM releases WHERE serial = ?`, serial))
 }
 
-// LastRelease returns the last pushed release, with serial 0 if there is none.
+// LastRelease returns the last pushed release. Its serial is 0 if there is none.
 func (v View) LastRelease(ctx context.Context) (ReleaseRecord, error) {
 	return v.ReleaseBefore(ctx, math.MaxInt64)
 }
 
-// ReleaseBefore returns the last pushed release before a serial, with serial 0 if there is none.
+// ReleaseBefore returns the last pushed release with a lower serial than the given one. Its serial is 0 if there is
+// none.
 func (v View) ReleaseBefore(ctx context.Context, serial uint64) (ReleaseRecord, error) {
 	return v.oneRelease(ctx, `SELECT `+releaseColumns+` FROM releases WHERE serial < ? ORDER BY serial DESC LIMIT 1`, serial)
 }
 
-// ReleaseAfter returns the first pushed release after a serial, with serial 0 if there is none.
+// ReleaseAfter returns the first pushed release with a higher serial than the given one. Its serial is 0 if there is
+// none.
 func (v View) ReleaseAfter(ctx context.Context, serial uint64) (ReleaseRecord, error) {
 	return v.oneRelease(ctx, `SELECT `+releaseColumns+` FROM releases WHERE serial > ? ORDER BY serial LIMIT 1`, serial)
 }
 
-// oneRelease returns the release that a statement selects, with serial 0 if it selects none.
+// oneRelease returns the release that a statement selects. Its serial is 0 if the statement selects none.
 func (v View) oneRelease(ctx context.Context, text string, args ...any) (ReleaseRecord, error) {
 	r, err := scanRelease(v.q.QueryRowContext(ctx, text, args...))
 	if errors.Is(err, sql.ErrNoRows) {

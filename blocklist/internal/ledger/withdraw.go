@@ -14,7 +14,7 @@ import (
 // OrderChange is an operation's change of the orders for one target. Before and After are sorted by age, oldest first.
 type OrderChange struct {
 	Target        string
-	Before, After []blocklist.Entry // empty: not listed
+	Before, After []blocklist.Entry // orders before and after the operation; empty: the target is not listed
 }
 
 // MarshalJSON encodes each order as its entry line.
@@ -158,8 +158,8 @@ func (t *Tx) Remove(ctx context.Context, target string) error {
 	return t.setOrders(ctx, target, before, nil)
 }
 
-// Withdraw withdraws the order of a target with a reference. The target stays listed if it has another order. Withdraw
-// fails with [ErrNotListed] or [ErrNoOrder].
+// Withdraw withdraws the order that has this reference and this target. The target stays listed if it has another
+// order. Withdraw fails with [ErrNotListed] if the target is not listed, and with [ErrNoOrder] if it has no such order.
 func (t *Tx) Withdraw(ctx context.Context, target, reference string) error {
 	before, err := t.orders(ctx, target)
 	if err != nil {
@@ -178,7 +178,8 @@ func (t *Tx) Withdraw(ctx context.Context, target, reference string) error {
 	return t.setOrders(ctx, target, before, before.without(i))
 }
 
-// WithdrawAll withdraws the orders with a reference, of all targets. It fails with [ErrNoOrder] if there are none.
+// WithdrawAll withdraws all orders with this reference, whatever their target. It fails with [ErrNoOrder] if there are
+// none.
 func (t *Tx) WithdrawAll(ctx context.Context, reference string) error {
 	all, err := collect(t.OrdersWith(ctx, reference))
 	if err == nil && len(all) == 0 {

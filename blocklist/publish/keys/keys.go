@@ -25,7 +25,7 @@ import (
 // Limits on key files. A larger file is not read.
 const (
 	maxKeyFile    = 16 << 10
-	maxWorkFactor = 20 // maximum log2 of the scrypt work factor; decrypting then takes a few seconds and 1 GiB
+	maxWorkFactor = 20 // maximum log2 of the scrypt work factor; with it, decrypting takes a few seconds and 1 GiB
 )
 
 // Generate makes an officer's ed25519 key pair. It writes the private key to a new file at path, which only its owner
@@ -176,8 +176,8 @@ func ChangePassphrase(path string, current, replacement func() (string, error)) 
 	return disk.WriteFile(path, content, 0o600)
 }
 
-// readKeyFile returns the content of a key file, still encrypted if the file is. It limits the length to maxKeyFile
-// bytes.
+// readKeyFile returns the content of a key file. It does not decrypt an encrypted file. It limits the length to
+// maxKeyFile bytes.
 func readKeyFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {

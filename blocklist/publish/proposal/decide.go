@@ -22,7 +22,7 @@ const (
 	Confirm  Verb = ledger.StepConfirm  // approve for good: the target is listed, or the order withdrawn
 	Refuse   Verb = ledger.StepRefuse   // reject: the list stays as it is
 	Refer    Verb = ledger.StepRefer    // refer to a platform, which can take the page down
-	Withdraw Verb = ledger.StepWithdraw // take back, as the source of the proposal
+	Withdraw Verb = ledger.StepWithdraw // take the proposal back, in the name of its source
 )
 
 // Verbs returns all verbs.
@@ -41,9 +41,9 @@ type Decision struct {
 	// withdrawn. If the proposal has no reference, all orders that come from its source are withdrawn. Orders is only
 	// for Confirm.
 	Orders map[int64]string
-	// Seen maps the ID of a proposal to the value of Step in the proposal that the person has seen. If the proposal was
-	// changed since then, the decision about it fails, usually with [ErrChanged]. For a proposal that is not in Seen there
-	// is no such check.
+	// Seen maps the ID of a proposal to the value that [Proposal].Step had when the person saw the proposal. If the
+	// proposal was changed since then, the decision about it fails, usually with [ErrChanged]. For a proposal that is
+	// not in Seen there is no such check.
 	Seen map[int64]int64
 }
 
@@ -211,7 +211,8 @@ func readable(p Proposal) error {
 	return checkTexts(p)
 }
 
-// changed returns the error about a proposal that was changed after the person has seen it. Last is its last step.
+// changed returns the error about a proposal that was changed after the person has seen it. The argument last is the
+// proposal's last step.
 func (r *ruling) changed(p Proposal, last Step) error {
 	switch {
 	case !SamePerson(last.Author, r.by.Author):

@@ -23,8 +23,8 @@ var (
 		`cordialmente|grazie|mit freundlichen grüßen|cordialement)(?: (a tutti|mille|faithfully|sincerely|again|so much|und))*[\s,.!–-]*$`)
 )
 
-// read returns the text of a line in which targets are looked for, and reports whether they are clearly meant as
-// targets.
+// read returns the part of a line that is to be searched for targets, and reports whether targets in it are clearly
+// meant as such. If the line is not to be searched, the part is empty.
 func (m *mail) read(line string) (text string, sure bool) {
 	text = strings.TrimSpace(line)
 	quoted := strings.HasPrefix(text, ">")

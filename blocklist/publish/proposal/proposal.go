@@ -92,7 +92,8 @@ func Counts(ctx context.Context, l *publish.Ledger) ([]Count, error) {
 	return l.History().ProposalCounts(ctx)
 }
 
-// CheckedCount is how many checked proposals of a category, all by the same checker, wait for a second person.
+// CheckedCount is the number of proposals of one category that one person has checked and that wait for a second
+// person.
 type CheckedCount = ledger.CheckedCount
 
 // CheckedCounts returns the number of checked proposals for each checker and category.

@@ -54,9 +54,9 @@ const MaxProposed = 100_000
 // or breaks a rule is [Rejected]; the others are still recorded.
 //
 // A proposal is [Repeated] if its source has made a proposal with the same key before. If the two differ in their
-// target, or only one is to withdraw, the new one is [Rejected]. A proposal without a key is [Repeated] if its source
-// has an open proposal about the same target, and the new one adds no facts (reference, evidence, note, reporter,
-// category).
+// target, or only one of them asks to withdraw, the new one is [Rejected]. A proposal without a key is [Repeated] if
+// its source has an open proposal about the same target, and the new one adds no facts (reference, evidence, note,
+// reporter, category).
 //
 // If progress is not nil, it is called from time to time with the number of proposals done; recording a proposal and
 // examining it count half each. Propose fails with [blocklist.ErrTooLarge] beyond [MaxProposed].

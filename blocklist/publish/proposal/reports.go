@@ -46,8 +46,8 @@ type Reports struct {
 	count  map[string]int // number of requests in this minute, by source; "": those without a valid token
 }
 
-// NewReports returns the handler. For each request, the handler calls use with a function do. Use must call do with the
-// open ledger, and return its error.
+// NewReports returns the handler. For each request, the handler calls use with a function do. The function use must
+// call do with the open ledger, and return the error of do.
 func NewReports(use func(do func(*publish.Ledger) error) error) *Reports { return &Reports{use: use} }
 
 // report is one report in the body of a request.

@@ -30,8 +30,8 @@ func Sources(ctx context.Context, l *publish.Ledger) (map[string]Source, error) 
 	return ledger.ReadSources[Source](ctx, l.History().View)
 }
 
-// change calls set to change the source with this name, and records a step whose reference says what has changed. Set
-// gets the source and whether it exists; it returns the new value and whether to keep the source.
+// change calls set to change the source with this name, and records a step whose reference says what has changed. The
+// function set gets the source and whether it exists. It returns the new value and whether to keep the source.
 func change(ctx context.Context, l *publish.Ledger, name, what string, by publish.Audit,
 	set func(Source, bool) (Source, bool, error),
 ) error {

@@ -189,8 +189,8 @@ func (m *merge) passUntil(ctx context.Context, target string) error {
 	return nil
 }
 
-// gone handles a target that the list no longer has. It takes back an open proposal to list the target. If the target
-// is listed here, gone proposes to withdraw it, unless that was proposed before.
+// gone handles a target that the list no longer has. It takes back an open proposal to list the target. If the
+// target is listed by a proposal of the source, gone proposes to withdraw it, unless that was proposed before.
 func (m *merge) gone(ctx context.Context, at standing) error {
 	if at.listing.IsOpen() {
 		if err := m.takeBack(ctx, at.listing); err != nil {

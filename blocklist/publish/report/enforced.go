@@ -27,7 +27,7 @@ type SubscriberTimes struct {
 	Name            string
 	said            []receipt.Statement
 	Times           []ReleaseTime // times of the releases that the subscriber has confirmed, by serial
-	Untimed         []uint64      // serials that the subscriber has confirmed, but after what time is not known
+	Untimed         []uint64      // serials that the subscriber has confirmed after an unknown time
 	InTime          int
 	Missing         []uint64 // serials whose deadline has passed without a receipt
 	Differs         []uint64 // serials for which a receipt has another digest than the signed metadata
@@ -118,8 +118,8 @@ func (s *SubscriberTimes) hear(st receipt.Statement, signed map[uint64]string) {
 }
 
 // add adds the time when the subscriber enforced release r. This is the time in the first receipt for r, or for a later
-// release if the subscriber skipped r. Without a receipt for r or an earlier release, the time is not known. If
-// [receipt.Release.Took] does not know how long that was, r is added to Untimed.
+// release if the subscriber skipped r. If the subscriber's first receipt of all is for a release after r, the subscriber
+// may be newer than r, and the time is not known. If [receipt.Release.Took] returns false, add adds r to Untimed.
 func (s *SubscriberTimes) add(r publish.ReleaseInfo, deadline time.Duration, now time.Time) {
 	first, older := time.Time{}, false
 	for _, st := range s.said {

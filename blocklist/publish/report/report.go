@@ -23,7 +23,7 @@ type Options struct {
 	Language string        // one of words.Languages; empty: English
 	Program  string        // name and version of the program that writes the page
 	Deadline time.Duration // time limit within which subscribers must enforce a release
-	Receipts *Receipts     // nil: there are none, and the page says so
+	Receipts *Receipts     // the verified receipts; nil: there are none, and the page says so
 	Unread   error         // why the receipts can't be read; the page shows the error; nil: they can
 }
 

@@ -54,7 +54,7 @@ type referrals struct {
 	platforms Platforms
 	now       time.Time
 	checks    func() (ledger.Check, error, bool)
-	check     ledger.Check // the next check that was not yet applied; its Target is empty at the end
+	check     ledger.Check // the next check to be applied; its Target is empty at the end
 }
 
 func (r *referrals) each(ctx context.Context, view ledger.View, yield func(Referral, error) bool) error {

@@ -21,7 +21,7 @@ type answer struct {
 	status int
 	header http.Header
 	text   []byte
-	lasts  time.Duration // how long the page may be kept, to answer further requests
+	lasts  time.Duration // time for which the page may be cached, to answer further requests
 }
 
 // newAnswer returns a page with the output of a template.

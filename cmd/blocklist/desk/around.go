@@ -15,9 +15,9 @@ type around struct {
 	Orders []blocklist.Entry // standing orders of the entry
 	Cover  string            // the listed entry that covers the named one; empty: none
 	Below  []string          // the first listed entries that are part of the named one
-	More   bool              // there are further entries that are part of the named one
-	Urgent bool              // an urgent order is about the entry
-	Effect publish.Effect    // what subscribers do with the entry; only for one that can't be withdrawn
+	More   bool              // whether there are further entries that are part of the named one
+	Urgent bool              // whether an urgent order is about the entry
+	Effect publish.Effect    // what subscribers do with the entry; set only if the entry can't be withdrawn
 }
 
 // maxBelow is the maximum length of Below in [around].

@@ -14,7 +14,7 @@ import (
 var files embed.FS
 
 // assets are the style sheet and the script, by URL. Each URL has the hash of the content, so a browser may cache the
-// file forever and never uses another version's file.
+// file forever and never uses the file of another version.
 type assets map[string][]byte
 
 func readAssets() (assets, error) {

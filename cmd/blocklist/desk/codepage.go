@@ -17,17 +17,17 @@ import (
 // codePage is the page about a one-time code. It shows the code and whether it was used.
 type codePage struct {
 	code
-	Over         bool              // the code has expired
-	Gone         bool              // the document for which the code was made is no longer pending
+	Over         bool              // whether the code has expired
+	Gone         bool              // whether the document for which the code was made is no longer pending
 	Root         *publish.RootInfo // root in force, which officers' terminals need; nil: none
 	Confidential bool
-	Another      bool   // the code was used, and another officer can sign with another code
+	Another      bool   // whether the code was used and another officer can sign with another code
 	Recipients   string // age recipients that this code was made with, as a default for another code
 	Officers     []officer
 	Keys         []string // names of the key files of officers who have not signed yet
-	Enough       bool     // the release has enough signatures to be pushed, unless urgent orders end with it
+	Enough       bool     // whether the document is a release with enough signatures
 	Ends         *endingOrders
-	Unpushed     bool // the urgent orders are signed, but were not pushed yet
+	Unpushed     bool // whether the urgent orders are signed, but were not pushed yet
 	Push         push
 	Refusals     []publish.Refusal
 	Back         string

@@ -25,11 +25,11 @@ type decidePage struct {
 	Notice    notice
 	Form      changeForm
 	Verbs     []proposal.Verb
-	Withdraw  bool     // all proposals are to withdraw orders
-	Held      bool     // the guards hold one of the proposals
-	Failed    bool     // the decision failed for one of the proposals
+	Withdraw  bool     // whether all proposals ask to withdraw orders
+	Held      bool     // whether the guards hold one of the proposals
+	Failed    bool     // whether the decision failed for one of the proposals
 	Sole      string   // the only person who may confirm; empty: no one may, or several people
-	Others    []string // people other than Sole who may check; empty if Sole is
+	Others    []string // people other than Sole who may check; empty if Sole is empty
 }
 
 // IsForm reports whether the page has the form for a decision.
@@ -237,8 +237,8 @@ func (v *visit) verbs(all []proposal.Proposal) []proposal.Verb {
 	})
 }
 
-// decideProposals takes the decision of a sent form on its proposals. It leaves out each proposal that was changed
-// since the page with the form was made.
+// decideProposals takes the decision that a sent form asks for. The decision is about the proposals in the form, except
+// those that were changed since the page with the form was made.
 func (v *visit) decideProposals() error {
 	if err := v.r.ParseForm(); err != nil {
 		return err

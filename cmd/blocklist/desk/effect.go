@@ -62,17 +62,17 @@ func (v *visit) decided(proposals []proposal.Proposal) ([]decided, error) {
 // verdict is the answer to the question whether a target is blocked.
 type verdict struct {
 	Target string
-	Covers bool // Target is broader than the target in the question
+	Covers bool // whether Target is broader than the target in the question
 	Effect publish.Effect
 	Enforced
 }
 
 // Enforced says which subscribers have confirmed a release.
 type Enforced struct {
-	Given     bool // the desk reads receipts, so the other fields are known
+	Given     bool // whether the desk reads receipts, so that the other fields are known
 	Confirmed []string
 	Missing   []string
-	Problem   string // why the receipts can't be shown
+	Problem   string // why the receipts can't be shown; empty: they can
 }
 
 // Total returns the number of subscribers.
@@ -91,7 +91,7 @@ func (v *visit) verdict(all []*publish.EntryHistory) verdict {
 	return verdict{best.Target, best.Covers, best.Effect, v.enforced(best.Effect)}
 }
 
-// weight ranks effects for [visit.verdict]: the highest is in force and blocks.
+// weight ranks effects for [visit.verdict]. An effect in force that blocks has the highest weight.
 func weight(e publish.Effect) int {
 	switch {
 	case e.InForce() && !e.Monitor:

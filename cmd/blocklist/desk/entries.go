@@ -11,7 +11,7 @@ type entriesPage struct {
 	Entries        []listed
 	Prefix, Scope  string // values in the query of the URL
 	Scopes         []string
-	Down           bool   // the entries are in reverse order
+	Down           bool   // whether the entries are in reverse order
 	Turn           string // URL of the page in the opposite order
 	Previous, Next string
 }

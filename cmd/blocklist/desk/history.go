@@ -24,7 +24,7 @@ type historyPage struct {
 // logged is an operation as a row of a table.
 type logged struct {
 	publish.LoggedOperation
-	Waits bool // the operation changes entries, and is in no pushed release yet
+	Waits bool // whether the operation changes entries, and is in no pushed release yet
 }
 
 // log returns the operations that a filter selects, newest first.

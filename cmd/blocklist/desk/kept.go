@@ -9,8 +9,8 @@ import (
 
 // Limits of the pages that the desk keeps.
 const (
-	maxKept  = 64 << 20    // total size of all kept pages, in bytes
-	clockFor = time.Second // how long a page with a countdown is kept; for other pages it is [fresh]
+	maxKept  = 64 << 20    // maximum total size of all cached pages, in bytes
+	clockFor = time.Second // how long a page with a countdown is cached; other pages are cached for [fresh]
 )
 
 // kept has the pages that were made from one state of the agency's folder, by key. All requests for a page share it; a
@@ -34,7 +34,7 @@ type making func(context.Context) (*answer, error)
 
 var errNotMade = errors.New("the page was not made")
 
-// get returns the page with a key. If there is no page, or if it is too old, get calls the function do to make it.
+// get returns the page with this key. If there is no page, or if it is too old, get calls the function do to make it.
 func (k *kept) get(ctx context.Context, of state, key string, do making) (*answer, error) {
 	p, has := k.find(of, key)
 	if !has {
@@ -49,8 +49,8 @@ func (k *kept) get(ctx context.Context, of state, key string, do making) (*answe
 	}
 }
 
-// find returns the page with a key. It returns false if the caller must make the page, because there is none or it is
-// too old. If another request is making it, find returns true.
+// find returns the page with this key. It returns false if the caller must make the page, because there is none or it
+// is too old. If another request is making it, find returns true.
 func (k *kept) find(of state, key string) (p *keptPage, has bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 type operationPage struct {
 	publish.ShownOperation
 	Confirmed   []confirmed
-	MoreThese   bool // there are more confirmed proposals than Confirmed has
+	MoreThese   bool // whether there are more confirmed proposals than Confirmed has
 	Lines       []publish.OperationLine
 	First, Last int64 // numbers of the first and the last shown line
 	Back, More  string

@@ -16,7 +16,7 @@ type pendingPage struct {
 	Before     []officer // for a root: the officers of the previous root
 	Review     *review
 	Recipients publish.Recipients
-	Unreleased bool     // the list has changed since the pending release was made
+	Unreleased bool     // whether the list has changed since the pending release was made
 	Changes    *changes // changes of the list that are in no release yet
 	Unsigned   []string // officers who have not signed yet; empty unless the person has signed and signatures are missing
 	Held       *guard.Report
@@ -24,14 +24,14 @@ type pendingPage struct {
 	Reviewers  []string      // people who can make and push a release
 	Push       push
 	Refusals   []publish.Refusal
-	Refused    error // why the release could not be made or pushed just now
-	Damaged    error // why the pending root or release can't be read
+	Refused    error // why the release could not be made or pushed just now; nil: it could, or nobody tried
+	Damaged    error // why the pending root or release can't be read; nil: it can
 }
 
 // push says how a signed release, or signed urgent orders, can be pushed to the origin.
 type push struct {
-	Possible  bool // the desk itself can push, see [Options.Push]
-	May       bool // the person has the right to push
+	Possible  bool // whether the desk itself can push, see [Options.Push]
+	May       bool // whether the person has the right to push
 	To        string
 	Reviewers []string // people who have the right to push
 	At        string   // path of the form

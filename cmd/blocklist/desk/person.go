@@ -44,7 +44,7 @@ func rightsOf(role string) []right {
 // person is the person who sends a request.
 type person struct {
 	Name, Role string
-	Signed     bool   // an officer with this name has signed the pending root or release
+	Signed     bool   // whether an officer with this name has signed the pending root or release
 	Checked    uint64 // number of proposals that the person has checked and that another person must confirm
 }
 

@@ -13,7 +13,7 @@ import (
 type platformsPage struct {
 	table[takedown.PlatformStatus]
 	Together takedown.PlatformStatus
-	Counting bool      // the numbers are still being counted
+	Counting bool      // whether the numbers are still being counted
 	Counted  time.Time // when the numbers were counted; if Counting is set, for an earlier state of the list
 }
 

@@ -19,12 +19,12 @@ type proposalsPage struct {
 	States, Sources, Categories     []string
 	State, Source, Category, Target string // values in the query of the URL
 	Since, Until                    string // first and last day of reception
-	Mine                            bool   // only proposals that the person may confirm
-	More                            bool   // more proposals match the text than the search returns
+	Mine                            bool   // whether to show only proposals that the person may confirm
+	More                            bool   // whether more proposals match the text than the search returns
 	Oldest                          bool
 	Turn, Next, First, Table, Week  string // URLs of other views
 	Open                            map[string]uint64
-	NoneChosen                      bool // the form was sent without a chosen proposal
+	NoneChosen                      bool // whether the form was sent without a chosen proposal
 }
 
 // askedProposals parses the query of the URL. It returns the page with these values, and the filter that selects the

@@ -18,7 +18,7 @@ type proposePage struct {
 	Withdraw     bool
 	Notice       notice
 	Found        []foundTarget // targets in the text, for the person to choose from
-	Each         bool          // each line of the text is exactly one target
+	Each         bool          // whether each line of the text is exactly one target
 	Results      []written
 	Edit         string // URL of the form with the typed values
 }

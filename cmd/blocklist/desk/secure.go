@@ -8,9 +8,9 @@ import (
 
 // Limits of one request.
 const (
-	maxBody       = 64 << 10         // size of a form, in bytes
-	requestWithin = 30 * time.Second // time for reading a request, and for trying or making its change
-	atOnce        = 16               // number of pages that are made at the same time; further requests wait
+	maxBody       = 64 << 10         // maximum size of a form, in bytes
+	requestWithin = 30 * time.Second // time limit for reading a request, and for trying or making its change
+	atOnce        = 16               // maximum number of pages that are made at the same time; further requests wait
 )
 
 // policy is the Content-Security-Policy of every page: everything comes from the desk itself, and nothing is inline.

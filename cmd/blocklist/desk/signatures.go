@@ -61,7 +61,7 @@ func (v *visit) bringSignatures() error {
 }
 
 // bring adds an officer's signature or refusal to the pending document. It returns the name of the officer who has
-// signed; empty for a refusal.
+// signed, or an empty text for a refusal.
 func bring(ctx context.Context, l *publish.Ledger, text []byte) (signer string, err error) {
 	if len(text) > publish.MaxSignature {
 		return "", fmt.Errorf("%w: it is no signature", blocklist.ErrTooLarge)

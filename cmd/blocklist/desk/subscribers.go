@@ -12,13 +12,13 @@ import (
 // subscribersPage has the subscribers, the release that each enforces, and how fast they enforce releases.
 type subscribersPage struct {
 	table[receipt.Standing]
-	Given    bool // the desk reads receipts
+	Given    bool // whether the desk reads receipts
 	From     string
 	Read     time.Time // time at which the receipts were read
 	Deadline time.Duration
 	Times    report.Enforcement
 	Readers  []publish.Subscriber // subscribers of a confidential list, who can read it
-	Problem  error                // why the receipts can't be read
+	Problem  error                // why the receipts can't be read; nil: they can
 }
 
 func (v *visit) subscribers() error {

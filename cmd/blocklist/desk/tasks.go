@@ -7,7 +7,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// task is something that waits for the people with a right.
+// task is something that waits for people: for those with a certain right.
 type task struct {
 	Key    string // key of the text
 	N      uint64
@@ -29,8 +29,8 @@ func (t task) badge() uint64 {
 	return t.N
 }
 
-// tasks returns the tasks that wait for the person, and those that wait for other people, each the most urgent first. A
-// document that the person has signed, or a proposal that they have checked, waits for other people.
+// tasks returns the tasks that wait for the person, and those that wait for other people. Both begin with the most
+// urgent task. A document that the person has signed, or a proposal that they have checked, waits for other people.
 func (v *visit) tasks() (own, others []task) {
 	for _, t := range v.now.tasks(v.person) {
 		mine := v.person.may(t.For)
@@ -114,8 +114,8 @@ func unsigned(p *publish.Pending) (names []string) {
 	return names
 }
 
-// others returns the names of the people who may confirm what the person has checked. It returns none for a person who
-// may also confirm themselves, because a shared page does not know which of these people reads it.
+// others returns the names of the people who may confirm what the person has checked. It returns none if the person may
+// also confirm: people with the same role share the page, so the page can't leave out the name of its reader.
 func (v *visit) others() []string {
 	if v.person.may(decide) {
 		return []string{}

@@ -19,8 +19,8 @@ func (e *endingOrders) Open() bool { return e != nil && slices.ContainsFunc(e.Or
 // blocked after the release.
 func (e *endingOrders) Kept() bool { return slices.ContainsFunc(e.Next, isOpen) }
 
-// Listed reports whether the list has the targets of the open orders by now. Then a release made now would not end
-// these orders, unlike the pending release, which was made before.
+// Listed reports whether the list has the targets of the open orders by now. In this case, a release made now would not
+// end these orders, unlike the pending release, which was made before.
 func (e *endingOrders) Listed() bool { return e.Open() && !e.Kept() }
 
 // endingWith returns the urgent orders that end with the pending release p, or, if p is no release, with a release made

@@ -41,8 +41,8 @@ type content struct {
 	SignOut      string
 	At           string // path of this page
 	Back         string // path and query of this page
-	Typed        bool   // the page has a form that is kept as a draft when the page is left
-	Draft        bool   // the URL names a draft that the desk has
+	Typed        bool   // whether the page has a form that is kept as a draft when the page is left
+	Draft        bool   // whether the URL names a draft that the desk has
 	Title        string // key of a text, or the title itself
 	Query        string // the text in the search field
 	visit        *visit
