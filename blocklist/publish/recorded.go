@@ -76,10 +76,10 @@ const askedPrefix = "asked for by "
 
 // Regular expressions for the end of a recorded phrase.
 const (
-	whole = `$`              // matches the end of the text
-	part  = `(?:; |, |: |$)` // matches the end of the text, or a separator before more text
+	whole = `$`              // pattern for the end of the text
+	part  = `(?:; |, |: |$)` // pattern for the end of the text, or for a separator before more text
 
-	reasoned = `(?:: |$)` // matches the end of the text, or a colon before a reason
+	reasoned = `(?:: |$)` // pattern for the end of the text, or for a colon before a reason
 )
 
 // recordedPhrase is a phrase that can be parsed back from a recorded text. In its pattern, %d matches a number, %v a

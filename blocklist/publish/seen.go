@@ -39,7 +39,7 @@ type Seen struct {
 	Roots map[int64]string `json:"roots,omitempty"`
 }
 
-// maxSeen is the maximum number of records, one for each list with the same name.
+// maxSeen is the maximum number of records for lists with the same name. Each of these lists has one record.
 const maxSeen = 64
 
 // CheckSeen compares p with the records of what the officer has signed on this machine, for lists with this name. The

@@ -24,8 +24,8 @@ func (r Release) Start() time.Time {
 	return r.Published
 }
 
-// recordedWithin is the maximum time before [Release.Start] at which a subscriber may seem to have enforced the release:
-// an agency records a publication after the origin has accepted the release, and receipts have whole seconds.
+// recordedWithin is the maximum time before [Release.Start] at which a subscriber may seem to have enforced the
+// release: an agency records a publication after the origin has accepted the release, and receipts have whole seconds.
 const recordedWithin = 10 * time.Second
 
 // Took returns the time from [Release.Start] to the time at which a subscriber enforced the release. It returns false

@@ -27,7 +27,7 @@ type batch struct {
 	seen     *sql.Stmt // statement that runs for each target; may be nil
 	incoming []incoming
 	bytes    int
-	counts   Counts // outcomes of all batches so far
+	counts   Counts // numbers of orders by outcome, in all batches so far
 }
 
 // incoming is one entry of a batch.
@@ -59,10 +59,10 @@ type slot struct {
 	gone   bool      // whether the target was listed in the past, but not at the start of the batch
 }
 
-// Put adds the orders of a stream of any length, except those that screen does not admit. If an entry is already
-// listed, its other orders stay. If it has an order with the same reference, that order is changed instead: it gets the
-// attributes of the new order and keeps its other attributes. If progress is not nil, Put calls it from time to time
-// with the number of orders read.
+// Put adds the orders of a stream of any length, except those that screen does not admit. If a target is already
+// listed, its existing orders stay. If one of these has the same reference as the new order, it is changed instead: it
+// gets the attributes of the new order and keeps its own other attributes. If progress is not nil, Put calls it from
+// time to time with the number of orders read.
 func (t *Tx) Put(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], screen Screen,
 	progress func(uint64),
 ) (Counts, error) {

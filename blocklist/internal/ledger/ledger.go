@@ -97,7 +97,7 @@ func (l *Ledger) recordAll(ctx context.Context, do func(Recorder) error) error {
 	return tx.Commit()
 }
 
-// ErrMoved is returned for a change through [Ledger.After] if another operation is the last one by now.
+// ErrMoved is returned for a change through [Ledger.After] if the last operation does not have the required hash.
 var ErrMoved = errors.New("the ledger has changed meanwhile")
 
 // Trial returns a ledger for a dry run: its operations run as usual, but are rolled back at the end.

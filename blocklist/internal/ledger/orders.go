@@ -126,8 +126,8 @@ func (s orders) find(target, reference string) (int, blocklist.Entry, error) {
 // without returns the orders except the one at index i.
 func (s orders) without(i int) orders { return slices.Delete(slices.Clone(s), i, i+1) }
 
-// set returns the orders with the given order: in place of an existing order with the same reference, or otherwise at
-// the end.
+// set returns the orders with the given order, which replaces an existing order with the same reference, or otherwise
+// comes last.
 func (s orders) set(target, attributes string) (orders, error) {
 	e, err := parseEntry(target, attributes)
 	if err != nil {

@@ -19,17 +19,17 @@ type TextKind string
 
 // The kinds of texts, and what the IDs are.
 const (
-	// TextsOfTargets selects the targets that were ever listed, each once. Its IDs are those of changes.
+	// TextsOfTargets selects the targets that were ever listed, each once. The ID of each text is that of a change.
 	TextsOfTargets TextKind = `SELECT id AS cursor, id, target FROM changes WHERE id > ? AND before IS NULL AND sign = '+' ORDER BY id`
 	// TextsOfReferences selects the references of orders. If several changes in a row have the same reference, the text
 	// has the ID of the first of them.
 	TextsOfReferences TextKind = `SELECT id AS cursor, id, attributes FROM changes WHERE id > ? AND ` + givesReference + ` ORDER BY id`
 	// TextsOfOperations selects the reasons, references and authors of operations, without those references that are
-	// data of the program. Its IDs are those of operations.
+	// data of the program. The ID of each text is that of the operation.
 	TextsOfOperations TextKind = `SELECT id AS cursor, id, concat_ws(char(31), reason, iif(` + hasData + `, NULL, reference), author)
 		FROM operations WHERE id > ? ORDER BY id`
 	// TextsOfProposals selects the targets, references and notes of proposals, and the reasons of decisions on them.
-	// Its IDs are those of proposals.
+	// The ID of each text is that of the proposal.
 	TextsOfProposals TextKind = `SELECT l.id, l.proposal, concat_ws(char(31), json_extract(line, '$.target'),
 			json_extract(line, '$.reference'), json_extract(line, '$.note'), nullif(iif(s.kind = '` + StepPropose + `', '', s.reason), ''))
 		FROM step_lines AS l CROSS JOIN steps AS s ON s.id = json_extract(l.line, '$.step') WHERE l.id > ? ORDER BY l.id`

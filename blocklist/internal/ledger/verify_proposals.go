@@ -130,7 +130,7 @@ type proposalRow struct {
 	indexes [7]string
 	place   int64
 	current string
-	line    sql.NullString // NULL: the line is the same as the column current
+	line    sql.NullString // a line of a step; NULL: it is the same as the column current
 }
 
 func scanProposalRow(row scanner) (r proposalRow, err error) {

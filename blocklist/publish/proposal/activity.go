@@ -27,7 +27,7 @@ type Activity struct {
 type Waits struct {
 	Decided uint64 `json:"decided"` // number of proposals that were listed, delisted or refused
 	Median  int64  `json:"median_seconds"`
-	Ninety  int64  `json:"ninety_percent_seconds"` // 90 % of the decided proposals waited at most this long
+	Ninety  int64  `json:"ninety_percent_seconds"` // 90 % of the decided proposals waited at most this number of seconds
 	Longest int64  `json:"longest_seconds"`
 }
 

@@ -118,8 +118,9 @@ func (s *SubscriberTimes) hear(st receipt.Statement, signed map[uint64]string) {
 }
 
 // add adds the time when the subscriber enforced release r. This is the time in the first receipt for r, or for a later
-// release if the subscriber skipped r. If the subscriber's first receipt of all is for a release after r, the subscriber
-// may be newer than r, and the time is not known. If [receipt.Release.Took] returns false, add adds r to Untimed.
+// release if the subscriber skipped r. If the subscriber's first receipt of all is for a release after r, the
+// subscriber may be newer than r, and the time is not known. If [receipt.Release.Took] returns false, add adds r to
+// Untimed.
 func (s *SubscriberTimes) add(r publish.ReleaseInfo, deadline time.Duration, now time.Time) {
 	first, older := time.Time{}, false
 	for _, st := range s.said {

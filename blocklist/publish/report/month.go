@@ -151,7 +151,7 @@ func newCounter() *counter {
 	return &counter{days: map[time.Time]*tally{}, categories: map[string]*tally{}, known: map[string]string{}}
 }
 
-// operation counts the changed entries of an operation. It relies on lines about the same target following one another.
+// operation counts the changed entries of an operation. Lines about the same target must follow one another.
 func (c *counter) operation(ctx context.Context, l *publish.Ledger, o publish.Operation) error {
 	if o.Added+o.Removed == 0 {
 		return nil

@@ -88,8 +88,8 @@ func (p decidePage) Alone() bool {
 	})
 }
 
-// sole returns the name of the only person who may confirm, and the other people who may check. If several people may
-// confirm, or none, the name is empty.
+// sole returns the name of the only person who may confirm, and the other people who may check. The name is empty if
+// no one may confirm, or if several people may.
 func (v *visit) sole() (name string, others []string) {
 	names := v.peopleWho(decide)
 	if len(v.now.roles) == 0 && v.sessions != nil {

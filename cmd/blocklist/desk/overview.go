@@ -12,8 +12,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
-// settled is the minimum age of a folder's modification time before the time identifies the content. Within one tick of
-// the file system's clock (some milliseconds on most systems), a second change would leave the time the same.
+// settled is the age from which the modification time of a folder identifies its content. Within one tick of the file
+// system's clock (some milliseconds on most systems), a second change would leave the time the same.
 const settled = 100 * time.Millisecond
 
 // state returns the present state of the folder. Each change, also by another process, leads to another state.

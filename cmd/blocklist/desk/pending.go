@@ -24,7 +24,7 @@ type pendingPage struct {
 	Reviewers  []string      // people who can make and push a release
 	Push       push
 	Refusals   []publish.Refusal
-	Refused    error // why the release could not be made or pushed just now; nil: it could, or nobody tried
+	Refused    error // why the release could not be made or pushed just now; nil: it could, or no one tried
 	Damaged    error // why the pending root or release can't be read; nil: it can
 }
 

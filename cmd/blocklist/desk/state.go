@@ -25,7 +25,7 @@ type overview struct {
 // unprepared returns the number of changed lines that are in no release yet, neither pushed nor pending.
 func (o *overview) unprepared() uint64 { return o.UnpreparedAdded + o.UnpreparedRemoved }
 
-// refused returns the last refusals of urgent orders, or else those of roots and releases, see
+// refused returns the last refusals: of urgent orders if urgent is set, otherwise of roots and releases. See
 // [publish.Ledger.Refusals].
 func (o *overview) refused(urgent bool) (all []publish.Refusal) {
 	for _, r := range o.refusals {
