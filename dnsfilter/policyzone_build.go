@@ -153,8 +153,8 @@ func (b *zoneBuilder) set(at zoneOwner, rule zoneRule) {
 	}
 }
 
-// combine returns the rule of an owner after one more of its records was read. The argument before is the rule of its
-// earlier records. If the record contradicts them, combine returns the earlier rule and the reason.
+// combine returns the rule of an owner after one more record of the owner was read. The argument before is the rule of
+// the owner's earlier records. If the record contradicts them, combine returns the earlier rule and the reason.
 func (b *zoneBuilder) combine(before zoneRule, a zoneAction) (_ zoneRule, why string) {
 	records := b.records(before)
 	switch {

@@ -131,7 +131,8 @@ func (c *ZoneChange) begins(serial uint32) error {
 	return nil
 }
 
-// noting returns a function that records the owner of a rule among those that change, and then calls take.
+// noting returns a function that adds the owner of a rule to c.places, the owners whose rules change. Then the function
+// calls take.
 func (c *ZoneChange) noting(take func(zoneOwner, zoneAction) string) func(zoneOwner, zoneAction) string {
 	return func(at zoneOwner, a zoneAction) string {
 		key := placeKey{at.trigger, string(at.name), at.below, at.prefix}

@@ -22,7 +22,7 @@ type zoneSearch struct {
 	name  []byte   // the name to search for: the query name, or a later name of the CNAME chain
 	chain *chain   // CNAME chain up to name; nil: name is the query name
 
-	monitored uint64 // one bit per zone: the zone has a rule for the query, but its action is Monitor
+	monitored uint64 // one bit per zone; 1: the zone has a rule for the query, but the action of the zone is Monitor
 	buf       [blocklist.MaxName]byte
 	kept      zoneHit // memory for the value that hit points to
 }

@@ -206,7 +206,8 @@ func printCondition(t io.Writer, l service.ListStatus) {
 	}
 }
 
-// printStopPage prints the number of connections to the stop page, and how often it was shown, by list and language.
+// printStopPage prints the number of connections to the stop page, and how often the page was shown, by list and
+// language.
 func printStopPage(w io.Writer, page *service.StopPageStatus) {
 	if page == nil {
 		return

@@ -144,7 +144,7 @@ func (e *exchange) known() netip.Addr {
 }
 
 // appendPolicy appends the Policy for a decision. If a policy zone has decided, the field rule of the Policy is the
-// owner name in wire form. If another list has decided, it is the name of the list and the entry.
+// owner name in wire form. If another list has decided, the field has the name of the list and the entry.
 func appendPolicy(b []byte, d *dnsfilter.Decided) []byte {
 	kind, rule := "blocklist", d.By
 	if d.Zone {

@@ -23,7 +23,7 @@ type Status struct {
 	Up     bool   `json:"up"`               // false: the resolver is known to be down
 	Reason string `json:"reason,omitempty"` // why the resolver is down; empty: it is up
 
-	CaseMismatches uint64 `json:"case_mismatches"` // number of replies whose name has not the random letter case of the query (0x20)
+	CaseMismatches uint64 `json:"case_mismatches"` // number of replies with another letter case than the query (0x20)
 	CaseDisabled   bool   `json:"case_disabled"`   // 0x20 is off for this resolver now, since it does not support 0x20
 
 	Times Times `json:"-"` // response times of the replies
