@@ -87,3 +87,19 @@ func TestMirrors(t *testing.T) {
 		})
 	}
 }
+
+// A bucket that its readers may not list answers 403 for what it does not have, such as the root after the newest one.
+func TestBucketThatMayNotBeListed(t *testing.T) {
+	t.Parallel()
+	st := newStage(t)
+	st.answer = func(name string, _ *http.Request) *http.Response {
+		if b, err := os.ReadFile(st.mirror.Path(name)); err == nil {
+			return answerBytes(b)
+		}
+		return status(http.StatusForbidden)
+	}
+	st.rotate()
+	st.only("timestamp.json", func(*http.Request) *http.Response { return status(http.StatusForbidden) })
+	require.ErrorContains(t, st.refresh(t), "timestamp.json: the answer is 403 Forbidden, as from a bucket")
+	st.enforces(t, 4)
+}

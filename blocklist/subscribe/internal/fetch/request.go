@@ -78,6 +78,8 @@ func checkStatus(resp *http.Response, name string) error {
 		return nil
 	case http.StatusNotFound, http.StatusGone:
 		return fmt.Errorf("fetching %s: %w", name, fs.ErrNotExist)
+	case http.StatusForbidden: // the answer of a bucket for what it lacks, where readers may not list it
+		return fmt.Errorf("fetching %s: %w, as from a bucket: %w", name, httpget.NewStatusError(resp), fs.ErrNotExist)
 	}
 	return fmt.Errorf("fetching %s: %w", name, httpget.NewStatusError(resp))
 }
