@@ -75,8 +75,14 @@ func (t *Tx) OperationID() int64 {
 // SetReference sets the reference of the operation.
 func (t *Tx) SetReference(reference string) { t.op.Reference = reference }
 
-// SetReason sets the reason of the operation.
-func (t *Tx) SetReason(reason string) { t.op.Reason = reason }
+// SetReason adds a reason to an operation whose author has stated none. What is recorded beside it, such as an override
+// of the guards, stays.
+func (t *Tx) SetReason(reason string) {
+	if t.op.Reason != "" {
+		reason += "; " + t.op.Reason
+	}
+	t.op.Reason = reason
+}
 
 func recordStep(ctx context.Context, tx *sql.Tx, list, kind string, a Audit, fill func(*StepTx) error) error {
 	if err := a.Check(); err != nil {

@@ -128,14 +128,14 @@ func (r *ruling) recordConfirmed(ctx context.Context, e *publish.Edit, confirmed
 	})
 	e.SetReference(idsText(ids))
 	if err == nil && r.by.Reason == "" {
-		err = adoptReason(ctx, e, ids)
+		err = r.adoptReason(ctx, e, ids)
 	}
 	return err
 }
 
 // adoptReason sets the operation's reason to the reason that was given when the proposals were checked, if it is the
 // same for all of them. A person who confirms without a reason agrees with that reason.
-func adoptReason(ctx context.Context, e *publish.Edit, ids []int64) error {
+func (r *ruling) adoptReason(ctx context.Context, e *publish.Edit, ids []int64) error {
 	reasons := map[string]bool{}
 	for _, id := range ids {
 		reason := ""
@@ -152,7 +152,10 @@ func adoptReason(ctx context.Context, e *publish.Edit, ids []int64) error {
 		}
 	}
 	for reason := range reasons {
-		e.SetReason(reason)
+		by := r.by
+		if by.Reason = reason; by.Check() == nil { // it may be too long beside the reason of an override
+			e.SetReason(reason)
+		}
 	}
 	return nil
 }

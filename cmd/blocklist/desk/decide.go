@@ -20,11 +20,11 @@ type decidePage struct {
 	Proposals []examined
 	Steps     []proposal.DetailedStep // steps of the proposal, newest first; nil if the page is about several proposals
 	Rules     publish.Rules
-	Verb      string             // decision that the form has sent
-	Results   []proposal.Decided // results of the decision; empty: the form was not sent
+	Results   []ruled // results of the decisions; empty: the form was not sent, or had no decision
 	Notice    notice
 	Form      changeForm
 	Verbs     []proposal.Verb
+	Choices   []choice // for several proposals: links that choose a verdict for all of them
 	Withdraw  bool     // whether all proposals ask to withdraw orders
 	Held      bool     // whether the guards hold one of the proposals
 	Failed    bool     // whether the decision failed for one of the proposals
@@ -32,8 +32,13 @@ type decidePage struct {
 	Others    []string // people other than Sole who may check; empty if Sole is empty
 }
 
+// Several reports whether the page is about several proposals. Then its form has a verdict for each.
+func (p decidePage) Several() bool { return len(p.Proposals) > 1 }
+
 // IsForm reports whether the page has the form for a decision.
-func (p decidePage) IsForm() bool { return len(p.Verbs) > 0 && (len(p.Results) == 0 || p.Failed) }
+func (p decidePage) IsForm() bool {
+	return len(p.Verbs) > 0 && (len(p.Results) == 0 || p.Failed || p.Several())
+}
 
 // Open returns the proposals that can still be decided. The form is only about these.
 func (p decidePage) Open() []examined {
@@ -46,7 +51,7 @@ func (p decidePage) Confirms() bool { return slices.Contains(p.Verbs, proposal.C
 // Checkers returns the people who have checked those proposals that another person must confirm.
 func (p decidePage) Checkers() (names []string) {
 	for _, one := range p.Proposals {
-		if one.State == proposal.Checked && p.Rules.NeedsTwo(one.Category) {
+		if p.NeedsAnother(one) {
 			names = append(names, one.Checker)
 		}
 	}
@@ -54,11 +59,9 @@ func (p decidePage) Checkers() (names []string) {
 	return slices.Compact(names)
 }
 
-// AllChecked reports whether all proposals are checked, and need another person to confirm them.
-func (p decidePage) AllChecked() bool {
-	return !slices.ContainsFunc(p.Proposals, func(one examined) bool {
-		return one.State != proposal.Checked || !p.Rules.NeedsTwo(one.Category)
-	})
+// NeedsAnother reports whether a proposal is checked, and needs another person to confirm it.
+func (p decidePage) NeedsAnother(one examined) bool {
+	return one.State == proposal.Checked && p.Rules.NeedsTwo(one.Category)
 }
 
 // Stuck reports whether one of the proposals can't be confirmed: the only person who may confirm has checked it, and
@@ -76,14 +79,14 @@ func (p decidePage) Spares() bool {
 
 // Became reports whether the decision has changed a proposal to one of these states.
 func (p decidePage) Became(states ...string) bool {
-	return slices.ContainsFunc(p.Results, func(r proposal.Decided) bool {
+	return slices.ContainsFunc(p.Results, func(r ruled) bool {
 		return r.Err == nil && slices.Contains(states, r.State)
 	})
 }
 
 // Alone reports whether the person has tried to confirm a proposal that they have checked themselves.
 func (p decidePage) Alone() bool {
-	return slices.ContainsFunc(p.Results, func(r proposal.Decided) bool {
+	return slices.ContainsFunc(p.Results, func(r ruled) bool {
 		return errors.Is(r.Err, proposal.ErrSecondPerson) && r.State == proposal.Checked
 	})
 }
@@ -127,11 +130,36 @@ func (v *visit) reviewProposals() error {
 		v.give(&answer{http.StatusSeeOther, http.Header{"Location": {back}}, nil, fresh})
 		return nil
 	}
+	if q.Has(allQuery) {
+		return v.reviewAll()
+	}
 	ids, err := v.ids(q["id"])
 	if err != nil {
 		return err
 	}
 	return v.showDecide(ids)
+}
+
+// reviewAll redirects to the page of all proposals that the query of the URL selects, at most [maxAtOnce].
+func (v *visit) reviewAll() error {
+	_, f, err := v.askedProposals(maxAtOnce)
+	if err != nil {
+		return err
+	}
+	found, err := proposal.List(v.r.Context(), v.ledger, f)
+	if err != nil {
+		return err
+	}
+	to := strings.Replace(withQuery(v.r.URL, allQuery, ""), "/proposals/review", "/proposals", 1)
+	if len(found) > 0 {
+		ids := make([]int64, len(found))
+		for i, one := range found {
+			ids[i] = one.ID
+		}
+		to = decidePath(ids)
+	}
+	v.give(&answer{http.StatusSeeOther, http.Header{"Location": {to}}, nil, fresh})
+	return nil
 }
 
 // noneQuery is the query parameter that is set after a form was sent without a chosen proposal.
@@ -154,8 +182,8 @@ func (v *visit) ids(texts []string) (ids []int64, err error) {
 
 func (v *visit) showDecide(ids []int64) error {
 	d := v.draft()
-	p := decidePage{Rules: v.now.Rules, Verb: d.fields.Get("verb"), Notice: d.notice, Withdraw: true}
-	p.Results, _ = d.result.([]proposal.Decided)
+	p := decidePage{Rules: v.now.Rules, Notice: d.notice, Withdraw: true}
+	p.Results, _ = d.result.([]ruled)
 	all := make([]proposal.Proposal, len(ids))
 	p.Proposals = make([]examined, len(ids))
 	for i, id := range ids {
@@ -178,8 +206,10 @@ func (v *visit) showDecide(ids []int64) error {
 	}
 	for i, found := range findings {
 		p.Proposals[i].decided, p.Proposals[i].Findings = shown[i], found
+		p.Proposals[i].verdict(v, p.Results)
 	}
 	p.Verbs = v.verbs(all)
+	p.Choices = p.choices(v)
 	p.Sole, p.Others = v.sole()
 	status := p.fill(v)
 	return v.write(status, "decide", "decide.title", p)
@@ -199,6 +229,7 @@ func (p *decidePage) fill(v *visit) int {
 			p.Form = v.changeForm("decide")
 		}
 	}
+	p.Form.Kept = keptFields(p.Open())
 	p.Form.Verb, p.Form.Rules, p.Form.Required, p.Form.Bad = "decide", p.Rules, p.required(), bad
 	switch {
 	case p.Failed:
@@ -237,41 +268,43 @@ func (v *visit) verbs(all []proposal.Proposal) []proposal.Verb {
 	})
 }
 
-// decideProposals takes the decision that a sent form asks for. The decision is about the proposals in the form, except
-// those that were changed since the page with the form was made.
+// decideProposals takes the decisions of a sent form, except those on proposals that were changed since the page with
+// the form was made.
 func (v *visit) decideProposals() error {
 	if err := v.r.ParseForm(); err != nil {
 		return err
 	}
 	f := v.changeForm("add")
 	d := proposal.Decision{
-		Verb: proposal.Verb(v.r.PostForm.Get("verb")), Category: f.Category, Reference: f.Reference, Seen: map[int64]int64{}, Orders: map[int64]string{},
+		Category: f.Category, Reference: f.Reference, Seen: map[int64]int64{}, Orders: map[int64]string{},
 	}
-	if (d.Verb == proposal.Confirm || f.Override != "") && !v.person.may(decide) {
+	ids, err := v.seen(&d)
+	if err != nil {
+		return err
+	}
+	page := decidePath(ids)
+	if d.Expires, err = dayToCome(f.Expires); err != nil {
+		return v.leadTo(page, notice{Key: "fail.unsent", Err: &fieldError{"expires", err}}, nil)
+	}
+	if d.Review, err = dayToCome(f.Review); err != nil {
+		return v.leadTo(page, notice{Key: "fail.unsent", Err: &fieldError{"review", err}}, nil)
+	}
+	all := v.rulings(d, ids, f)
+	if !v.person.may(decide) && (f.Override != "" || slices.ContainsFunc(all, ruling.confirms)) {
 		return errForbidden
 	}
-	var err error
-	if d.IDs, err = v.seen(&d); err != nil {
-		return err
+	if problem := unready(all); problem.Key != "" {
+		return v.leadTo(page, problem, nil)
 	}
-	page := decidePath(d.IDs)
-	if d.Expires, err = dayToCome(f.Expires); err != nil {
-		err = &fieldError{"expires", err}
-	} else if d.Review, err = dayToCome(f.Review); err != nil {
-		err = &fieldError{"review", err}
-	}
-	var results []proposal.Decided
-	if err == nil {
-		by := publish.Audit{Author: v.person.Name, Reason: f.Reason, Reference: f.Decision, Override: f.Override}
-		results, err = proposal.Decide(v.r.Context(), v.ledger, d, by)
-	}
-	if errors.Is(err, proposal.ErrNoReason) {
+	results, err := v.decideEach(all)
+	switch {
+	case errors.Is(err, proposal.ErrNoReason):
 		return v.leadTo(page, notice{Key: "decide.noreason", Field: publish.FieldReason}, nil)
-	}
-	if err != nil && failureOf(err).status == http.StatusInternalServerError {
+	case err != nil && len(results) > 0:
+		return v.leadTo(page, notice{Key: "decide.stopped", Err: err}, results)
+	case err != nil && failureOf(err).status == http.StatusInternalServerError:
 		return err
-	}
-	if err != nil {
+	case err != nil:
 		return v.leadTo(page, notice{Key: "fail.unsent", Err: err}, nil)
 	}
 	return v.leadTo(page, notice{}, results)

@@ -22,7 +22,7 @@ type notice struct {
 	Field string // name of the field that the message is about; empty: none
 }
 
-// maxDrafts is the maximum number of drafts of a person. Each has at most [maxBody] bytes.
+// maxDrafts is the maximum number of drafts of a person. Each has at most [maxBody] bytes, or [maxDecisions].
 const maxDrafts = 32
 
 // drafts has the drafts of all people. They are lost when the desk ends; but the browser also stores the typed values,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 )
 
@@ -20,6 +21,10 @@ type examined struct {
 	Platform string                // platform that can take the target down; empty: unknown
 	Order    string                // for a proposal to withdraw: reference of the order to withdraw
 	Chosen   bool
+	Last     proposal.DetailedStep // last step
+	Verbs    []proposal.Verb       // decisions that the person may take
+	Verdict  proposal.Verb         // chosen verdict; empty: none
+	Why      string                // reason of the verdict, as it was typed
 }
 
 // Again returns the URL of the form for new proposals, filled in with the values of this one.
@@ -54,6 +59,9 @@ func (e *examined) read(v *visit, id int64) (steps []proposal.DetailedStep, err 
 		e.choose(v.draft().fields)
 	}
 	slices.Reverse(steps)
+	if len(steps) > 0 {
+		e.Last = steps[0]
+	}
 	return steps, nil
 }
 
@@ -93,6 +101,19 @@ func common(all []examined) (f changeForm) {
 		}
 	}
 	return f
+}
+
+// keptFields returns the names of the fields in which at least one proposal has a value.
+func keptFields(all []examined) (fields []string) {
+	for _, p := range all {
+		if p.Category != "" {
+			fields = append(fields, publish.FieldCategory)
+		}
+		if p.Reference != "" {
+			fields = append(fields, publish.FieldReference)
+		}
+	}
+	return fields
 }
 
 // wholeDay returns a time that is the beginning of a day (UTC) as the value of a date field. For any other time it

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"html/template"
+	"slices"
 
 	"github.com/argine-dns/argine/blocklist/publish"
 )
@@ -22,8 +23,12 @@ type changeForm struct {
 
 	Rules    publish.Rules
 	Required []string // names of the fields that the rules require
+	Kept     []string // names of the fields that, if they are empty, leave what was proposed
 	Bad      string   // name of the field that an error is about; empty: none
 }
+
+// Keeps reports whether a field, if it is empty, leaves what was proposed.
+func (f changeForm) Keeps(field string) bool { return slices.Contains(f.Kept, field) }
 
 // markField returns the HTML attributes that mark a field as wrong, if an error is about that field.
 func markField(f changeForm, field string) template.HTMLAttr {

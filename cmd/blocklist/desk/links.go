@@ -11,6 +11,10 @@ const (
 	draftQuery = "draft" // name of the draft that the page shows
 	editQuery  = "edit"  // makes the page show the form itself, not its result
 	doneQuery  = "done"  // path of the page whose form was sent with success
+
+	allQuery     = "all"     // chooses all proposals that the other values select
+	tickedQuery  = "ticked"  // ticks all proposals of the page
+	verdictQuery = "verdict" // verdict that is chosen in the form, where it is allowed
 )
 
 // withQuery returns a URL of this desk with one query parameter changed; an empty value removes it.
@@ -23,6 +27,14 @@ func withQuery(u *url.URL, key, value string) string {
 		return u.Path
 	}
 	return u.Path + "?" + q.Encode()
+}
+
+// without returns a URL of this desk without some query parameters.
+func without(u *url.URL, keys ...string) *url.URL {
+	for _, key := range keys {
+		u = parsed(withQuery(u, key, ""))
+	}
+	return u
 }
 
 // parsed parses a URL that the desk itself has made. For an invalid one it returns an empty URL.

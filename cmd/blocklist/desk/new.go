@@ -54,6 +54,6 @@ func pageFuncs() template.FuncMap {
 	return template.FuncMap{
 		"confirmed": confirmedBy, "multiple": confirmsMany,
 		"nav": navigation, "signing": newSigning, "by": newHeader, "tabs": tabs, "proposaltabs": proposalTabs,
-		"already": func(err error) bool { return errors.Is(err, proposal.ErrAlready) }, "mark": markField,
+		"already": func(err error) bool { return errors.Is(err, proposal.ErrAlready) }, "mark": markField, "verbkey": verbKey,
 	}
 }

@@ -24,7 +24,12 @@ type proposalsPage struct {
 	Oldest                          bool
 	Turn, Next, First, Table, Week  string // URLs of other views
 	Open                            map[string]uint64
-	NoneChosen                      bool // whether the form was sent without a chosen proposal
+	NoneChosen                      bool   // whether the form was sent without a chosen proposal
+	Ticked                          bool   // whether all proposals of the page are ticked
+	Tick, Untick                    string // URLs of the page with all proposals ticked, and with none
+	All                             string // URL of the page of all selected proposals; empty: they are on one page
+	Found                           int    // number of proposals on that page
+	MoreFound                       bool   // whether more proposals are selected than that page can have
 }
 
 // askedProposals parses the query of the URL. It returns the page with these values, and the filter that selects the
@@ -34,7 +39,7 @@ func (v *visit) askedProposals(limit int) (p proposalsPage, f proposal.Filter, e
 	p = proposalsPage{
 		States: proposal.States(), State: q.Get("state"), Source: q.Get("source"), Category: q.Get("category"), Target: q.Get("target"),
 		Since: q.Get("since"), Until: q.Get("until"),
-		Mine: q.Get(ownQuery) != "", Oldest: q.Get("sort") == "received", Open: map[string]uint64{}, NoneChosen: q.Has(noneQuery),
+		Mine: q.Get(ownQuery) != "", Oldest: q.Get("sort") == "received", Open: map[string]uint64{}, NoneChosen: q.Has(noneQuery), Ticked: q.Has(tickedQuery),
 	}
 	f = proposal.Filter{Source: p.Source, Category: p.Category, Oldest: p.Oldest, Limit: limit}
 	switch {
@@ -66,22 +71,32 @@ func (v *visit) proposals() error {
 	if err != nil {
 		return err
 	}
-	if len(found) > pageLength {
-		found = found[:pageLength]
-		p.Next = withQuery(v.r.URL, "after", strconv.FormatInt(found[pageLength-1].ID, 10))
-	}
+	more := len(found) > pageLength
+	found = found[:min(len(found), pageLength)]
 	if p.Proposals, err = v.decided(found); err != nil {
 		return err
 	}
+	here := without(v.r.URL, noneQuery, tickedQuery)
+	p.Tick, p.Untick = withQuery(here, tickedQuery, "1"), here.String()
+	if more {
+		p.Next = withQuery(here, "after", strconv.FormatInt(found[pageLength-1].ID, 10))
+	}
+	here = without(here, "after")
 	if f.After > 0 {
-		p.First = withQuery(v.r.URL, "after", "")
+		p.First = here.String()
 	}
-	if p.Turn = withQuery(parsed(withQuery(v.r.URL, "after", "")), "sort", "received"); p.Oldest {
-		p.Turn = withQuery(parsed(withQuery(v.r.URL, "after", "")), "sort", "")
+	if p.Turn = withQuery(here, "sort", "received"); p.Oldest {
+		p.Turn = withQuery(here, "sort", "")
 	}
-	p.Table = strings.Replace(withQuery(v.r.URL, "after", ""), "/proposals", "/proposals.csv", 1)
+	p.Table = strings.Replace(here.String(), "/proposals", "/proposals.csv", 1)
 	monday := time.Now().AddDate(0, 0, -int(time.Now().Weekday()+6)%7).Format(time.DateOnly)
-	p.Week = withQuery(parsed(withQuery(parsed(withQuery(v.r.URL, "after", "")), "until", "")), "since", monday)
+	p.Week = withQuery(without(here, "until"), "since", monday)
+	if more || f.After > 0 {
+		p.All = strings.Replace(withQuery(here, allQuery, "1"), "/proposals", "/proposals/review", 1)
+		if err := p.countSelected(v, f); err != nil {
+			return err
+		}
+	}
 	if err := p.count(v); err != nil {
 		return err
 	}
@@ -130,6 +145,14 @@ func (p *proposalsPage) count(v *visit) error {
 		return slices.DeleteFunc(slices.Compact(texts), func(text string) bool { return text == "" })
 	}
 	p.Sources, p.Categories = unique(p.Sources), unique(p.Categories)
+	return err
+}
+
+// countSelected fills in how many of the proposals that the filter selects one decision can be about.
+func (p *proposalsPage) countSelected(v *visit, f proposal.Filter) error {
+	f.After, f.Limit = 0, maxAtOnce+1
+	all, err := proposal.List(v.r.Context(), v.ledger, f)
+	p.Found, p.MoreFound = min(len(all), maxAtOnce), len(all) > maxAtOnce
 	return err
 }
 

@@ -10,6 +10,9 @@ import (
 // signaturesPath is the path for uploads of signature files, which may be longer than other forms.
 const signaturesPath = "/signatures"
 
+// decidePost is the path for decisions about proposals, whose forms may be longer than others, too.
+const decidePost = "/proposals/decide"
+
 // reportsPath is the path to which other programs send reports. They have tokens instead of sessions.
 const reportsPath = "/api/reports"
 
@@ -84,7 +87,7 @@ func pages() []route {
 		{"GET", "/proposals.csv", see, (*visit).proposalTable},
 		{"GET", "/proposal/{id}", see, (*visit).proposal},
 		{"GET", "/proposals/review", see, (*visit).reviewProposals},
-		{"POST", "/proposals/decide", change, (*visit).decideProposals},
+		{"POST", decidePost, change, (*visit).decideProposals},
 		{"GET", "/propose", change, (*visit).proposeForm},
 		{"POST", "/propose", change, (*visit).propose},
 		{"GET", "/subscribers", see, (*visit).subscribers},
@@ -117,6 +120,8 @@ func (d *Desk) secured(next http.Handler) http.Handler {
 		switch r.URL.Path {
 		case signaturesPath:
 			limit = maxUpload
+		case decidePost:
+			limit = maxDecisions
 		case reportsPath:
 			limit = proposal.MaxReportsBody
 		}

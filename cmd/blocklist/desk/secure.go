@@ -11,6 +11,7 @@ const (
 	maxBody       = 64 << 10         // maximum size of a form, in bytes
 	requestWithin = 30 * time.Second // time limit for reading a request, and for trying or making its change
 	atOnce        = 16               // maximum number of pages that are made at the same time; further requests wait
+	maxDecisions  = 256 << 10        // maximum size of a form with decisions about [maxAtOnce] proposals, in bytes
 )
 
 // policy is the Content-Security-Policy of every page: everything comes from the desk itself, and nothing is inline.

@@ -43,7 +43,7 @@ if (name) document.querySelectorAll('[data-checker]').forEach(p => {
   if (fold(p.dataset.checker) !== fold(name.textContent)) return;
   p.textContent = p.dataset.own;
   p.className = 'box warn';
-  if (p.dataset.every === 'true') p.closest('form').querySelectorAll('button[value=confirm]').forEach(b => b.disabled = true);
+  if (p.dataset.every === 'true') p.closest('fieldset, form').querySelectorAll('[value=confirm]').forEach(b => b.disabled = true);
 });
 // What is typed into a form is kept by the browser, in this tab, until it is done, its person signs out, or twelve hours have
 // passed: neither a restart of the desk nor the end of a session loses it.
@@ -81,6 +81,27 @@ if (form) {
   form.addEventListener('input', keep);
   form.addEventListener('reset', () => { sessionStorage.removeItem(place); document.getElementById('back').hidden = true; });
 }
+// A link that ticks, or that chooses a verdict, for many at once does so in the page.
+function choosing(links, choose) {
+  document.querySelectorAll(links).forEach(a => a.addEventListener('click', e => {
+    e.preventDefault();
+    choose(a);
+    a.closest('form').dispatchEvent(new Event('input'));
+  }));
+}
+choosing('[data-tick]', a => document.querySelectorAll('[name=id]').forEach(box => { box.checked = a.dataset.tick !== ''; }));
+choosing('[data-verdict]', a => document.querySelectorAll('.verdict').forEach(row => {
+  const to = row.querySelector(`[name^="verdict:"][value="${a.dataset.verdict}"]`);
+  if (to && !to.disabled) to.checked = true;
+}));
+document.querySelectorAll('[data-tally]').forEach(p => {
+  const of = p.closest('form'), chosen = '[name=id]:checked, [name^="verdict:"]:checked:not([value=""])';
+  const count = () => { p.textContent = p.dataset.tally.replace('#', of.querySelectorAll(chosen).length); };
+  of.addEventListener('input', count);
+  of.addEventListener('reset', () => setTimeout(count));
+  p.hidden = false;
+  count();
+});
 document.querySelectorAll('form[action="/leave"] button, [data-leave]').forEach(e => e.addEventListener('click', () => sessionStorage.clear()));
 document.addEventListener('keydown', e => {
   if (e.key !== '/' || e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(e.target.tagName)) return;
