@@ -67,8 +67,8 @@ func (p *Pending) follow(previous Operation, operations iter.Seq2[Operation, err
 	return ledger.Damaged("the history does not lead to the head of %s", p.What())
 }
 
-// isOf fails unless p has the number of entries and the digest that the list has after o, and the next serial. The
-// argument skipped is the newest serial that was published or skipped.
+// isOf fails unless p has the number of entries and the digest that the list has after o, and the serial that follows
+// the argument skipped: the newest serial that was published or skipped.
 func (p *Pending) isOf(o Operation, skipped uint64) error {
 	if p.Serial != skipped+1 {
 		return fmt.Errorf("%w: %s follows serial %d, and no operation skips serial %d; blocklist refuse drops it, blocklist release makes it again",

@@ -164,8 +164,9 @@ func (d folder) pendingRelease(dir string) (*Pending, error) {
 	return p, p.countSignatures()
 }
 
-// baseOf returns the serial of the release before the one with these targets. This is the highest base of a delta to
-// the new serial, or without a delta the newest earlier serial in the folder releases. It returns 0 if there is none.
+// baseOf returns the serial of the release before the one with these targets. It takes the highest base of the deltas
+// to the serial of these targets. If there are no such deltas, it takes the newest earlier serial in the folder
+// releases. It returns 0 if there is none.
 func (d folder) baseOf(targets trust.TargetsSpec) (base uint64, err error) {
 	serial := uint64(targets.Version)
 	for _, f := range targets.Files {

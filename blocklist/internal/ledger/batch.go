@@ -263,7 +263,7 @@ func (s *slot) addOrder(attributes string, number int64) {
 // addGone adds the target's row of the table gone: the ID of its last change.
 func (s *slot) addGone(_ string, change int64) { s.change, s.gone = change, true }
 
-// apply adds or changes the order of one incoming entry, and logs the change, unless the screen does not admit it.
+// apply adds or changes the order of one incoming entry if the screen admits the entry, and logs the change.
 func (t *Tx) apply(ctx context.Context, in *incoming, s *slot, b *batch) error {
 	if admitted, err := in.admitted(s.orders); err != nil || !admitted {
 		return err

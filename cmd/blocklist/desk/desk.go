@@ -43,7 +43,7 @@ type Options struct {
 	Deadline  time.Duration // time within which subscribers must enforce a release
 	Platforms takedown.Platforms
 	Push      publish.Transport // sends a release to the origin; nil: the desk can't push
-	PushTo    string            // name of the origin, for the ledger
+	PushTo    string            // name of the origin, as the ledger records it
 	Program   string            // name and version of the program, for printed pages
 }
 

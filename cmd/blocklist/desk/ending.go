@@ -43,7 +43,7 @@ func (o endingOrder) IsListed() bool {
 	return o.Around.Cover != "" || slices.ContainsFunc(o.Around.Orders, blocks)
 }
 
-// Shown returns a copy of the order in which the entry for the list has the given expiry.
+// Shown returns a copy of the order whose entry for the list has the given expiry.
 func (o endingOrder) Shown(expires time.Time) endingOrder {
 	o.Kept.Expires = expires
 	return o
