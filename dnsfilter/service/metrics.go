@@ -43,7 +43,7 @@ func (s *collector) Collect(ch chan<- prometheus.Metric) {
 		labels{"sent": "nothing"})
 	c.counter("dnsfilter_limited_total", "Queries over UDP held back by the rate limit.", stats.Slipped,
 		labels{"sent": "tc"})
-	c.counter("dnsfilter_listing_alarms_total", "Clients that were refused unusually many different entries within an hour.", stats.Alarms, nil)
+	c.counter("dnsfilter_listing_alarms_total", "Clients that unusually many different entries blocked within an hour.", stats.Alarms, nil)
 	c.gauge("dnsfilter_tcp_connections", "Connections that are open.", float64(stats.Connections.Open), nil)
 	c.counter("dnsfilter_tcp_accepted_total", "Connections taken in.", stats.Connections.Accepted, nil)
 	c.counter("dnsfilter_tcp_closed_total", "Idle connections closed to make room for others.", stats.Connections.Closed,
