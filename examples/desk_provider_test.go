@@ -70,10 +70,15 @@ func (p *provider) login(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, &http.Cookie{Name: "person", Value: r.FormValue("as"), Path: "/"})
 }
 
-// logout ends it.
+// logout ends it. The URL to go on to must be one that the client has registered (OpenID Connect RP-Initiated Logout 1.0).
 func (p *provider) logout(w http.ResponseWriter, r *http.Request) {
+	next, err := url.Parse(r.FormValue("post_logout_redirect_uri"))
+	if err != nil || next.Scheme != "https" || next.Hostname() != "desk.example" || next.Path != "/signed-out" {
+		http.Error(w, "not a URL that was registered", http.StatusBadRequest)
+		return
+	}
 	http.SetCookie(w, &http.Cookie{Name: "person", Path: "/", MaxAge: -1})
-	http.Redirect(w, r, r.FormValue("post_logout_redirect_uri"), http.StatusFound)
+	http.Redirect(w, r, next.String(), http.StatusFound)
 }
 
 // authorize sends a person who has signed in back with a code.

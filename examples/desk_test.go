@@ -6,6 +6,7 @@ import (
 	"html"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,14 +33,16 @@ type house struct {
 	browser   func(person string) *browser
 }
 
-func newHouse(t *testing.T, header, domain string, args ...string) *house {
+// newHouse starts the desk. Of signOut, DESK stands for the URL of the proxy.
+func newHouse(t *testing.T, header, domain, signOut string) *house {
 	t.Helper()
 	dir := folder(t)
 	h := &house{t: t, dir: dir, desk: freeport.Addr(t), front: freeport.Addr(t), header: header, domain: domain, blocklist: peers.Build(t, "blocklist")}
 	h.agency = peers.NewAgency(t, h.blocklist, "it.example/test")
 	h.agency.Publish("bad.example")
 	h.agency.Do("role", "anna"+domain, "reviewer")
-	peers.Start(t, dir, h.blocklist, append([]string{"-C", h.agency.Dir, "desk", "--listen", h.desk, "--user-header", header, "--proxy", "127.0.0.1"}, args...)...)
+	peers.Start(t, dir, h.blocklist, "-C", h.agency.Dir, "desk", "--listen", h.desk, "--user-header", header, "--proxy", "127.0.0.1",
+		"--sign-out", strings.ReplaceAll(signOut, "DESK", url.QueryEscape(h.base())))
 	h.cert, h.key = h.certificate("desk.example", "subjectAltName=DNS:desk.example,IP:127.0.0.1", "-x509")
 	peers.AwaitTCP(t, h.desk)
 	return h
@@ -62,7 +65,7 @@ func (h *house) certificate(name, extension string, args ...string) (cert, key s
 func TestDeskWithNginx(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "nginx", "openssl")
-	h := newHouse(t, "X-Remote-User", "")
+	h := newHouse(t, "X-Remote-User", "", "")
 	authority, authorityKey := h.certificate("authority", "keyUsage=keyCertSign", "-x509")
 	server := peers.Exchanged(t, "desk/nginx.conf", "192.0.2.10:443", h.front, "127.0.0.1:8471", h.desk, "/etc/nginx/desk.pem", h.cert, "/etc/nginx/desk.key", h.key,
 		"/etc/nginx/people-ca.pem", authority)
@@ -71,15 +74,17 @@ func TestDeskWithNginx(t *testing.T) {
 		h.dir, server))
 	peers.Start(t, h.dir, "nginx", "-p", h.dir, "-c", conf, "-e", "stderr")
 	peers.AwaitTCP(t, h.front)
-	h.browser = func(person string) *browser {
-		asked, key := h.certificate(person, "extendedKeyUsage=clientAuth")
+	signed := func(person string, args ...string) *browser {
+		asked, key := h.certificate(person, "extendedKeyUsage=clientAuth", args...)
 		cert := filepath.Join(h.dir, person+".crt")
 		peers.Run(t, h.dir, "openssl", "x509", "-req", "-in", asked, "-CA", authority, "-CAkey", authorityKey, "-days", "2", "-out", cert)
 		own, err := tls.LoadX509KeyPair(cert, key)
 		require.NoError(t, err)
 		return newBrowser(t, h.base(), h.front, h.cert, own)
 	}
+	h.browser = func(person string) *browser { return signed(person) }
 	assert.Equal(t, http.StatusForbidden, newBrowser(t, h.base(), h.front, h.cert).with("X-Remote-User", "anna").get("/").status)
+	assert.Contains(t, signed("mallory", "-subj", "/CN=mallory/O=x,CN=anna").get("/").text, "mallory has no role", "a name inside another field")
 	h.check()
 }
 
@@ -91,7 +96,7 @@ func TestDeskWithApache(t *testing.T) {
 		t.Skip("mod_auth_openidc is not installed")
 	}
 	p := newProvider(t)
-	h := newHouse(t, "X-Remote-User", "@agency.example", "--sign-out", "/oidc/back?logout=/signed-out")
+	h := newHouse(t, "X-Remote-User", "@agency.example", "/oidc/back?logout=DESK%2Fsigned-out")
 	site := peers.Exchanged(t, "desk/apache.conf", "192.0.2.10:443", h.front, "127.0.0.1:8471", h.desk, "/etc/apache2/desk.pem", h.cert, "/etc/apache2/desk.key", h.key,
 		"https://login.agency.example", p.URL, "https://desk.example/", h.base()+"/", "CLIENT-SECRET", clientSecret, "RANDOM-TEXT", "a-random-text")
 	var conf strings.Builder
@@ -101,25 +106,25 @@ func TestDeskWithApache(t *testing.T) {
 	fmt.Fprintf(&conf, "ServerName desk.example\nListen %s\nPidFile %s/pid\nDefaultRuntimeDir %[2]s\nErrorLog /dev/stderr\nUser #65534\nGroup #65534\n%s", h.front, h.dir, site)
 	peers.Start(t, h.dir, "apache2", "-DFOREGROUND", "-d", h.dir, "-f", peers.Write(t, h.dir, "apache2.conf", conf.String()))
 	peers.AwaitTCP(t, h.front)
-	h.checkOpenID(p, "/", "Your session has ended")
+	h.checkOpenID(p, "/", "Your session has ended", "You have signed out")
 }
 
 func TestDeskWithOAuth2Proxy(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "oauth2-proxy", "openssl")
 	p := newProvider(t)
-	h := newHouse(t, "X-Forwarded-Email", "@agency.example", "--sign-out", "/oauth2/sign_out")
+	h := newHouse(t, "X-Forwarded-Email", "@agency.example", "/oauth2/sign_out")
 	settings := peers.Exchanged(t, "desk/oauth2-proxy.cfg", "192.0.2.10:443", h.front, "127.0.0.1:8471", h.desk, "/etc/oauth2-proxy/desk.pem", h.cert,
 		"/etc/oauth2-proxy/desk.key", h.key, "https://login.agency.example", p.URL, "https://desk.example/", h.base()+"/", "/etc/oauth2-proxy/secret", peers.Write(t, h.dir, "secret", clientSecret),
 		"/etc/oauth2-proxy/cookie", peers.Write(t, h.dir, "cookie", strings.Repeat("x", 32)))
 	peers.Start(t, h.dir, "oauth2-proxy", "--config", peers.Write(t, h.dir, "oauth2-proxy.cfg", settings))
 	peers.AwaitTCP(t, h.front)
-	h.checkOpenID(p, "/oauth2/start?rd=/", "If you have just sent a form")
+	h.checkOpenID(p, "/oauth2/start?rd=/", "If you have just sent a form", "Sign in with")
 }
 
 // checkOpenID checks a proxy that asks the provider. People sign in at a path; a form without a session is answered
-// with a text.
-func (h *house) checkOpenID(p *provider, in, ended string) {
+// with a text, and so is who signs out.
+func (h *house) checkOpenID(p *provider, in, ended, out string) {
 	t := h.t
 	h.browser = func(person string) *browser {
 		b := newBrowser(t, h.base(), h.front, h.cert)
@@ -145,9 +150,9 @@ func (h *house) checkOpenID(p *provider, in, ended string) {
 	assert.Contains(t, anna.post("/add", form...).text, "typed for long", "the browser sends the form again")
 
 	assert.Contains(t, anna.get("/release").text, "Nothing was done")
-	anna.get(html.UnescapeString(between(t, anna.get("/").text, `</div>
-<a href="`, `"`)))
-	anna.get(p.URL + "/logout?post_logout_redirect_uri=" + p.URL + "/keys")
+	assert.Contains(t, anna.get(html.UnescapeString(between(t, anna.get("/").text, `</div>
+<a href="`, `"`))).text, out)
+	anna.get(p.URL + "/logout?post_logout_redirect_uri=https://desk.example/signed-out")
 	assert.Contains(t, anna.get(in).text, "the provider asks for a password")
 }
 
