@@ -51,10 +51,10 @@ func (r *reader) readReason(kind string) {
 			for r.takeOne(rootChanges...) { // each takes one
 			}
 		}
-	case KindRefuse:
+	case KindRefuse, KindDiscard:
 		r.takeOne(whatRoot, whatOrders, whatRelease, whatPart)
 	case KindSkip:
-		r.takeOne(skippedRefused, skippedReplaced, skippedAside)
+		r.takeOne(skippedRefused, skippedDiscarded, skippedReplaced, skippedAside)
 	case KindUrgent:
 		r.readOrders()
 	case KindEnd:
@@ -69,7 +69,7 @@ func (r *reader) readReason(kind string) {
 // readReference parses the texts that the program records in the reference of an operation of this kind.
 func (r *reader) readReference(kind string) {
 	switch kind {
-	case KindProposals, KindOverride, KindEnd, KindRules, KindGuard, KindRecover:
+	case KindProposals, KindOverride, KindEnd, KindRules, KindGuard, KindRecover, KindDiscard:
 		r.rest = ""
 	case KindUndo:
 		r.takeOne(undone)

@@ -205,13 +205,13 @@ func (l *Ledger) guardRelease(ctx context.Context, last ReleaseRecord, head Oper
 	found := false
 	for o, err := range l.history.Operations(ctx, ledger.Range{
 		After: last.Operation,
-		Kinds: []string{KindOverride, KindRefuse},
+		Kinds: []string{KindOverride, KindRefuse, KindDiscard},
 	}) {
 		if err != nil {
 			return "", err
 		}
 		switch {
-		case o.Kind == KindRefuse: // a refusal cancels earlier overrides
+		case o.Kind != KindOverride: // a refusal cancels earlier overrides
 			found = false
 		case o.Reference == overridden(report):
 			found, override = true, o.Reason

@@ -100,8 +100,8 @@ func changedTarget(lines []string) string {
 func Kinds() []string {
 	return []string{
 		KindInit, KindAdd, KindRemove, KindImport, KindExpire, KindUndo, KindPush, KindBundle, KindRoot, KindRefuse,
-		KindSkip, KindUrgent, KindTakedown, KindSubscribe, KindUnsubscribe, KindRecover, KindOverride, KindEnd, KindGuard,
-		KindRules, KindRole, KindConfirm, KindProposals,
+		KindDiscard, KindSkip, KindUrgent, KindTakedown, KindSubscribe, KindUnsubscribe, KindRecover, KindOverride,
+		KindEnd, KindGuard, KindRules, KindRole, KindConfirm, KindProposals,
 	}
 }
 
@@ -109,8 +109,8 @@ func Kinds() []string {
 var longHash = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{52}$`)
 
 // StatedReference returns the reference of an operation in a form for people. The proof in a refusal is left out. The
-// recipient of a subscriber is replaced by its fingerprint. A hash of findings or of proposals is cut to its first 12
-// digits.
+// recipient of a subscriber is replaced by its fingerprint. A hash of findings, of proposals or of a discarded release
+// is cut to its first 12 digits.
 func StatedReference(o Operation) string {
 	switch o.Kind {
 	case KindRefuse:
@@ -120,7 +120,7 @@ func StatedReference(o Operation) string {
 		name, recipient, _ := strings.Cut(o.Reference, " ")
 		fingerprint, _ := Fingerprint([]byte(recipient)) // empty for one that was altered
 		return strings.TrimSpace(name + " " + fingerprint)
-	case KindProposals, KindOverride:
+	case KindProposals, KindOverride, KindDiscard:
 		return longHash.ReplaceAllString(o.Reference, "$1")
 	}
 	return o.Reference

@@ -62,6 +62,7 @@ const (
 	KindBundle      = ledger.KindBundle      // a release was written to a file, to be carried by hand
 	KindRoot        = ledger.KindRoot        // a new root was made, for the officers to sign
 	KindRefuse      = ledger.KindRefuse      // a pending root, release or document of urgent orders was dropped
+	KindDiscard     = ledger.KindDiscard     // a pending release was dropped without an officer, see [Ledger.Discard]
 	KindSkip        = ledger.KindSkip        // the serial of a signed release must not be used again, see [Skipped]
 	KindUrgent      = ledger.KindUrgent      // one officer signed urgent orders
 	KindTakedown    = ledger.KindTakedown    // checks of listed pages were recorded

@@ -44,10 +44,11 @@ var (
 	endedOrders     = recorded("said.urgent.ended", "lets urgent orders end with the next release: %s", reasoned)
 	cancelledOrders = recorded("said.urgent.cancelled", "cancels urgent orders that no one has signed, asked for by %s: %s", reasoned)
 
-	skippedRefused  = recorded("said.skip.refused", "refused", part)
-	skippedReplaced = recorded("said.skip.replaced", "replaced", part)
-	skippedAside    = recorded("said.skip.aside", reasonAside, part)
-	skippedSerial   = recorded("said.skip", "serial %d"+signedBy+"%s", whole)
+	skippedRefused   = recorded("said.skip.refused", "refused", part)
+	skippedDiscarded = recorded("said.skip.discarded", "discarded", part)
+	skippedReplaced  = recorded("said.skip.replaced", "replaced", part)
+	skippedAside     = recorded("said.skip.aside", reasonAside, part)
+	skippedSerial    = recorded("said.skip", "serial %d"+signedBy+"%s", whole)
 
 	undone        = recorded("said.undo", "operation %d", whole)
 	confirmedOne  = recorded("said.proposal", "proposal %d", whole)

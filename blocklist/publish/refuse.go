@@ -40,7 +40,7 @@ func (l *Ledger) Refuse(ctx context.Context, p *Pending, officer crypto.Signer, 
 	if err != nil {
 		return fmt.Errorf("refusing %s: %w", p.What(), err)
 	}
-	return l.drop(ctx, p, r)
+	return l.drop(ctx, p, r.drop())
 }
 
 // Refuse returns an officer's signed refusal of the requested document, as a file for [Ledger.AddRefusal]. It fails
@@ -102,21 +102,35 @@ func (l *Ledger) addRefusal(ctx context.Context, named *Pending, r signedRefusal
 	if p.What() != named.What() {
 		return fmt.Errorf("%w: %s is pending; ask for a new request", blocklist.ErrUntrusted, p.What())
 	}
-	return l.drop(ctx, p, r)
+	return l.drop(ctx, p, r.drop())
 }
 
-// drop records a refusal of p, and removes p.
-func (l *Ledger) drop(ctx context.Context, p *Pending, r signedRefusal) error {
+// dropping says how the ledger records that a pending document was dropped.
+type dropping struct {
+	kind    string
+	id      string // ID of the document, see [Pending.ID]
+	skipped Phrase // reason of the operation that skips the serial of a signed release
+	by      Audit
+}
+
+// drop says how a refusal is recorded.
+func (r signedRefusal) drop() dropping {
+	by := Audit{Author: r.Author, Reason: r.Reason, Reference: r.proof()}
+	return dropping{KindRefuse, r.SHA256, skippedRefused.Phrase, by}
+}
+
+// drop records that p was dropped, and removes p.
+func (l *Ledger) drop(ctx context.Context, p *Pending, d dropping) error {
 	unlock, err := l.history.Lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	if err := p.checkUnchanged(); err != nil {
-		return fmt.Errorf("refusing: %w", err)
+		return fmt.Errorf("dropping it: %w", err)
 	}
-	if id, err := p.ID(); err != nil || id != r.SHA256 {
-		return fmt.Errorf("%w: %s has changed since it was refused; ask for a new request", blocklist.ErrUntrusted, p.What())
+	if id, err := p.ID(); err != nil || id != d.id {
+		return fmt.Errorf("%w: %s has changed since then; ask for a new request", blocklist.ErrUntrusted, p.What())
 	}
 	if p.IsRelease() || p.unreadable() {
 		if err := l.checkSent(ctx, p); err != nil {
@@ -124,10 +138,10 @@ func (l *Ledger) drop(ctx context.Context, p *Pending, r signedRefusal) error {
 		}
 	}
 	err = l.history.RecordAll(ctx, func(record ledger.Recorder) error {
-		if err := l.skip(record, p, r.Author, skippedRefused.Text); err != nil {
+		if err := l.skip(record, p, d.by.Author, d.skipped.Text); err != nil {
 			return err
 		}
-		return record(KindRefuse, Audit{Author: r.Author, Reason: r.Reason, Reference: r.proof()}, nil)
+		return record(d.kind, d.by, nil)
 	})
 	if err != nil {
 		return err

@@ -9,7 +9,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
-// Refusal is an officer's refusal of a root, a release or urgent orders that were not made again since.
+// Refusal is an officer's refusal of a root, a release or urgent orders that were not made again since, or the discard
+// of a release, see [Ledger.Discard].
 type Refusal struct {
 	Operation
 	Urgent bool // whether the refused document has urgent orders
@@ -31,7 +32,10 @@ func (l *Ledger) Refusals(ctx context.Context) (all []Refusal, err error) {
 		all = slices.DeleteFunc(all, func(r Refusal) bool { return slices.Contains(keys, r.what) })
 	}
 	decided := false
-	since := ledger.Range{After: last.Operation, Kinds: []string{KindRefuse, KindOverride, KindEnd, KindRoot, KindUrgent}}
+	since := ledger.Range{
+		After: last.Operation,
+		Kinds: []string{KindRefuse, KindDiscard, KindOverride, KindEnd, KindRoot, KindUrgent},
+	}
 	for o, err := range l.history.Operations(ctx, since) {
 		if err != nil {
 			return nil, err
@@ -46,7 +50,7 @@ func (l *Ledger) Refusals(ctx context.Context) (all []Refusal, err error) {
 			drop(whatRoot.Key)
 		case KindUrgent:
 			drop(whatOrders.Key)
-		case KindRefuse:
+		case KindRefuse, KindDiscard:
 			r := Refusal{Operation: o, Cancelled: decided, what: whatRefused(o)}
 			r.Urgent, decided = r.what == whatOrders.Key, false
 			drop(r.what)

@@ -89,7 +89,7 @@ func (l *Ledger) CheckSeen(ctx context.Context, p *Pending, records []Seen) erro
 			return madeAgain(err)
 		}
 	}
-	for o, findErr := range l.history.Operations(ctx, ledger.Range{Kinds: []string{KindRefuse}}) {
+	for o, findErr := range l.history.Operations(ctx, ledger.Range{Kinds: []string{KindRefuse, KindDiscard}}) {
 		if findErr == nil && strings.HasPrefix(o.Reason, p.What()+": ") {
 			return madeAgain(err)
 		}

@@ -53,7 +53,10 @@ func (s *recordingSigner) Sign(rand io.Reader, message []byte, opts crypto.Signe
 }
 
 // errOtherMessage is returned for a signature that is not valid for the pending metadata.
-var errOtherMessage = errors.New("it is no signature of what is pending")
+var errOtherMessage = fmt.Errorf("%w: it is no signature of what is pending", blocklist.ErrUntrusted)
+
+// errOtherDocument is returned for a signature of another document than the pending one.
+var errOtherDocument = fmt.Errorf("%w", blocklist.ErrUntrusted)
 
 // givenSignature is a signer that returns an existing signature. It fails for a message for which that signature is not
 // valid.
@@ -91,7 +94,12 @@ func (l *Ledger) AddSignature(ctx context.Context, signature []byte) (*Pending, 
 	} else {
 		signed, err = l.addSignature(ctx, s, officer)
 	}
+	if fitsNothing(err) {
+		err = l.WhyDropped(ctx, s.what(), err)
+	}
 	switch {
+	case errors.As(err, new(*DroppedError)):
+		return nil, fmt.Errorf("adding a signature: %w; ask for a new request", err)
 	case errors.Is(err, errOtherMessage):
 		return nil, fmt.Errorf("adding a signature: %w: %s has changed since it was signed; ask for a new request", blocklist.ErrUntrusted, s.what())
 	case err != nil:
@@ -110,7 +118,7 @@ func (l *Ledger) addSignature(ctx context.Context, s detached, officer givenSign
 		return nil, err
 	}
 	if !s.isOf(p) {
-		return nil, fmt.Errorf("%w: %s is pending; ask for a new request", blocklist.ErrUntrusted, p.What())
+		return nil, fmt.Errorf("%w: %s is pending; ask for a new request", errOtherDocument, p.What())
 	}
 	return l.Sign(ctx, p, officer)
 }

@@ -183,7 +183,7 @@ func (l *Ledger) markAccepted(ctx context.Context, orders []EndingOrder) error {
 		return err
 	}
 	var accepted []string
-	since := ledger.Range{After: last.Operation, Kinds: []string{KindEnd, KindRefuse}}
+	since := ledger.Range{After: last.Operation, Kinds: []string{KindEnd, KindRefuse, KindDiscard}}
 	for o, err := range l.history.Operations(ctx, since) {
 		if err != nil {
 			return err
@@ -191,7 +191,7 @@ func (l *Ledger) markAccepted(ctx context.Context, orders []EndingOrder) error {
 		if marks, ok := strings.CutPrefix(o.Reference, endsMark); ok {
 			accepted = append(accepted, strings.Fields(marks)...)
 		}
-		if o.Kind == KindRefuse {
+		if o.Kind != KindEnd {
 			accepted = nil
 		}
 	}

@@ -310,7 +310,7 @@ func (l *Ledger) addOrderSignature(ctx context.Context, s detached, officer give
 func (l *Ledger) signPrepared(ctx context.Context, s detached, officer givenSignature) (*Pending, error) {
 	p, err := l.PendingUrgent(ctx)
 	if err == nil && !s.isOf(p) {
-		err = fmt.Errorf("%w: %s is pending", blocklist.ErrUntrusted, p.What())
+		err = fmt.Errorf("%w: %s is pending", errOtherDocument, p.What())
 	}
 	if err == nil {
 		err = p.checkTimes(&l.history.Clock)

@@ -31,7 +31,7 @@ func (a *app) groups() []group {
 		{"What is to be decided", []*cobra.Command{changing(a.propose()), a.proposals(), a.sources()}},
 		{"Releases and signatures", []*cobra.Command{
 			changing(a.release()), a.pending(), changing(a.request()), withoutLedger(a.review()), changing(a.sign()),
-			changing(a.refuse()), changing(a.push()), changing(a.bundle()), a.urgent(),
+			changing(a.refuse()), changing(a.discard()), changing(a.push()), changing(a.bundle()), a.urgent(),
 		}},
 		{"History", []*cobra.Command{
 			a.history(), a.log(), a.showOperation(), a.releases(), changing(a.reportPage()), a.verify(),

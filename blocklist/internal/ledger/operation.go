@@ -45,18 +45,19 @@ func (a Audit) Check() error {
 
 // Kinds of operations.
 const (
-	KindInit   = "init"
-	KindAdd    = "add"
-	KindRemove = "remove"
-	KindImport = "import"
-	KindExpire = "expire" // expired orders were withdrawn for a release
-	KindUndo   = "undo"   // the changes of an operation were reversed; the reference names it
-	KindPush   = "push"   // a release was pushed
-	KindBundle = "bundle" // a release was written to a file
-	KindRoot   = "root"   // a new root was made, for the officers to sign
-	KindRefuse = "refuse" // a pending root, release or document of urgent orders was dropped
-	KindSkip   = "skip"   // a serial that officers have signed is not used again; the reference says which
-	KindUrgent = "urgent" // one officer signed urgent orders
+	KindInit    = "init"
+	KindAdd     = "add"
+	KindRemove  = "remove"
+	KindImport  = "import"
+	KindExpire  = "expire"  // expired orders were withdrawn for a release
+	KindUndo    = "undo"    // the changes of an operation were reversed; the reference names it
+	KindPush    = "push"    // a release was pushed
+	KindBundle  = "bundle"  // a release was written to a file
+	KindRoot    = "root"    // a new root was made, for the officers to sign
+	KindRefuse  = "refuse"  // a pending root, release or document of urgent orders was dropped
+	KindDiscard = "discard" // a pending release was dropped without an officer; the reference is its hash
+	KindSkip    = "skip"    // a serial that officers have signed is not used again; the reference says which
+	KindUrgent  = "urgent"  // one officer signed urgent orders
 
 	KindTakedown = "takedown" // checks of listed pages were recorded, which the operation's ChangesHash covers
 
@@ -78,8 +79,8 @@ const (
 // changesNothing reports whether operations of this kind are recorded even if they change no order.
 func changesNothing(kind string) bool {
 	switch kind {
-	case KindPush, KindBundle, KindRoot, KindRefuse, KindSkip, KindUrgent, KindOverride, KindEnd, KindGuard, KindRules,
-		KindRole, KindSubscribe, KindUnsubscribe,
+	case KindPush, KindBundle, KindRoot, KindRefuse, KindDiscard, KindSkip, KindUrgent, KindOverride, KindEnd, KindGuard,
+		KindRules, KindRole, KindSubscribe, KindUnsubscribe,
 		KindRecover, KindProposals:
 		return true
 	}

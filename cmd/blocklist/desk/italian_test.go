@@ -134,6 +134,11 @@ func (a *agency) all(t *testing.T) {
 	check(a.Refuse(ctx, p, a.officers[0], by)) // a signed one is refused: its serial is skipped
 	_, err = a.Override(ctx, publish.Audit{Author: "rita", Reason: "è una prova"})
 	check(err)
+	p, _, err = a.Release(ctx, "rita")
+	check(err)
+	check(a.Discard(ctx, p, publish.Audit{Author: "rita", Reason: "manca una voce"}))
+	_, err = a.Override(ctx, publish.Audit{Author: "rita", Reason: "è una prova"})
+	check(err)
 	_, _, err = a.Release(ctx, "rita")
 	check(err)
 	a.sign(t)

@@ -64,6 +64,8 @@ func TestRights(t *testing.T) {
 		{"POST", "/signatures", nil, clerks},
 		{"POST", "/add", fields("entries", "a.example", "override", "why"), reviewers},
 		{"POST", "/release", nil, reviewers},
+		{"GET", "/pending/discard", nil, reviewers},
+		{"POST", "/pending/discard", nil, reviewers},
 		{"POST", "/push", nil, reviewers},
 	} {
 		for _, person := range all {

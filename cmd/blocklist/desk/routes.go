@@ -65,6 +65,8 @@ func pages() []route {
 		{"POST", "/withdraw", change, (*visit).withdraw},
 		{"GET", "/pending", see, (*visit).pending},
 		{"POST", "/release", decide, (*visit).release},
+		{"GET", discardPath, decide, (*visit).discardForm},
+		{"POST", discardPath, decide, (*visit).discard},
 		{"POST", "/push", decide, (*visit).push},
 		{"POST", "/request", sign, (*visit).request},
 		{"POST", "/code", sign, (*visit).makeCode},

@@ -128,6 +128,7 @@ func stills() []still {
 		{name: "entry", path: "/entry?of=casino1.example"},
 		{name: "entry-print", path: "/entry/page?of=casino1.example"},
 		{name: "release", path: "/pending"},
+		{name: "discard", path: "/pending/discard"},
 		{name: "code", path: "/pending", then: func(w *window) chromedp.Action[chromedp.Void] {
 			return w.pressing("button", w.word("signing.code"))
 		}},

@@ -58,6 +58,7 @@ func pendingFor(ctx context.Context, l *publish.Ledger, one *code) (p *publish.P
 	if errors.Is(err, publish.ErrNothingPending) || err == nil && !one.isFor(p) {
 		err = fmt.Errorf("%w: the code is for %s as it was: that was signed, refused or replaced since; the desk makes another code",
 			publish.ErrNothingPending, one.what)
+		err = l.WhyDropped(ctx, one.what, err)
 	}
 	return p, err
 }

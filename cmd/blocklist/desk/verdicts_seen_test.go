@@ -22,8 +22,10 @@ func TestVerdictsByKeyboard(t *testing.T) {
 	longtest.Only(t, "it drives a browser")
 	chromium, axe := newChromium(t), readAxe(t)
 	for _, v := range []view{
-		{width: 360, lang: "it", keyboard: true}, {width: 1440, lang: "en", keyboard: true},
-		{width: 360, lang: "en", keyboard: true, noScript: true}, {width: 1440, lang: "it", keyboard: true, noScript: true},
+		{width: 360, lang: "it", keyboard: true},
+		{width: 1440, lang: "en", keyboard: true},
+		{width: 360, lang: "en", keyboard: true, noScript: true},
+		{width: 1440, lang: "it", keyboard: true, noScript: true},
 	} {
 		t.Run(v.String(), func(t *testing.T) { decideByKeyboard(chromium, t, v, axe) })
 	}

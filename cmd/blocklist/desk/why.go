@@ -74,6 +74,9 @@ func whyText(w *words.Words, err error) string {
 		}
 		return file.Name + ": " + whyText(w, file.Err)
 	}
+	if dropped := (*publish.DroppedError)(nil); errors.As(err, &dropped) {
+		return w.Text("why.dropped."+dropped.By.Kind, dropped.By.Author, dropped.Why())
+	}
 	if day := (*dayError)(nil); errors.As(err, &day) {
 		return w.Text(day.reason(), day.Text)
 	}
@@ -92,6 +95,7 @@ func whyText(w *words.Words, err error) string {
 func saysAll(err error) bool {
 	rule, day, entry := (*publish.RuleError)(nil), (*dayError)(nil), (*blocklist.EntryError)(nil)
 	return errors.As(err, &rule) || errors.As(err, &day) || errors.As(err, new(*publish.UrgentLimitError)) ||
+		errors.As(err, new(*publish.DroppedError)) ||
 		errors.As(err, &entry) && entryReason(entry.Text) != "why.entry"
 }
 
