@@ -67,7 +67,7 @@ func (l *Ledger) Effects(ctx context.Context, targets []string, at time.Time) (m
 func (l *Ledger) effectsOf(ctx context.Context, targets []string, changes []ledger.TargetChange, at time.Time) (
 	map[string]Effect, error,
 ) {
-	f := &effects{Ledger: l, now: at, releases: map[int64]ReleaseRecord{}}
+	f := &effects{Ledger: l, now: at, targets: targets, releases: map[int64]ReleaseRecord{}}
 	if err := f.read(ctx); err != nil {
 		return nil, err
 	}
@@ -100,11 +100,15 @@ func (l *Ledger) effectsOf(ctx context.Context, targets []string, changes []ledg
 type effects struct {
 	*Ledger
 	now      time.Time
+	targets  []string
 	pending  *Pending // the pending release; nil: none
 	upTo     int64    // number of the last operation in the pending release
 	issued   []issued // urgent orders that add to the pushed release
 	releases map[int64]ReleaseRecord
-	ordered  map[string]bool // targets about which an urgent order was ever signed; nil: not read yet
+	earlier  []issued // urgent orders that add to the releases in ordered
+	// ordered has the targets about which an urgent order was ever signed, with the serials to which these orders
+	// added; nil: not read yet.
+	ordered map[string][]uint64
 }
 
 func (f *effects) read(ctx context.Context) error {

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,9 +18,10 @@ type issued struct {
 	ended   time.Time // when the push of the next release ended the orders; zero: not yet
 }
 
-// issuedOrders returns the documents of urgent orders that were signed after a release (since), oldest first. It leaves
-// out documents that can't be read, for example because their list key is lost.
-func (l *Ledger) issuedOrders(ctx context.Context, since ReleaseRecord) (all []issued, err error) {
+// issuedOrders returns the documents of urgent orders that were signed after a release (since), oldest first. If serials
+// are given, it returns only those that add to one of them. It leaves out documents that can't be read, for example
+// because their list key is lost.
+func (l *Ledger) issuedOrders(ctx context.Context, since ReleaseRecord, serials ...uint64) (all []issued, err error) {
 	versions, err := l.orderVersions()
 	if len(versions) == 0 || err != nil {
 		return nil, err
@@ -37,7 +39,7 @@ func (l *Ledger) issuedOrders(ctx context.Context, since ReleaseRecord) (all []i
 			continue
 		}
 		number, serial, ok := documentOf(o)
-		if !ok {
+		if !ok || len(serials) > 0 && !slices.Contains(serials, serial) {
 			continue
 		}
 		if doc, ok := l.readIssued(ctx, trust.UrgentVersion(serial, number)); ok {
@@ -145,29 +147,47 @@ func (f *effects) sinceOrder(ctx context.Context, e Effect, target string) (Effe
 
 // past returns the effect that urgent orders have had on a target. It includes the orders that added to earlier
 // releases.
-func (f *effects) past(ctx context.Context, target string) (o ordered, err error) {
+func (f *effects) past(ctx context.Context, target string) (ordered, error) {
 	if f.ordered == nil {
-		if f.ordered, err = f.everOrdered(ctx); err != nil {
-			return o, err
+		if err := f.readPast(ctx); err != nil {
+			return ordered{}, err
 		}
 	}
-	if !f.ordered[target] {
-		return o, nil
+	if len(f.ordered[target]) == 0 {
+		return ordered{}, nil
 	}
-	docs, err := f.issuedOrders(ctx, ReleaseRecord{})
-	return orderedBy(docs, target, f.now), err
+	return orderedBy(f.earlier, target, f.now), nil
 }
 
-// everOrdered returns the targets about which an urgent order was ever signed.
-func (f *effects) everOrdered(ctx context.Context) (map[string]bool, error) {
-	all := map[string]bool{}
+// readPast reads the documents of urgent orders that may have ordered one of the targets. Each is read once, and those
+// that add to other releases are not read.
+func (f *effects) readPast(ctx context.Context) (err error) {
+	if f.ordered, err = f.everOrdered(ctx); err != nil {
+		return err
+	}
+	var serials []uint64
+	for _, target := range f.targets {
+		serials = append(serials, f.ordered[target]...)
+	}
+	slices.Sort(serials)
+	if serials = slices.Compact(serials); len(serials) > 0 {
+		f.earlier, err = f.issuedOrders(ctx, ReleaseRecord{}, serials...)
+	}
+	return err
+}
+
+// everOrdered returns the targets about which an urgent order was ever signed, each with the serials to which these
+// orders added.
+func (f *effects) everOrdered(ctx context.Context) (map[string][]uint64, error) {
+	all := map[string][]uint64{}
 	for o, err := range f.history.Operations(ctx, ledger.Range{Kinds: []string{KindUrgent}}) {
 		if err != nil {
 			return nil, err
 		}
+		_, serial, signed := documentOf(o)
 		for _, line := range urgentLines(o) {
-			if target, ok := strings.CutPrefix(line, "+"); ok {
-				all[target] = true
+			if target, ok := strings.CutPrefix(line, "+"); ok && signed {
+				all[target] = append(all[target], serial)
 			}
 		}
 	}
