@@ -141,3 +141,34 @@ func TestRefuseUnreadable(t *testing.T) {
 	assert.Equal(t, uint64(1), p.Serial)
 	a.verified(t)
 }
+
+// Damaged files of urgent orders are named, and only what needs them fails.
+func TestDamagedUrgentOrders(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{filepath.Join("pending", "urgent.json"), filepath.Join("urgent", "65537.urgent.json")} {
+		a := urgentAgency(t)
+		a.next(t, "example.com")
+		p, err := a.Pending()
+		require.NoError(t, err)
+		require.NoError(t, a.Refuse(t.Context(), p, a.anna, cause))
+		_, err = a.order(t, entries(t, "live.example"))
+		require.NoError(t, err)
+		_, err = a.PrepareUrgent(t.Context(), publish.UrgentChange{Add: entries(t, "wait.example")}, cause)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(a.dir, name), []byte("garbage"), 0o600))
+		s, err := a.Status(t.Context())
+		require.NoError(t, err, name)
+		assert.Contains(t, s.Damaged, name+" is damaged")
+		all, err := a.Refusals(t.Context())
+		require.NoError(t, err, name)
+		assert.Len(t, all, 1)
+		_, _, err = a.Release(t.Context(), "anna")
+		part := (*publish.PartError)(nil)
+		require.ErrorAs(t, err, &part, "it could end an order that can't be read")
+		assert.Equal(t, name, part.Part)
+		require.NoError(t, os.Remove(filepath.Join(a.dir, name)))
+		s, err = a.Status(t.Context())
+		require.NoError(t, err)
+		assert.Empty(t, s.Damaged)
+	}
+}

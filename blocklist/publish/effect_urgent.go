@@ -18,10 +18,12 @@ type issued struct {
 	ended   time.Time // when the push of the next release ended the orders; zero: not yet
 }
 
-// issuedOrders returns the documents of urgent orders that were signed after a release (since), oldest first. If serials
-// are given, it returns only those that add to one of them. It leaves out documents that can't be read, for example
+// issuedOrders returns the documents of urgent orders that were signed after a release (since), oldest first. Given
+// serials, it returns only those that add to one of them. It leaves out documents that can't be read, for example
 // because their list key is lost.
-func (l *Ledger) issuedOrders(ctx context.Context, since ReleaseRecord, serials ...uint64) (all []issued, err error) {
+func (l *Ledger) issuedOrders(ctx context.Context, since ReleaseRecord, serials ...uint64) (
+	all []issued, err error,
+) {
 	versions, err := l.orderVersions()
 	if len(versions) == 0 || err != nil {
 		return nil, err

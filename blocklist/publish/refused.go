@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
 )
 
@@ -79,7 +80,7 @@ func (l *Ledger) dropMade(ctx context.Context, drop func(keys ...string)) error 
 	if err == nil {
 		drop(whatOrders.Key)
 	}
-	if errors.Is(err, ErrNothingPending) {
+	if errors.Is(err, ErrNothingPending) || errors.Is(err, blocklist.ErrDamaged) { // Status says so
 		err = nil
 	}
 	return err

@@ -93,10 +93,7 @@ func (l *Ledger) readOrders(version int64) (spec trust.UrgentSpec, err error) {
 			err = ledger.Damaged("it is of version %d", spec.Version)
 		}
 	}
-	if err != nil {
-		return spec, fmt.Errorf("reading %s: %w", path, err)
-	}
-	return spec, nil
+	return spec, l.damaged(err, urgentDir, trust.UrgentName(version))
 }
 
 func (h *orderHistory) note(entries []blocklist.Entry) {

@@ -158,8 +158,11 @@ func (o preparedOrders) why() string {
 // prepared.
 func (l *Ledger) PendingUrgent(ctx context.Context) (*Pending, error) {
 	p, err := l.preparedUrgent()
-	if err != nil {
+	if errors.Is(err, ErrNothingPending) {
 		return nil, err
+	}
+	if err != nil {
+		return nil, l.damaged(err, pendingDir, urgentFile)
 	}
 	h, err := l.orderHistory(ctx)
 	if err == nil && (p.Serial != h.serial || p.Number != h.number+1) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -193,7 +194,12 @@ func hintFor(err error) string {
 		return "--skip-unsupported leaves them out"
 	}
 	if part := (*publish.PartError)(nil); errors.As(err, &part) {
-		if part.Pending() {
+		switch {
+		case filepath.Base(part.Part) == "urgent.json":
+			return "no one has signed what is in it: remove the file, and ask for its orders again"
+		case strings.HasSuffix(part.Part, ".urgent.json"):
+			return "bring it back from a backup; without one, remove the file: its orders end with the next release"
+		case part.Pending():
 			return "blocklist refuse drops it, blocklist release makes it again"
 		}
 		return "blocklist recover ORIGIN DIR --root ROOT.json brings it back"

@@ -42,7 +42,9 @@ func (d *Desk) look(ctx context.Context, l *publish.Ledger, of state) (*overview
 		if o.refusals, err = l.Refusals(ctx); err != nil {
 			return nil, err
 		}
-		o.ending, err = endingUrgent(ctx, l, o.Urgent)
+		if o.Damaged == "" {
+			o.ending, err = endingUrgent(ctx, l, o.Urgent)
+		}
 		return o, err
 	})
 }

@@ -250,6 +250,9 @@ type urgentOrder struct {
 // signature.
 func (p *searchPage) findUrgent(v *visit) error {
 	u, err := v.urgentPage()
+	if errors.Is(err, blocklist.ErrDamaged) {
+		return nil // the first page says so
+	}
 	if err != nil {
 		return err
 	}

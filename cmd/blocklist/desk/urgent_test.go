@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/cmd/blocklist/desk"
 )
@@ -326,4 +329,32 @@ func TestUrgentPreview(t *testing.T) {
 	p := paola.post(t, "/add", fields("entries", "=www.stream2.example\nwww.example"))
 	assert.Contains(t, p.text, "Covers this name alone, not the site without www")
 	assert.Contains(t, p.text, "Covers the whole site and all names below it", "a site of the name www")
+}
+
+// Where a file of urgent orders is damaged, the other pages are shown, and the first one says which file it is.
+func TestDamagedUrgentOrders(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{filepath.Join("pending", "urgent.json"), filepath.Join("urgent", "65537.urgent.json")} {
+		a := newAgency(t)
+		a.list(t, "example.org")
+		a.release(t)
+		for i, line := range []string{"live.example", "wait.example"} {
+			e, err := blocklist.ParseEntry(line)
+			require.NoError(t, err)
+			change := publish.UrgentChange{Add: []blocklist.Entry{e}}
+			if i == 0 {
+				_, err = a.SignUrgent(t.Context(), change, a.officers[0], audit)
+			} else {
+				_, err = a.PrepareUrgent(t.Context(), change, audit)
+			}
+			require.NoError(t, err)
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(a.dir, name), []byte("garbage"), 0o600))
+		a.open(t)
+		b := a.enter(t)
+		for _, path := range []string{"/", "/entries", "/entry?of=live.example", "/history", "/due", "/proposals", "/search?q=example"} {
+			assert.Equal(t, http.StatusOK, b.get(t, path).status, name+" "+path)
+		}
+		assert.Contains(t, b.get(t, "/").text, name+" is damaged")
+	}
 }
