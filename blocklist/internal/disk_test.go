@@ -3,6 +3,7 @@ package internal_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -151,7 +152,7 @@ func TestLockWithin(t *testing.T) {
 	_, err = disk.LockWithin(t.Context(), path, 0, nil)
 	require.ErrorIs(t, err, disk.ErrLocked)
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = disk.LockWithin(ctx, path, time.Hour, cancel)
+	_, err = disk.LockWithin(ctx, path, time.Hour, func(disk.Holder) { cancel() })
 	require.ErrorIs(t, err, context.Canceled, "the owner has waited for a second, and ends it")
 	time.AfterFunc(50*time.Millisecond, func() { first.Close() })
 	second, err := disk.LockWithin(t.Context(), path, time.Minute, nil)
@@ -176,4 +177,28 @@ func TestInherit(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, mode&0o666, file.Mode())
 	}
+}
+
+// Who finds a lock taken learns by whom; a lock in a published folder says nothing.
+func TestLockNamesTheHolder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	require.NoError(t, os.WriteFile(path, []byte(`{"pid":1,"command":"killed"}`), 0o600))
+	held, err := disk.Lock(path)
+	require.NoError(t, err)
+	_, err = disk.Lock(path)
+	require.ErrorIs(t, err, disk.ErrLocked)
+	assert.ErrorContains(t, err, fmt.Sprintf("in use by process %d (", os.Getpid()))
+	require.NoError(t, held.Close())
+	left, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+
+	held, err = disk.LockSilently(path)
+	require.NoError(t, err)
+	left, err = os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+	_, err = disk.Lock(path)
+	assert.ErrorContains(t, err, "in use by an unknown process")
+	require.NoError(t, held.Close())
 }

@@ -107,7 +107,7 @@ func (o *Origin) keepEvidence(err error) {
 // receiveAndCommit receives the files of a push and publishes the release.
 func (o *Origin) receiveAndCommit(ctx context.Context, p *push, b *trust.Bundle) error {
 	if !o.receiving.acquire(p.list) {
-		return fmt.Errorf("%s: %w with other pushes; try again in a moment", p.list, blocklist.ErrBusy)
+		return fmt.Errorf("%s: %w by other pushes; try again in a moment", p.list, blocklist.ErrBusy)
 	}
 	defer o.receiving.release(p.list)
 	if err := p.roots.verifyEarly(); err != nil {

@@ -105,7 +105,7 @@ func (o *Origin) receivePush(ctx context.Context, list string, body *progressRea
 		return h, err
 	}
 	if !o.asking.acquire(list) {
-		return h, fmt.Errorf("%s: %w with other pushes; try again in a moment", list, blocklist.ErrBusy)
+		return h, fmt.Errorf("%s: %w by other pushes; try again in a moment", list, blocklist.ErrBusy)
 	}
 	free := sync.OnceFunc(func() { o.asking.release(list) })
 	defer free()

@@ -101,7 +101,7 @@ func (o *Origin) change(ctx context.Context, do func() error) error {
 func (o *Origin) lock(ctx context.Context, path string) (io.Closer, error) {
 	lock, err := disk.LockWithin(ctx, path, lockWait, nil)
 	if errors.Is(err, disk.ErrLocked) {
-		err = fmt.Errorf("origin %s: %w; try again when it has finished", o.dir, blocklist.ErrBusy)
+		err = fmt.Errorf("origin %s: %w by another process; try again when it has finished", o.dir, blocklist.ErrBusy)
 	}
 	return lock, err
 }

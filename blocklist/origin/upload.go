@@ -33,7 +33,7 @@ func (o *Origin) newUpload(ctx context.Context) (u *upload, err error) {
 		if err != nil {
 			return err
 		}
-		lock, err := disk.Lock(filepath.Join(dir, lockFile))
+		lock, err := disk.LockSilently(filepath.Join(dir, lockFile))
 		u = &upload{dir: dir, lock: lock, names: map[string]string{}}
 		return err
 	})
@@ -51,7 +51,7 @@ func (u *upload) remove(log *slog.Logger) {
 func (o *Origin) removeLeftovers() error {
 	left, _ := filepath.Glob(filepath.Join(o.dir, workDir, "push-*"))
 	for _, dir := range left {
-		lock, err := disk.Lock(filepath.Join(dir, lockFile))
+		lock, err := disk.LockSilently(filepath.Join(dir, lockFile))
 		if errors.Is(err, disk.ErrLocked) {
 			continue
 		}

@@ -55,9 +55,9 @@ func ToHTTP(client *http.Client, base string) Transport {
 			return conflict(answer(text))
 		}
 		if response.StatusCode/100 == 4 {
-			return fmt.Errorf("%w: %s: %s", blocklist.ErrRefused, response.Status, answer(text))
+			return fmt.Errorf("%w: %s (%s)", blocklist.ErrRefused, answer(text), response.Status)
 		}
-		return fmt.Errorf("the origin is %w: %s: %s", blocklist.ErrUnavailable, response.Status, answer(text))
+		return fmt.Errorf("the origin is %w: %s (%s)", blocklist.ErrUnavailable, answer(text), response.Status)
 	}
 }
 

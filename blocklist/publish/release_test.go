@@ -318,8 +318,8 @@ func TestToHTTP(t *testing.T) {
 		want   string
 	}{
 		{http.StatusOK, ""},
-		{http.StatusForbidden, "the origin refused it: 403 Forbidden: carla is missing"},
-		{http.StatusServiceUnavailable, "the origin is unavailable: 503"},
+		{http.StatusForbidden, "the origin refused it: carla is missing\ufffd[31m (403 Forbidden)"},
+		{http.StatusServiceUnavailable, "the origin is unavailable: carla is missing\ufffd[31m (503 Service Unavailable)"},
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			assert.Equal(t, "POST /base/lists/it.example/test", r.Method+" "+r.URL.Path)

@@ -91,9 +91,9 @@ func openMirror(ctx context.Context, c Config, dir string) (m *mirror, err error
 	if err := disk.MkdirAll(m.dir.Path(trust.TargetsDir)); err != nil {
 		return nil, err
 	}
-	if m.lock, err = disk.Lock(m.dir.Path(mirrorLock)); err != nil {
+	if m.lock, err = disk.LockSilently(m.dir.Path(mirrorLock)); err != nil {
 		if errors.Is(err, disk.ErrLocked) {
-			err = fmt.Errorf("%w: %w", blocklist.ErrBusy, err)
+			err = fmt.Errorf("%w by another process that copies this list there", err)
 		}
 		return nil, err
 	}

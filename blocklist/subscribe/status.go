@@ -150,7 +150,11 @@ func (s *Subscription) pollSucceeded(o *fetch.Origin) {
 func (s *Subscription) pollFailed(err error) {
 	var before error
 	s.setStatus(func(st *Status) { before, st.Err = st.Err, err })
-	if before == nil {
+	switch {
+	case before != nil:
+	case s.Status().Serial == 0:
+		s.c.Log.Warn("the list can't be fetched so far, and is NOT ENFORCED", slogErr(err))
+	default:
 		s.c.Log.Warn("keeping the last good list", slogErr(err))
 	}
 	s.updateStatus()

@@ -209,7 +209,7 @@ func hintFor(err error) string {
 		hint string
 	}{
 		{context.Canceled, "it was interrupted before it was done; blocklist status shows where the list stands"},
-		{blocklist.ErrBusy, "try again when it has finished; --wait DURATION waits longer"},
+		{blocklist.ErrBusy, "wait until that process has finished, or end it; a command that changes a list waits longer with --wait DURATION"},
 		{publish.ErrNoAuthor, "--author NAME, or " + authorVariable + " in the environment, names the person who makes the change"},
 		{publish.ErrPending, "blocklist sign signs it, blocklist refuse drops it"},
 		{publish.ErrNothingPending, "blocklist release makes the next release"},

@@ -9,10 +9,23 @@ import (
 	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/blocklist/subscribe"
 )
 
 // maxRoot limits the length of a root file, in bytes; real roots are shorter.
 const maxRoot = 64 << 10
+
+// readRoot reads a file and checks that it is a root. It does not verify the root.
+func readRoot(path string) ([]byte, error) {
+	root, err := readAtMost(path, maxRoot)
+	if err != nil {
+		return nil, fmt.Errorf("reading the root: %w", err)
+	}
+	if _, _, err := subscribe.ReadRoot(root); err != nil {
+		return nil, withHint(fmt.Errorf("%s: %w", path, err), "the root of a list is the file root.json of its agency")
+	}
+	return root, nil
+}
 
 // readAtMost reads a file of at most limit bytes.
 func readAtMost(path string, limit int64) ([]byte, error) {

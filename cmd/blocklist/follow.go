@@ -97,7 +97,7 @@ func (f *followOptions) subscribe(store *blocklist.Store, log *slog.Logger) (all
 	}
 	for _, path := range f.roots {
 		c := subscribe.Config{Origins: f.origins, Identity: identity, Log: log}
-		if c.Root, err = readAtMost(path, maxRoot); err != nil {
+		if c.Root, err = readRoot(path); err != nil {
 			return nil, err
 		}
 		if c.List, _, err = subscribe.ReadRoot(c.Root); err != nil {

@@ -73,7 +73,7 @@ func (a *app) runMirror(ctx context.Context, f mirrorOptions) error {
 func (f mirrorOptions) lists() (all []subscribe.Config, err error) {
 	for _, path := range f.roots {
 		c := subscribe.Config{Origins: f.origins}
-		if c.Root, err = readAtMost(path, maxRoot); err != nil {
+		if c.Root, err = readRoot(path); err != nil {
 			return nil, err
 		}
 		if c.List, _, err = subscribe.ReadRoot(c.Root); err != nil {

@@ -87,7 +87,7 @@ officers in the root decide what is accepted.`,
 		Example: "  blocklist origin trust ORIGIN DIR/root.json",
 		Args:    args(cobra.ExactArgs(2)),
 		RunE: func(_ *cobra.Command, args []string) error {
-			root, err := readAtMost(args[1], maxRoot)
+			root, err := readRoot(args[1])
 			if errors.Is(err, fs.ErrNotExist) {
 				return withHint(err, "the agency has DIR/root.json once enough officers have signed it")
 			}

@@ -38,7 +38,7 @@ A confidential list needs --identity: a file that "keygen --subscriber" or age-k
   blocklist pull --root root.json --identity isp.age https://origin.example -o DIR`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			pin, err := readAtMost(root, maxRoot)
+			pin, err := readRoot(root)
 			if err != nil {
 				return err
 			}

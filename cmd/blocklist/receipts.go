@@ -61,7 +61,7 @@ The exit code is 3 if a subscriber is late, or has another state than the signed
 				f.root = filepath.Join(a.dir, "root.json")
 			}
 			var err error
-			if f.pin, err = readAtMost(f.root, maxRoot); err != nil {
+			if f.pin, err = readRoot(f.root); err != nil {
 				return withHint(err, "--root names the list's root, which you trust")
 			}
 			list, _, err := subscribe.ReadRoot(f.pin)
@@ -247,7 +247,7 @@ func fetchReceipts(ctx context.Context, base string, f receiptsFlags) (io.ReadCl
 	if resp.StatusCode == http.StatusOK {
 		return resp.Body, nil
 	}
-	err = fmt.Errorf("reading receipts: the answer is %s", resp.Status)
+	err = answerError("reading receipts: the origin", resp)
 	if resp.StatusCode == http.StatusUnauthorized {
 		err = withHint(err, "the token lies in receipts/%s/_/token in the origin's folder", f.list)
 	}

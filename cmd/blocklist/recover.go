@@ -30,7 +30,7 @@ If the keys of a confidential list are lost, too, --identity of a subscriber is 
   blocklist recover release.tar DIR --root root.json`,
 		Args: args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.Root, err = readAtMost(root, maxRoot); err != nil {
+			if o.Root, err = readRoot(root); err != nil {
 				return err
 			}
 			if identity != "" {

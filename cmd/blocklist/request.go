@@ -137,7 +137,7 @@ func rootFileFlag(cmd *cobra.Command, root *string) {
 func (a *app) withRequest(path, name string, o openFlags, do func(*publish.Request) error) (err error) {
 	var root, identity []byte
 	if o.root != "" {
-		if root, err = readAtMost(o.root, maxRoot); err != nil {
+		if root, err = readRoot(o.root); err != nil {
 			return err
 		}
 	}

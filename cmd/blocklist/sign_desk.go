@@ -142,6 +142,15 @@ func (d deskClient) send(ctx context.Context, method, path string, body []byte) 
 			blocklist.ErrMalformed, answer.Status),
 			"check the address; the proxy in front of a desk must let %s/terminal/ through without a sign-in", d.base)
 	}
+	return nil, answerError("the desk", answer)
+}
+
+// answerError returns the error for a response that is not what was asked for: the reason that the server gives, then
+// the status. The argument who begins the text with the name of the server.
+func answerError(who string, answer *http.Response) error {
 	why, _ := io.ReadAll(io.LimitReader(answer.Body, 400))
-	return nil, fmt.Errorf("asking the desk: the answer is %s: %s", answer.Status, strings.TrimSpace(string(why)))
+	if said := strings.TrimSpace(string(why)); said != "" {
+		return fmt.Errorf("%s says: %s (%s)", who, said, answer.Status)
+	}
+	return fmt.Errorf("%s answers %s, without a reason", who, answer.Status)
 }

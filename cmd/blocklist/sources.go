@@ -86,7 +86,7 @@ into proposals to withdraw. The root is from that agency, obtained in a way that
 		Example: `  blocklist -C DIR source add de.example/wol --root wol.root.json --from https://origin.example --from https://mirror.example`,
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			pin, err := readAtMost(root, maxRoot)
+			pin, err := readRoot(root)
 			if err != nil {
 				return err
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/buildinfo"
 	"github.com/argine-dns/argine/cmd/internal/man"
 	"github.com/argine-dns/argine/cmd/internal/unknown"
@@ -58,6 +59,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	if known, ok := errors.AsType[hinted](err); ok {
 		fmt.Fprintf(stderr, "dnsfilter: hint: %s\n", known.hint)
+	} else if errors.Is(err, blocklist.ErrBusy) {
+		fmt.Fprintln(stderr, "dnsfilter: hint: end that process, or name another folder for this one with the key state in its settings")
 	}
 	return exitFailed
 }

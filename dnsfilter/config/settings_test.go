@@ -289,6 +289,8 @@ allow:
 		lines = append(lines, m.Line)
 	}
 	assert.Equal(t, []int{4, 5, 6, 7, 8, 11}, lines, mistakes)
+	assert.ErrorContains(t, mistakes, "bad.root.json: reading the root: root: malformed")
+	assert.ErrorContains(t, mistakes, "the root of a list is the file root.json of its agency")
 }
 
 func TestBlockTTL(t *testing.T) {

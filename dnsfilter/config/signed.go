@@ -20,6 +20,9 @@ func (l *List) Subscription(log *slog.Logger) (subscribe.Config, error) {
 	if c.Root, err = files.ReadSmall(l.Root); err != nil {
 		return c, fmt.Errorf("reading the root of %s: %w", l.Rule.List, err)
 	}
+	if _, _, err := subscribe.ReadRoot(c.Root); err != nil {
+		return c, fmt.Errorf("%s: %w; the root of a list is the file root.json of its agency", l.Root, err)
+	}
 	if l.Identity == "" {
 		return c, nil
 	}

@@ -287,7 +287,11 @@ func (f *fetched) report(state *fetchState, replaced bool, err error) {
 		f.failed++
 		f.failures++
 		if last == nil || last.Error() != err.Error() {
-			f.log.Warn("a list could not be fetched; the last good one stays", slog.Any("error", err))
+			what := "a list could not be fetched; the last good one stays"
+			if f.file.Awaited() {
+				what = "a list could not be fetched so far, and is NOT ENFORCED"
+			}
+			f.log.Warn(what, slog.Any("error", err))
 		}
 		f.alarmIfStale()
 		return

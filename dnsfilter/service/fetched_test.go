@@ -146,6 +146,8 @@ func TestUnfetchedList(t *testing.T) {
 	assert.True(t, status.Stale, "nothing is in force, and that is an alarm")
 	assert.Contains(t, status.Error, "/a: ")
 	assert.Contains(t, status.Error, "/b: ")
+	assert.Contains(t, r.log.String(), "could not be fetched so far, and is NOT ENFORCED")
+	assert.NotContains(t, r.log.String(), "the last good one")
 	server.answers(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/b" {
 			fmt.Fprint(w, "blocked.test\n")
@@ -159,6 +161,7 @@ func TestUnfetchedList(t *testing.T) {
 	// other settings of the same list: it is fetched at once, and the file before stays until then
 	r.settings(t, "lists:\n  - {name: ads, url: "+server.URL+"/c, allow_http: on}\n")
 	r.fetches(t, "ads", fails("404"))
+	assert.Contains(t, r.log.String(), "could not be fetched; the last good one stays")
 	assert.Equal(t, dns.RcodeNameError, r.rcode(t, "blocked.test."))
 	require.NoError(t, os.WriteFile(filepath.Join(r.dir, "state/fetched/ads/fetch.json"), []byte("{"), 0o600))
 	r.restart(t)

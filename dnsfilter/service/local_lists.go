@@ -61,8 +61,11 @@ func (ls *localLists) loadSettled(f config.LocalFile, by guards) error {
 // fail records and logs why the current file of a list could not be loaded.
 func (ls *localLists) fail(f config.LocalFile, err error) {
 	ls.failed.Store(f.List, err)
-	ls.log.Error("a changed list was not taken in; the last good one stays", slog.String("list", f.List),
-		slog.Any("error", err))
+	what := "a changed list was not taken in; the last good one stays"
+	if info, ok := ls.store.List(f.List); !ok || info.Err != nil {
+		what = "a list can't be read, and is NOT ENFORCED"
+	}
+	ls.log.Error(what, slog.String("list", f.List), slog.Any("error", err))
 }
 
 // accept puts the file of the hold with this ID in force. It returns [subscribe.ErrNoHold] if there is no such hold, or

@@ -189,15 +189,13 @@ func (s *Service) loadMissing() error {
 func (s *Service) loadZones() error {
 	for _, l := range s.settings.ZoneLists() {
 		err := s.zoneLists.loadSettled(l, s.guards)
-		which := []any{slog.String("list", l.Rule.List), slog.Any("error", err)}
+		inForce := s.zoneLists.state(l.Rule.Zone).source != ""
 		switch {
 		case err == nil:
-		case s.zoneLists.state(l.Rule.Zone).source != "":
-			s.log.Error(badZone, which...)
-		case !l.Fetch.IsSet():
-			return err
+		case inForce || l.Fetch.IsSet():
+			logBadZone(s.log, l.Rule.List, inForce, err)
 		default:
-			s.log.Error("a policy zone can't be read, and is NOT ENFORCED", which...)
+			return err
 		}
 	}
 	return nil

@@ -261,7 +261,14 @@ func (z *zoneLists) keep(s *config.Settings) {
 	z.states = kept
 }
 
-const badZone = "a changed policy zone was not taken in; the last good one stays"
+// logBadZone logs that the file of a policy zone can't be loaded, and what is in force in its place.
+func logBadZone(log *slog.Logger, list string, inForce bool, err error) {
+	what := "a changed policy zone was not taken in; the last good one stays"
+	if !inForce {
+		what = "a policy zone can't be read, and is NOT ENFORCED"
+	}
+	log.Error(what, slog.String("list", list), slog.Any("error", err))
+}
 
 // reloadChangedZones loads the policy zones whose files have changed and settled.
 func (s *Service) reloadChangedZones() {
@@ -280,7 +287,7 @@ func (s *Service) reloadChangedZones() {
 			continue
 		}
 		if err := s.zoneLists.load(l, s.guards, ""); err != nil && !errors.Is(err, errChanging) {
-			s.log.Error(badZone, slog.String("list", f.List), slog.Any("error", err))
+			logBadZone(s.log, f.List, state.source != "", err)
 		}
 	}
 }

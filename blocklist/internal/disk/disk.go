@@ -12,7 +12,7 @@ import (
 )
 
 // ErrLocked is returned by Lock when another process, or another owner in this process, holds the lock.
-var ErrLocked = errors.New("in use by another process, or opened twice by this one")
+var ErrLocked = errors.New("in use")
 
 // WriteFile atomically replaces the content of path: readers, and a crash at any point, see either the old content or
 // the new.
@@ -111,8 +111,21 @@ func RemoveTemps(dir string) error {
 }
 
 // Lock locks the file at path, and creates the file if necessary. The lock lasts until Close or the end of the process.
-// Lock does not wait: it fails with [ErrLocked] if the file is locked already.
+// Lock writes to the file which process has it. It does not wait: if the file is locked already, it fails with
+// [ErrLocked], and its error describes the process that has the lock.
 func Lock(path string) (io.Closer, error) {
+	f, err := lock(path)
+	switch {
+	case errors.Is(err, ErrLocked):
+		return nil, fmt.Errorf("locking %s: %w by %s", path, err, ReadHolder(path))
+	case err != nil:
+		return nil, fmt.Errorf("locking %s: %w", path, err)
+	}
+	return describe(f), nil
+}
+
+// LockSilently is like [Lock], but writes nothing to the file: it is for folders that a web server may publish.
+func LockSilently(path string) (io.Closer, error) {
 	f, err := lock(path)
 	if err != nil {
 		return nil, fmt.Errorf("locking %s: %w", path, err)
@@ -127,9 +140,9 @@ const (
 )
 
 // LockWithin is like [Lock], but if another owner has the lock, it tries again for at most the duration limit. After
-// one second of waiting it calls notify, once; notify may be nil. It fails with [ErrLocked] after the limit, or with
-// the error of ctx.
-func LockWithin(ctx context.Context, path string, limit time.Duration, notify func()) (io.Closer, error) {
+// one second of waiting it calls notify, once, with the description of the owner; notify may be nil. It fails with
+// [ErrLocked] after the limit, or with the error of ctx.
+func LockWithin(ctx context.Context, path string, limit time.Duration, notify func(Holder)) (io.Closer, error) {
 	for start := time.Now(); ; {
 		lock, err := Lock(path)
 		waited := time.Since(start)
@@ -137,7 +150,7 @@ func LockWithin(ctx context.Context, path string, limit time.Duration, notify fu
 			return lock, err
 		}
 		if waited >= noticeAfter && notify != nil {
-			notify()
+			notify(ReadHolder(path))
 			notify = nil
 		}
 		select {

@@ -12,8 +12,11 @@ import (
 // SyncDir does nothing: browsers and WASI hosts have no call that syncs a folder.
 func SyncDir(string) error { return nil }
 
+// lockedFile is a locked file, which this system does not have.
+type lockedFile struct{ *os.File }
+
 // lock always fails: the system has no file locks, and two processes that write one store would damage it.
-func lock(string) (io.Closer, error) {
+func lock(string) (*lockedFile, error) {
 	return nil, fmt.Errorf("this system has no file locks: %w", errors.ErrUnsupported)
 }
 

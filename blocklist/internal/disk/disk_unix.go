@@ -4,7 +4,6 @@ package disk
 
 import (
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -19,11 +18,11 @@ func SyncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// heldLock is a locked file. Close unlocks the file before closing it: a child process that is just being started may
+// lockedFile is a locked file. Close unlocks the file before closing it: a child process that is just being started may
 // have a copy of the descriptor, and without unlocking, the lock would last until that copy is closed.
-type heldLock struct{ *os.File }
+type lockedFile struct{ *os.File }
 
-func (l heldLock) Close() error {
+func (l *lockedFile) Close() error {
 	return errors.Join(syscall.Flock(int(l.Fd()), syscall.LOCK_UN), l.File.Close())
 }
 
@@ -43,13 +42,13 @@ func openLock(path string) (*os.File, error) {
 	return f, nil
 }
 
-func lock(path string) (io.Closer, error) {
+func lock(path string) (*lockedFile, error) {
 	f, err := openLock(path)
 	if err != nil {
 		return nil, err
 	}
 	if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
-		return heldLock{f}, nil
+		return &lockedFile{f}, nil
 	}
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		err = ErrLocked

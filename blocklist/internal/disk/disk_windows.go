@@ -2,7 +2,6 @@ package disk
 
 import (
 	"errors"
-	"io"
 	"os"
 	"syscall"
 	"unsafe"
@@ -11,8 +10,11 @@ import (
 // SyncDir does nothing: Windows has no call that syncs a folder, and the file system journals changes of file names.
 func SyncDir(string) error { return nil }
 
+// lockedFile is a file that no one else can open.
+type lockedFile struct{ *os.File }
+
 // lock opens the file without sharing, so a second open fails.
-func lock(path string) (io.Closer, error) {
+func lock(path string) (*lockedFile, error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
 		return nil, err
@@ -26,7 +28,7 @@ func lock(path string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return os.NewFile(uintptr(h), path), nil
+	return &lockedFile{os.NewFile(uintptr(h), path)}, nil
 }
 
 // Map maps the first size bytes of f for reading. Never write to a mapped file: replace it.

@@ -51,6 +51,9 @@ func openEnvelope(what string, b []byte, limit int) (e envelope, err error) {
 		e.fields, _ = decoded.(map[string]any)
 		err = json.Unmarshal(b, &e)
 	}
+	if err != nil {
+		err = fmt.Errorf("it is no signed document, which is JSON: %w", err)
+	}
 	if err == nil && (len(e.Signed) == 0 || e.Signed[0] != '{') {
 		err = errors.New("there is no signed part")
 	}
