@@ -39,7 +39,8 @@ func (a *app) propose() *cobra.Command {
   propose NAME|URL...     these; defanged forms are understood (hxxp, [.], (.), [:]//)
   propose -f FILE         all entries of a list in any format
   propose --csv FILE      a table with a header; --map says which column has what
-  propose --from-text -   what is clearly a target in the text of an e-mail. It is shown first; --yes records it
+  propose --from-text -   what is clearly a target in the text of an e-mail. It is shown first, with what stands against it;
+                          --yes records it
 
 For each it says what stands against it: the same proposal, what lists or covers it already, what the guards would hold, a rule
 of the list. What its source has proposed already, with nothing new, is that proposal.
@@ -48,7 +49,8 @@ Evidence is recorded as its SHA-256. The material itself is never stored. Who ha
 list allow it (blocklist rules --reporters).`,
 		Example: `  blocklist -C DIR propose hxxps://bad[.]example/page --source hotline --ref "case 17" --category csam --evidence shot.png
   blocklist -C DIR propose --csv reports.csv --map target=URL,received=Date --source hotline
-  blocklist -C DIR propose --from-text mail.txt --source "mail of the police"`,
+  blocklist -C DIR propose --from-text mail.txt --source "mail of the police"
+  blocklist -C DIR propose --from-text - --source hotline --ref "case 18" --yes < mail.txt`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			all, bad, err := a.proposalsGiven(args, &o)
 			if err != nil {
@@ -57,12 +59,14 @@ list allow it (blocklist rules --reporters).`,
 			if len(all) == 0 && bad == 0 {
 				return usage("name targets, or give -f FILE, --csv FILE or --from-text FILE")
 			}
-			if o.text != "" && !o.yes {
-				if err := a.askToPropose(uint64(len(all))); err != nil {
-					return err
+			return a.withLedger(func(l *publish.Ledger) error {
+				if o.text != "" && !o.yes {
+					if err := a.askToPropose(cmd.Context(), l, all); err != nil {
+						return err
+					}
 				}
-			}
-			return a.withLedger(func(l *publish.Ledger) error { return a.runPropose(cmd.Context(), l, all, bad, o.by) })
+				return a.runPropose(cmd.Context(), l, all, bad, o.by)
+			})
 		},
 	}
 	o.add(cmd)
@@ -218,17 +222,31 @@ func (a *app) proposalsInText(in io.Reader, _ *proposing) (all []proposal.Propos
 			a.printf("line %d: %s: left out: it may not be meant; name it to propose it", f.Line, f.Target)
 			continue
 		}
-		a.printf("line %d: %s", f.Line, f.Target)
+		again := ""
+		if f.Again > 0 {
+			again = fmt.Sprintf(", and in %s", plural(uint64(f.Again), "further line", "further lines"))
+		}
+		a.printf("line %d: %s%s", f.Line, f.Target, again)
 		all = append(all, proposal.Proposal{Target: f.Target})
 	}
 	return all, bad, nil
 }
 
-func (a *app) askToPropose(n uint64) error {
+// askToPropose shows what stands against proposals, and asks whether to record them.
+func (a *app) askToPropose(ctx context.Context, l *publish.Ledger, all []proposal.Proposal) error {
+	findings, err := proposal.Examine(ctx, l, all)
+	if err != nil {
+		return err
+	}
+	for i, f := range findings[:min(len(findings), maxShown)] {
+		for _, line := range findingLines(f) {
+			a.printf("%s: %s", all[i].Target, line)
+		}
+	}
 	if _, ok := terminal(a.stdin); !ok {
 		return withHint(errors.New("nothing was recorded: what was found waits for your consent"), "--yes gives it, once you have seen what was found")
 	}
-	yes, err := a.ask(fmt.Sprintf("propose %s?", plural(n, "target", "targets")))
+	yes, err := a.ask(fmt.Sprintf("propose %s?", plural(uint64(len(all)), "target", "targets")))
 	if err == nil && !yes {
 		err = errors.New("you did not say yes; nothing was recorded")
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,28 +12,49 @@ import (
 
 func (a *app) urgentKeep() *cobra.Command {
 	var cause publish.Audit
+	var expires timeFlag
 	cmd := &cobra.Command{
-		Use:   "keep",
-		Short: "List what urgent orders block, so that the next release does not end it",
-		Long: `List what urgent orders block, so that the next release does not end it. It is a change like that of "add": the next release
-has it. An order that lasts as long as the root allows is listed without an end, others until their ends.
-What "urgent end" lets end is left out.`,
-		Example: `  blocklist -C DIR urgent keep --reason "the court has confirmed it"`,
-		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use:   "keep [ENTRY...]",
+		Short: "Put what urgent orders block into the list, so that the next release does not end it",
+		Long: `Put what urgent orders block into the list, so that the next release does not end it. It is a change like that of "add": the
+next release has it. Without an ENTRY, it is all that the next release would end; what "urgent end" lets end is left out.
+
+Whatever an urgent order lasts, its entry stays in the list without an end, or with that of --expires.`,
+		Example: `  blocklist -C DIR urgent keep --reason "the court has confirmed it"
+  blocklist -C DIR urgent keep night.example --expires 2027-05-01 --reason "the court has confirmed it until May"`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			targets, err := targetsOf(args)
+			if err != nil {
+				return err
+			}
 			return a.withLedger(func(l *publish.Ledger) error {
-				r, err := l.KeepUrgent(cmd.Context(), nil, cause)
+				r, err := l.KeepUrgentUntil(cmd.Context(), targets, expires.Time, cause)
 				if err != nil {
 					return err
 				}
 				a.result(r)
 				a.printResult(r, true)
+				if expires.IsZero() {
+					a.printf("in the list without an end, from the next release on")
+				} else {
+					a.printf("in the list until %s, from the next release on", expires.Format(time.RFC3339))
+				}
 				return nil
 			})
 		},
 	}
 	causeFlags(cmd, &cause)
+	cmd.Flags().Var(&expires, "expires", "the `DATE` or time at which the entries expire, such as 2027-05-01, or 30d for 30 days from now (default: never)")
 	return cmd
+}
+
+// targetsOf returns the canonical targets of entries.
+func targetsOf(args []string) (targets []string, err error) {
+	entries, err := parseEntries(args)
+	for _, e := range entries {
+		targets = append(targets, e.Target())
+	}
+	return targets, err
 }
 
 func (a *app) urgentEnd() *cobra.Command {
@@ -49,13 +71,9 @@ If an officer refuses that release, it has to be said again.`,
 			if cause.Reason == "" {
 				return usage("--reason is missing")
 			}
-			entries, err := parseEntries(args)
+			targets, err := targetsOf(args)
 			if err != nil {
 				return err
-			}
-			var targets []string
-			for _, e := range entries {
-				targets = append(targets, e.Target())
 			}
 			return a.withLedger(func(l *publish.Ledger) error {
 				if err := l.EndUrgent(cmd.Context(), targets, cause); err != nil {
