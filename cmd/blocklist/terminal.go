@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -85,15 +84,30 @@ func (a *app) confirm(question string) error {
 // errNotSigned is returned if a person was asked for consent to sign, and did not say yes.
 var errNotSigned = errors.New("you did not say yes; nothing was signed")
 
-// ask asks a question at the terminal, and reports whether the answer is yes, in English or Italian.
+// maxAnswers limits what a person may answer to one question, in bytes.
+const maxAnswers = 4 << 10
+
+// ask asks a question at the terminal, and reports whether the answer is yes, in English or Italian. An empty answer
+// and the end of the input count as no. After any other answer, it asks again.
 func (a *app) ask(question string) (yes bool, err error) {
-	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
-	answer, err := bufio.NewReader(io.LimitReader(a.stdin, 100)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return false, err
+	in := bufio.NewReader(io.LimitReader(a.stdin, maxAnswers))
+	for {
+		fmt.Fprintf(a.stderr, "%s [y/N] ", question)
+		answer, err := in.ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return false, err
+		}
+		switch strings.ToLower(strings.TrimSpace(answer)) {
+		case "y", "yes", "s", "si", "sì", "si'":
+			return true, nil
+		case "", "n", "no":
+			return false, nil
+		}
+		if err != nil {
+			return false, nil
+		}
+		a.printf("yes or no? (sì o no?)")
 	}
-	answer = strings.ToLower(strings.TrimSpace(answer))
-	return slices.Contains([]string{"y", "yes", "s", "si", "sì", "si'"}, answer), nil
 }
 
 // confirmClock returns the function that decides whether a doubted clock is right. With --clock-is-right, it always

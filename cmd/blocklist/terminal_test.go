@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"io"
 	"strings"
 	"testing"
 
@@ -50,14 +49,18 @@ func TestShortened(t *testing.T) {
 	assert.Equal(t, "è... (4 more bytes)", shortened("èèè", 3))
 }
 
-// A question takes yes in English and Italian, in any case, and nothing else.
+// A question takes yes and no in English and Italian, in any case. After anything else, it is asked again.
 func TestAsk(t *testing.T) {
 	t.Parallel()
 	for answer, want := range map[string]bool{
 		"y": true, "YES": true, "s": true, "Sì": true, "si'": true, " si ": true, "": false, "n": false, "no": false, "yesterday": false,
+		"yesterday\nsi": true, "what?\nif I must\nNO\nyes": false,
 	} {
-		yes, err := (&app{stdin: strings.NewReader(answer + "\n"), stderr: io.Discard}).ask("really?")
+		var asked strings.Builder
+		yes, err := (&app{stdin: strings.NewReader(answer + "\n"), stderr: &asked}).ask("really?")
 		require.NoError(t, err)
 		assert.Equal(t, want, yes, answer)
+		assert.Equal(t, strings.Contains(answer, "y\n") || strings.Contains(answer, "?\n") || answer == "yesterday",
+			strings.Contains(asked.String(), "yes or no?"), answer)
 	}
 }

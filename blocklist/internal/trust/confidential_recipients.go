@@ -105,7 +105,7 @@ func NewIdentity(kind string) (private, public string, err error) {
 		}
 		return id.String(), id.Recipient().String(), nil
 	}
-	return "", "", tuf.Malformed("identity", "there is no kind %.40q; there are %q", kind, Kinds())
+	return "", "", tuf.Malformed("identity", "there is no kind %.40q; there are %s", kind, strings.Join(Kinds(), ", "))
 }
 
 // Encrypt returns a writer that encrypts to recipients of one kind. Close completes the output.

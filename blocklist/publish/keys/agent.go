@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ed25519"
@@ -92,7 +93,8 @@ func findAgentKey(name string) (crypto.Signer, error) {
 		return nil, fmt.Errorf("looking for key %.200q: %w of its own: %d have that name; give the fingerprint instead", name,
 			errNoAgentKey, len(found))
 	case len(found) == 0:
-		return nil, fmt.Errorf("looking for key %.200q: %w; its ed25519 keys are %q", name, errNoAgentKey, others)
+		return nil, fmt.Errorf("looking for key %.200q: %w; its ed25519 keys are %s", name, errNoAgentKey,
+			cmp.Or(strings.Join(others, ", "), "none"))
 	}
 	return found[0], nil
 }
