@@ -20,6 +20,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/keys"
+	"github.com/argine-dns/argine/cmd/internal/examples"
 )
 
 func TestExitCodes(t *testing.T) {
@@ -178,4 +179,10 @@ func TestMeantCanBeCopied(t *testing.T) {
 		require.NoError(t, err, line)
 		assert.Equal(t, meant, e.String(), line)
 	}
+}
+
+// The program takes each example in its help.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	assert.Empty(t, examples.Check(func() *cobra.Command { return new(app).root() }))
 }

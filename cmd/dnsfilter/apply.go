@@ -21,7 +21,7 @@ the network: in the running server, or in its state folder while none runs. What
 A file can't prove that nothing newer exists: it does not make a list fresher than the last timestamp has.
 
 Exit codes: 0 the release is in force, 1 it is not: refused, or on hold.`,
-		Example: "  dnsfilter apply -c /etc/dnsfilter.yaml /media/usb/release.tar",
+		Example: "  dnsfilter apply -c /etc/dnsfilter/dnsfilter.yaml /media/usb/release.tar",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return applyBundle(cmd, settings, args[0]) },
 	}

@@ -21,7 +21,8 @@ func checkCommand() *cobra.Command {
 		Long: `Tells every mistake in the settings, with its line. Where there is none, it reads the files of all lists to the end, and tells how
 many entries they have, which lines were passed over and why, what the guards would hold were it the first state of a list, and
 how many entries for URLs no proxy is named for. Only mistakes make the exit code 1.`,
-		Args: unknown.NoArgs,
+		Example: `  dnsfilter check -c /etc/dnsfilter/dnsfilter.yaml`,
+		Args:    unknown.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := config.Read(path)
 			if err != nil {

@@ -77,7 +77,7 @@ func statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "status [-c dnsfilter.yaml]",
 		Short:   "Show how the running server stands: lists, serials, freshness, holds, counters",
-		Example: "  dnsfilter status -c /etc/dnsfilter.yaml",
+		Example: "  dnsfilter status -c /etc/dnsfilter/dnsfilter.yaml",
 		Args:    unknown.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return f.show(cmd, printStatus) },
 	}
@@ -94,7 +94,7 @@ func holdsCommand() *cobra.Command {
 		Long: `Shows which releases, and which files of local and allow lists, the guards of the running server have stopped, and why, entry
 by entry. The list before stays in force until what is on hold is accepted, or something newer passes. What is accepted or
 rejected is exactly what was found: a newer release or a changed file that is stopped has another ID.`,
-		Example: "  dnsfilter holds -c /etc/dnsfilter.yaml",
+		Example: "  dnsfilter holds -c /etc/dnsfilter/dnsfilter.yaml",
 		Args:    unknown.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.show(cmd, func(w io.Writer, s service.Status) error { return printHolds(w, s, f.settings) })
@@ -119,7 +119,7 @@ func decisionCommand(word, short string,
 	cmd := &cobra.Command{
 		Use:     word + " [-c dnsfilter.yaml] LIST ID",
 		Short:   short + "; dnsfilter holds shows its ID",
-		Example: "  dnsfilter " + word + " -c /etc/dnsfilter.yaml it.example/csam 5a0e84c2b1f34d96a7708c1e55d20fb3",
+		Example: "  dnsfilter " + word + " -c /etc/dnsfilter/dnsfilter.yaml it.example/csam 5a0e84c2b1f34d96a7708c1e55d20fb3",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.ask(func(c *service.Control) error {

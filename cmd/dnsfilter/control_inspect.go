@@ -21,7 +21,7 @@ func cacheCommand() *cobra.Command {
 		Long: `Shows the cached answers about a name, of all types, with their records, how long they are fresh or since when they have expired,
 and whether a list withholds them because of what they lead to. An expired answer is used only while the upstream fails. The
 decision on the name itself comes before the cache: dnsfilter lookup shows it.`,
-		Example: "  dnsfilter cache -c /etc/dnsfilter.yaml www.example.org",
+		Example: "  dnsfilter cache -c /etc/dnsfilter/dnsfilter.yaml www.example.org",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.ask(func(c *service.Control) error {
@@ -89,8 +89,8 @@ func statsCommand() *cobra.Command {
 		Long: `Shows all metrics of the running server as a table, also where the settings have no address for metrics, or those whose name has
 the text. Of a histogram it shows how many were counted, the mean, and within which time half of them and 99 percent were done.
 What each metric means is in the handbook, and in the help texts of --json.`,
-		Example: `  dnsfilter stats -c /etc/dnsfilter.yaml
-  dnsfilter stats -c /etc/dnsfilter.yaml upstream`,
+		Example: `  dnsfilter stats -c /etc/dnsfilter/dnsfilter.yaml
+  dnsfilter stats -c /etc/dnsfilter/dnsfilter.yaml upstream`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.ask(func(c *service.Control) error {

@@ -21,8 +21,8 @@ func reloadCommand() *cobra.Command {
 		Long: `Has the running server read its settings, local lists and the files of its guards again, as SIGHUP does, and waits until what they
 say is in force. If anything is wrong with them, it says so, and everything stays as it was. What changes
 with a restart only, such as listen, is named: systemctl restart dnsfilter, or without systemd dnsfilter serve --take-over.`,
-		Example: `  dnsfilter reload -c /etc/dnsfilter.yaml --dry-run
-  dnsfilter reload -c /etc/dnsfilter.yaml`,
+		Example: `  dnsfilter reload -c /etc/dnsfilter/dnsfilter.yaml --dry-run
+  dnsfilter reload -c /etc/dnsfilter/dnsfilter.yaml`,
 		Args: unknown.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.ask(func(c *service.Control) error {
@@ -70,7 +70,7 @@ func flushCommand() *cobra.Command {
 		Short: "Have the running server forget the answers about a name",
 		Long: `Has the running server forget the cached answers about a name and all names below it, of all types, expired ones too: they are
 asked for again. Lists are not touched.`,
-		Example: `  dnsfilter flush -c /etc/dnsfilter.yaml example.org
+		Example: `  dnsfilter flush -c /etc/dnsfilter/dnsfilter.yaml example.org
   dnsfilter flush --all`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -29,9 +29,9 @@ enforced by a proxy or not at all.
 Without a running server, it also tells which state of each list from elsewhere is on disk, and how old it is.
 
 Exit codes: 0 what happens was told; 1 failed; 2 could not tell, since nothing is in force of a list that may decide, or wrong usage.`,
-		Example: `  dnsfilter lookup -c /etc/dnsfilter.yaml www.example.com
-  dnsfilter lookup -c /etc/dnsfilter.yaml 192.0.2.200
-  dnsfilter lookup -c /etc/dnsfilter.yaml --client 192.0.2.7 www.example.com`,
+		Example: `  dnsfilter lookup -c /etc/dnsfilter/dnsfilter.yaml www.example.com
+  dnsfilter lookup -c /etc/dnsfilter/dnsfilter.yaml 192.0.2.200
+  dnsfilter lookup -c /etc/dnsfilter/dnsfilter.yaml --client 192.0.2.7 www.example.com`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			log, err := newLog(cmd.ErrOrStderr(), "text", slog.LevelWarn)

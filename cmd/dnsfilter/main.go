@@ -84,6 +84,11 @@ func rootCommand() *cobra.Command {
 		Long: `dnsfilter answers DNS queries: names that a list holds as its settings say, all others as the upstream resolvers do.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, or a lookup could not tell.`,
+		Example: `  dnsfilter serve --listen 127.0.0.1:5353 --upstream 192.0.2.53 --list hosts.txt
+  dnsfilter check -c /etc/dnsfilter/dnsfilter.yaml
+  dnsfilter serve -c /etc/dnsfilter/dnsfilter.yaml
+  dnsfilter lookup -c /etc/dnsfilter/dnsfilter.yaml www.example.com
+  dnsfilter status -c /etc/dnsfilter/dnsfilter.yaml`,
 		Args:          unknown.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,

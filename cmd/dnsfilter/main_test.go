@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/cmd/internal/examples"
 	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
@@ -214,4 +215,10 @@ func TestUnknownNames(t *testing.T) {
 		assert.Contains(t, stderr, want, args)
 		assert.Contains(t, stderr, "--help shows what it takes", args)
 	}
+}
+
+// The program takes each example in its help.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	assert.Empty(t, examples.Check(rootCommand))
 }

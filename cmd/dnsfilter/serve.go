@@ -41,8 +41,8 @@ old one answers; if it fails, the old one goes on. This is for servers that are 
 Under systemd: systemctl restart dnsfilter; a server that it runs refuses a successor. Sockets that systemd passes (LISTEN_FDS)
 are used where their address is one of listen, and it keeps them over a restart.`,
 		Example: `  dnsfilter serve --listen 127.0.0.1:5353 --upstream 192.0.2.53 --list hosts.txt
-  dnsfilter serve -c /etc/dnsfilter.yaml
-  dnsfilter serve -c /etc/dnsfilter.yaml --take-over`,
+  dnsfilter serve -c /etc/dnsfilter/dnsfilter.yaml
+  dnsfilter serve -c /etc/dnsfilter/dnsfilter.yaml --take-over`,
 		Args: unknown.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.serve(cmd) },
 	}
