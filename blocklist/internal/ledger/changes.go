@@ -40,8 +40,8 @@ func (v View) Additions(ctx context.Context) iter.Seq2[blocklist.Change, error] 
 	}
 }
 
-// netChanges selects the first and the last published line of each target in a range of operations: its state before
-// and after. The subquery already sorts by target, so no second sort is needed.
+// netChanges selects the first and the last change of each target's published line, in a range of operations. They show
+// the line before and after the range. The subquery already sorts by target, so no second sort is needed.
 const (
 	netChanges = `
 SELECT target, (SELECT sign || attributes FROM changes WHERE id = a), (SELECT sign || attributes FROM changes WHERE id = b)
@@ -56,8 +56,8 @@ FROM (` + endsOfChanges + ` ORDER BY target)`
 )
 
 // changesOf and changesEnd enclose a statement that selects targets. The whole statement selects all changes of these
-// targets, in no order. From the last change of a target, each link leads to the change before. A link that was altered
-// to lead elsewhere ends the search; [View.Verify] finds it.
+// targets, in no order. It begins with the last change of a target, and follows the links: each change has the ID of
+// the target's previous change. A link that was altered to lead elsewhere ends the search; [View.Verify] finds it.
 const (
 	changesOf  = `WITH RECURSIVE chosen (target) AS (`
 	changesEnd = `),
@@ -106,8 +106,8 @@ func (n netChange) yield(yield func(blocklist.Change, error) bool) bool {
 	return true
 }
 
-// WriteChanges writes the lines of an operation, each with its sign: the text whose SHA-256 is ChangesHash. The
-// argument after is the ID of the last change of the previous operation.
+// WriteChanges writes the checks and the lines that an operation recorded, each with its sign and a line end: the text
+// whose SHA-256 is ChangesHash. The argument after is the ID of the last change of the previous operation.
 func (v View) WriteChanges(ctx context.Context, w io.Writer, o Operation, after int64) error {
 	if o.Kind == KindTakedown {
 		if err := v.writeChecks(ctx, o.ID, w); err != nil {
@@ -126,13 +126,14 @@ func (v View) WriteChanges(ctx context.Context, w io.Writer, o Operation, after 
 	return nil
 }
 
-// ChangesProof verifies the lines that [View.WriteChanges] writes, one operation after another.
+// ChangesProof verifies the text that [View.WriteChanges] writes, against the hash and the counts of its operation. It
+// can verify one operation after another.
 type ChangesProof struct {
 	hash           hash.Hash
 	added, removed uint64
 }
 
-// Add adds one line, without its line end.
+// Add adds one line of the text, without its line end.
 func (p *ChangesProof) Add(line string) {
 	p.start()
 	fmt.Fprintf(p.hash, "%s\n", line)
@@ -150,8 +151,8 @@ func (p *ChangesProof) start() {
 	}
 }
 
-// End fails with [blocklist.ErrDamaged] unless the added lines are those of the operation o. In both cases it forgets
-// the lines, so that those of the next operation can be added.
+// End fails with [blocklist.ErrDamaged] unless the lines added since the last call of End are those of the operation o.
+// Even if it fails, it forgets the lines, so that those of the next operation can be added.
 func (p *ChangesProof) End(o Operation) error {
 	p.start()
 	sum := hex.EncodeToString(p.hash.Sum(nil))

@@ -11,8 +11,8 @@ import (
 // ClockTolerance is the accepted difference between the clocks of two machines.
 const ClockTolerance = 5 * time.Minute
 
-// maxPause is the longest plausible time since the last operation; after a longer time the clock is doubted. It is the
-// lifetime of a release: a list in use has another release within this time.
+// maxPause is the longest plausible time since the last operation. After a longer time a person must confirm the clock.
+// It is the lifetime of a release: a list in use has another release within this time.
 const maxPause = 365 * 24 * time.Hour
 
 // Clock records whether a person has confirmed the clock of this machine. The zero value is not confirmed.
@@ -21,11 +21,12 @@ type Clock struct {
 	confirmed bool
 }
 
-// Confirm sets the function that asks a person about a doubted clock: it reports whether the clock is right.
-// [Clock.Check] calls it at each doubt until it returns true.
+// Confirm sets the function that asks a person whether the clock is right, although it does not seem so; its argument
+// says why. [Clock.Check] calls the function until it has returned true once.
 func (c *Clock) Confirm(confirm func(doubt error) bool) { c.confirm = confirm }
 
-// Check returns nil if doubt is nil or a person has confirmed the clock, and otherwise doubt.
+// Check returns nil if the argument doubt is nil, or if a person has confirmed the clock or does so now. Otherwise it
+// returns its argument.
 func (c *Clock) Check(doubt error) error {
 	if doubt == nil || c.confirmed {
 		return nil

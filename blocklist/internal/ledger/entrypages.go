@@ -47,7 +47,8 @@ func (v View) WithdrawnIn(ctx context.Context, r EntryRange) iter.Seq2[string, e
 }
 
 // EntriesUnder yields at most limit entries of scope domain, host and url whose name or host is a subdomain of name. It
-// finds no domain entries directly below a top-level domain: they are not in the index, see [reversedName].
+// finds no domain entries directly below a top-level domain: they are not in the index, see [reversedName]. It may also
+// find a name with an escaped dot that is not a subdomain, see [reversed].
 func (v View) EntriesUnder(ctx context.Context, name blocklist.Name, limit int) iter.Seq2[blocklist.Entry, error] {
 	at := reversed(name.String())
 	return query(ctx, v.q, scanEntry, `SELECT target, attributes FROM entries WHERE place > ? AND place < ?

@@ -33,15 +33,15 @@ type Ledger struct {
 	watch  *watch
 	resume func(context.Context) error
 
-	// Clock is the clock that [Ledger.Lock] checks against the time of the last operation. If a person confirmed a
-	// doubted clock, the next operation records that.
+	// Clock is the clock that [Ledger.Lock] checks against the time of the last operation. If the clock does not seem
+	// right, but a person has confirmed it, the next operation records the confirmation.
 	Clock Clock
 
 	wait    time.Duration // maximum time to wait for the lock
 	waiting func(Holder)
 	trial   bool     // whether operations are rolled back, see [Ledger.Trial]
 	after   string   // required hash of the last operation, see [Ledger.After]; empty: any
-	snap    snapshot // content of the database file when it was opened; set only for read-only access
+	snap    snapshot // identifies the content of the database file when it was opened; set only for read-only access
 }
 
 func (l *Ledger) readMeta() error {
@@ -75,8 +75,8 @@ func (l *Ledger) Record(ctx context.Context, kind string, a Audit, fill func(*Tx
 // Recorder records one operation, as [Ledger.Record] does.
 type Recorder func(kind string, a Audit, fill func(*Tx) error) error
 
-// RecordAll calls do with a [Recorder], and records all operations that do passes to it, or none if there is an error.
-// The caller holds the lock.
+// RecordAll calls its argument with a [Recorder]. It records all operations that are passed to the Recorder, or none if
+// there is an error. The caller holds the lock.
 func (l *Ledger) RecordAll(ctx context.Context, do func(Recorder) error) error {
 	return l.explain(l.recordAll(ctx, do))
 }
@@ -97,7 +97,7 @@ func (l *Ledger) recordAll(ctx context.Context, do func(Recorder) error) error {
 	return tx.Commit()
 }
 
-// ErrMoved is returned for a change through [Ledger.After] if the last operation does not have the required hash.
+// ErrMoved is returned by a ledger that [Ledger.After] made if the last operation does not have the hash given there.
 var ErrMoved = errors.New("the ledger has changed meanwhile")
 
 // Trial returns a ledger for a dry run: its operations run as usual, but are rolled back at the end.
@@ -107,8 +107,8 @@ func (l *Ledger) Trial() *Ledger {
 	return &c
 }
 
-// After returns a ledger that records operations only if the last operation has this hash. Otherwise they fail with
-// [ErrMoved].
+// After returns a ledger that records operations only if the last operation has the given hash. Otherwise they fail
+// with [ErrMoved].
 func (l *Ledger) After(hash string) *Ledger {
 	c := *l
 	c.after = hash
@@ -147,7 +147,7 @@ func (l *Ledger) Read(ctx context.Context, do func(View) error) error {
 	return l.explain(do(View{q: tx, list: l.list}))
 }
 
-// SetMeta stores a value under this key, outside the history. The caller holds the lock.
+// SetMeta stores a value under a key, outside the history. The caller holds the lock.
 func (l *Ledger) SetMeta(ctx context.Context, key, value string) error {
 	_, err := l.db.ExecContext(ctx, putMeta, key, value)
 	return l.explain(err)

@@ -37,8 +37,8 @@ func (l *Ledger) Lock(ctx context.Context) (unlock func(), err error) {
 }
 
 // LockFolder locks a folder without opening a ledger; the folder need not contain a ledger yet. If another process has
-// the lock, it waits for at most the duration limit. After one second of waiting, it calls notify with the description
-// of that process; notify may be nil. It fails with [blocklist.ErrBusy].
+// the lock, LockFolder waits for at most the duration limit, and then fails with [blocklist.ErrBusy]. After one second
+// of waiting, it calls notify with the description of that process; notify may be nil.
 func LockFolder(ctx context.Context, dir string, limit time.Duration, notify func(Holder)) (unlock func(), err error) {
 	lock, err := disk.LockWithin(ctx, filepath.Join(dir, lockFile), limit, notify)
 	if err != nil {

@@ -29,8 +29,8 @@ func reversedName(e blocklist.Entry) any {
 	return reversed(text)
 }
 
-// reversed returns the labels of a name in reverse order, with a dot after each. It splits at escaped dots, too: a name
-// with an escaped dot gets more labels, but this never makes one name a prefix of another.
+// reversed returns the labels of a name in reverse order, with a dot after each. It splits at escaped dots, too. So the
+// name a\.b.example seems to be below b.example, although it is not. No name that is below another one is missed.
 func reversed(name string) string {
 	labels := strings.Split(name, ".")
 	slices.Reverse(labels)
@@ -49,8 +49,9 @@ func expires(e blocklist.Entry) any {
 // list.
 const manyAdded = 5000
 
-// CandidatesBelow yields all entries that lie below an added entry, and perhaps other entries. It uses the index of
-// names if possible, and otherwise yields all entries. It returns nil if no entry can lie below an added one.
+// CandidatesBelow yields all current entries that lie below an entry that the changes add, and perhaps other entries.
+// It uses the index of names if possible, and otherwise yields all entries. It returns nil if no entry can lie below an
+// added one.
 func (v View) CandidatesBelow(ctx context.Context,
 	changes iter.Seq2[blocklist.Change, error],
 ) (iter.Seq2[blocklist.Entry, error], error) {
@@ -86,7 +87,8 @@ func roots(names []string) (top []string) {
 	return top
 }
 
-// below yields the entries at and below reversed names.
+// below yields the entries for names and for the names below them. The argument has the names with their labels
+// reversed, see [reversed].
 func (v View) below(ctx context.Context, names []string) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		for _, n := range names {

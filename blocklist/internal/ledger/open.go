@@ -13,8 +13,8 @@ import (
 )
 
 // Open opens the ledger in the folder dir, and upgrades an older version of the database. Each time this process locks
-// the ledger, resume is called to complete the work of a killed process. A ledger that this process can't write is
-// opened read-only.
+// the ledger, the argument resume is called, to complete the work of a killed process. A ledger that this process can't
+// write is opened read-only.
 func Open(dir string, resume func(context.Context) error) (*Ledger, error) {
 	path := filepath.Join(dir, DatabaseFile)
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {

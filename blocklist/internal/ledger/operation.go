@@ -73,7 +73,7 @@ const (
 	KindRole     = "role"     // a person got another role; the reference says which
 
 	KindConfirm   = "confirm"   // orders were given or withdrawn by confirming proposals; the reference names these
-	KindProposals = "proposals" // at a release: the reference records the hash of the last step about proposals
+	KindProposals = "proposals" // at a release: the reference records the last [Step] with its hash
 )
 
 // changesNothing reports whether operations of this kind are recorded even if they change no order.
@@ -138,8 +138,8 @@ func scanOperation(row scanner) (o Operation, err error) {
 	return o, o.CheckText()
 }
 
-// CheckText fails with [blocklist.ErrDamaged] if a text has control characters. No command writes them, and they could
-// hide text on the terminal of an officer who signs.
+// CheckText fails with [blocklist.ErrDamaged] if a text of the operation, such as its reason, has control characters.
+// No command writes them, and they could hide other text on the terminal of an officer who signs.
 func (o *Operation) CheckText() error {
 	for what, text := range map[string]string{
 		"author": o.Author, "kind": o.Kind, "reason": o.Reason, "reference": o.Reference, "digest": o.Digest, "hash": o.Hash,
@@ -154,14 +154,16 @@ func (o *Operation) CheckText() error {
 // maxText is the maximum length of a text of an operation, in bytes.
 const maxText = 4 << 10
 
-// clockConfirmed is the end of the recorded reason if [Ledger.Lock] doubted the clock and a person confirmed it.
+// clockConfirmed is the end of the recorded reason if the clock did not seem right to [Ledger.Lock] and a person
+// confirmed it.
 const clockConfirmed = "; clock confirmed"
 
-// overriddenBy separates the reason of a change from the reason to override the guards.
+// overriddenBy is the separator in a recorded reason, between the reason of the change and the reason to override the
+// guards.
 const overriddenBy = "; guards overridden: "
 
-// recordedReason returns the text to record as the reason: the stated reason, a note if the clock was doubted and
-// confirmed, and the reason for overriding the guards, if there is one.
+// recordedReason returns the text to record as the reason: the stated reason, a note if the clock did not seem right
+// and a person confirmed it, and the reason for overriding the guards, if there is one.
 func (a Audit) recordedReason(doubted bool) string {
 	reason := a.Reason
 	if doubted {
@@ -180,7 +182,7 @@ func (o Operation) StatedReason() string {
 }
 
 // Stated splits the recorded reason. It returns the author's reason for the change, the reason for overriding the
-// guards (empty if they were not overridden), and whether the clock was doubted and confirmed.
+// guards (empty if they were not overridden), and whether a person had to confirm the clock.
 func (o Operation) Stated() (reason, override string, doubted bool) {
 	reason, override, _ = strings.Cut("; "+o.Reason, overriddenBy)
 	reason, doubted = strings.CutSuffix(reason, clockConfirmed)

@@ -77,7 +77,7 @@ func (s orders) entry(target string) (blocklist.Entry, error) {
 // blocks, it is the one with the latest expiry; among several of these, the oldest. There must be at least one order,
 // and they must be sorted by age, oldest first.
 //
-// So the reference and the expiry of the published line come from the same order. The line expires no later than one of
+// The reference and the expiry of the published line come from the same order. The line expires no later than one of
 // the orders does, and a further order changes it only if this order lasts longer.
 func Published(standing []blocklist.Entry) (strongest int) {
 	for i, o := range standing {
@@ -109,7 +109,7 @@ func References(standing []blocklist.Entry) string {
 	return strings.Join(names, ", ")
 }
 
-// find returns the index and the line of the order with this reference. The index is -1 if there is none.
+// find returns the index and the line of the order with the given reference. The index is -1 if there is none.
 func (s orders) find(target, reference string) (int, blocklist.Entry, error) {
 	lines, err := s.parse(target)
 	if err != nil {
@@ -163,9 +163,9 @@ func (s orders) replay(c changeRow) (orders, error) {
 	return s, nil
 }
 
-// with returns the orders with the given order added at the end. If there is an order with the same reference, that one
-// is changed instead: it gets the given attributes. Unless exact is set, it also keeps those of its attributes that the
-// given order does not have.
+// with returns the orders with the given order added at the end. If there is already an order with the same reference,
+// it gets the given attributes instead. If exact is false, it also keeps its attributes of the kinds that the given
+// order does not have.
 func (s orders) with(target, attributes string, exact bool) (orders, error) {
 	if len(s) == 0 {
 		return orders{attributes}, nil

@@ -110,8 +110,8 @@ type pageHistory struct {
 	began, ended       int64 // ID of the operation that listed the target, and of the one that last removed it
 }
 
-// change applies one change. A removed and an added line in one operation only change the attributes: the page counts
-// as listed without a break.
+// change applies one change to the state. A removed and an added line in one operation only change the attributes: the
+// page counts as listed without a break.
 func (h *pageHistory) change(c changeRow, operation int64) {
 	h.listed, h.attributes = c.sign == "+", c.attributes
 	switch {

@@ -18,10 +18,9 @@ import (
 // release records the last step's hash in an operation of [KindProposals], so the officers' signatures cover the steps
 // as well.
 
-// schemaProposals has the tables that are new in version 5; see [upgrade]. The column current of a proposal is its
-// current state. The other columns repeat parts of the state for indexes; for the column place see [Proposal.place].
-// The table proposal_counts has a row for each combination of source, category and state, by which a page of proposals
-// is selected; see [ProposalFilter].
+// schemaProposals has the tables that are new in version 5; see [upgrade]. The column current has the present state of
+// a [Proposal] in JSON. The other columns repeat parts of it for indexes; for the column place see [Proposal.place].
+// The table proposal_counts has the number of proposals in each [ProposalGroup]; see also [pageOfGroups].
 const schemaProposals = `
 CREATE TABLE steps (
 	id INTEGER PRIMARY KEY, time TEXT NOT NULL, author TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
@@ -61,8 +60,8 @@ func States() []string {
 // OpenStates returns the states of proposals that people have not decided on yet.
 func OpenStates() []string { return []string{StateNew, StateChecked, StateReferred} }
 
-// Proposal proposes to list a target, or to withdraw it; people decide on it. As a line of a step, a Proposal has only
-// the fields that the step has changed.
+// Proposal proposes to list a target, or to withdraw it; people decide on it. In the lines of a [Step], a Proposal has
+// only the fields that the step has changed.
 type Proposal struct {
 	ID       int64  `json:"id"`
 	Target   string `json:"target,omitempty"`   // target in canonical form
@@ -81,10 +80,10 @@ type Proposal struct {
 	Expires   time.Time `json:"expires,omitzero"`
 	Review    time.Time `json:"review,omitzero"`
 	State     string    `json:"state,omitempty"`
-	Checker   string    `json:"checker,omitempty"` // author of the step that checked the proposal
+	Checker   string    `json:"checker,omitempty"` // author of the [Step] that checked the proposal
 	// Operation is the ID of the operation that gave or withdrew the order; 0: none so far, or the order existed before.
 	Operation int64 `json:"operation,omitempty"`
-	Step      int64 `json:"step,omitempty"` // ID of the last step that changed the proposal
+	Step      int64 `json:"step,omitempty"` // ID of the last [Step] that changed the proposal
 }
 
 // Step is an operation on proposals. Steps form a hash chain of their own, apart from that of [Operation].
@@ -96,7 +95,7 @@ type Step struct {
 	Reason    string    `json:"reason,omitempty"`
 	Reference string    `json:"reference,omitempty"`
 	LastLine  int64     `json:"last_line"`
-	LinesHash string    `json:"lines_hash"` // SHA-256 of the lines, each with a line end
+	LinesHash string    `json:"lines_hash"` // SHA-256 of the lines of the step, each with a line end
 	Hash      string    `json:"hash"`       // SHA-256 of all fields above and the hash of the previous step
 }
 
@@ -126,7 +125,8 @@ func (s Step) LinkHash(before string) string {
 // initialStepHash returns the value that the first step is chained to.
 func initialStepHash(list string) string { return "argine proposals of " + list }
 
-// anchor returns the reference of the operation of [KindProposals] that records the step's hash.
+// anchor returns the text that records the ID and the hash of the step: the reference of an operation of
+// [KindProposals].
 func (s Step) anchor() string { return fmt.Sprintf("step %d %s", s.ID, s.Hash) }
 
 const stepColumns = `id, time, author, kind, reason, reference, last_line, lines_hash, hash`
@@ -146,7 +146,7 @@ func scanStep(row scanner) (s Step, err error) {
 // IsOpen reports whether people still have to decide on the proposal.
 func (p Proposal) IsOpen() bool { return slices.Contains(OpenStates(), p.State) }
 
-// maxProposals is above the highest ID of a proposal: [Proposal.place] has 27 bits for the ID.
+// maxProposals is one more than the highest ID of a proposal: [Proposal.place] has 27 bits for the ID.
 const maxProposals = 1 << 27
 
 // placeFrom returns the lowest value of [Proposal.place] for proposals received at or after a time.
@@ -155,7 +155,7 @@ func placeFrom(at time.Time) int64 { return at.Unix() * maxProposals }
 // place returns the sort key of the proposal: the second of its reception, and then its ID. It is unique.
 func (p Proposal) place() int64 { return placeFrom(p.Received) + p.ID }
 
-// line returns the proposal in JSON, as a line of a step.
+// line returns the proposal in JSON, in the form of a line of a [Step].
 func (p Proposal) line() string {
 	b, err := json.Marshal(p)
 	if err != nil {
@@ -164,7 +164,7 @@ func (p Proposal) line() string {
 	return string(b)
 }
 
-// apply sets the fields that a line of a step has.
+// apply sets the fields of the proposal that are in line, a line of a [Step] in JSON. The other fields stay.
 func (p *Proposal) apply(line string) error {
 	if err := json.Unmarshal([]byte(line), p); err != nil {
 		return Damaged("proposal %d: a line can't be read: %v", p.ID, err)

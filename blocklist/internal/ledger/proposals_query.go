@@ -29,9 +29,9 @@ type ProposalFilter struct {
 	Limit        int       // maximum number of proposals; 0: all
 }
 
-// Proposals yields the selected proposals. With a limit, its cost grows with the limit, not with the number of
-// proposals in the ledger: each combination of source, category and state is a sorted range of one index, and the
-// ranges are merged; see [pageOfGroups].
+// Proposals yields the selected proposals. If the filter has a limit, the cost grows with the limit, not with the
+// number of proposals in the ledger: each [ProposalGroup] is a sorted range of one index, and the ranges are merged;
+// see [pageOfGroups].
 func (v View) Proposals(ctx context.Context, f ProposalFilter) iter.Seq2[Proposal, error] {
 	return func(yield func(Proposal, error) bool) {
 		text, args, err := f.query(ctx, v)
@@ -86,7 +86,8 @@ func (f ProposalFilter) groups() (c conditions) {
 	return c
 }
 
-// others returns the conditions on the columns that [ProposalFilter.groups] leaves out, except for IDs.
+// others returns the conditions on all columns except source, category and state, for which see
+// [ProposalFilter.groups], and except the ID.
 func (f ProposalFilter) others(ctx context.Context, v View) (c conditions, err error) {
 	if !f.Since.IsZero() {
 		c.add(`place >= ?`, placeFrom(f.Since))
@@ -189,7 +190,7 @@ func (v View) ProposalsAbout(ctx context.Context, target string, limit int) iter
 
 // ProposalAbout is a proposal about one of several given targets.
 type ProposalAbout struct {
-	Index         int // index of its target among the given ones
+	Index         int // index of the target in the argument of [View.ProposalsAboutEach]
 	ID            int64
 	Source, State string
 	Reason        string // why the proposal was refused; empty in other states
@@ -213,7 +214,7 @@ func (v View) ProposalsFrom(ctx context.Context, source string) iter.Seq2[Propos
 	return query(ctx, v.q, scanProposal, `SELECT current FROM proposals WHERE source = ? ORDER BY target, id`, source)
 }
 
-// ProposalStep is a step with its change of one proposal.
+// ProposalStep is a [Step] with its change of one proposal: the Proposal has only the changed fields.
 type ProposalStep struct {
 	Step
 	Change Proposal `json:"change"`
@@ -275,12 +276,12 @@ func (v View) CheckedCounts(ctx context.Context) ([]CheckedCount, error) {
 		WHERE g.state = ? GROUP BY p.checker, p.category`, StateChecked))
 }
 
-// ProposalDecision is a step's change of an existing proposal.
+// ProposalDecision is a change of an existing proposal by a [Step].
 type ProposalDecision struct {
 	State    string    // state after the step
 	Received time.Time // time when the proposal was received
 	At       time.Time // time of the step
-	Alone    bool      // whether no first person had checked the proposal
+	Alone    bool      // whether the proposal has no Checker, see [Proposal]
 }
 
 func scanProposalDecision(row scanner) (d ProposalDecision, err error) {
@@ -296,8 +297,8 @@ func scanProposalDecision(row scanner) (d ProposalDecision, err error) {
 	return d, nil
 }
 
-// ProposalDecisions yields the changes of existing proposals, oldest first. It yields those from the moment begin up
-// to, but not including, the moment end; a zero time is no limit. Lines that make new proposals are left out.
+// ProposalDecisions yields the changes of existing proposals, oldest first: those recorded from the moment begin up to,
+// but not including, the moment end. A zero time is no limit. Lines that make new proposals are left out.
 func (v View) ProposalDecisions(ctx context.Context, begin, end time.Time) iter.Seq2[ProposalDecision, error] {
 	c := conditions{}
 	c.add(`instr(line, '"state":"` + StateNew + `"') = 0`)

@@ -14,7 +14,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// StepTx collects the lines of one step, in a database transaction.
+// StepTx collects the lines of one [Step], in a database transaction.
 type StepTx struct {
 	View
 	tx     *sql.Tx
@@ -37,8 +37,8 @@ type ProposalGroup struct {
 
 func (p Proposal) group() ProposalGroup { return ProposalGroup{p.Source, p.Category, p.State} }
 
-// Propose takes the lock and records one step about proposals, atomically. A step without lines is recorded only if its
-// kind is [StepSource]. A trial records nothing, see [Ledger.Trial].
+// Propose takes the lock and records one [Step], atomically. A step without lines is recorded only if its kind is
+// [StepSource]. A trial records nothing, see [Ledger.Trial].
 func (l *Ledger) Propose(ctx context.Context, kind string, a Audit, fill func(*StepTx) error) error {
 	unlock, err := l.Lock(ctx)
 	if err != nil {
@@ -59,7 +59,7 @@ func (l *Ledger) Propose(ctx context.Context, kind string, a Audit, fill func(*S
 	return l.explain(tx.Commit())
 }
 
-// Step records a step about proposals in the transaction of this operation.
+// Step records a [Step] in the transaction of the operation.
 func (t *Tx) Step(ctx context.Context, kind string, a Audit, fill func(*StepTx) error) error {
 	return recordStep(ctx, t.tx, t.View.list, kind, a, fill)
 }
@@ -75,8 +75,8 @@ func (t *Tx) OperationID() int64 {
 // SetReference sets the reference of the operation.
 func (t *Tx) SetReference(reference string) { t.op.Reference = reference }
 
-// SetReason adds a reason to an operation whose author has stated none. What is recorded beside it, such as an override
-// of the guards, stays.
+// SetReason adds a reason to an operation whose author has stated none. Notes in the recorded reason, such as the one
+// about an override of the guards, stay.
 func (t *Tx) SetReason(reason string) {
 	if t.op.Reason != "" {
 		reason += "; " + t.op.Reason

@@ -12,28 +12,28 @@ import (
 
 // Filter selects operations. The zero value selects all.
 type Filter struct {
-	Since, Until time.Time // from the moment Since up to, but not including, Until; zero: no limit
-	Kinds        []string  // only these kinds; empty: all
+	Since, Until time.Time // time of the operation: at or after Since, before Until; zero: no limit
+	Kinds        []string  // only operations of these kinds; empty: all
 	Author       string    // author of the operation, in which a star stands for any text; empty: all
 	Reference    string    // reference of the operation, with stars as in Author; empty: all
 	Targets      []string  // only operations that changed one of these targets; empty: all
 	IDs          []int64   // only operations with these IDs; nil: all
-	Before       int64     // only IDs below this one; 0: no limit
+	Before       int64     // only operations with IDs below this one; 0: no limit
 	Last         int       // maximum number of operations: the newest of those selected; 0: all
 }
 
 // Logged is an operation with the first lines of its changes.
 type Logged struct {
 	Operation
-	Lines uint64   // number of all its lines
-	First []string // sign and target of the first lines, in the order of the operation
+	Lines uint64   // number of all lines and checks of the operation
+	First []string // sign and target of the first lines and checks, in the order of the operation
 }
 
 // firstLines is the maximum number of lines in [Logged.First].
 const firstLines = 8
 
-// logged selects operations with the number of their lines and checks, and with the first of them. The lines of an
-// operation are the changes after the last change of the previous operation.
+// logged selects operations, each with the number of its lines and checks, and with the first lines and checks. The
+// lines of an operation are the changes after the last change of the previous operation.
 const logged = `SELECT ` + operationColumns + `,
 	max(last_change - start, 0) + (SELECT count(*) FROM checks WHERE operation = o.id),
 	(SELECT json_group_array(line) FROM (SELECT line FROM (
@@ -100,8 +100,8 @@ func globPattern(text string) string {
 	return strings.NewReplacer("[", "[[]", "?", "[?]").Replace(text)
 }
 
-// extra is a row with additional columns at the end. Its Scan stores them in more, so that a function that knows only
-// the first columns can scan the row.
+// extra is a row with additional columns at the end. Its method Scan stores these in the field more. So a function that
+// knows only the first columns can scan the row.
 type extra struct {
 	scanner
 	more []any
@@ -117,8 +117,8 @@ func scanLogged(row scanner) (l Logged, err error) {
 	return l, json.Unmarshal([]byte(first), &l.First)
 }
 
-// OperationsByHash returns the operations whose hash begins with this prefix of hexadecimal digits. It returns at most
-// two: enough to see whether the prefix is ambiguous.
+// OperationsByHash returns the operations whose hash begins with the given prefix of hexadecimal digits. It returns at
+// most two: enough to see whether the prefix is ambiguous.
 func (v View) OperationsByHash(ctx context.Context, prefix string) (all []Operation, err error) {
 	rows := query(ctx, v.q, scanOperation, `SELECT `+operationColumns+` FROM operations WHERE hash >= ? AND hash < ? LIMIT 2`,
 		prefix, prefix+"g") // the letter after the last hexadecimal digit
@@ -137,8 +137,8 @@ type Line struct {
 	Sign, Target, Attributes string // the attributes begin with a space, if there are any
 }
 
-// Lines yields the lines of an operation, in the order in which they were recorded. It leaves out the first skip lines,
-// and then yields at most limit lines; if limit is 0, it yields all others.
+// Lines yields the lines of an operation, in the order in which they were recorded. The argument skip is the number of
+// lines to leave out at the beginning. The argument limit is the maximum number of lines after those; 0: all.
 func (v View) Lines(ctx context.Context, operation, skip, limit int64) iter.Seq2[Line, error] {
 	if limit == 0 {
 		limit = math.MaxInt64
@@ -158,8 +158,8 @@ type TargetChange struct {
 	Operation        Operation
 }
 
-// targetChanges selects the changes of targets, sorted by target, each with its operation: the first one whose last
-// change has the same ID or a higher one.
+// targetChanges selects the changes of targets, sorted by target. Each change has the ID of its operation: the first
+// operation whose last change has the ID of the change or a higher one.
 const targetChanges = `
 SELECT c.sign, c.target, c.attributes,
 	coalesce((SELECT id FROM operations WHERE last_change >= c.id ORDER BY last_change, id LIMIT 1), 0)
@@ -262,7 +262,8 @@ func (v View) LastReleases(ctx context.Context, last int) iter.Seq2[ReleaseLines
 }
 
 // ListedIn returns how many entries are listed in a release but not in the previous one, and how many are listed only
-// in the previous one. It reads the changes between the two releases, unless these only added or only removed lines.
+// in the previous one. If the operations between the two releases only added or only removed lines, it returns the
+// numbers of lines; otherwise it reads the changes.
 func (v View) ListedIn(ctx context.Context, r ReleaseLines) (listed, delisted uint64, err error) {
 	if r.Added == 0 || r.Removed == 0 {
 		return r.Added, r.Removed, nil
@@ -278,15 +279,15 @@ WITH ends (first, last) AS (
 	SELECT (SELECT sign FROM changes WHERE id = a), (SELECT sign FROM changes WHERE id = b) FROM (` + endsOfChanges + `))
 SELECT count(*) FILTER (WHERE first = '+' AND last = '+'), count(*) FILTER (WHERE first = '-' AND last = '-') FROM ends`
 
-// with selects the first release that contains an operation. If a recovery adopted a release whose operations are not
-// known, the head of the release is not the hash of the recovery. Such a release contains no operation before the
-// recovery.
-const with = `WHERE operation = ?1 OR operation > ?1 AND head = (SELECT hash FROM operations WHERE id = r.operation)
+// firstReleaseWith selects the first release that contains an operation. If a recovery adopted a release whose
+// operations are not known, the head of the release is not the hash of the recovery. Such a release contains no
+// operation before the recovery.
+const firstReleaseWith = `WHERE operation = ?1 OR operation > ?1 AND head = (SELECT hash FROM operations WHERE id = r.operation)
 	ORDER BY serial LIMIT 1`
 
 // ReleaseWith returns the first pushed release that contains an operation. Its serial is 0 if there is none.
 func (v View) ReleaseWith(ctx context.Context, operation int64) (ReleaseLines, error) {
-	for r, err := range query(ctx, v.q, scanReleaseLines, fmt.Sprintf(releaseLines, with), operation) {
+	for r, err := range query(ctx, v.q, scanReleaseLines, fmt.Sprintf(releaseLines, firstReleaseWith), operation) {
 		return r, err
 	}
 	return ReleaseLines{}, nil
@@ -294,7 +295,7 @@ func (v View) ReleaseWith(ctx context.Context, operation int64) (ReleaseLines, e
 
 // ReleaseOf is [View.ReleaseWith] without the numbers of lines.
 func (v View) ReleaseOf(ctx context.Context, operation int64) (ReleaseRecord, error) {
-	return v.oneRelease(ctx, `SELECT `+releaseColumns+` FROM releases AS r `+with, operation)
+	return v.oneRelease(ctx, `SELECT `+releaseColumns+` FROM releases AS r `+firstReleaseWith, operation)
 }
 
 func scanReleaseLines(row scanner) (r ReleaseLines, err error) {

@@ -43,7 +43,8 @@ func (r *repetition) add(c changeRow) (err error) {
 	return err
 }
 
-// end applies the operation's changes to the current orders of the target.
+// end repeats the operation's changes of the target on the current orders. It is called after all changes of the target
+// were added.
 func (r *repetition) end(ctx context.Context) error {
 	changes, err := orderChanges(r.target, r.before, r.after)
 	if err != nil || len(changes) == 0 {

@@ -17,7 +17,7 @@ type Replacement struct {
 }
 
 // Replace makes the orders of a stream, which all have the given reference, the only orders with this reference. Orders
-// with another reference stay the same. New and changed orders are handled as in [Tx.Put], but a changed order has
+// with another reference stay the same. New and changed orders are recorded as [Tx.Put] does, but a changed order has
 // exactly the new attributes.
 func (t *Tx) Replace(ctx context.Context, reference string, entries iter.Seq2[blocklist.Entry, error], screen Screen,
 	progress func(uint64),
@@ -49,8 +49,8 @@ func (t *Tx) Replace(ctx context.Context, reference string, entries iter.Seq2[bl
 	return r, errors.Join(err, seen.Close())
 }
 
-// markReplaced fills the temporary table replaced with the targets of all orders with this reference, and returns their
-// number.
+// markReplaced fills a temporary table with the targets of all orders that have the given reference, and returns their
+// number. The name of the table is "replaced".
 func (t *Tx) markReplaced(ctx context.Context, reference string) (n uint64, err error) {
 	insert, err := t.tx.PrepareContext(ctx, `INSERT INTO replaced VALUES (?)`)
 	if err != nil {

@@ -22,9 +22,9 @@ import (
 // table orders has only the targets with several orders, numbered from the oldest. A target without rows there has one
 // order, whose line is the entry.
 //
-// The changes of a target are a linked list, see [changesOf]. The ID of the last change is in the column change of the
-// target's entry, or of its row in the table gone if it is no longer listed. The column before of a change is the ID of
-// the target's previous change. An index by target would cost a fifth of the file, and of the time of an import.
+// The changes of a target are a linked list, see [changesOf]. The ID of a target's last change is in the column change:
+// of the table entries if the target is listed, and otherwise of the table gone. The column before of a change is the
+// ID of the target's previous change. An index by target would cost a fifth of the file, and of the time of an import.
 const schema = schemaHistory + schemaState + schemaOrders + schemaLinks + schemaIndexes + schemaProposals + schemaKinds
 
 const schemaHistory = `

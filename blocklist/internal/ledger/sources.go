@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// metaSources is the key of the sources of proposals in the table meta. Steps of [StepSource] record the SHA-256 of the
-// value.
+// metaSources is the key of the table meta under which the sources of proposals are stored. Steps of [StepSource]
+// record the SHA-256 of the stored sources.
 const metaSources = "sources"
 
 // ReadSources returns the sources of proposals by their names.
@@ -26,7 +26,8 @@ func ReadSources[T any](ctx context.Context, v View) (map[string]T, error) {
 	return all, nil
 }
 
-// WriteSources stores the sources of proposals. The reference of the step says what has changed.
+// WriteSources stores the sources of proposals. It sets the reference of the [Step]: the argument what, which says what
+// has changed, and the SHA-256 of the stored sources.
 func WriteSources[T any](ctx context.Context, t *StepTx, all map[string]T, what string) error {
 	stored, err := json.Marshal(all)
 	if err != nil {

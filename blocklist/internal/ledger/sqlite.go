@@ -20,8 +20,9 @@ const (
 	codeNoDatabase = 26
 )
 
-// explain turns an error of SQLite into one that says what to do: a full disk wraps [syscall.ENOSPC]; a file that is
-// not a database, or has damaged pages, wraps [blocklist.ErrDamaged]. Other errors stay the same.
+// explain turns an error of SQLite into one that says what to do. If the disk is full, the error wraps
+// [syscall.ENOSPC]. If the file is not a database, or has damaged pages, it wraps [blocklist.ErrDamaged]. Other errors
+// stay the same.
 func (l *Ledger) explain(err error) error {
 	failed := (*sqlite.Error)(nil)
 	if !errors.As(err, &failed) {

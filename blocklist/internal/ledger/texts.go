@@ -8,7 +8,7 @@ import (
 )
 
 // Text is a searchable text in the ledger. ID is that of the row with the text, see [TextKind]. To continue reading
-// after a text, pass its cursor to [View.Texts]. An empty text has no content; it only moves the cursor.
+// after a text, pass its cursor to [View.Texts]. If Text is empty, there is nothing to search: only the cursor counts.
 type Text struct {
 	Cursor, ID int64
 	Text       string
@@ -19,10 +19,11 @@ type TextKind string
 
 // The kinds of texts, and what the IDs are.
 const (
-	// TextsOfTargets selects the targets that were ever listed, each once. The ID of each text is that of a change.
+	// TextsOfTargets selects the targets that were ever listed, each once. The ID of each text is that of the change
+	// that first listed the target.
 	TextsOfTargets TextKind = `SELECT id AS cursor, id, target FROM changes WHERE id > ? AND before IS NULL AND sign = '+' ORDER BY id`
-	// TextsOfReferences selects the references of orders. If several changes in a row have the same reference, the text
-	// has the ID of the first of them.
+	// TextsOfReferences selects the references of orders. The ID of each text is that of the change. If several changes
+	// in a row have the same reference, they have one text, with the ID of the first of them.
 	TextsOfReferences TextKind = `SELECT id AS cursor, id, attributes FROM changes WHERE id > ? AND ` + givesReference + ` ORDER BY id`
 	// TextsOfOperations selects the reasons, references and authors of operations, without those references that are
 	// data of the program. The ID of each text is that of the operation.
@@ -53,8 +54,8 @@ func (v View) Texts(ctx context.Context, kind TextKind, cursor int64) iter.Seq2[
 	return all
 }
 
-// eachReference yields the references in the attributes. If several in a row are the same, it yields only the first. At
-// the end it yields an empty text with the last cursor.
+// eachReference yields the references in the attributes of changes. If several in a row are the same, it yields only
+// the first. At the end it yields an empty text with the last cursor.
 func eachReference(attributes iter.Seq2[Text, error]) iter.Seq2[Text, error] {
 	return func(yield func(Text, error) bool) {
 		var last Text
@@ -93,14 +94,14 @@ func referenceIn(attributes string) string {
 	return text
 }
 
-// TargetsOf returns the targets of changes, in the order of the IDs.
+// TargetsOf returns the targets of the changes with the given IDs, in the order of the argument.
 func (v View) TargetsOf(ctx context.Context, ids []int64) ([]string, error) {
 	return collect(query(ctx, v.q, scanText, `SELECT c.target FROM json_each(?) AS i CROSS JOIN changes AS c ON c.id = i.value
 		ORDER BY i.key`, jsonArray(ids)))
 }
 
-// TargetsFrom returns the target of the change with this ID, and the targets of the changes right after it that have
-// the same reference. The argument most is the maximum number of targets.
+// TargetsFrom returns the target of the change with the given ID, and the targets of the changes right after it that
+// have the same reference. The argument most is the maximum number of targets.
 func (v View) TargetsFrom(ctx context.Context, id int64, most int) (targets []string, err error) {
 	scan := func(row scanner) (l Line, err error) { return l, row.Scan(&l.Target, &l.Attributes) }
 	var reference string

@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	// ErrNotListed is returned if a target to be removed is not listed with that scope.
+	// ErrNotListed is returned if the target of a change or a check is not listed with the given scope.
 	ErrNotListed = errors.New("not on the list with this scope")
 	// ErrNoOrder is returned if a target has no order with the given reference.
 	ErrNoOrder = errors.New("no order with this reference stands")
@@ -175,7 +175,7 @@ func (t *Tx) log(ctx context.Context, sign, target, attributes string, before in
 	return t.op.LastChange, exec(ctx, t.stmts.log, t.op.LastChange, sign, target, attributes, before)
 }
 
-// SetMeta stores a value under this key.
+// SetMeta stores a value under a key.
 func (t *Tx) SetMeta(ctx context.Context, key, value string) error {
 	_, err := t.tx.ExecContext(ctx, putMeta, key, value)
 	return err

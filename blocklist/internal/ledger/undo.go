@@ -15,8 +15,8 @@ var ErrChangedSince = errors.New("orders were changed since")
 
 // Undo reverses the changes that an operation made to orders: given orders are withdrawn, withdrawn orders are given,
 // and changed orders are as before. It fails with [ErrChangedSince] if one of these orders is not as the operation left
-// it, and with [blocklist.ErrMalformed] if there is no such operation, or if it changed no orders. An entry that would
-// be listed again stays the same if screen does not admit it.
+// it, and with [blocklist.ErrMalformed] if there is no such operation, or if it changed no orders. If the screen does
+// not admit an entry that would be listed again, the orders for its target stay as they are.
 func (t *Tx) Undo(ctx context.Context, operation int64, screen Screen) error {
 	o, err := t.OperationByID(ctx, operation)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -90,8 +90,8 @@ func (u *reversal) add(c changeRow) (err error) {
 	return nil
 }
 
-// reversed returns the orders of the target without the changes of the operation. It returns false if one of the
-// changed orders is not as the operation left it.
+// reversed returns what the orders for the target are without the changes of the operation. It returns false if one of
+// the orders that the operation changed is not as the operation left it.
 func (u *reversal) reversed() (result orders, ok bool, err error) {
 	changes, err := orderChanges(u.target, u.after, u.before)
 	if err != nil {
@@ -120,7 +120,7 @@ func (u *reversal) asLeft(c changeRow) (bool, error) {
 	return (left < 0) == (stands < 0) && was == is, errors.Join(err1, err2)
 }
 
-// end reverses the changes of the target.
+// end reverses the operation's changes of the target. It is called after all changes of the target were added.
 func (u *reversal) end(ctx context.Context) error {
 	result, ok, err := u.reversed()
 	if err != nil {
@@ -135,8 +135,8 @@ func (u *reversal) end(ctx context.Context) error {
 	return u.tx.setOrders(ctx, u.target, u.now, result)
 }
 
-// admitted reports whether the screen admits the target with the orders result. The screen is not asked if the target
-// would not be listed, or is blocked already.
+// admitted reports whether the screen admits the entry that the given orders for the target would list. It returns true
+// if they would list none, or if the target is blocked already.
 func (u *reversal) admitted(result orders) (bool, error) {
 	if len(result) == 0 {
 		return true, nil

@@ -98,7 +98,7 @@ func (v View) verifyOperation(ctx context.Context, o, before Operation, digest *
 	return nil
 }
 
-// replay applies the changes of the operation o to state, which is the state after the previous operation.
+// replay applies the changes of the operation o to the argument state, which is the state after the previous operation.
 func replay(o Operation, state *Operation, digest *blocklist.Digest, hash hash.Hash,
 	next func() (changeRow, error, bool),
 ) error {

@@ -77,8 +77,8 @@ func (p *ordersProof) add(c changeRow) (err error) {
 	return err
 }
 
-// end verifies the published line after the changes of an operation. If last is set, it also verifies the table of
-// orders, and forgets the target.
+// end verifies the published line after the changes of an operation. If they are the last changes of the target, it
+// also verifies the table of orders, and forgets the target.
 func (p *ordersProof) end(last bool) error {
 	if len(p.orders) != 0 || len(p.published) != 0 {
 		published, err := p.orders.published(p.target)
@@ -100,7 +100,7 @@ func (p *ordersProof) end(last bool) error {
 	return p.compare(standing)
 }
 
-// compare compares the orders of the target with the rows of the table orders.
+// compare fails unless the given orders for the target are the next rows of the table of orders.
 func (p *ordersProof) compare(standing orders) error {
 	lines, err := standing.parse(p.target)
 	if err != nil {

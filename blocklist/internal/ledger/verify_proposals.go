@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// verifyProposals verifies the chain of steps, the operations that recorded their hashes, the state of each proposal,
-// and the counts of proposals.
+// verifyProposals verifies the chain of each [Step] to the one before, the operations that recorded the hashes of
+// steps, the state of each proposal, and the counts of proposals.
 func (v View) verifyProposals(ctx context.Context) error {
 	if err := errors.Join(v.verifySteps(ctx), v.verifySources(ctx)); err != nil {
 		return err
@@ -130,7 +130,7 @@ type proposalRow struct {
 	indexes [7]string
 	place   int64
 	current string
-	line    sql.NullString // a line of a step; NULL: it is the same as the column current
+	line    sql.NullString // a line of a [Step]; NULL: the line equals the column current
 }
 
 func scanProposalRow(row scanner) (r proposalRow, err error) {
@@ -138,8 +138,8 @@ func scanProposalRow(row scanner) (r proposalRow, err error) {
 	return r, row.Scan(&r.id, &x[0], &x[1], &x[2], &x[3], &x[4], &x[5], &x[6], &r.place, &r.current, &r.line)
 }
 
-// proposalRows selects the proposals, each with its lines in their order. Most proposals have one line, the same as
-// their current state; it is not read again.
+// proposalRows selects the proposals, each with its lines in their order. Most proposals have one line, and it equals
+// the column current. The query returns NULL instead of such a line, so that it is not read twice.
 const proposalRows = `SELECT p.id, source, category, state, checker, host, key, target, place, current, nullif(line, current)
 	FROM proposals AS p CROSS JOIN step_lines AS l ON l.proposal = p.id ORDER BY p.id, l.id`
 
@@ -172,7 +172,8 @@ func (v View) verifyStates(ctx context.Context) (map[ProposalGroup]int64, error)
 	return counts, v.verifyRows(ctx, counts, lines)
 }
 
-// text returns the line of the row. If it was not read again, the column current has the same text.
+// text returns the line of the row. If the query returned NULL instead, it returns the column current, which equals the
+// line.
 func (r proposalRow) text() string {
 	if r.line.Valid {
 		return r.line.String
@@ -180,8 +181,8 @@ func (r proposalRow) text() string {
 	return r.current
 }
 
-// verify fails unless the row has the state p, which follows from its lines, and the matching values for indexes. It
-// counts the proposal in counts.
+// verify fails unless the columns of the row agree with the proposal p, the result of the row's lines. It adds one to
+// the number of proposals in the group of p.
 func (r proposalRow) verify(p Proposal, counts map[ProposalGroup]int64) error {
 	if r.id == 0 {
 		return nil
@@ -196,7 +197,7 @@ func (r proposalRow) verify(p Proposal, counts map[ProposalGroup]int64) error {
 }
 
 // verifyRows fails if the ledger has more proposals or lines than were verified. The argument counts has the number of
-// verified proposals in each group, and lines the number of verified lines.
+// verified proposals in each group. The argument lines is the number of verified lines.
 func (v View) verifyRows(ctx context.Context, counts map[ProposalGroup]int64, lines int64) error {
 	var allLines, rows int64
 	err := v.q.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM step_lines), (SELECT count(*) FROM proposals)`).Scan(&allLines, &rows)

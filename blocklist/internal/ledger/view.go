@@ -56,7 +56,7 @@ type scanner interface{ Scan(...any) error }
 // List returns the name of the list.
 func (v View) List() string { return v.list }
 
-// Meta returns the value stored under this key, or an empty text if there is none.
+// Meta returns the value stored under a key, or an empty text if there is none.
 func (v View) Meta(ctx context.Context, key string) (value string, err error) {
 	err = v.q.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = ?`, key).Scan(&value)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -67,9 +67,9 @@ func (v View) Meta(ctx context.Context, key string) (value string, err error) {
 
 // Range selects operations. The zero value selects all.
 type Range struct {
-	After int64    // only IDs above this one
-	UpTo  int64    // only IDs up to and including this one; 0: no limit
-	Kinds []string // only these kinds; empty: all
+	After int64    // only operations with IDs above this one
+	UpTo  int64    // only operations with IDs up to and including this one; 0: no limit
+	Kinds []string // only operations of these kinds; empty: all
 }
 
 // Operations yields the operations in a range, oldest first.
@@ -78,7 +78,7 @@ func (v View) Operations(ctx context.Context, r Range) iter.Seq2[Operation, erro
 	return query(ctx, v.q, scanOperation, text, args...)
 }
 
-// query returns the statement for a range.
+// query returns the SQL statement for the range, and its arguments.
 func (r Range) query() (text string, args []any) {
 	if r.UpTo == 0 {
 		r.UpTo = math.MaxInt64
@@ -160,7 +160,7 @@ func (v View) FirstListed(ctx context.Context, targets []string) (e blocklist.En
 	return e, err == nil, err
 }
 
-// Listed returns, by target, the entries of the given targets that are listed.
+// Listed returns the entries for those of the given targets that are listed, by target.
 func (v View) Listed(ctx context.Context, targets []string) (map[string]blocklist.Entry, error) {
 	found := map[string]blocklist.Entry{}
 	for e, err := range query(ctx, v.q, scanEntry, `SELECT e.target, e.attributes FROM json_each(?) AS t
@@ -177,7 +177,7 @@ func (v View) Listed(ctx context.Context, targets []string) (map[string]blocklis
 type ReleaseRecord struct {
 	Serial    uint64    `json:"serial"`
 	Operation int64     `json:"operation"` // ID of the last operation in the release
-	Head      string    `json:"head"`      // the hash of that operation; it is signed with the release
+	Head      string    `json:"head"`      // hash of the last operation in the release; signed with the release
 	Pushed    time.Time `json:"pushed"`
 }
 

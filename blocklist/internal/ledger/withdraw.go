@@ -112,7 +112,7 @@ func (t *Tx) setOrders(ctx context.Context, target string, old, current orders) 
 		exec(ctx, t.stmts.put, target, e.String()[len(target):], reversedName(e), expires(e), change))
 }
 
-// storeOrders replaces the rows of a target in the table orders. For a single order there are none.
+// storeOrders replaces the rows of a target in the table of orders by the given orders. A single order gets no row.
 func (t *Tx) storeOrders(ctx context.Context, target string, standing orders) error {
 	if err := exec(ctx, t.stmts.removeOrders, target); err != nil || len(standing) < 2 {
 		return err

@@ -106,7 +106,7 @@ func (k Key) Check() error {
 	return nil
 }
 
-// Equal reports whether both are the same public key. It ignores the names.
+// Equal reports whether k and the other key are the same public key. It ignores the names.
 func (k Key) Equal(other Key) bool { return bytes.Equal(k.Public, other.Public) }
 
 func malformed(what, why string, args ...any) error {

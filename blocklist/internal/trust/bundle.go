@@ -85,7 +85,7 @@ func (e *MissingError) Unwrap() error { return blocklist.ErrGap }
 
 // Bundle is a reader of a bundle. It verifies nothing.
 type Bundle struct {
-	Roots   [][]byte // Roots[i] is root i+1, as its file name says; empty after [ReadBundle]
+	Roots   [][]byte // Roots[i] is the root that the bundle names as number i+1; empty after [ReadBundle]
 	Urgent  []byte   // urgent orders; empty: none
 	Targets []byte
 	tar     *tar.Reader
@@ -93,7 +93,8 @@ type Bundle struct {
 	left    int64 // limit on the bytes of the remaining roots, since an unverified sender could send many
 }
 
-// OpenBundle reads a bundle up to its targets. It fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
+// OpenBundle reads the documents of a bundle: its roots, urgent orders and targets. [Bundle.Next] reads the files after
+// them. OpenBundle fails with [blocklist.ErrMalformed] or [blocklist.ErrTooLarge].
 func OpenBundle(r io.Reader) (*Bundle, error) {
 	var roots [][]byte
 	b, err := ReadBundle(r, func(root []byte) error {

@@ -109,7 +109,8 @@ func (k ListKey) sealText(text string) (string, error) {
 	return base64.StdEncoding.EncodeToString(out.Bytes()), err
 }
 
-// unsealText decrypts the output of sealText. The text may have at most limit bytes.
+// unsealText decrypts the output of sealText. It fails with [blocklist.ErrTooLarge] if the padded text has more than
+// limit bytes plus [textStep].
 func (k ListKey) unsealText(sealed string, limit int64) (string, error) {
 	b, err := base64.StdEncoding.DecodeString(sealed)
 	if err != nil {

@@ -131,7 +131,8 @@ func NewKeyFile(kind string, length int64, sum []byte) File {
 	return File{Path: keyPath(kind), Length: length, SHA256: sum}
 }
 
-// readKey parses the ID of the list key.
+// readKey sets KeyID from the field of a targets document that has the ID of the list key. It changes nothing if the
+// document has no such field.
 func (spec *TargetsSpec) readKey(fields map[string]any) error {
 	value, ok := fields[fieldKey]
 	if !ok {
@@ -158,7 +159,8 @@ func (spec *TargetsSpec) addKeyFile(f File, t tuf.Target) error {
 	return nil
 }
 
-// readConfidential parses the field of a root that makes its list confidential.
+// readConfidential reports whether the signed part of a root says that the list is confidential. It fails if the field
+// has another value than true.
 func readConfidential(fields map[string]any) (bool, error) {
 	value, ok := fields[fieldConfidential]
 	if yes, _ := value.(bool); ok && !yes {

@@ -38,12 +38,13 @@ func Diff(before, after iter.Seq2[blocklist.Entry, error]) iter.Seq2[blocklist.C
 	}
 }
 
-// yieldChange yields a removal (order < 0), an addition (order > 0), or both for changed attributes (order 0).
-func yieldChange(order int, was, is blocklist.Entry, yield func(blocklist.Change, error) bool) bool {
-	if order <= 0 && !yield(blocklist.Change{Removed: true, Entry: was}, nil) {
+// yieldChange yields the removal of the old entry (order < 0), the addition of the current one (order > 0), or both
+// (order 0: the attributes have changed).
+func yieldChange(order int, old, current blocklist.Entry, yield func(blocklist.Change, error) bool) bool {
+	if order <= 0 && !yield(blocklist.Change{Removed: true, Entry: old}, nil) {
 		return false
 	}
-	return order < 0 || yield(blocklist.Change{Entry: is}, nil)
+	return order < 0 || yield(blocklist.Change{Entry: current}, nil)
 }
 
 // cursor is a position in a list.
@@ -98,7 +99,7 @@ func NetChanges(revert, apply []File, open Open) iter.Seq2[blocklist.Change, err
 
 // outcome is the state of one target before and after all changes of [NetChanges].
 type outcome struct {
-	was, is       bool // listed before, listed after
+	was, is       bool // whether the target is listed before, and after
 	before, after blocklist.Entry
 }
 

@@ -16,7 +16,7 @@ type Metadata struct {
 	Key ListKey `json:"key,omitempty"`
 }
 
-// Equal reports whether all documents have the same bytes.
+// Equal reports whether m and the other metadata have the same bytes in all documents, and the same key.
 func (m Metadata) Equal(other Metadata) bool {
 	return bytes.Equal(m.Timestamp.Bytes(), other.Timestamp.Bytes()) &&
 		bytes.Equal(m.Snapshot.Bytes(), other.Snapshot.Bytes()) &&

@@ -56,7 +56,7 @@ func OpenFile(path string, f File) (io.ReadCloser, error) {
 }
 
 // OpenText returns the text of a file whose hash was checked. It decrypts the file if the list is confidential, and
-// decompresses it within the limits.
+// decompresses it. Reading fails if the text is larger than [MaxText] or the compression ratio is too high.
 func OpenText(r io.Reader, f File) (io.ReadCloser, error) {
 	if f.Key != nil {
 		var err error
@@ -100,8 +100,8 @@ func (t *text) Close() error {
 	return nil
 }
 
-// OpenRelease reads the header of a release and compares it with the signed one. It fails with [blocklist.ErrUntrusted]
-// if they differ. The caller reads the changes and then closes the text.
+// OpenRelease reads the header of a release and compares it with the signed description in f. It fails with
+// [blocklist.ErrUntrusted] if they differ. The caller reads the changes, and then closes the returned Closer.
 func OpenRelease(r io.Reader, f File) (*blocklist.ReleaseReader, io.Closer, error) {
 	t, err := OpenText(r, f)
 	if err != nil {

@@ -211,8 +211,8 @@ func OpenRoot(b []byte) (*Root, error) {
 }
 
 // CheckNextRoot parses the successor of a root. Enough officers of the previous root, and enough officers of the new
-// root itself, must have signed it. It may be expired, since there may be further roots. CheckNextRoot fails with
-// [blocklist.ErrUntrusted], or like ParseRoot.
+// root itself, must have signed it. The new root may be expired, since there may be further roots. CheckNextRoot fails
+// with [blocklist.ErrUntrusted], or like ParseRoot.
 func CheckNextRoot(held *Root, next []byte) (*Root, error) {
 	root, err := ParseRoot(next)
 	if err != nil {

@@ -65,8 +65,8 @@ func (spec *TargetsSpec) UnmarshalJSON(b []byte) error {
 	return parseStored(b, spec, pointer(ParseTargets))
 }
 
-// UnmarshalJSON implements [json.Unmarshaler]. It ignores urgent documents in the form of earlier versions, which are
-// no longer valid.
+// UnmarshalJSON implements [json.Unmarshaler]. It ignores urgent documents that [ParseUrgent] does not accept: earlier
+// versions of this program have stored them in another form.
 func (m *Metadata) UnmarshalJSON(b []byte) error {
 	type plain Metadata
 	stored := struct {

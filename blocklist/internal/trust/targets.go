@@ -72,7 +72,7 @@ type TargetsSpec struct {
 	KeyID string  // see [ListKey.ID]; empty: the list is not confidential
 	Key   ListKey // set by Open after Files were decrypted; nil: not opened, or not confidential
 
-	doc *tuf.Targets // the document
+	doc *tuf.Targets // the parsed document; nil: spec was not parsed
 }
 
 // NewTargets returns an unsigned targets document. If the spec has a key, the list is confidential. It fails like
@@ -106,7 +106,7 @@ func NewTargets(spec TargetsSpec) ([]byte, error) {
 	return b, err
 }
 
-// target returns the TUF target of the file, with its release as custom data.
+// target returns the file as a TUF target. The argument custom is its release in JSON; nil: none.
 func (f File) target(custom json.RawMessage) tuf.Object[tuf.Target] {
 	return tuf.Object[tuf.Target]{Known: tuf.Target{Length: f.Length, Hashes: map[string]tuf.HexBytes{"sha256": f.SHA256}, Custom: custom}}
 }
@@ -140,7 +140,7 @@ func ParseTargets(b []byte) (TargetsSpec, error) {
 	return spec, spec.checkUpdatePath()
 }
 
-// addFile adds a file of the document.
+// addFile adds a file of the document to Files, or to Keys if it is a key file.
 func (spec *TargetsSpec) addFile(path string, t tuf.Target) error {
 	if f := (File{Path: path, Length: t.Length, SHA256: t.Hashes["sha256"]}); f.kind() != "" {
 		return spec.addKeyFile(f, t)
@@ -164,7 +164,7 @@ func fileFromTUF(path string, t tuf.Target) (f File, err error) {
 	return f, nil
 }
 
-// check checks a file of the document by itself and against the document.
+// check fails unless the path and the fields of the file are valid and match those of the targets document.
 func (f File) check(in TargetsSpec) error {
 	r := f.Release
 	_, err := blocklist.ParseDigest(r.Digest)

@@ -20,7 +20,7 @@ type Signatures struct {
 func (s Signatures) Enough() bool { return s.Threshold > 0 && len(s.Signed) >= s.Threshold }
 
 // Err returns nil if the threshold is reached. Otherwise it returns an error that lists the missing officers and wraps
-// [blocklist.ErrSignatures].
+// [blocklist.ErrSignatures]. The argument what is the document's name in the error.
 func (s Signatures) Err(what string) error {
 	if s.Enough() {
 		return nil

@@ -23,5 +23,5 @@ const (
 const (
 	fieldList = "x-argine-list" // in the signed part of root and targets: the name of the list
 	fieldName = "x-argine-name" // in a key: the name of its holder
-	fieldRoot = "x-argine-root" // in the signed part of a timestamp: version of the root that was newest at that time
+	fieldRoot = "x-argine-root" // in the signed part of a timestamp: version of the newest root when the timestamp was made
 )

@@ -26,7 +26,8 @@ func NewUpdater(root *Root, held Metadata, now time.Time) *Updater {
 	return u
 }
 
-// Targets verifies the targets that the snapshot references: the last step. It fails like Timestamp.
+// Targets verifies the targets that the snapshot references, the last step of the workflow. It fails like
+// [Workflow.Timestamp], with [blocklist.ErrSignatures], or with an [*EquivocationError].
 func (u *Updater) Targets(b []byte) (TargetsSpec, error) {
 	spec, err := OpenTargets(u.root, b)
 	if err != nil {
@@ -42,7 +43,7 @@ func (u *Updater) Targets(b []byte) (TargetsSpec, error) {
 	return spec, u.Workflow.Targets(spec.doc)
 }
 
-// Unlock decrypts the verified targets with the list key. Targets of other lists are returned unchanged.
+// Unlock decrypts the verified targets with the list key. It returns them unchanged if the list is not confidential.
 func (u *Updater) Unlock(k ListKey) (TargetsSpec, error) {
 	spec, err := u.spec.Open(k)
 	if err == nil {
@@ -62,7 +63,7 @@ func (u *Updater) Urgent() (Reference, bool) {
 }
 
 // AcceptUrgent verifies the urgent document that the snapshot references. It returns the decrypted orders, and the
-// metadata with the document. It fails like Targets; the release can be used even then.
+// metadata with the document. It fails like [Updater.Targets]. The release can be used even if AcceptUrgent fails.
 func (u *Updater) AcceptUrgent(b []byte) (spec UrgentSpec, next Metadata, err error) {
 	to := u.next.Snapshot.Urgent
 	if err := to.Verify(b); err != nil {

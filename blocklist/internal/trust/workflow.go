@@ -86,13 +86,14 @@ func (w *Workflow) Snapshot(b []byte) (Reference, error) {
 	return reference(TargetsName(snap.Targets.Version), snap.Targets, tuf.MaxTargets), nil
 }
 
-// Targets verifies the targets that the snapshot references: the last step. It fails like Timestamp.
+// Targets verifies the targets that the snapshot references, the last step of the workflow. It fails like Timestamp.
 func (w *Workflow) Targets(t *tuf.Targets) error {
 	w.next.Urgent, w.next.Refused = w.held.Urgent, w.held.Refused
 	return w.update.Targets(t)
 }
 
-// checkList refuses a document that names another list. This matters because one key of an origin signs for many lists.
+// checkList returns an error if a document names another list. This matters because one key of an origin signs for many
+// lists.
 func (w *Workflow) checkList(what, list string) error {
 	if w.list == "" || list == "" || list == w.list {
 		return nil

@@ -72,7 +72,7 @@ type Signature struct {
 	Bytes HexBytes `json:"sig"`
 }
 
-// Reference is the version of another document. Length and hashes are optional.
+// Reference is a reference to a version of another document, with its length and hashes, if given.
 type Reference struct {
 	Hashes  map[string]HexBytes `json:"hashes,omitempty"` // hashes of the document by algorithm
 	Length  int64               `json:"length,omitempty"` // in bytes; 0: not given
@@ -100,7 +100,7 @@ type Delegations struct {
 	SuccinctRoles *Object[SuccinctRoles]  `json:"succinct_roles,omitempty"`
 }
 
-// check removes the succinct roles if there are other roles: only one kind is allowed.
+// check drops SuccinctRoles if there are Roles, since a document may have only one of the two. It never fails.
 func (d *Delegations) check() error { //nolint:unparam // others can fail
 	if d.Roles != nil {
 		d.SuccinctRoles = nil

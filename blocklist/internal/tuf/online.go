@@ -43,8 +43,8 @@ func ParseSnapshot(b []byte) (*Snapshot, error) {
 	return s, err
 }
 
-// Other returns the reference to the document with that file name, or nil if there is none. It fails if the reference
-// has an invalid form, or a length above limit bytes.
+// Other returns the reference to the document with the given file name, or nil if there is none. It fails if the
+// reference has an invalid form, or says that the document has more than limit bytes.
 func (s *Snapshot) Other(name string, limit int64) (*Reference, error) {
 	to, ok := s.meta[name]
 	if !ok {

@@ -36,7 +36,7 @@ func NewUpdate(root *Root, timestamp *Timestamp, snapshot *Snapshot, now time.Ti
 	return u
 }
 
-// checkExpiry refuses a document that has expired (5.3.10, 5.4.4, 5.5.6, 5.6.6).
+// checkExpiry returns an error if a document has expired (5.3.10, 5.4.4, 5.5.6, 5.6.6).
 func (u *Update) checkExpiry(what string, d *Document) error {
 	if u.now.After(d.Expires) {
 		return fail(what, blocklist.ErrExpired, "since %s", d.Expires.Format(time.RFC3339))
@@ -44,8 +44,9 @@ func (u *Update) checkExpiry(what string, d *Document) error {
 	return nil
 }
 
-// Timestamp verifies a timestamp. It returns the previous one if both have the same version (5.4), otherwise the new
-// one. It fails with [blocklist.ErrExpired], [blocklist.ErrRollback] or [blocklist.ErrUntrusted].
+// Timestamp verifies a timestamp, and returns it. If the previous timestamp has the same version, it returns the
+// previous one instead (5.4). It fails with [blocklist.ErrExpired], [blocklist.ErrRollback] or
+// [blocklist.ErrUntrusted].
 func (u *Update) Timestamp(t *Timestamp) (*Timestamp, error) {
 	if err := u.checkExpiry("root", &u.root.Document); err != nil {
 		return nil, err
@@ -87,8 +88,8 @@ func (u *Update) Snapshot(s *Snapshot) error {
 	return u.checkExpiry("snapshot", &s.Document)
 }
 
-// checkSnapshotRollback refuses a snapshot that lacks a document that the previous snapshot references, or that
-// references an earlier version of that document (5.5.5).
+// checkSnapshotRollback returns an error if the previous snapshot references a document that the new snapshot does not
+// reference, or of which it references an earlier version (5.5.5).
 func (u *Update) checkSnapshotRollback(s *Snapshot) error {
 	if u.heldSnapshot == nil {
 		return nil
@@ -107,7 +108,8 @@ func (u *Update) checkSnapshotRollback(s *Snapshot) error {
 	return nil
 }
 
-// Targets verifies the targets that the snapshot references (5.6): the last step. It fails like Timestamp.
+// Targets verifies the targets that the snapshot references (5.6), the last step of the workflow. It fails like
+// Timestamp.
 func (u *Update) Targets(t *Targets) error {
 	if err := u.snapshot.Targets.Verify(t.Raw); err != nil {
 		return fmt.Errorf("targets: %w", err)

@@ -65,8 +65,8 @@ func NewAgency(t testing.TB, online notekey.Key) *Agency {
 	return a
 }
 
-// Rotate makes the next root from the fields, signed by all officers of the new root and by the given officers of the
-// previous root.
+// Rotate makes the next root from the fields of the agency. All officers of the new root and the given officers of the
+// previous root sign it.
 func (a *Agency) Rotate(before ...Person) {
 	a.T.Helper()
 	spec := trust.RootSpec{
@@ -96,7 +96,7 @@ func Sign(t testing.TB, doc []byte, people ...Person) []byte {
 type Release struct {
 	Targets []byte
 	Urgent  []byte            // urgent orders for the release; nil: none
-	Files   map[string][]byte // content by path in the targets
+	Files   map[string][]byte // content of each file by its path in the targets
 }
 
 // Release makes a snapshot of entries, signed by the first Threshold officers.
@@ -129,8 +129,8 @@ func (a *Agency) path(plain string) string {
 	return plain + ".age"
 }
 
-// keyFiles encrypts the list key to the subscribers, adds the key files to the map files, and returns their
-// descriptions.
+// keyFiles encrypts the list key to the subscribers, one key file for each kind of recipients. It adds the content of
+// the key files to its argument, and returns their descriptions.
 func (a *Agency) keyFiles(files map[string][]byte) (keys []trust.File) {
 	a.T.Helper()
 	for _, kind := range trust.Kinds() {
@@ -147,7 +147,7 @@ func (a *Agency) keyFiles(files map[string][]byte) (keys []trust.File) {
 	return keys
 }
 
-// Text returns the header and the text of a snapshot with these entries.
+// Text returns the header and the text of a snapshot with the given entries.
 func (a *Agency) Text(serial uint64, entries ...string) (blocklist.Header, []byte) {
 	a.T.Helper()
 	var all []blocklist.Entry
@@ -205,21 +205,22 @@ func (a *Agency) Orders(number int64, serial uint64, entries []string, people ..
 	return Sign(a.T, doc, people...)
 }
 
-// Pack makes a signed release whose snapshot is the given file, with any content, described by the header h.
+// Pack makes a signed release whose snapshot is the given file. The header h describes the snapshot; the content of the
+// file is not checked.
 func (a *Agency) Pack(h blocklist.Header, file []byte) Release {
 	a.T.Helper()
 	path := a.path(SnapshotPath(h.Serial))
 	return a.release([]trust.File{describe(path, h, file)}, map[string][]byte{path: file})
 }
 
-// release makes a release of these files, signed by the first Threshold officers.
+// release makes a release of the given files, signed by the first Threshold officers.
 func (a *Agency) release(files []trust.File, content map[string][]byte) Release {
 	a.T.Helper()
 	return Release{Targets: Sign(a.T, a.targets(files, content), a.Officers[:a.Threshold]...), Files: content}
 }
 
-// Unsigned makes the unsigned targets document for a release whose snapshot is the given file, described by the header
-// h.
+// Unsigned makes an unsigned targets document for a release whose snapshot is the given file. The header h describes
+// the snapshot.
 func (a *Agency) Unsigned(h blocklist.Header, file []byte) []byte {
 	a.T.Helper()
 	path := a.path(SnapshotPath(h.Serial))
@@ -284,7 +285,8 @@ func (a *Agency) Join(previous Release, h blocklist.Header, file []byte) Release
 	return a.with(previous, DeltaPath(h.Serial), h, file)
 }
 
-// WithSnapshot adds a snapshot of the newest serial to a release.
+// WithSnapshot adds a snapshot of the newest serial to a release, and signs it again. The header h describes the file;
+// the content of the file is not checked.
 func (a *Agency) WithSnapshot(r Release, h blocklist.Header, file []byte) Release {
 	a.T.Helper()
 	return a.with(r, SnapshotPath(h.Serial), h, file)
@@ -304,7 +306,7 @@ func DeltaPath(serial uint64) string { return fmt.Sprintf("delta-%d-%d.txt.zst",
 // SnapshotPath returns the path of a snapshot.
 func SnapshotPath(serial uint64) string { return fmt.Sprintf("snapshot-%d.txt.zst", serial) }
 
-// Bundle packs the release for a push with the agency's roots.
+// Bundle returns the content of a push: a bundle of the release and the agency's roots.
 func (a *Agency) Bundle(r Release) []byte {
 	a.T.Helper()
 	spec, err := trust.ParseTargets(r.Targets)

@@ -16,7 +16,7 @@ type Mirror struct {
 	Version int64     // version of the next timestamp and snapshot
 	Expires time.Time // expiry of the next timestamp and snapshot
 	urgent  []byte    // urgent orders that were published last
-	version int64     // version of these urgent orders
+	version int64     // version of the field urgent
 }
 
 // NewMirror makes a mirror whose timestamps and snapshots are signed by the given person.
