@@ -48,6 +48,7 @@ var (
 	hasExpired     = Phrase{"warning.expired", "%s has expired on %s: subscribers call the list stale; %s"}
 	expiresSoon    = Phrase{"warning.expires", "%s expires on %s, in %d days; %s"}
 	tooFew         = Phrase{"warning.signatures", "too few of the officers of root %d have signed serial %d; blocklist release makes the next one for them to sign"}
+	rootWaits      = Phrase{"warning.waiting", "root %d waits for signatures, and is not in force: until it is signed and pushed, subscribers trust root %d"}
 	newSubscribers = Phrase{"warning.subscribers", "subscribers have changed since serial %d; blocklist release makes that count"}
 )
 
@@ -152,6 +153,9 @@ func (l *Ledger) checkExpiry(s *Status) error {
 		Fingerprint:  rootFingerprint(root), Keys: describeKeys(spec.Officers), Online: describeKey(spec.Online),
 	}
 	s.warn(ofRoot.With(version), spec.Expires, renewRoot.With())
+	if s.Pending != nil && s.Pending.Root > 0 {
+		s.Warnings = append(s.Warnings, rootWaits.With(s.Pending.Root, version))
+	}
 	if s.Released == nil {
 		return nil
 	}

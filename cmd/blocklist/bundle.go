@@ -25,9 +25,8 @@ A file can't prove that no newer release exists.`,
 				if err != nil {
 					return err
 				}
-				a.result(fields{"file": file, "pushed": p})
 				a.printf("wrote %s, %s, to %s", p.What(), plural(p.Entries, "entry", "entries"), file)
-				return nil
+				return a.endPush(l, fields{"file": file, "pushed": p})
 			})
 		},
 	}

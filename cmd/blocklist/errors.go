@@ -49,7 +49,7 @@ func outcomes() []outcome {
 		{exitDone, "done", "done; of lookup: listed", nil},
 		{exitFailed, "failed", "failed for another reason; of lookup: not listed", nil},
 		{exitUsage, "usage", "wrong usage: nothing was tried; of lookup: could not tell, so it may be listed", nil},
-		{exitAttention, "attention", "done, and a person must look: some of an import is not listed, a root or release has expired, a subscriber is late", nil},
+		{exitAttention, "attention", "done, and a person must look: some of an import is not listed, a root or release has expired, a new root waits for signatures and was not pushed, a subscriber is late", nil},
 		{exitInterrupted, "interrupted", "interrupted before it was done", []error{context.Canceled}},
 		{exitHeld, "held", "held by the guards, or since urgent orders would end by accident: nothing has changed", []error{blocklist.ErrHeld, publish.ErrEnds}},
 		{exitSignatures, "signatures", "too few officers have signed", []error{blocklist.ErrSignatures}},

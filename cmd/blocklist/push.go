@@ -25,7 +25,10 @@ func (a *app) push() *cobra.Command {
 		Use:   "push URL|ORIGIN",
 		Short: "Bring the signed release to an origin",
 		Long: `Bring the signed release to an origin, by its URL or its folder. The origin verifies all of the release before it serves
-any part. Without a pending release, the newest release is pushed again, for example to another origin.`,
+any part. Without a pending release, the newest release is pushed again, for example to another origin.
+
+A new root goes out with the release once enough officers have signed it. While it waits, releases are pushed under the
+root before; the command then says so, and ends with 3.`,
 		Example: `  blocklist -C DIR push https://origin.example
   blocklist -C DIR push ORIGIN`,
 		Args: args(cobra.ExactArgs(1)),
@@ -38,9 +41,11 @@ any part. Without a pending release, the newest release is pushed again, for exa
 				if err != nil {
 					return a.explainPush(cmd.Context(), l, args[0], err)
 				}
-				a.result(fields{"origin": args[0], "pushed": p})
 				a.printf("pushed %s, %s, to %s", p.What(), plural(p.Entries, "entry", "entries"), args[0])
-				return a.nextAfterPush(cmd.Context(), l, p)
+				if err := a.nextAfterPush(cmd.Context(), l, p); err != nil {
+					return err
+				}
+				return a.endPush(l, fields{"origin": args[0], "pushed": p})
 			})
 		},
 	}
@@ -55,6 +60,30 @@ func (a *app) nextAfterPush(ctx context.Context, l *publish.Ledger, p *publish.P
 		a.next("blocklist -C %s release: the list has changed since serial %d was made", a.dir, p.Serial)
 	}
 	return err
+}
+
+// endPush sets the result of a push or bundle. If a new root waits for signatures, it says that the root did not go
+// out, and returns an error with [exitAttention].
+func (a *app) endPush(l *publish.Ledger, result fields) error {
+	a.result(result)
+	waiting := a.warnWaiting(l)
+	if waiting == nil {
+		return nil
+	}
+	result["waiting"] = waiting
+	return exitError{code: exitAttention}
+}
+
+// warnWaiting prints a warning if a new root waits for signatures, and returns that root. It returns nil if none waits.
+func (a *app) warnWaiting(l *publish.Ledger) *publish.Pending {
+	p, err := l.Pending()
+	if err != nil || p.Root == 0 { // a damaged document does not go out; status and sign say so
+		return nil
+	}
+	a.printf("warning: %s was NOT pushed: it waits for signatures (%s); "+
+		"until it is signed and pushed, subscribers trust root %d", p.What(), signatures(p), p.Root-1)
+	a.next("officers run blocklist -C %s sign --key OFFICER.key; then push again", a.dir)
+	return p
 }
 
 // deliverTo returns the transport to an origin, which is given by its base URL or its folder.

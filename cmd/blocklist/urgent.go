@@ -230,6 +230,7 @@ func (a *app) urgentPush() *cobra.Command {
 				}
 				a.result(fields{"origin": args[0], "pushed": urgentFields(o)})
 				a.printf("pushed urgent orders %d, %s, to %s", o.Number, plural(uint64(len(o.Entries)), "entry", "entries"), args[0])
+				a.warnWaiting(l)
 				return nil
 			})
 		},
