@@ -44,6 +44,7 @@ func TestPackages(t *testing.T) {
 		install := append(append(dpkg, "-i"), packages(t, dist, "*.deb")...)
 		run(t, install...)
 		settings := installed(t, root)
+		assert.FileExists(t, filepath.Join(root, "usr/share/zsh/vendor-completions/_dnsfilter"))
 		answers(t, root)
 		run(t, install...)
 		assert.FileExists(t, settings)
@@ -58,6 +59,10 @@ func TestPackages(t *testing.T) {
 		t.Parallel()
 		installedByApt(t, dist)
 	})
+	t.Run("rpm with scripts", func(t *testing.T) {
+		t.Parallel()
+		installedByRPM(t, dist)
+	})
 	t.Run("rpm", func(t *testing.T) {
 		peers.Installed(t, "rpm")
 		root := t.TempDir()
@@ -65,6 +70,7 @@ func TestPackages(t *testing.T) {
 		install := append(append(rpm, "-U", "--replacepkgs"), packages(t, dist, "*.rpm")...)
 		run(t, install...)
 		settings := installed(t, root)
+		assert.FileExists(t, filepath.Join(root, "usr/share/zsh/site-functions/_dnsfilter"))
 		run(t, install...)
 		assert.Contains(t, read(t, settings), "# changed")
 		run(t, append(rpm, "-e", "dnsfilter", "blocklist")...)
@@ -86,7 +92,7 @@ func installed(t *testing.T, root string) string {
 	for _, path := range []string{
 		"usr/bin/blocklist", "usr/lib/systemd/system/dnsfilter.service", "usr/lib/systemd/system/dnsfilter.socket",
 		"usr/share/man/man1/blocklist-sign.1.gz", "usr/share/man/man1/dnsfilter-serve.1.gz",
-		"usr/share/bash-completion/completions/blocklist", "usr/share/zsh/vendor-completions/_dnsfilter",
+		"usr/share/bash-completion/completions/blocklist", "usr/share/fish/vendor_completions.d/dnsfilter.fish",
 		"usr/share/doc/dnsfilter/README.md", "usr/share/doc/blocklist/copyright",
 	} {
 		assert.FileExists(t, filepath.Join(root, path))
