@@ -121,5 +121,5 @@ func TestUnits(t *testing.T) {
 	t.Parallel()
 	peers.Need(t, "systemd-analyze")
 	peers.Run(t, ".", "systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", "mirror/blocklist-mirror.service",
-		"squid/blocklist-follow.service", "squid/blocklist-icap.service")
+		"squid/blocklist-follow.service", "squid/blocklist-icap.service", "desk/blocklist-desk.service", "desk/blocklist-origin.service")
 }
