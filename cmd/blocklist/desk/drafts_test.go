@@ -90,9 +90,12 @@ func TestPreferencesKeepForm(t *testing.T) {
 	assert.Equal(t, "as ordered", p.values["reason"])
 	p = b.post(t, "/add", fields("entries", "new.example"))
 	assert.Equal(t, p.path, b.post(t, "/preferences", fields("back", p.values["back"], "language", "en")).path)
-	p = b.post(t, "/preferences", fields("back", "/history", "zone", "Rome"))
-	assert.Contains(t, p.text, "There is no time zone “Rome”")
-	assert.NotContains(t, b.post(t, "/preferences", fields("back", p.path, "zone", "Europe/Rome")).text, "There is no time zone")
+	p = b.post(t, "/preferences", fields("back", "/history", "zone", "Nowhere"))
+	assert.Contains(t, p.text, "There is no time zone “Nowhere”")
+	p = b.post(t, "/preferences", fields("back", p.path, "zone", "rome"))
+	assert.NotContains(t, p.text, "There is no time zone")
+	assert.Equal(t, "Europe/Rome", p.values["zone"])
+	assert.Equal(t, "America/New_York", b.post(t, "/preferences", fields("back", "/history", "zone", " New York")).values["zone"])
 }
 
 // A mistake in an urgent order loses nothing.

@@ -27,6 +27,7 @@ type endingPage struct {
 	Held     *guard.Report        // report of the guards that hold the targets; nil: they do not
 	Problem  error                // why the decision can't be taken; nil: it can
 	Notice   string               // key of a text about the sent form; empty: none
+	Joins    *publish.Pending     // for remove: the request that waits already, which the withdrawal joins; nil: none
 	Stamp    string               // result of [visit.urgentStamp]; for keep followed by the typed expiry
 }
 
@@ -125,6 +126,9 @@ func (v *visit) endingPage(verb string) (p endingPage, err error) {
 	}
 	if err != nil {
 		return p, err
+	}
+	if verb == "remove" {
+		p.Joins = waiting
 	}
 	if verb == "keep" {
 		p.Stamp += " " + p.Form.Expires

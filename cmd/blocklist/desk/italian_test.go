@@ -235,7 +235,7 @@ func englishWords(t *testing.T) map[string]bool {
 }
 
 // nameLike are parts of a text that are in no language.
-var nameLike = regexp.MustCompile(`(hxxps?|htps|https?):\S+|\S+\[?\.\]?(example|test|json|csv|tar|uk|sig|key)\b\S*|/\S+`)
+var nameLike = regexp.MustCompile(`(hxxps?|htps|https?):\S+|\S+\[?\.\]?(example|test|json|csv|tar|uk|sig|key)\b\S*|/\S+|\b([0-9a-f]{4} ){3,}[0-9a-f]{4}\b`)
 
 // englishIn returns the English words of a page.
 func englishIn(t *testing.T, p page, english map[string]bool) (found []string) {

@@ -6,6 +6,8 @@ import "strings"
 type place struct {
 	Path, Key string
 	N, Others uint64 // number of things that wait on the page: for the person, and for other people
+
+	Own, OfOthers []task // the tasks that are counted in N and in Others
 }
 
 // navigation returns the links to the pages that a person may see.
@@ -26,17 +28,26 @@ func navigation(c content) []place {
 	}
 	own, others := c.visit.tasks()
 	for i := range all {
-		all[i].N, all[i].Others = badges(own, all[i].Path), badges(others, all[i].Path)
+		all[i].Own, all[i].OfOthers = tasksAt(own, all[i].Path), tasksAt(others, all[i].Path)
+		all[i].N, all[i].Others = badges(all[i].Own), badges(all[i].OfOthers)
 	}
 	return all
 }
 
-// badges returns the number of things that wait on the page with this path.
-func badges(tasks []task, path string) (n uint64) {
+// tasksAt returns the tasks that the badge of the page with this path counts.
+func tasksAt(tasks []task, path string) (all []task) {
 	for _, t := range tasks {
-		if at, _, _ := strings.Cut(t.Link, "?"); at == path {
-			n += t.badge()
+		if at, _, _ := strings.Cut(t.Link, "?"); at == path && t.badge() > 0 {
+			all = append(all, t)
 		}
+	}
+	return all
+}
+
+// badges returns the number of things that these tasks count.
+func badges(tasks []task) (n uint64) {
+	for _, t := range tasks {
+		n += t.badge()
 	}
 	return n
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/argine-dns/argine/blocklist"
 )
@@ -19,7 +20,7 @@ func (d *Desk) setPreferences(w http.ResponseWriter, r *http.Request) {
 		d.fail(&visit{Desk: d, w: w, r: r}, fmt.Errorf("reading the form: %w: %w", blocklist.ErrMalformed, err))
 		return
 	}
-	language, zone := r.PostForm.Get("language"), r.PostForm.Get("zone")
+	language, zone := r.PostForm.Get("language"), zoneNamed(r.PostForm.Get("zone"))
 	if d.languages.all[language] != nil {
 		setPreference(w, languageCookie, language)
 	}
@@ -33,6 +34,22 @@ func (d *Desk) setPreferences(w http.ResponseWriter, r *http.Request) {
 		back = withQuery(&url.URL{Path: preferencesPath}, "back", back)
 	}
 	http.Redirect(w, r, back, http.StatusSeeOther) //nolint:gosec // local makes it a path of this desk
+}
+
+// zoneNamed returns the name of the time zone that a person has typed: its full name, such as Europe/Rome, or only the
+// city. A text that names no zone is returned as it is.
+func zoneNamed(typed string) string {
+	city := strings.ReplaceAll(strings.TrimSpace(typed), " ", "_")
+	if city != "" {
+		city = strings.ToUpper(city[:1]) + city[1:]
+	}
+	areas := []string{"", "Europe/", "America/", "Asia/", "Africa/", "Atlantic/", "Australia/", "Indian/", "Pacific/"}
+	for _, area := range areas {
+		if zoneOf(area+city) != nil {
+			return area + city
+		}
+	}
+	return typed
 }
 
 // setPreference stores a preference in a cookie, for 400 days.

@@ -33,9 +33,16 @@ func TestWhatWaitsForOthers(t *testing.T) {
 	}
 	badge("anna", "Release", "1", "")
 	badge("carla", "Release", "", "1")
+	counts := func(name, what string) {
+		t.Helper()
+		assert.Contains(t, a.as(t, name).get(t, "/").raw, `title="`+what+`"`, "the badge says what it counts")
+	}
+	counts("anna", "1 changed entry is in no release yet")
+	counts("carla", "Waits for others: 1 changed entry is in no release yet")
 	assert.Contains(t, a.as(t, "carla").get(t, "/").text, "Nothing waits for you. Waits for others 1 changed entry is in no release yet · anna, rita")
 	a.as(t, "anna").post(t, "/release", nil)
 	badge("anna", "Release", "2", "")
+	counts("anna", "2 signatures are missing on the pending release")
 	badge("ugo", "Release", "", "2")
 	a.signBy(t, a.officers[0])
 	badge("anna", "Release", "", "1")
