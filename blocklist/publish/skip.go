@@ -14,8 +14,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// Skipped is the serial of a release that was signed, and then refused or replaced. The serial is not used again, since
-// otherwise there could be two signed states with one serial.
+// Skipped is the serial of a release that was signed, and then refused, discarded or replaced. It is not used again,
+// since otherwise there could be two signed states with one serial.
 type Skipped struct {
 	Serial  uint64 `json:"serial"`
 	Signers string `json:"signed_by"` // names of the officers who signed, separated by commas
