@@ -3,6 +3,7 @@ package argine_test
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -27,9 +28,13 @@ var update = flag.Bool("update", false, "write into the pages what their command
 //
 // A comment before a fence, which readers do not see, says more:
 //
-//	<!-- file: NAME -->        the fence, in any language, is written to this file
-//	<!-- repository -->        its commands are typed in the repository, instead of the page's own folder
-//	<!-- not run: REASON -->   it is skipped
+//	<!-- file: NAME -->         the fence, in any language, is written to this file
+//	<!-- repository -->         its commands are typed in the repository, instead of the page's own folder
+//	<!-- needs a network -->    a reader types it, the test does not
+//
+// What readers are not to type either is skipped, and says so to them, too, in the line before the fence:
+//
+//	*Example, not part of the walk: REASON.*
 //
 // Times, durations, digests, keys ports on loopback and runs of blanks are equal to any others. In commands such ports
 // are exchanged for free ones, and 192.0.2.53 for a resolver of the test.
@@ -73,7 +78,7 @@ type fence struct {
 
 var (
 	fencePattern = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
-	notePattern  = regexp.MustCompile(`<!-- (repository|file|not run)(?:: (.*?))? -->\s*$`)
+	notePattern  = regexp.MustCompile(`(?:^|\n)(?:<!-- (.*?)(?:: (.*?))? -->|\*Example, not part of the walk: (.+)\.\*)\s*$`)
 )
 
 func readPage(t *testing.T, path string) *page {
@@ -85,7 +90,7 @@ func readPage(t *testing.T, path string) *page {
 	for _, m := range fencePattern.FindAllStringSubmatchIndex(p.text, -1) {
 		f := fence{line: strings.Count(p.text[:m[0]], "\n") + 2, lang: p.text[m[2]:m[3]], body: p.text[m[4]:m[5]]}
 		prose := p.text[end:m[4]]
-		f.note(strings.TrimSuffix(prose, "```"+f.lang+"\n"))
+		assert.True(t, f.note(strings.TrimSuffix(prose, "```"+f.lang+"\n")), "%s:%d: the comment before the fence is not known", path, f.line)
 		assert.NotEmpty(t, f.lang, "%s:%d: the fence has no language; text is one", path, f.line)
 		p.prose, p.fences, end = append(p.prose, prose), append(p.fences, f), m[5]
 	}
@@ -93,20 +98,25 @@ func readPage(t *testing.T, path string) *page {
 	return p
 }
 
-// note reads the comment at the end of what stands before the fence.
-func (f *fence) note(before string) {
+// note reads the comment at the end of what stands before the fence, or the line that calls it an example. It returns
+// false if the comment is not known.
+func (f *fence) note(before string) bool {
 	m := notePattern.FindStringSubmatch(before)
 	if m == nil {
-		return
+		return true
 	}
-	switch m[1] {
+	switch f.skip = m[3]; m[1] {
+	case "":
 	case "repository":
 		f.repository = true
 	case "file":
 		f.file = m[2]
-	case "not run":
-		f.skip = m[2]
+	case "needs a network":
+		f.skip = m[1]
+	default:
+		return false
 	}
+	return true
 }
 
 func (p *page) String() string {
@@ -195,6 +205,23 @@ func same(text string) string {
 	return text
 }
 
+// What dnsfilter/bench/README.md has measured is the same on the other pages.
+func TestFigures(t *testing.T) {
+	read := func(path string) string { return readPage(t, path).text }
+	bench, front, handbook := read("dnsfilter/bench/README.md"), strings.ReplaceAll(read("README.md"), "*", ""), read("cmd/dnsfilter/README.md")
+	for _, name := range []string{"dnsfilter", "unbound", "dnsdist"} {
+		m := regexp.MustCompile(`(?m)^\| ` + name + ` \| ([\d.]+) \| [\d.]+ \| ([\d.]+) \| ([\d.]+) \| [\d.]+ \| (\d+) \| \d+ \|$`).FindStringSubmatch(bench)
+		require.NotNil(t, m, name)
+		row := fmt.Sprintf("| %s | %s | %s | %s | %s MB |\n", name, m[1], m[2], m[3], m[4])
+		assert.True(t, strings.Contains(front, row), row)
+	}
+	kept := regexp.MustCompile(`(?m)^\| (\w+) \| (DoT|DoH, HTTP/2) \| [\d.]+ \| ([\d.]+) \|$`).FindAllStringSubmatch(bench, -1)
+	require.Len(t, kept, 6)
+	for _, m := range kept {
+		assert.True(t, strings.Contains(handbook, " "+m[3]+" µs"), "%s over %s: %s µs", m[1], m[2], m[3])
+	}
+}
+
 func TestDocsHelpers(t *testing.T) {
 	f := fence{line: 10, lang: "console", body: "$ one \\\n  two\nout\n$ cat <<EOF\nx\nEOF\n$ three\n"}
 	assert.Equal(t, []step{
@@ -207,6 +234,11 @@ func TestDocsHelpers(t *testing.T) {
 	assert.True(t, matches("a\n...\nserial 3 at 2026-01-02, ... done\n", "a\nb\nc\nserial 3 at 2027-02-03T10:11:12Z,   well done\n"))
 	assert.False(t, matches("serial 3\n", "serial 4\n"))
 	assert.False(t, matches("", "more\n"))
+	f = fence{}
+	assert.True(t, f.note("It needs one:\n\n*Example, not part of the walk: needs a router.*\n\n"))
+	assert.Equal(t, "needs a router", f.skip)
+	assert.False(t, f.note("A comment hides from readers that it is skipped.\n\n<!-- not run: needs a router -->\n"))
+	assert.True(t, (&fence{}).note("A sentence with *stress.*\n\n"))
 	p := readPage(t, "README.md")
 	assert.Equal(t, p.text, p.String())
 }

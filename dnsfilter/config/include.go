@@ -18,15 +18,8 @@ import (
 // maxIncluded is the maximum number of included files.
 const maxIncluded = 100
 
-// addUp reports whether a key may be in several files. Such a key has the items of all files, in the order of the
-// files.
-func addUp(key string) bool {
-	switch key {
-	case "lists", "allow", "quorum", "views", "forward", "canaries", "rpz":
-		return true
-	}
-	return false
-}
+// addUp are the keys that may be in several files. Such a key has the items of all files, in the order of the files.
+var addUp = []string{"lists", "allow", "quorum", "views", "forward", "canaries", "rpz"}
 
 // readInclude parses the key include, a sequence of patterns of files.
 func (s *Settings) readInclude(r *reader) func(*yaml.Node) {
@@ -95,10 +88,10 @@ func (s *Settings) readOne(parent *reader, path string, at position) *reader {
 	}
 	known := s.fields(r).keeping(s.values).recording(s.given)
 	for key, read := range known {
-		if !addUp(key) {
+		if !slices.Contains(addUp, key) {
 			known[key] = func(n *yaml.Node) {
 				if s.given[key] {
-					r.fail(positionOf(n), "key %q is in another file already; of those that may be in several files are lists, allow, quorum, views, forward and canaries", key)
+					r.fail(positionOf(n), "key %q is in another file already; in several files may be: %s", key, strings.Join(addUp, ", "))
 					return
 				}
 				read(n)

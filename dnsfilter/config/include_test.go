@@ -57,6 +57,20 @@ func TestInclude(t *testing.T) {
 	assert.Contains(t, s.WatchedFiles(), in("conf.d/40-new.yaml")[0])
 }
 
+// The handbook names the same keys as the error.
+func TestHandbookSaysWhatAddsUp(t *testing.T) {
+	t.Parallel()
+	_, err := config.Read(confFolder(t, "include: [conf.d/*.yaml]\ncache: 1MiB\n", map[string]string{"1.yaml": "cache: 2MiB\n"}))
+	require.Error(t, err)
+	_, keys, _ := strings.Cut(err.Error(), "in several files may be: ")
+	all := strings.Split(keys, ", ")
+	require.Contains(t, all, "lists", err)
+	last := len(all) - 1
+	text, err := os.ReadFile("../../cmd/dnsfilter/README.md")
+	require.NoError(t, err)
+	assert.Contains(t, string(text), fmt.Sprintf("- `%s` and `%s` may be in several files, and add up;", strings.Join(all[:last], "`, `"), all[last]))
+}
+
 func TestMistakesInIncludedFiles(t *testing.T) {
 	t.Parallel()
 	many := map[string]string{}

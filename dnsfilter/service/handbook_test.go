@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/internal/dnstest"
 	"github.com/argine-dns/argine/dnsfilter/service"
@@ -101,6 +102,21 @@ func TestHandbookIsComplete(t *testing.T) {
 	assert.Equal(t, keys, documented(part(t, text, "\n## Settings\n", "\n### Example\n")))
 	assert.Equal(t, metrics, documented(part(t, text, "\n## Metrics\n", "\n## Good to know\n")))
 	assert.Subset(t, metrics, sorted(regexp.MustCompile(`dnsfilter_[a-z_]+`).FindAllString(text, -1)))
+}
+
+// The handbook names all formats that a list may have.
+func TestHandbookNamesFormats(t *testing.T) {
+	t.Parallel()
+	row := part(t, handbook(t), "\n| `format` | ", " | `auto` | ")
+	var names []string
+	for _, word := range regexp.MustCompile("`([a-z]+)`").FindAllStringSubmatch(row, -1) {
+		names = append(names, word[1])
+	}
+	var readable []string
+	for _, f := range formats.Readable() {
+		readable = append(readable, string(f))
+	}
+	assert.Equal(t, sorted(readable), sorted(names))
 }
 
 func TestHandbookExample(t *testing.T) {
