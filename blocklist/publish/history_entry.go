@@ -25,6 +25,9 @@ type EntryHistory struct {
 	Events []EntryEvent `json:"events"`
 	// Checks has the checks whether the platform still has the page, oldest first. Only a page has checks.
 	Checks []PageCheck `json:"checks,omitempty"`
+	// Decisions are the decisions on proposals about the target, oldest first, except for proposals that an event has
+	// confirmed.
+	Decisions []DecisionAbout `json:"decisions,omitempty"`
 }
 
 // EntryEvent is what one operation did to an entry.
@@ -85,6 +88,9 @@ func (l *Ledger) EntryHistory(ctx context.Context, text string) ([]*EntryHistory
 		return nil, err
 	}
 	if err := h.addChecks(ctx, s.own); err != nil {
+		return nil, err
+	}
+	if err := h.addDecisions(ctx, s.own, s.covers); err != nil {
 		return nil, err
 	}
 	all := h.sorted(s)

@@ -41,17 +41,10 @@ type LoggedOperation struct {
 // Log yields the selected operations, oldest first. The last value may be an error.
 func (l *Ledger) Log(ctx context.Context, f LogFilter) iter.Seq2[LoggedOperation, error] {
 	return func(yield func(LoggedOperation, error) bool) {
-		filter := ledger.Filter{
-			Since: f.Since, Until: f.Until, Kinds: f.Kinds, Author: f.Author, Reference: f.Reference,
-			IDs: f.IDs, Before: f.Before, Last: f.Last,
-		}
-		if f.Target != "" {
-			s, err := readSubject(f.Target)
-			if err != nil {
-				yield(LoggedOperation{}, err)
-				return
-			}
-			filter.Targets = s.own
+		filter, err := f.filter()
+		if err != nil {
+			yield(LoggedOperation{}, err)
+			return
 		}
 		for o, err := range l.history.Log(ctx, filter) {
 			if !yield(loggedOperation(o), err) || err != nil {
@@ -59,6 +52,19 @@ func (l *Ledger) Log(ctx context.Context, f LogFilter) iter.Seq2[LoggedOperation
 			}
 		}
 	}
+}
+
+func (f LogFilter) filter() (ledger.Filter, error) {
+	filter := ledger.Filter{
+		Since: f.Since, Until: f.Until, Kinds: f.Kinds, Author: f.Author, Reference: f.Reference,
+		IDs: f.IDs, Before: f.Before, Last: f.Last,
+	}
+	if f.Target == "" {
+		return filter, nil
+	}
+	s, err := readSubject(f.Target)
+	filter.Targets = s.own
+	return filter, err
 }
 
 // maxChanged is the maximum number of targets in [LoggedOperation].Changed.

@@ -20,6 +20,7 @@ const (
 	TextsOfReferences = ledger.TextsOfReferences // references of orders, for [Ledger.FoundTargets]
 	TextsOfOperations = ledger.TextsOfOperations // reasons, references and authors of operations, by their IDs
 	TextsOfProposals  = ledger.TextsOfProposals  // targets, references, notes and decisions of proposals, by their IDs
+	TextsOfDecisions  = ledger.TextsOfDecisions  // reasons, references and authors of decisions on proposals, by their IDs
 )
 
 // Texts yields the texts of a kind that come after the given cursor, in the order in which they were recorded. The

@@ -14,9 +14,13 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish/takedown"
 )
 
-// version5 makes a ledger what it would have been in version 5, and each of the others makes it one version older.
+// version6 makes a ledger what it would have been in version 6, and each of the others makes it one version older.
 const (
-	version5 = `
+	version6 = `
+DROP INDEX steps_decisions;
+UPDATE meta SET value = '6' WHERE key = 'version';
+`
+	version5 = version6 + `
 DROP INDEX operations_kind;
 UPDATE meta SET value = '5' WHERE key = 'version';
 `
@@ -49,7 +53,7 @@ func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	for name, old := range map[string]string{
 		"version 1": version4 + version3 + version2 + version1, "version 2": version4 + version3 + version2, "version 3": version4 + version3,
-		"version 4": version4, "version 5": version5,
+		"version 4": version4, "version 5": version5, "version 6": version6,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -88,10 +92,10 @@ func TestNewerVersion(t *testing.T) {
 	t.Parallel()
 	a := newAgency(t)
 	require.NoError(t, a.Close())
-	ledgertest.Tamper(t, a.dir, `UPDATE meta SET value = '7' WHERE key = 'version'`)
+	ledgertest.Tamper(t, a.dir, `UPDATE meta SET value = '8' WHERE key = 'version'`)
 	_, err := publish.Open(a.dir)
 	require.ErrorIs(t, err, blocklist.ErrMalformed)
-	assert.ErrorContains(t, err, `version "7"`)
+	assert.ErrorContains(t, err, `version "8"`)
 }
 
 func readLedger(t *testing.T, dir, question string) (answer string) {

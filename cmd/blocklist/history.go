@@ -20,14 +20,15 @@ func (a *app) history() *cobra.Command {
 		Short: "Show whether something is in force, who listed it, when, why, in which release, and what covers it",
 		Long: `Show whether subscribers enforce something, since when, and what is missing if they don't yet: a release, signatures, or a push.
 Then show who listed it, when and why: each operation that changed the entry, the first release after it, the officers who
-signed the release, and the time of the push; also urgent orders, and checks of a page. The same follows for every entry that
-covers it now or did so before: domains above it, broader paths, networks. The argument may have a scheme, a port or letters
+signed the release, and the time of the push; also urgent orders, checks of a page, and who refused, referred or took back a
+proposal about it, when and why. The same follows for every entry that covers it now or did so before: domains above it,
+broader paths, networks. The argument may have a scheme, a port or letters
 of any script; =NAME asks for that name alone.
 
 Signatures are verified with the roots of the list. The exit code is 0 even if nothing was ever listed.
 
 With --json: one value for each entry: the one asked for, then those that cover it. Fields: target, covers, listed (in the ledger),
-effect, entry, orders, events, checks.
+effect, entry, orders, events, checks, decisions (on proposals that no event has confirmed, each with step and proposal).
 The effect has state (never, decided, in-force, leaving, expired, ended, dropped), since, until, serial, waits (release, signatures,
 push), pending (serial), urgent, monitor.
 An event has change (added, removed, changed, orders, ordered, withdrawn), before and after (lines), given and withdrawn (orders),
@@ -75,6 +76,10 @@ func (a *app) printHistory(all []*publish.EntryHistory) error {
 		for _, c := range h.Checks {
 			fmt.Fprintf(w, "  %s  checked: %s\n", c.Operation.Time.Format(time.RFC3339), checkText(c))
 			fmt.Fprintf(w, "      operation %d, by %s\n", c.Operation.ID, causeText(c.Operation))
+		}
+		for _, d := range h.Decisions {
+			fmt.Fprintf(w, "  %s  proposal %d from %s: %s by %s\n", d.Time.Format(time.RFC3339), d.Proposal.ID, oneLine(d.Proposal.Source), d.Proposal.State,
+				whyText(d.Author, d.Reason, d.Reference))
 		}
 	}
 	return nil

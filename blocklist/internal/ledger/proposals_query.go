@@ -9,7 +9,6 @@ import (
 	"iter"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -53,23 +52,6 @@ func scanProposal(row scanner) (p Proposal, err error) {
 		err = p.apply(current)
 	}
 	return p, err
-}
-
-// conditions has SQL conditions, which are joined by AND, with their arguments.
-type conditions struct {
-	all  []string
-	args []any
-}
-
-func (c *conditions) add(condition string, args ...any) {
-	c.all, c.args = append(c.all, condition), append(c.args, args...)
-}
-
-func (c *conditions) where() string {
-	if len(c.all) == 0 {
-		return ""
-	}
-	return ` WHERE ` + strings.Join(c.all, ` AND `)
 }
 
 // groups returns the conditions on source, category and state.

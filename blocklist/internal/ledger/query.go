@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -54,45 +55,71 @@ func (v View) Log(ctx context.Context, f Filter) iter.Seq2[Logged, error] {
 // query returns the SQL statement for the filter, and its arguments. The inner statement selects the newest IDs, so
 // that only these operations are read.
 func (f Filter) query() (text string, args []any) {
-	var where []string
-	also := func(condition string, values ...any) {
-		where, args = append(where, condition), append(args, values...)
-	}
-	args = append(args, firstLines)
-	if !f.Since.IsZero() {
-		also(`time >= ?`, FormatTime(f.Since))
-	}
-	if !f.Until.IsZero() {
-		also(`time < ?`, FormatTime(f.Until))
-	}
-	if f.Before > 0 {
-		also(`id < ?`, f.Before)
-	}
-	if f.IDs != nil {
-		also(`id IN (SELECT value FROM json_each(?))`, jsonArray(f.IDs))
-	}
+	c := f.conditions()
 	if len(f.Kinds) > 0 {
-		also(`kind IN (SELECT value FROM json_each(?))`, jsonArray(f.Kinds))
-	}
-	if f.Author != "" {
-		also(`author GLOB ?`, globPattern(f.Author))
-	}
-	if f.Reference != "" {
-		also(`reference GLOB ?`, globPattern(f.Reference))
+		c.add(`kind IN (SELECT value FROM json_each(?))`, jsonArray(f.Kinds))
 	}
 	if len(f.Targets) > 0 {
-		also(`id IN (SELECT (SELECT id FROM operations WHERE last_change >= c.id ORDER BY last_change, id LIMIT 1)
+		c.add(`id IN (SELECT (SELECT id FROM operations WHERE last_change >= c.id ORDER BY last_change, id LIMIT 1)
 			FROM (`+changesOf+`SELECT value FROM json_each(?)`+changesEnd+`) AS c)`, jsonArray(f.Targets))
 	}
-	selected := `SELECT id FROM operations`
-	if len(where) > 0 {
-		selected += ` WHERE ` + strings.Join(where, ` AND `)
-	}
+	selected := `SELECT id FROM operations` + c.where()
+	args = append([]any{firstLines}, c.args...)
 	if f.Last > 0 {
 		selected, args = selected+` ORDER BY id DESC LIMIT ?`, append(args, f.Last)
 	}
 	return fmt.Sprintf(logged, selected), args
 }
+
+// conditions returns the conditions on columns that operations and steps have in common, except for the kind.
+func (f Filter) conditions() (c conditions) {
+	if !f.Since.IsZero() {
+		c.add(`time >= ?`, FormatTime(f.Since))
+	}
+	if !f.Until.IsZero() {
+		c.add(`time < ?`, FormatTime(f.Until))
+	}
+	if f.Before > 0 {
+		c.add(`id < ?`, f.Before)
+	}
+	if f.IDs != nil {
+		c.add(`id IN (SELECT value FROM json_each(?))`, jsonArray(f.IDs))
+	}
+	c.match(`author`, f.Author)
+	c.match(`reference`, f.Reference)
+	return c
+}
+
+// conditions has SQL conditions, which are joined by AND, with their arguments.
+type conditions struct {
+	all  []string
+	args []any
+}
+
+func (c *conditions) add(condition string, args ...any) {
+	c.all, c.args = append(c.all, condition), append(c.args, args...)
+}
+
+func (c *conditions) where() string {
+	if len(c.all) == 0 {
+		return ""
+	}
+	return ` WHERE ` + strings.Join(c.all, ` AND `)
+}
+
+// match adds the condition that a column has the given text, in which a star stands for any text. The empty text adds
+// no condition.
+func (c *conditions) match(column, text string) {
+	switch {
+	case strings.Contains(text, "*"):
+		c.add(column+` GLOB ?`, globPattern(text))
+	case text != "":
+		c.add(column+` = ?`, text)
+	}
+}
+
+// limit returns the maximum number of rows.
+func (f Filter) limit() int { return cmp.Or(f.Last, math.MaxInt) }
 
 // globPattern converts a text to a pattern for SQLite's GLOB. Only the star stays special: it stands for any
 // characters.

@@ -25,7 +25,8 @@ import (
 // The changes of a target are a linked list, see [changesOf]. The ID of a target's last change is in the column change:
 // of the table entries if the target is listed, and otherwise of the table gone. The column before of a change is the
 // ID of the target's previous change. An index by target would cost a fifth of the file, and of the time of an import.
-const schema = schemaHistory + schemaState + schemaOrders + schemaLinks + schemaIndexes + schemaProposals + schemaKinds
+const schema = schemaHistory + schemaState + schemaOrders + schemaLinks + schemaIndexes + schemaProposals +
+	schemaKinds + schemaDecisions
 
 const schemaHistory = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -67,6 +68,10 @@ const schemaLinks = `CREATE TABLE gone (target TEXT PRIMARY KEY, change INTEGER 
 // fast.
 const schemaKinds = `CREATE INDEX operations_kind ON operations (kind);`
 
+// schemaDecisions has the index that is new in version 7, see [upgrade]: it makes decisions on proposals fast to find
+// among the steps that only propose.
+const schemaDecisions = `CREATE INDEX steps_decisions ON steps (kind, time) WHERE ` + isDecision + `;`
+
 // schemaIndexes has the indexes of entries that [Tx.put] drops and makes again when it adds many entries.
 const schemaIndexes = `
 CREATE INDEX entries_place ON entries (place) WHERE place IS NOT NULL;
@@ -78,13 +83,16 @@ const dropIndexes = `DROP INDEX entries_place; DROP INDEX entries_expires; DROP 
 
 // Conditions of partial indexes. A query must repeat them literally.
 const (
+	// isDecision is the condition for steps of the [DecisionKinds].
+	isDecision = `kind IN ('` + StepCheck + `', '` + StepRefuse + `', '` + StepRefer + `', '` + StepWithdraw + `')`
+
 	orderSigns = `sign IN ('&', '~')`
 	hasReview  = `instr(attributes, ' review=') > 0`
 )
 
 // schemaVersion is the version of the schema, which the table meta has under metaVersion. Open upgrades an older ledger
 // and refuses a newer one.
-const schemaVersion = "6"
+const schemaVersion = "7"
 
 // Keys in the table meta that every ledger has.
 const (

@@ -34,6 +34,9 @@ const (
 	TextsOfProposals TextKind = `SELECT l.id, l.proposal, concat_ws(char(31), json_extract(line, '$.target'),
 			json_extract(line, '$.reference'), json_extract(line, '$.note'), nullif(iif(s.kind = '` + StepPropose + `', '', s.reason), ''))
 		FROM step_lines AS l CROSS JOIN steps AS s ON s.id = json_extract(l.line, '$.step') WHERE l.id > ? ORDER BY l.id`
+	// TextsOfDecisions selects the reasons, references and authors of decisions on proposals. Its IDs are those of steps.
+	TextsOfDecisions TextKind = `SELECT id AS cursor, id, iif(` + isDecision + `, concat_ws(char(31), reason, reference, author), '')
+		FROM steps WHERE id > ? ORDER BY id`
 )
 
 // hasData is the SQL condition for operations whose reference is data of the program, such as a hash or rules as JSON.

@@ -11,7 +11,8 @@ import (
 // upgrade converts a ledger of an older version in one transaction. Version 2 added the columns place and expires to
 // entries, and the table of checks. Version 3 added the table of orders: every earlier entry rests on one order, whose
 // line is the entry. Version 4 links the changes of each target. Version 5 added the tables of proposals, version 6 the
-// index of operations by kind. The history does not change.
+// index of operations by kind, version 7 that of
+// decisions on proposals. The history does not change.
 func upgrade(ctx context.Context, db *sql.DB) error {
 	if version, err := (View{q: db}).Meta(ctx, metaVersion); err != nil || !older(version) {
 		return err
@@ -32,7 +33,7 @@ func upgrade(ctx context.Context, db *sql.DB) error {
 }
 
 func older(version string) bool {
-	return slices.Contains([]string{"1", "2", "3", "4", "5"}, version)
+	return slices.Contains([]string{"1", "2", "3", "4", "5", "6"}, version)
 }
 
 func upgradeFrom(ctx context.Context, tx *sql.Tx, version string) error {
@@ -41,14 +42,19 @@ func upgradeFrom(ctx context.Context, tx *sql.Tx, version string) error {
 			return err
 		}
 	}
-	text := schemaKinds
-	if version != "5" {
-		text += schemaProposals
-	}
-	if version != "5" && version != "4" {
+	text := ""
+	if version < "4" {
 		text += upgradeLinks(version)
 	}
-	_, err := tx.ExecContext(ctx, text+`UPDATE meta SET value = '`+schemaVersion+`' WHERE key = '`+metaVersion+`'`)
+	if version < "5" {
+		text += schemaProposals
+	}
+	if version < "6" {
+		text += schemaKinds
+	}
+	text += schemaDecisions
+	_, err := tx.ExecContext(ctx, text+`
+		UPDATE meta SET value = '`+schemaVersion+`' WHERE key = '`+metaVersion+`'`)
 	return err
 }
 

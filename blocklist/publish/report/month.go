@@ -27,6 +27,7 @@ type monthPage struct {
 	Operations    []publish.LoggedOperation
 	Enforced      Enforcement
 	Proposals     proposal.Activity
+	Decisions     []publish.LoggedDecision
 	Rules         publish.Rules
 }
 
@@ -54,7 +55,7 @@ type categoryTally struct {
 
 // Month writes the page about the month that contains a time, in UTC. The page has the entries listed and delisted by
 // day and category, the activity with proposals, the releases with their signers, how fast subscribers enforced them,
-// and all operations.
+// all operations, and all decisions on proposals.
 func Month(ctx context.Context, w io.Writer, l *publish.Ledger, month time.Time, o Options) error {
 	year, m, _ := month.Date()
 	from := time.Date(year, m, 1, 0, 0, 0, 0, time.UTC)
@@ -115,6 +116,12 @@ func (p *monthPage) fill(ctx context.Context, l *publish.Ledger, from, to time.T
 			return err
 		}
 		p.Operations, p.After = append(p.Operations, o), o.Entries
+	}
+	for d, err := range l.Decisions(ctx, publish.LogFilter{Since: from, Until: to}) {
+		if err != nil {
+			return err
+		}
+		p.Decisions = append(p.Decisions, d)
 	}
 	p.Total = c.total
 	for _, d := range slices.SortedFunc(maps.Keys(c.days), time.Time.Compare) {

@@ -28,7 +28,7 @@ func TestReading(t *testing.T) {
 		"/search?q=nothing.example":        {"Nothing was found"},
 		"/entry?of=http://example.org:80/": {"What covers it", "order 17|test|blocks|2099-05-01|–", "Listed · ", "as ordered"},
 		"/history?author=c*":               {"|carla|as ordered; safety check overridden: the guards know no test"},
-		"/history?kind=push":               {"No operation fits"},
+		"/history?kind=push":               {"No operation or decision fits"},
 		"/operation/2":                     {"Operation 2", "+|example.org|", "Hash of the operation before"},
 		"/entry/page?of=example.org":       {"example.org: decided, not in force yet"},
 	} {
@@ -115,7 +115,7 @@ func TestPreferences(t *testing.T) {
 	assert.Contains(t, b.get(t, "/").text, "Last operations")
 	p := b.post(t, "/preferences", url.Values{"language": {"it"}, "back": {"/history?kind=add"}})
 	assert.Equal(t, "/history?kind=add", p.path)
-	assert.Contains(t, p.text, "Nessuna operazione corrisponde")
+	assert.Contains(t, p.text, "Nessuna operazione o decisione corrisponde")
 	month := b.getAny(t, "/reports/"+time.Now().UTC().Format("2006-01"))
 	assert.Contains(t, month.text, "Nessuna voce è stata inserita, ritirata o modificata.")
 	assert.Equal(t, "it", month.header.Get("Content-Language"))

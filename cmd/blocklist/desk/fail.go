@@ -52,7 +52,7 @@ type kind struct {
 // kinds returns the kinds of errors, in the order in which [failureOf] compares them.
 func kinds() []kind {
 	return []kind{
-		{http.StatusNotFound, "fail.missing", []error{errNoPage, publish.ErrNoOperation, fs.ErrNotExist, proposal.ErrNotFound}},
+		{http.StatusNotFound, "fail.missing", []error{errNoPage, publish.ErrNoOperation, publish.ErrNoDecision, fs.ErrNotExist, proposal.ErrNotFound}},
 		{http.StatusForbidden, "fail.forbidden", []error{errForbidden, errNoRole}},
 		{http.StatusMethodNotAllowed, "fail.unsent", []error{errNoForm}},
 		{http.StatusConflict, "fail.moved", []error{publish.ErrMoved, publish.ErrNothingPending, publish.ErrUnchanged, publish.ErrPending}},

@@ -33,14 +33,39 @@ const maxFound = 5000
 func (h *haystack) find(ctx context.Context, l *publish.Ledger, part string, limit int) (
 	ids []int64, more bool, err error,
 ) {
+	return h.findMost(ctx, l, needle{part: part}, limit)
+}
+
+// findReason is find for operations and for decisions on proposals whose reason contains part. If below is not 0, it
+// returns only IDs below that one.
+func (h *haystack) findReason(ctx context.Context, l *publish.Ledger, part string, limit int, below int64) (
+	ids []int64, more bool, err error,
+) {
+	return h.findMost(ctx, l, needle{part, true, below}, limit)
+}
+
+// needle is what is searched in a haystack.
+type needle struct {
+	part    string
+	inFirst bool  // only in the first field of a text
+	below   int64 // only texts whose ID is below this one; 0: all
+}
+
+func (h *haystack) findMost(ctx context.Context, l *publish.Ledger, n needle, limit int) (
+	ids []int64, more bool, err error,
+) {
 	text, ends, all, err := h.read(ctx, l)
-	if err != nil || part == "" || strings.Contains(part, "\n") {
+	if err != nil || n.part == "" || strings.Contains(n.part, "\n") {
 		return nil, false, err
 	}
 	const together = 4096
 	seen := map[int64]bool{}
-	for to := len(all); to > 0 && len(ids) <= limit; to = max(to-together, 0) {
-		for _, id := range findIn(text, ends, all, max(to-together, 0), to, []byte(part)) {
+	to := len(all)
+	if n.below > 0 {
+		to, _ = slices.BinarySearch(all, n.below)
+	}
+	for ; to > 0 && len(ids) <= limit; to = max(to-together, 0) {
+		for _, id := range findIn(text, ends, all, max(to-together, 0), to, n) {
 			if !seen[id] {
 				seen[id], ids = true, append(ids, id)
 			}
@@ -49,10 +74,13 @@ func (h *haystack) find(ctx context.Context, l *publish.Ledger, part string, lim
 	return ids[:min(len(ids), limit)], len(ids) > limit, nil
 }
 
-// findIn returns the IDs of the texts that contain part, newest first. It searches the texts with the indexes from
-// first to last-1. The argument all has the IDs of all texts.
-func findIn(text []byte, ends []int, all []int64, first, last int, part []byte) (ids []int64) {
-	at := 0
+// fieldEnd separates the fields of a text, see [publish.TextKind].
+const fieldEnd = 31
+
+// findIn returns the IDs of the texts that contain the needle, newest first. It searches the texts with the indexes
+// from first to last-1. The argument all has the IDs of all texts.
+func findIn(text []byte, ends []int, all []int64, first, last int, needle needle) (ids []int64) {
+	at, part := 0, []byte(needle.part)
 	if first > 0 {
 		at = ends[first-1]
 	}
@@ -62,7 +90,14 @@ func findIn(text []byte, ends []int, all []int64, first, last int, part []byte) 
 			break
 		}
 		n := sort.SearchInts(ends[first:last], at+i+1) + first
-		ids, at = append(ids, all[n]), ends[n]
+		begin := 0
+		if n > 0 {
+			begin = ends[n-1]
+		}
+		if !needle.inFirst || bytes.IndexByte(text[begin:at+i+len(part)], fieldEnd) < 0 {
+			ids = append(ids, all[n])
+		}
+		at = ends[n]
 	}
 	slices.Reverse(ids)
 	return ids

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist"
@@ -13,18 +14,25 @@ import (
 // pageLength is the maximum number of rows of a long table on one page.
 const pageLength = 50
 
-// historyPage is a page of the history: operations, newest first.
+// historyPage is a page of the history: operations and decisions on proposals, newest first.
 type historyPage struct {
-	Kinds                                         []string
-	Kind, Author, Reference, Target, Since, Until string // values in the query of the URL
-	Operations                                    []logged
-	Older, Newest                                 string // URLs of other pages; empty: there are none
+	Kinds                                                 []string
+	Kind, Author, Reason, Reference, Target, Since, Until string // values in the query of the URL
+	Operations                                            []logged
+	Older, Newest                                         string // URLs of other pages; empty: there are none
 }
 
-// logged is an operation as a row of a table.
+// Names of values in the query of a page of the history: the page has what is older than these two rows.
+const (
+	beforeQuery  = "before"  // number of an operation
+	decidedQuery = "decided" // number of a decision
+)
+
+// logged is an operation, or a decision on proposals, as a row of a table.
 type logged struct {
 	publish.LoggedOperation
-	Waits bool // whether the operation changes entries, and is in no pushed release yet
+	Waits   bool              // whether the operation changes entries, and is in no pushed release yet
+	Decided []publish.Decided // first proposals of a decision; nil: the row is an operation
 }
 
 // log returns the operations that a filter selects, newest first.
@@ -37,7 +45,7 @@ func (v *visit) log(f publish.LogFilter) (all []logged, err error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, logged{o, o.ID > inForce && o.Added+o.Removed > 0})
+		all = append(all, logged{LoggedOperation: o, Waits: o.ID > inForce && o.Added+o.Removed > 0})
 	}
 	slices.Reverse(all)
 	return all, nil
@@ -46,13 +54,10 @@ func (v *visit) log(f publish.LogFilter) (all []logged, err error) {
 func (v *visit) history() error {
 	q := v.r.URL.Query()
 	p := historyPage{
-		Kinds: publish.Kinds(), Kind: q.Get("kind"), Author: q.Get("author"), Reference: q.Get("reference"), Target: q.Get("target"),
-		Since: q.Get("since"), Until: q.Get("until"),
+		Kinds: historyKinds(), Kind: q.Get("kind"), Author: q.Get("author"), Reason: q.Get("reason"), Reference: q.Get("reference"),
+		Target: q.Get("target"), Since: q.Get("since"), Until: q.Get("until"),
 	}
 	f := publish.LogFilter{Author: p.Author, Reference: p.Reference, Target: p.Target, Last: pageLength + 1}
-	if p.Kind != "" {
-		f.Kinds = []string{p.Kind}
-	}
 	var err error
 	if f.Since, err = dayOf(p.Since, 0); err != nil {
 		return err
@@ -60,20 +65,53 @@ func (v *visit) history() error {
 	if f.Until, err = dayOf(p.Until, 1); err != nil {
 		return err
 	}
-	if f.Before, err = numberOf(q.Get("before")); err != nil {
+	if err := p.read(v, f); err != nil {
 		return err
-	}
-	if p.Operations, err = v.log(f); err != nil {
-		return err
-	}
-	if len(p.Operations) > pageLength {
-		p.Operations = p.Operations[:pageLength]
-		p.Older = withQuery(v.r.URL, "before", strconv.FormatInt(p.Operations[pageLength-1].ID, 10))
-	}
-	if f.Before > 0 {
-		p.Newest = withQuery(v.r.URL, "before", "")
 	}
 	return v.show("history", "history.title", p)
+}
+
+// read fills in the rows that the filter selects, and the URLs of other pages.
+func (p *historyPage) read(v *visit, f publish.LogFilter) (err error) {
+	q := v.r.URL.Query()
+	var operations, decisions []logged
+	kind, ofDecision := strings.CutPrefix(p.Kind, decisionKind)
+	if kind != "" {
+		f.Kinds = []string{kind}
+	}
+	if f.Before, err = numberOf(q.Get(beforeQuery)); err != nil {
+		return err
+	}
+	if !ofDecision {
+		if operations, err = v.withReason(p.Reason, v.texts.operations, f, v.log); err != nil {
+			return err
+		}
+	}
+	if f.Before, err = numberOf(q.Get(decidedQuery)); err != nil {
+		return err
+	}
+	if ofDecision || kind == "" {
+		if decisions, err = v.withReason(p.Reason, v.texts.decisions, f, v.decisions); err != nil {
+			return err
+		}
+	}
+	rows, n, m := merged(operations, decisions, pageLength)
+	p.Operations = rows
+	if len(operations)+len(decisions) > len(rows) {
+		p.Older = older(older(v.r.URL.String(), beforeQuery, operations[:n]), decidedQuery, decisions[:m])
+	}
+	if q.Has(beforeQuery) || q.Has(decidedQuery) {
+		p.Newest = withQuery(parsed(withQuery(v.r.URL, beforeQuery, "")), decidedQuery, "")
+	}
+	return nil
+}
+
+// older returns the URL with the number of the last of the rows. Without rows, the URL stays the same.
+func older(text, key string, rows []logged) string {
+	if len(rows) == 0 {
+		return text
+	}
+	return withQuery(parsed(text), key, strconv.FormatInt(rows[len(rows)-1].ID, 10))
 }
 
 // dayOf parses a day, and returns its beginning (UTC) plus the given number of days. For an empty text it returns the

@@ -33,7 +33,7 @@ func TestHostileInput(t *testing.T) {
 	b := a.enter(t)
 	gets := map[string][]string{
 		"/search": {"q"}, "/entry": {"of"}, "/entries": {"prefix", "scope", "sort", "after", "before"}, "/due": {"what", "sort", "skip"},
-		"/history": {"kind", "author", "reference", "target", "since", "until", "before"}, "/operation/1": {"skip"},
+		"/history": {"kind", "author", "reason", "reference", "target", "since", "until", "before", "decided"}, "/operation/1": {"skip"}, "/decision/1": {"skip"},
 		"/platforms": {"sort"}, "/people": {"sort"}, "/subscribers": {"sort"}, "/add": {"entries", "reason"},
 		"/proposals": {"state", "source", "category", "target", "sort", "after"}, "/proposals.csv": {"state", "source", "category", "target"}, "/proposals/review": {"id"},
 	}

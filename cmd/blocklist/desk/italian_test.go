@@ -189,6 +189,13 @@ func (a *agency) proposed(t *testing.T) {
 	require.NoError(t, err)
 	a.decide(t, proposal.Check, "carla")
 	a.decide(t, proposal.Confirm, "rita")
+	all := []proposal.Proposal{{Target: "negozio.example", Source: "linea"}, {Target: "https://sociale.example/x", Source: "linea"}, {Target: "terza.example", Source: "linea"}}
+	made, err := proposal.Propose(t.Context(), a.Ledger, all, by, nil)
+	require.NoError(t, err)
+	for i, verb := range []proposal.Verb{proposal.Refuse, proposal.Refer, proposal.Withdraw} {
+		_, err := proposal.Decide(t.Context(), a.Ledger, proposal.Decision{Verb: verb, IDs: []int64{made[i].ID}}, publish.Audit{Author: "rita", Reason: "come deciso"})
+		require.NoError(t, err)
+	}
 }
 
 // recovered returns an agency that was recovered from the release that was pushed last.

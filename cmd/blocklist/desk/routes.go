@@ -59,6 +59,7 @@ func pages() []route {
 		{"GET", "/entry/page", see, (*visit).entryPage},
 		{"GET", "/history", see, (*visit).history},
 		{"GET", "/operation/{id}", see, (*visit).operation},
+		{"GET", "/decision/{id}", see, (*visit).decision},
 		{"GET", "/add", change, (*visit).addForm},
 		{"POST", "/add", change, (*visit).add},
 		{"GET", "/withdraw", change, (*visit).withdrawForm},

@@ -208,13 +208,23 @@ func (v *visit) fill(f *proposal.Filter, typed string) (more bool, err error) {
 	return more, nil
 }
 
-// findLog fills in the operations with the text in their reason, reference or author.
+// findLog fills in the operations, and the decisions on proposals, with the text in their reason, reference or author.
 func (p *searchPage) findLog(v *visit) error {
-	ids, _, err := v.texts.operations.find(v.r.Context(), v.ledger, strings.ToLower(p.Text), foundLength)
-	if err == nil && len(ids) > 0 {
-		p.Operations, err = v.log(publish.LogFilter{IDs: ids, Last: foundLength})
+	var found [2][]logged
+	for i, one := range []struct {
+		texts *haystack
+		read  func(publish.LogFilter) ([]logged, error)
+	}{{v.texts.operations, v.log}, {v.texts.decisions, v.decisions}} {
+		ids, _, err := one.texts.find(v.r.Context(), v.ledger, strings.ToLower(p.Text), foundLength)
+		if err == nil && len(ids) > 0 {
+			found[i], err = one.read(publish.LogFilter{IDs: ids, Last: foundLength})
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	p.Operations, _, _ = merged(found[0], found[1], foundLength)
+	return nil
 }
 
 // entriesIn returns the entries in the given ranges, sorted by target. The argument part restricts all the ranges, and

@@ -17,7 +17,7 @@ import (
 func (b *browser) found(t *testing.T, typed, kind string) string {
 	t.Helper()
 	_, part, _ := strings.Cut(b.get(t, "/search?q="+url.QueryEscape(typed)).text, kind)
-	for _, next := range []string{"Entries below it", "Entries that begin so", "Other entries with", "Withdrawn entries", "Proposals", "Operations with", "Last operation "} {
+	for _, next := range []string{"Entries below it", "Entries that begin so", "Other entries with", "Withdrawn entries", "Proposals", "Operations and decisions with", "Last operation "} {
 		part, _, _ = strings.Cut(part, next)
 	}
 	return part
@@ -37,7 +37,7 @@ func TestSearchFindsParts(t *testing.T) {
 		}
 	}, publish.Audit{Author: "anna", Reason: "Delivered by the police of Ostia", Reference: "case 99"}, nil)
 	require.NoError(t, err)
-	const entries, operations = "Other entries with this in their target or reference", "Operations with this reason, reference or author"
+	const entries, operations = "Other entries with this in their target or reference", "Operations and decisions with this reason, reference or author"
 	for typed, target := range map[string]string{
 		"watch/17": "/Watch/17|", "social.example/Watch/3": "/Watch/39|", "ocial.exam": "/Watch/39|", "roma 1/2026": "/Watch/39|", "Roma 0": "/Watch/0|",
 	} {

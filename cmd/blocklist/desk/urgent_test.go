@@ -204,7 +204,7 @@ func TestReleaseKeepsUrgentOrders(t *testing.T) {
 	p = rita.decideEnding(t, "end", fields("entries", "late.example", "reason", "it is over"))
 	assert.Contains(t, p.text, "may end")
 	assert.Contains(t, paola.get(t, "/history?kind=end").text, "urgent orders allowed to end")
-	assert.Contains(t, paola.get(t, "/history?kind=override").text, "No operation fits.", "nothing was overridden")
+	assert.Contains(t, paola.get(t, "/history?kind=override").text, "No operation or decision fits.", "nothing was overridden")
 	assert.NotContains(t, rita.get(t, "/urgent/end").text, "late.example", "the other one is left")
 	p = paola.decideEnding(t, "keep", fields("entries", "https://live.example/x"))
 	assert.Equal(t, "/pending?done=/urgent/keep", p.path)

@@ -36,6 +36,7 @@ func whys() []why {
 		{publish.ErrPending, "why.pending"},
 		{publish.ErrNothingPending, "why.nothingpending"},
 		{publish.ErrNoOperation, "why.nooperation"},
+		{publish.ErrNoDecision, "why.nodecision"},
 		{publish.ErrEnds, "why.ends"},
 		{blocklist.ErrHeld, "why.held"},
 		{blocklist.ErrSignatures, "why.signatures"},
