@@ -184,7 +184,7 @@ const detachedRefusalType = "argine-signed-refusal"
 
 // refusalMark separates, in the reference of a refusal operation, the officer's reference (which may be empty) from the
 // proof: the hash of the refused metadata and the signature.
-const refusalMark = "refusal"
+const refusalMark = ledger.RefusalMark
 
 // proof returns the reference of the operation that records the refusal: the officer's reference, then the hash and the
 // signature.

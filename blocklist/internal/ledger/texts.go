@@ -25,9 +25,16 @@ const (
 	// TextsOfReferences selects the references of orders. The ID of each text is that of the change. If several changes
 	// in a row have the same reference, they have one text, with the ID of the first of them.
 	TextsOfReferences TextKind = `SELECT id AS cursor, id, attributes FROM changes WHERE id > ? AND ` + givesReference + ` ORDER BY id`
-	// TextsOfOperations selects the reasons, references and authors of operations, without those references that are
-	// data of the program. The ID of each text is that of the operation.
-	TextsOfOperations TextKind = `SELECT id AS cursor, id, concat_ws(char(31), reason, iif(` + hasData + `, NULL, reference), author)
+	// TextsOfOperations selects the reasons, references and authors of operations, without what no page shows: reasons
+	// that only repeat the kind, references that are data of the program, the proof of a refusal and the recipient of a
+	// subscriber. The ID of each text is that of the operation.
+	TextsOfOperations TextKind = `SELECT id AS cursor, id, concat_ws(char(31),
+			iif(kind IN ('` + KindInit + `', '` + KindProposals + `'), '', reason),
+			CASE WHEN ` + hasData + ` THEN NULL
+				WHEN kind IN ('` + KindSubscribe + `', '` + KindUnsubscribe + `') THEN substr(reference, 1, instr(reference || ' ', ' ') - 1)
+				WHEN kind = '` + KindRefuse + `' AND instr(' ' || reference, ' ` + RefusalMark + ` ')
+					THEN substr(reference, 1, max(instr(' ' || reference, ' ` + RefusalMark + ` ') - 2, 0))
+				ELSE reference END, author)
 		FROM operations WHERE id > ? ORDER BY id`
 	// TextsOfProposals selects the targets, references and notes of proposals, and the reasons of decisions on them.
 	// The ID of each text is that of the proposal.
@@ -41,7 +48,11 @@ const (
 
 // hasData is the SQL condition for operations whose reference is data of the program, such as a hash or rules as JSON.
 const hasData = `kind IN ('` + KindProposals + `', '` + KindOverride + `', '` + KindRules + `', '` + KindGuard + `', '` +
-	KindRecover + `')`
+	KindRecover + `', '` + KindEnd + `')`
+
+// RefusalMark separates, in the reference of an operation of [KindRefuse], the officer's reference (which may be empty)
+// from the proof.
+const RefusalMark = "refusal"
 
 // givesReference is the SQL condition for changes that give an order with a reference.
 const givesReference = `sign IN ('` + signAdded + `', '` + signOrder + `') AND instr(attributes, ' ref=') > 0`
