@@ -67,26 +67,13 @@ func (l *Ledger) Effects(ctx context.Context, targets []string, at time.Time) (m
 func (l *Ledger) effectsOf(ctx context.Context, targets []string, changes []ledger.TargetChange, at time.Time) (
 	map[string]Effect, error,
 ) {
-	f := &effects{Ledger: l, now: at, targets: targets, releases: map[int64]ReleaseRecord{}}
-	if err := f.read(ctx); err != nil {
+	f, lives, err := l.replay(ctx, targets, changes, at)
+	if err != nil {
 		return nil, err
-	}
-	lives := map[string]*life{}
-	for _, c := range changes {
-		if lives[c.Target] == nil {
-			lives[c.Target] = &life{}
-		}
-		if err := f.add(ctx, lives[c.Target], c); err != nil {
-			return nil, err
-		}
 	}
 	all := map[string]Effect{}
 	for _, target := range targets {
-		e := Effect{State: EffectNever}
-		if of := lives[target]; of != nil {
-			e = f.listing(of)
-		}
-		e, err := f.withOrders(ctx, e, target)
+		e, err := f.withOrders(ctx, f.listing(lives[target]), target)
 		if err != nil {
 			return nil, err
 		}
@@ -94,6 +81,41 @@ func (l *Ledger) effectsOf(ctx context.Context, targets []string, changes []ledg
 		all[target] = e
 	}
 	return all, nil
+}
+
+// blockedByRelease returns which of the targets the release in force blocks at a time, whatever urgent orders say.
+func (l *Ledger) blockedByRelease(ctx context.Context, targets []string, at time.Time) (map[string]bool, error) {
+	changes, err := l.history.History(ctx, targets)
+	if err != nil {
+		return nil, err
+	}
+	f, lives, err := l.replay(ctx, targets, changes, at)
+	blocked := map[string]bool{}
+	for target, of := range lives {
+		e := f.listing(of)
+		blocked[target] = e.InForce() && !e.Monitor
+	}
+	return blocked, err
+}
+
+// replay returns the lives of the targets that these changes of the ledger are about. Targets without a change have
+// none.
+func (l *Ledger) replay(ctx context.Context, targets []string, changes []ledger.TargetChange, at time.Time) (
+	f *effects, lives map[string]*life, err error,
+) {
+	f, lives = &effects{Ledger: l, now: at, targets: targets, releases: map[int64]ReleaseRecord{}}, map[string]*life{}
+	if err := f.read(ctx); err != nil {
+		return nil, nil, err
+	}
+	for _, c := range changes {
+		if lives[c.Target] == nil {
+			lives[c.Target] = &life{}
+		}
+		if err := f.add(ctx, lives[c.Target], c); err != nil {
+			return nil, nil, err
+		}
+	}
+	return f, lives, nil
 }
 
 // effects computes the effects of targets at one time, the field now.
@@ -190,8 +212,12 @@ func modeOf(line string, at time.Time) mode {
 	return blocks
 }
 
-// listing returns the effect of a target without regard to urgent orders.
+// listing returns the effect of a target without regard to urgent orders. The life is nil if the target was never
+// listed.
 func (f *effects) listing(of *life) Effect {
+	if of == nil {
+		return Effect{State: EffectNever}
+	}
 	now, next := modeOf(of.pushed, f.now), modeOf(of.decided, f.now)
 	e := Effect{Since: of.since.Pushed, Serial: of.since.Serial, Until: expiryOf(of.pushed), Monitor: now == monitors}
 	switch {

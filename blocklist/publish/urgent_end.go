@@ -21,6 +21,7 @@ type EndingOrder struct {
 	blocklist.Entry
 	Waiting  bool            // whether the order still waits for an officer's signature
 	Accepted bool            // whether [Ledger.EndUrgent] has allowed the order to end
+	Released bool            // whether the release in force blocks the target, too; set only by [Ledger.StandingUrgent]
 	Kept     blocklist.Entry // the entry with which [Ledger.KeepUrgent] would list the target
 	// Ordered is the operation that has put the order in force. It is the zero value if the ledger does not have that
 	// operation. For a waiting order it has only the Author, Reason and Reference with which the order was prepared.
@@ -88,7 +89,20 @@ func (l *Ledger) StandingUrgent(ctx context.Context) (orders []EndingOrder, err 
 			orders = append(orders, EndingOrder{Entry: e, Kept: h.kept(e)})
 		}
 	}
-	return orders, l.findOrdered(ctx, orders)
+	return orders, errors.Join(l.findOrdered(ctx, orders), l.markReleased(ctx, orders))
+}
+
+// markReleased sets Released in each order whose target the release in force blocks.
+func (l *Ledger) markReleased(ctx context.Context, orders []EndingOrder) error {
+	var targets []string
+	for _, o := range orders {
+		targets = append(targets, o.blockedBy()...)
+	}
+	blocked, err := l.blockedByRelease(ctx, targets, time.Now())
+	for i, o := range orders {
+		orders[i].Released = slices.ContainsFunc(o.blockedBy(), func(target string) bool { return blocked[target] })
+	}
+	return err
 }
 
 // kept returns the entry with which [Ledger.KeepUrgent] lists the target of an order. If the order lasts as long as the

@@ -38,7 +38,8 @@ type endingOrder struct {
 	Chosen bool
 }
 
-// IsListed reports whether the list blocks the target, too, so that it stays blocked without the order.
+// IsListed reports whether the ledger lists the target, too: the next release will block it without the order. Whether
+// the release in force blocks it already is in the field Released.
 func (o endingOrder) IsListed() bool {
 	blocks := func(e blocklist.Entry) bool { return !e.Monitor }
 	return o.Around.Cover != "" || slices.ContainsFunc(o.Around.Orders, blocks)

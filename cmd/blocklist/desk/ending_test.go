@@ -105,9 +105,19 @@ func TestUrgentOrderIsWithdrawn(t *testing.T) {
 	assert.Equal(t, "live.example", orders.Entries[0].Target())
 
 	a.list(t, "live.example")
-	assert.Contains(t, paola.get(t, "/urgent/remove").text, "only the order ends: it is in the list, too")
+	assert.Contains(t, paola.get(t, "/urgent/remove").text,
+		"not blocked any more, as soon as it is signed and published; blocked again with the next release, which lists it")
 	p = paola.decideEnding(t, "remove", fields("entries", "live.example", "reason", "the list has it"))
 	assert.Contains(t, p.text, "Withdrawn with it: live.example", "the last one")
+	paola.upload(t, a.signed(t, paola.post(t, "/request", fields("what", "urgent")).raw))
+	rita.post(t, "/urgent/push", nil)
+
+	a.release(t)
+	a.orderUrgently(t, paola, fields("entries", "www.live.example", "reference", "night 2"))
+	rita.post(t, "/urgent/push", nil)
+	assert.Contains(t, paola.get(t, "/urgent/remove").text, "only the order ends: the release in force blocks it, too")
+	a.withdraw(t, "live.example")
+	assert.Contains(t, paola.get(t, "/urgent/remove").text, "only the order ends: the release in force blocks it, too")
 }
 
 // A short urgent order becomes permanent, or gets the end that its author has seen before.
