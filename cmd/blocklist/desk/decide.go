@@ -24,7 +24,6 @@ type decidePage struct {
 	Notice    notice
 	Form      changeForm
 	Verbs     []proposal.Verb
-	Choices   []choice // for several proposals: links that choose a verdict for all of them
 	Withdraw  bool     // whether all proposals ask to withdraw orders
 	Held      bool     // whether the guards hold one of the proposals
 	Failed    bool     // whether the decision failed for one of the proposals
@@ -209,7 +208,6 @@ func (v *visit) showDecide(ids []int64) error {
 		p.Proposals[i].verdict(v, p.Results)
 	}
 	p.Verbs = v.verbs(all)
-	p.Choices = p.choices(v)
 	p.Sole, p.Others = v.sole()
 	status := p.fill(v)
 	return v.write(status, "decide", "decide.title", p)
@@ -282,6 +280,9 @@ func (v *visit) decideProposals() error {
 	if err != nil {
 		return err
 	}
+	if to, fills := v.r.PostForm[fillField]; fills {
+		return v.fillVerdicts(ids, to[0])
+	}
 	page := decidePath(ids)
 	if d.Expires, err = dayToCome(f.Expires); err != nil {
 		return v.leadTo(page, notice{Key: "fail.unsent", Err: &fieldError{"expires", err}}, nil)
@@ -293,8 +294,8 @@ func (v *visit) decideProposals() error {
 	if !v.person.may(decide) && (f.Override != "" || slices.ContainsFunc(all, ruling.confirms)) {
 		return errForbidden
 	}
-	if problem := unready(all); problem.Key != "" {
-		return v.leadTo(page, problem, nil)
+	if stop, err := v.unready(page, all); stop || err != nil {
+		return err
 	}
 	results, err := v.decideEach(all)
 	switch {

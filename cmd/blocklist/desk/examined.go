@@ -25,6 +25,7 @@ type examined struct {
 	Verbs    []proposal.Verb       // decisions that the person may take
 	Verdict  proposal.Verb         // chosen verdict; empty: none
 	Why      string                // reason of the verdict, as it was typed
+	Lacks    []notice              // what is missing or wrong in the verdict that was sent
 }
 
 // Again returns the URL of the form for new proposals, filled in with the values of this one.

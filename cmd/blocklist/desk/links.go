@@ -12,9 +12,8 @@ const (
 	editQuery  = "edit"  // makes the page show the form itself, not its result
 	doneQuery  = "done"  // path of the page whose form was sent with success
 
-	allQuery     = "all"     // chooses all proposals that the other values select
-	tickedQuery  = "ticked"  // ticks all proposals of the page
-	verdictQuery = "verdict" // verdict that is chosen in the form, where it is allowed
+	allQuery    = "all"    // chooses all proposals that the other values select
+	tickedQuery = "ticked" // ticks all proposals of the page
 )
 
 // withQuery returns a URL of this desk with one query parameter changed; an empty value removes it.

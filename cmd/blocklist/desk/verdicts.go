@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strconv"
@@ -32,6 +33,9 @@ type ruled struct {
 func verdictField(id int64) string { return "verdict:" + strconv.FormatInt(id, 10) }
 func reasonField(id int64) string  { return "reason:" + strconv.FormatInt(id, 10) }
 
+// fillField is the name of the buttons that choose a verdict for all proposals without one.
+const fillField = "fill"
+
 // rulings returns the decisions that a form has sent about proposals: the one of the pressed button, or else one for
 // each proposal with a verdict. A verdict without a reason of its own has the reason of the form.
 func (v *visit) rulings(d proposal.Decision, ids []int64, f changeForm) (all []ruling) {
@@ -52,16 +56,66 @@ func (v *visit) rulings(d proposal.Decision, ids []int64, f changeForm) (all []r
 	return all
 }
 
-// unready returns what is missing before the decisions of a form can be taken. Its key is empty if nothing is.
-func unready(all []ruling) notice {
+// fillVerdicts chooses a verdict for each proposal that has none yet. The empty verdict takes all verdicts back.
+func (v *visit) fillVerdicts(ids []int64, to string) error {
+	for _, id := range ids {
+		if field := verdictField(id); to == "" || v.r.PostForm.Get(field) == "" {
+			v.r.PostForm.Set(field, to)
+		}
+	}
+	v.r.PostForm.Del(fillField)
+	return v.leadTo(decidePath(ids), notice{}, nil)
+}
+
+// lacking has what is missing or wrong in the verdicts of a form, by the ID of the proposal.
+type lacking map[int64][]notice
+
+// lacks returns what is missing or wrong in the verdicts of a form.
+func (v *visit) lacks(all []ruling) (lacking, error) {
+	found, confirmed := lacking{}, []proposal.Proposal{}
+	for _, r := range all {
+		id := r.IDs[0]
+		switch {
+		case r.By.Reason != "":
+		case r.Verb == proposal.Refuse:
+			found[id] = []notice{{Key: "decide.row.noreason", Field: reasonField(id)}}
+		case r.confirms() && v.now.Rules.NeedReason:
+			found[id] = []notice{{Key: "rule.reason", Field: reasonField(id)}}
+		}
+		if !r.confirms() {
+			continue
+		}
+		p, _, err := proposal.Get(v.r.Context(), v.ledger, id)
+		if err != nil {
+			return nil, err
+		}
+		if p.Category, p.Reference = cmp.Or(r.Category, p.Category), cmp.Or(r.Reference, p.Reference); p.IsOpen() {
+			confirmed = append(confirmed, p)
+		}
+	}
+	findings, err := proposal.Examine(v.r.Context(), v.ledger, confirmed)
+	for i, f := range findings {
+		if id := confirmed[i].ID; f.Breach != nil {
+			found[id] = append(found[id], notice{Err: f.Breach, Field: fieldOf(f.Breach)})
+		}
+	}
+	return found, err
+}
+
+// unready keeps a form that can't be done yet as a draft, and redirects to it. It returns false if nothing is missing.
+func (v *visit) unready(page string, all []ruling) (bool, error) {
 	if len(all) == 0 {
-		return notice{Key: "decide.nothing"}
+		return true, v.leadTo(page, notice{Key: "decide.nothing"}, nil)
 	}
-	lacks := func(r ruling) bool { return r.Verb == proposal.Refuse && r.By.Reason == "" }
-	if i := slices.IndexFunc(all, lacks); i >= 0 && len(all) > 1 {
-		return notice{Key: "decide.noreason", Field: reasonField(all[i].IDs[0])}
+	if v.r.PostForm.Get("verb") != "" {
+		return false, nil
 	}
-	return notice{}
+	missing, err := v.lacks(all)
+	if err != nil || len(missing) == 0 {
+		return false, err
+	}
+	first := slices.IndexFunc(all, func(r ruling) bool { return missing[r.IDs[0]] != nil })
+	return true, v.leadTo(page, notice{Key: "decide.lacking", Field: missing[all[first].IDs[0]][0].Field}, missing)
 }
 
 // decideEach takes decisions, one after another. It stops at the first error that is not about a proposal alone, and
@@ -104,20 +158,22 @@ func (r ruling) take(v *visit) ([]proposal.Decided, error) {
 	return all, err
 }
 
-// verdict fills in the verdicts that the person may choose, and what the form has for the proposal: what was typed, or
-// the verdict in the query of the URL. After a decision no verdict is chosen, but a reason that was not used stays.
+// verdict fills in the verdicts that the person may choose, and what was typed for the proposal. A verdict that was not
+// done stays chosen, unless the proposal was changed by somebody: then it must be looked at again.
 func (e *examined) verdict(v *visit, results []ruled) {
 	e.Verbs = v.verbs([]proposal.Proposal{e.Proposal})
 	typed := v.draft().fields
 	e.Why = typed.Get(reasonField(e.ID))
-	if e.Verdict = proposal.Verb(v.r.URL.Query().Get(verdictQuery)); typed != nil {
-		e.Verdict = proposal.Verb(typed.Get(verdictField(e.ID)))
+	e.Verdict = proposal.Verb(typed.Get(verdictField(e.ID)))
+	missing, _ := v.draft().result.(lacking)
+	e.Lacks = missing[e.ID]
+	i := slices.IndexFunc(results, func(r ruled) bool { return r.ID == e.ID })
+	if i >= 0 && results[i].Err == nil {
+		e.Verdict, e.Why = "", ""
 	}
-	if len(results) > 0 || !slices.Contains(e.Verbs, e.Verdict) {
+	changed := i >= 0 && (errors.Is(results[i].Err, proposal.ErrChanged) || errors.Is(results[i].Err, proposal.ErrState))
+	if changed || !slices.Contains(e.Verbs, e.Verdict) {
 		e.Verdict = ""
-	}
-	if slices.ContainsFunc(results, func(r ruled) bool { return r.ID == e.ID && r.Err == nil }) {
-		e.Why = ""
 	}
 }
 
@@ -128,6 +184,11 @@ func verbKey(verb proposal.Verb, withdraw bool) string {
 		key += ".withdraw"
 	}
 	return key
+}
+
+// LacksReason reports whether the verdict needs a reason and has none.
+func (e examined) LacksReason() bool {
+	return slices.ContainsFunc(e.Lacks, func(n notice) bool { return n.Field == reasonField(e.ID) })
 }
 
 // Confirms reports whether the person may confirm the proposal.
@@ -143,24 +204,27 @@ func (p decidePage) Shown() []examined {
 	})
 }
 
-// choice is a link that chooses a verdict for all proposals that allow it.
+// choice is a button that chooses a verdict for all proposals that allow it and have none yet.
 type choice struct {
 	Verb proposal.Verb
-	N    int // number of proposals that allow it
-	URL  string
+	N    int // number of these proposals
 }
 
-// choices returns the links that choose a verdict for all proposals.
-func (p decidePage) choices(v *visit) (all []choice) {
-	at := without(v.r.URL, draftQuery)
+// Choices returns the buttons that choose a verdict for several proposals.
+func (p decidePage) Choices() (all []choice) {
 	for _, verb := range p.Verbs {
-		c := choice{Verb: verb, URL: withQuery(at, verdictQuery, string(verb))}
+		c := choice{Verb: verb}
 		for _, one := range p.Open() {
-			if slices.Contains(one.Verbs, verb) {
+			if one.Verdict == "" && slices.Contains(one.Verbs, verb) {
 				c.N++
 			}
 		}
 		all = append(all, c)
 	}
-	return append(all, choice{"", len(p.Open()), withQuery(at, verdictQuery, "")})
+	return all
+}
+
+// Lacking returns the proposals in whose verdicts something is missing or wrong.
+func (p decidePage) Lacking() []examined {
+	return slices.DeleteFunc(p.Open(), func(one examined) bool { return one.Lacks == nil })
 }

@@ -39,20 +39,20 @@ func decideByKeyboard(chromium context.Context, t *testing.T, v view, axe string
 			w.picture(filepath.Join(folder, fmt.Sprintf("%s-%s.png", name, v)))
 		}
 	}
-	link := func(name string) {
+	choose := func(role, name string) {
 		if w.noScript {
-			w.press("link", name)
+			w.press(role, name)
 		} else {
-			w.activate(w.find("link", name))
+			w.activate(w.find(role, name))
 		}
 	}
 	w.open("/proposals?state=checked")
-	link(w.words.Count("proposals.tick", 4))
+	choose("link", w.words.Count("proposals.tick", 4))
 	assert.Equal(t, 4, evaluate[int](w, `document.querySelectorAll('[name=id]:checked').length`))
 	picture("proposals")
 	w.press("button", w.word("proposals.review"))
 	assert.Equal(t, 4, evaluate[int](w, `document.querySelectorAll('.verdict input[value=""]:checked').length`))
-	link(w.word("verb.confirm") + " (4)")
+	choose("button", w.word("verb.confirm")+" (4)")
 	assert.Equal(t, 4, evaluate[int](w, `document.querySelectorAll('.verdict input[value="confirm"]:checked').length`))
 	row := func(id int, verdict string) {
 		w.tabTo(w.node(fmt.Sprintf(`document.querySelector('[name="verdict:%d"]:checked')`, id)))
@@ -62,6 +62,11 @@ func decideByKeyboard(chromium context.Context, t *testing.T, v view, axe string
 	}
 	row(2, "refuse")
 	w.do(chromedp.KeyEvent("\t"), chromedp.KeyEvent("Non è il sito giusto\r"))
+	row(3, "")
+	left := map[bool]string{false: " (1)", true: " (0)"} // without the script, the number is of when the page was made
+	choose("button", w.word("verb.confirm")+left[w.noScript])
+	assert.Equal(t, []string{"confirm", "confirm", "refuse", "confirm"}, evaluate[[]string](w,
+		`[...document.querySelectorAll('.verdict input[type=radio]:checked')].map(e => e.value)`), "what was chosen stays")
 	row(3, "")
 	picture("decide")
 	if !w.noScript {

@@ -61,8 +61,9 @@ func TestVerdictForEach(t *testing.T) {
 	f.Set("verdict:4", "confirm")
 	p = rita.post(t, "/proposals/decide", f)
 	assert.Equal(t, http.StatusBadRequest, p.status)
-	assert.Contains(t, p.text, "a refusal needs a reason")
-	assert.Contains(t, p.raw, `name="reason:3" value="" maxlength="1024" aria-invalid="true"`)
+	assert.Contains(t, p.text, "Nothing was done: something is missing or wrong")
+	assert.Contains(t, p.raw, `name="reason:3" value="" maxlength="1024" aria-invalid="true" aria-describedby="lacks:3" autofocus`)
+	assert.Contains(t, p.raw, `id="lacks:3"><p>A refusal needs a reason.</p>`)
 	assert.Contains(t, p.raw, `name="verdict:1" value="confirm" checked`, "nothing is lost")
 	assert.Equal(t, "an ordinary shop", p.values["reason:2"])
 	assert.Empty(t, a.states(t, proposal.Listed, proposal.Refused), "nothing was done")
@@ -89,6 +90,46 @@ func TestVerdictForEach(t *testing.T) {
 		assert.Equal(t, "rita", last.Author)
 		assert.Equal(t, want, last.Reason)
 	}
+}
+
+// What the rules ask of a confirmation and is missing is said at each decision and at the field, before anything is
+// recorded; what was chosen stays chosen.
+func TestVerdictsLackWhatRulesAsk(t *testing.T) {
+	t.Parallel()
+	a, _, rita, ids := checkedProposals(t, "one.example", "two.example", "three.example", "four.example")
+	require.NoError(t, a.SetRules(t.Context(), publish.Rules{NeedReason: true, Categories: []string{"fraud"}}, audit))
+	p := rita.get(t, "/proposals/review?id=1&id=2&id=3&id=4")
+	assert.Equal(t, 5, strings.Count(p.text, "(needed to confirm and to refuse)"))
+	f := rita.rows(t, ids...)
+	for id, verdict := range map[string]string{"1": "refuse", "2": "confirm", "3": "confirm"} {
+		f.Set("verdict:"+id, verdict)
+	}
+	f.Set("reason:1", "an ordinary shop")
+	f.Set("reason:3", "as ordered")
+	before := a.head(t).ID
+	nothing := func(p page) {
+		t.Helper()
+		assert.Equal(t, http.StatusBadRequest, p.status)
+		assert.Contains(t, p.text, "Nothing was done")
+		assert.Empty(t, a.states(t, proposal.Listed, proposal.Refused))
+		for _, chosen := range []string{`1" value="refuse"`, `2" value="confirm"`, `3" value="confirm"`, `4" value=""`} {
+			assert.Contains(t, p.raw, `name="verdict:`+chosen+` checked>`)
+		}
+	}
+	p = rita.post(t, "/proposals/decide", f)
+	nothing(p)
+	assert.Contains(t, p.raw, `id="lacks:2"><p>The rules of the list ask for a reason.</p><p>two.example: The rules of the list ask for a category`)
+	assert.Contains(t, p.raw, `id="lacks:3"><p>three.example: The rules of the list ask for a category`)
+	assert.NotContains(t, p.raw, `id="lacks:1"`)
+	assert.Regexp(t, `name="reason:2"[^>]* aria-describedby="lacks:2" autofocus`, p.raw)
+	f.Set("reason:2", "as ordered")
+	p = rita.post(t, "/proposals/decide", f)
+	nothing(p)
+	assert.Regexp(t, `<select name="category"[^>]* aria-invalid="true"`, p.raw)
+	assert.Regexp(t, `here for all: ?2 two.example ?two.example: The rules .*3 three.example.* Reason for those`, p.text)
+	f.Set("category", "fraud")
+	assert.Equal(t, http.StatusOK, rita.post(t, "/proposals/decide", f).status)
+	assert.Equal(t, before+2, a.head(t).ID)
 }
 
 // states returns the targets of the proposals in these states.
@@ -118,7 +159,7 @@ func TestVerdictsAreOperations(t *testing.T) {
 	assert.Equal(t, "rita", a.head(t).Author)
 	_, asked := p.values["override"]
 	assert.True(t, asked, "the guards hold co.uk")
-	assert.Contains(t, p.raw, `name="verdict:3" value="" checked`)
+	assert.Contains(t, p.raw, `name="verdict:3" value="confirm" checked`, "what was not done stays chosen")
 	again := rita.post(t, "/proposals/decide", f)
 	assert.Equal(t, 2, strings.Count(again.text, "You have done this already"))
 	assert.Equal(t, before+2, a.head(t).ID)
@@ -159,8 +200,17 @@ func TestManyAtOnce(t *testing.T) {
 	assert.Equal(t, 60, strings.Count(all.raw, `name="seen"`))
 	assert.NotContains(t, all.text, "other.example")
 	assert.Contains(t, all.text, "Refuse (60)")
-	chosen := rita.get(t, all.linkWith(t, "verdict=refuse"))
-	assert.Equal(t, 60, strings.Count(chosen.raw, `value="refuse" checked>`))
+	f := url.Values{"fill": {"check"}, "verdict:7": {"refuse"}, "reason:7": {"no evidence"}, "reason": {"seen"}}
+	for i := range 60 {
+		f.Add("seen", fmt.Sprintf("%d:%d", i+1, 1))
+	}
+	chosen := rita.post(t, "/proposals/decide", f)
+	assert.Equal(t, 59, strings.Count(chosen.raw, `value="check" checked>`))
+	assert.Contains(t, chosen.raw, `name="verdict:7" value="refuse" checked>`, "it was chosen already")
+	assert.Equal(t, []string{"no evidence", "seen"}, []string{chosen.values["reason:7"], chosen.values["reason"]})
+	assert.Contains(t, chosen.text, "Check: it should count (0)", "none is left")
+	f.Set("fill", "")
+	assert.Equal(t, 60, strings.Count(rita.post(t, "/proposals/decide", f).raw, `value="" checked>`))
 	assert.Len(t, a.states(t, proposal.New), 61)
 	assert.NotContains(t, rita.get(t, "/proposals?source=police").text, "that the filter finds", "all are on one page")
 	assert.Regexp(t, `^/proposals\?source=unknown$`, rita.get(t, "/proposals/review?all=1&source=unknown").path)

@@ -90,13 +90,15 @@ function choosing(links, choose) {
   }));
 }
 choosing('[data-tick]', a => document.querySelectorAll('[name=id]').forEach(box => { box.checked = a.dataset.tick !== ''; }));
-choosing('[data-verdict]', a => document.querySelectorAll('.verdict').forEach(row => {
-  const to = row.querySelector(`[name^="verdict:"][value="${a.dataset.verdict}"]`);
-  if (to && !to.disabled) to.checked = true;
-}));
+const filled = b => [...document.querySelectorAll('.verdict')].filter(row => b.value === '' || row.querySelector('[value=""]:checked'))
+  .map(row => row.querySelector(`[name^="verdict:"][value="${b.value}"]`)).filter(to => to && !to.disabled);
+choosing('[data-verdict]', b => filled(b).forEach(to => { to.checked = true; }));
 document.querySelectorAll('[data-tally]').forEach(p => {
   const of = p.closest('form'), chosen = '[name=id]:checked, [name^="verdict:"]:checked:not([value=""])';
-  const count = () => { p.textContent = p.dataset.tally.replace('#', of.querySelectorAll(chosen).length); };
+  const count = () => {
+    p.textContent = p.dataset.tally.replace('#', of.querySelectorAll(chosen).length);
+    document.querySelectorAll('[data-verdict] span').forEach(n => { n.textContent = filled(n.parentElement).length; });
+  };
   of.addEventListener('input', count);
   of.addEventListener('reset', () => setTimeout(count));
   p.hidden = false;
