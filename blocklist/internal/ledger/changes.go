@@ -70,7 +70,8 @@ const (
 SELECT id, sign, target, attributes FROM linked`
 )
 
-// netChange is the net change of one target: its line before and its line after. An empty line means not listed.
+// netChange is the net change of one target: its line before and its line after. An empty line means that the target is
+// not listed.
 type netChange struct{ before, after string }
 
 func scanNetChange(row scanner) (n netChange, err error) {

@@ -15,7 +15,7 @@ const ClockTolerance = 5 * time.Minute
 // It is the lifetime of a release: a list in use has another release within this time.
 const maxPause = 365 * 24 * time.Hour
 
-// Clock records whether a person has confirmed the clock of this machine. The zero value is not confirmed.
+// Clock records whether a person has confirmed the clock of this machine. The zero value says that no one has.
 type Clock struct {
 	confirm   func(doubt error) bool
 	confirmed bool

@@ -66,8 +66,9 @@ func (l *Ledger) Change(ctx context.Context, kind string, a Audit, fill func(*Tx
 	return l.Record(ctx, kind, a, fill)
 }
 
-// Record runs fill as one operation, atomically. Fill may be nil. If fill changes no orders and records no checks, the
-// operation is recorded only if its kind never changes orders, such as [KindPush]. The caller holds the lock.
+// Record calls the argument fill, and records the changes that it makes as one operation, atomically. The argument may
+// be nil. If no orders are changed and no checks recorded, the operation is recorded only if its kind never changes
+// orders, such as [KindPush]. The caller holds the lock.
 func (l *Ledger) Record(ctx context.Context, kind string, a Audit, fill func(*Tx) error) error {
 	return l.RecordAll(ctx, func(record Recorder) error { return record(kind, a, fill) })
 }
@@ -137,7 +138,7 @@ func (l *Ledger) recordIn(ctx context.Context, tx *sql.Tx, kind string, a Audit,
 	return t.record(ctx)
 }
 
-// Read calls do with a view of the ledger at one moment, which later changes do not affect.
+// Read calls its argument with a view of the ledger at one moment, which later changes do not affect.
 func (l *Ledger) Read(ctx context.Context, do func(View) error) error {
 	tx, err := l.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {

@@ -126,8 +126,8 @@ func (s orders) find(target, reference string) (int, blocklist.Entry, error) {
 // without returns the orders except the one at index i.
 func (s orders) without(i int) orders { return slices.Delete(slices.Clone(s), i, i+1) }
 
-// set returns the orders with the given order, which replaces an existing order with the same reference, or otherwise
-// comes last.
+// set returns the orders after the given one was added. It replaces an existing order with the same reference, or
+// otherwise comes last.
 func (s orders) set(target, attributes string) (orders, error) {
 	e, err := parseEntry(target, attributes)
 	if err != nil {
@@ -145,7 +145,8 @@ func (s orders) set(target, attributes string) (orders, error) {
 	return changed, nil
 }
 
-// replay returns the orders after one change.
+// replay returns the orders after one recorded change. It fails with [blocklist.ErrDamaged] if the change withdraws an
+// order that is not among them.
 func (s orders) replay(c changeRow) (orders, error) {
 	at := slices.Index(s, c.attributes)
 	switch {
@@ -215,7 +216,7 @@ func collect[T any](all iter.Seq2[T, error]) (values []T, err error) {
 	return values, nil
 }
 
-// OrdersWith yields the orders that have this reference, for all targets.
+// OrdersWith yields the orders of all targets that have the given reference.
 func (v View) OrdersWith(ctx context.Context, reference string) iter.Seq2[blocklist.Entry, error] {
 	part := blocklist.Entry{Attributes: blocklist.Attributes{Reference: reference}}.String()
 	return v.selectOrders(ctx, func(o blocklist.Entry) bool { return o.Reference == reference }, `
@@ -236,7 +237,7 @@ func (v View) OrdersDue(ctx context.Context, date time.Time) iter.Seq2[blocklist
 // single is the SQL condition for entries with only one order.
 const single = `NOT EXISTS (SELECT 1 FROM orders WHERE orders.target = entries.target)`
 
-// selectOrders yields the orders that a statement selects and for which meets returns true.
+// selectOrders yields the orders that a statement selects and for which the function meets returns true.
 func (v View) selectOrders(ctx context.Context, meets func(blocklist.Entry) bool, text string, args ...any,
 ) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {

@@ -86,7 +86,8 @@ func operationOf(ends []operationEnd, change int64) int64 {
 	return ends[i].operation
 }
 
-// yield passes a page to the function yield if it is still listed. It returns false if the caller wants no more pages.
+// yield passes a page to its argument, a function, if the page is still listed. It returns false if the caller wants no
+// more pages.
 func (w *pageWalk) yield(at pageHistory, yield func(Page, error) bool) (more bool, err error) {
 	if !at.listed {
 		return true, nil

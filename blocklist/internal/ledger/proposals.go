@@ -67,13 +67,13 @@ type Proposal struct {
 	Target   string `json:"target,omitempty"`   // target in canonical form
 	Withdraw bool   `json:"withdraw,omitempty"` // whether the proposal asks to withdraw the target
 	// Source says who made the proposal. If it comes from another agency's list, Source is the name of that list, and
-	// Serial its serial.
+	// Serial is the serial of the list's release.
 	Source    string    `json:"source,omitempty"`
 	Serial    uint64    `json:"serial,omitempty"`
 	Received  time.Time `json:"received,omitzero"` // time of reception, in whole seconds, UTC
 	Category  string    `json:"category,omitempty"`
 	Reference string    `json:"reference,omitempty"` // a case number; it becomes the reference of the order
-	Evidence  string    `json:"evidence,omitempty"`  // hexadecimal SHA-256 of the material, which is not in the ledger
+	Evidence  string    `json:"evidence,omitempty"`  // hexadecimal SHA-256 of the evidence itself, which is not in the ledger
 	Note      string    `json:"note,omitempty"`
 	Reporter  string    `json:"reporter,omitempty"`
 	Key       string    `json:"key,omitempty"` // idempotency key, unique within the source

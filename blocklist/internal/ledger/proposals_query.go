@@ -19,7 +19,7 @@ type ProposalFilter struct {
 	States       []string  // only proposals in one of these states; empty: all
 	Source       string    // only proposals from this source; empty: all
 	Category     string    // only proposals of this category; empty: all
-	Target       string    // only proposals about this target, and, for a name, about URLs on that host; empty: all
+	Target       string    // only proposals about this target; a name also selects URLs with this host; empty: all
 	NotChecker   string    // only proposals that this author did not check
 	Since, Until time.Time // time of reception: at or after Since, before Until; zero: no limit
 	IDs          []int64   // only proposals with these IDs; nil: all

@@ -64,7 +64,7 @@ func (t *Tx) Step(ctx context.Context, kind string, a Audit, fill func(*StepTx) 
 	return recordStep(ctx, t.tx, t.View.list, kind, a, fill)
 }
 
-// OperationID returns the ID of the operation, or 0 if it has changed no orders so far.
+// OperationID returns the ID of the operation, or 0 if it has changed no orders and recorded no checks so far.
 func (t *Tx) OperationID() int64 {
 	if !t.changed() {
 		return 0
@@ -222,8 +222,8 @@ func (v View) LastStep(ctx context.Context) (Step, error) {
 	return s, err
 }
 
-// AnchorSteps records an operation with the hash of the last step, unless there are no steps or the last such operation
-// has the same hash. The caller holds the lock.
+// AnchorSteps records the hash of the last [Step] in an operation of [KindProposals], unless there are no steps or the
+// last operation of this kind has the same hash. The caller holds the lock.
 func (l *Ledger) AnchorSteps(ctx context.Context, author string) error {
 	last, err := l.LastStep(ctx)
 	if err != nil || last.ID == 0 {

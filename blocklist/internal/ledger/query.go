@@ -206,8 +206,8 @@ func (v View) History(ctx context.Context, targets []string) (all []TargetChange
 	return all, nil
 }
 
-// addLine adds a line to the last element of all. If the last element is of another target or operation, it adds the
-// line to a new element instead. The argument known caches operations by their IDs.
+// addLine adds a line to the last one of the given changes, and returns the changes. If the last one is of another
+// target or operation, it appends a new change with the line. The argument known caches operations by their IDs.
 func (v View) addLine(
 	ctx context.Context, all []TargetChange, l targetLine, known map[int64]Operation,
 ) ([]TargetChange, error) {

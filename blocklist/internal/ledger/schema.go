@@ -121,9 +121,9 @@ func openDatabase(path, access string) (*sql.DB, error) {
 	return sql.Open("sqlite", u.String())
 }
 
-// Create makes the ledger of a list in the folder dir, with its first operation. Then it calls fill with the new
-// ledger; fill may be nil. It writes to a temporary file, and renames that at the end, so DatabaseFile is always
-// complete.
+// Create makes the ledger of a list in the folder dir, with its first operation. Then it calls the argument fill with
+// the new ledger; the argument may be nil. Create writes to a temporary file, and renames this file at the end, so
+// DatabaseFile is always complete.
 func Create(ctx context.Context, dir, list string, a Audit, fill func(*Ledger) error) error {
 	path := filepath.Join(dir, disk.TempPrefix+DatabaseFile)
 	if err := disk.WriteFile(path, nil, disk.Inherit); err != nil { // SQLite gives its other files the mode of the database

@@ -172,9 +172,9 @@ func (b *Bundle) Next() (path string, content io.Reader, err error) {
 	return path, b.tar, nil
 }
 
-// Unpack calls take with each remaining file of the bundle. The argument files has the signed descriptions of the
-// files. Unpack returns the descriptions of those that the bundle does not have. It fails with [blocklist.ErrMalformed]
-// for a file that has no description, or comes twice.
+// Unpack calls the function take with each remaining file of the bundle. The argument files has the signed descriptions
+// of the files. Unpack returns the descriptions of those that the bundle does not have. It fails with
+// [blocklist.ErrMalformed] for a file that has no description, or comes twice.
 func (b *Bundle) Unpack(files []File, take func(f File, content io.Reader) error) (missing []File, err error) {
 	missing = slices.Clone(files)
 	for {

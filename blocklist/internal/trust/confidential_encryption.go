@@ -127,8 +127,8 @@ func (k ListKey) unsealText(sealed string, limit int64) (string, error) {
 	return strings.TrimRight(string(text), "\n"), err
 }
 
-// CheckSealed checks, without a key, that the content r of the file f of a confidential list is encrypted in the
-// required form.
+// CheckSealed returns an error unless a file of a confidential list is encrypted in the required form. The argument r
+// has the content of the file f. No key is needed.
 func CheckSealed(r io.Reader, f File) error {
 	if f.kind() != "" {
 		_, err := CountRecipients(r, f)

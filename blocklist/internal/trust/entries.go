@@ -9,8 +9,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Entries yields the entries that result from a snapshot and the deltas after it, in the order of a release. If it ends
-// without an error, the state after each file was the one signed for that file.
+// Entries yields the entries that result from a snapshot and the deltas after it, in the order of a release. If the
+// iteration ends without an error, the state after each file was the one signed for that file.
 func Entries(files []File, open Open) iter.Seq2[blocklist.Entry, error] {
 	return func(yield func(blocklist.Entry, error) bool) {
 		since, err := lastChanges(files, open)

@@ -58,8 +58,8 @@ func CheckEquivocation(held *TargetsSpec, next TargetsSpec) error {
 	return nil
 }
 
-// CheckFollows is [CheckNewer] for verified targets. It returns an [*EquivocationError] if both documents have the same
-// serial and different content.
+// CheckFollows is [CheckNewer] for verified targets. If CheckNewer fails, and [CheckEquivocation] finds two states of
+// one serial, CheckFollows returns the [*EquivocationError] instead.
 func CheckFollows(held *TargetsSpec, next TargetsSpec) error {
 	err := CheckNewer(held, next)
 	if err == nil {

@@ -69,7 +69,7 @@ type TargetsSpec struct {
 	// Only for a confidential list:
 
 	Keys  []File  // key files, one for each kind of recipients
-	KeyID string  // see [ListKey.ID]; empty: the list is not confidential
+	KeyID string  // ID of the list key, see [ListKey.ID]; empty: the list is not confidential
 	Key   ListKey // set by Open after Files were decrypted; nil: not opened, or not confidential
 
 	doc *tuf.Targets // the parsed document; nil: spec was not parsed

@@ -122,7 +122,7 @@ func readers(files []File, open Open) iter.Seq2[*blocklist.ReleaseReader, error]
 	}
 }
 
-// read opens a file, calls do with its reader, and closes the file.
+// read opens a file, calls the function do with its reader, and closes the file.
 func read(f File, open Open, do func(*blocklist.ReleaseReader) error) (err error) {
 	file, err := open(f)
 	if err != nil {

@@ -243,7 +243,7 @@ func (spec *UrgentSpec) Verify(root *Root, k ListKey) error {
 	return spec.openWithin(root, k)
 }
 
-// openWithin decrypts the entries, and checks their number.
+// openWithin decrypts the entries, and returns an error if there are more than the root allows.
 func (spec *UrgentSpec) openWithin(root *Root, k ListKey) error {
 	if err := spec.Open(k); err != nil {
 		return err
@@ -254,7 +254,8 @@ func (spec *UrgentSpec) openWithin(root *Root, k ListKey) error {
 	return nil
 }
 
-// checkSigned returns an error unless the root allows the document and an officer has signed it.
+// checkSigned returns an error unless an officer of the root has signed the document, and [UrgentSpec.checkAllowed]
+// returns none.
 func (spec UrgentSpec) checkSigned(root *Root) error {
 	if err := spec.checkAllowed(root); err != nil {
 		return err
@@ -265,7 +266,8 @@ func (spec UrgentSpec) checkSigned(root *Root) error {
 	return nil
 }
 
-// checkAllowed returns an error unless the root allows the document.
+// checkAllowed returns an error unless the document is for the root's list, the root allows urgent orders, and the
+// entries are encrypted if the list is confidential, and only then.
 func (spec UrgentSpec) checkAllowed(root *Root) error {
 	switch {
 	case spec.List != root.spec.List:
@@ -279,9 +281,9 @@ func (spec UrgentSpec) checkAllowed(root *Root) error {
 }
 
 // AcceptUrgent verifies an urgent document against the metadata of a release: an officer must have signed it, it must
-// be newer than the one in the metadata, and must not be for a later release. It returns the decrypted orders, and the
-// metadata with the document. If the document violates another rule, AcceptUrgent fails, but returns metadata in which
-// the document is refused, so that no older document is accepted.
+// be newer than the one in the metadata, or the same, and must not be for a later release. It returns the decrypted
+// orders, and the metadata with the document. If the document violates another rule, AcceptUrgent fails, but returns
+// metadata in which the document is refused, so that no older document is accepted.
 func (m Metadata) AcceptUrgent(root *Root, signed UrgentSpec) (UrgentSpec, Metadata, error) {
 	if err := m.checkUrgent(root, signed); err != nil {
 		return signed, m, err
@@ -355,9 +357,10 @@ type FirstSeen struct {
 	First  time.Time `json:"first"`
 }
 
-// Limit applies the root's limits to urgent orders: the number of targets in addition to one release, and the time
-// since each target was first seen. Ordering a target again does not extend its time. Limit returns the orders to
-// enforce, and the first-seen times for the next call.
+// Limit applies the root's limits to urgent orders. It fails with [blocklist.ErrUntrusted] if more targets were ordered
+// in addition to one release than the root allows. It shortens each order that ends more than [Urgent.Longest] after
+// the target was first seen: ordering a target again does not extend its time. Limit returns the orders to enforce, and
+// the first-seen times for the next call.
 func (u Urgent) Limit(entries []blocklist.Entry, seen []FirstSeen, now time.Time) ([]blocklist.Entry, []FirstSeen,
 	error,
 ) {

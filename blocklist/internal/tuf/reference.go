@@ -18,7 +18,8 @@ func NewReference(doc []byte, version int64) Object[Reference] {
 	}}
 }
 
-// check checks the form of a reference to a document whose maximum length is limit bytes.
+// check returns an error unless the reference has a valid version and length. The referenced document may have at most
+// limit bytes.
 func (r Reference) check(what string, limit int64) error {
 	switch {
 	case r.Version < 1 || r.Length < 0:
