@@ -19,6 +19,9 @@ import (
 
 var update = flag.Bool("update", false, "write into the pages what their commands print")
 
+// pages are those whose commands are typed.
+var pages = []string{"README.md", "cmd/blocklist/README.md", "cmd/dnsfilter/README.md", "examples/README.md"}
+
 // TestDocs types the commands of each page, from the top to the bottom, and compares what they print with what the page
 // shows.
 //
@@ -43,7 +46,7 @@ func TestDocs(t *testing.T) {
 		t.Skip("builds both commands and types several pages")
 	}
 	programs := filepath.Dir(peers.Build(t, "blocklist")) + string(os.PathListSeparator) + filepath.Dir(peers.Build(t, "dnsfilter"))
-	for _, path := range []string{"README.md", "cmd/blocklist/README.md", "cmd/dnsfilter/README.md", "examples/README.md"} {
+	for _, path := range pages {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			if path != "README.md" && !*update {
@@ -239,6 +242,8 @@ func TestDocsHelpers(t *testing.T) {
 	assert.Equal(t, "needs a router", f.skip)
 	assert.False(t, f.note("A comment hides from readers that it is skipped.\n\n<!-- not run: needs a router -->\n"))
 	assert.True(t, (&fence{}).note("A sentence with *stress.*\n\n"))
-	p := readPage(t, "README.md")
-	assert.Equal(t, p.text, p.String())
+	for _, path := range pages {
+		p := readPage(t, path)
+		assert.Equal(t, p.text, p.String())
+	}
 }
