@@ -21,7 +21,7 @@ type ReleaseInfo struct {
 	Removed uint64 `json:"removed"` // lines removed since the previous release, including lines that were added again
 	Entries uint64 `json:"entries"`
 	// Listed counts the entries that this release lists and the previous one does not. Delisted counts the entries that
-	// the previous release lists and this one does not. Only [Ledger.Releases] sets both.
+	// the previous release lists and this one does not. [Ledger.SignedReleases] does not set them.
 	Listed   uint64 `json:"listed"`
 	Delisted uint64 `json:"delisted"`
 	// Created is the time at which the release was made. Created and the next five fields are read from the signed
@@ -45,8 +45,13 @@ func (l *Ledger) Releases(ctx context.Context, last int) iter.Seq2[ReleaseInfo, 
 	return l.releases(ctx, last, time.Time{}, true)
 }
 
-// SignedReleases is [Ledger.Releases] for the releases that were pushed at or after a time. It leaves Listed and
-// Delisted at 0, and so need not read the changes of each release.
+// ReleasesSince is [Ledger.Releases] for the releases that were pushed at or after a time.
+func (l *Ledger) ReleasesSince(ctx context.Context, since time.Time) iter.Seq2[ReleaseInfo, error] {
+	return l.releases(ctx, 0, since, true)
+}
+
+// SignedReleases is [Ledger.ReleasesSince] without Listed and Delisted, which stay 0: so it need not read the changes
+// of each release.
 func (l *Ledger) SignedReleases(ctx context.Context, since time.Time) iter.Seq2[ReleaseInfo, error] {
 	return l.releases(ctx, 0, since, false)
 }

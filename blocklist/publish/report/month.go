@@ -135,7 +135,7 @@ func (p *monthPage) fill(ctx context.Context, l *publish.Ledger, from, to time.T
 	slices.SortFunc(p.Categories, func(a, b categoryTally) int {
 		return cmp.Or(cmp.Compare(b.Listed+b.Delisted, a.Listed+a.Delisted), cmp.Compare(a.Category, b.Category))
 	})
-	for r, err := range l.SignedReleases(ctx, from) { // none is pushed before it is made
+	for r, err := range l.ReleasesSince(ctx, from) { // none is pushed before it is made
 		if err != nil {
 			return err
 		}
