@@ -72,7 +72,7 @@ type TargetsSpec struct {
 	KeyID string  // ID of the list key, see [ListKey.ID]; empty: the list is not confidential
 	Key   ListKey // set by Open after Files were decrypted; nil: not opened, or not confidential
 
-	doc *tuf.Targets // the parsed document; nil: spec was not parsed
+	doc *tuf.Targets // the parsed document; nil in the spec of a new one
 }
 
 // NewTargets returns an unsigned targets document. If the spec has a key, the list is confidential. It fails like

@@ -46,8 +46,8 @@ func (u Urgent) check() error {
 	return nil
 }
 
-// readField parses a field that Argine adds to a TUF document into the value that into points to. It fails for unknown
-// keys in the field. The argument what is the document's name in errors.
+// readField parses a field that Argine adds to a TUF document, and stores it in the variable that the last argument
+// points to. It fails for unknown keys in the field. The argument what is the document's name in errors.
 func readField(what string, fields map[string]any, name string, into any) error {
 	b, err := json.Marshal(fields[name])
 	if err == nil {
@@ -101,7 +101,7 @@ type UrgentSpec struct {
 	Entries []blocklist.Entry // sorted by target; each blocks and has an expiry
 	Sealed  string            // the encrypted entries, for a confidential list
 
-	doc *tuf.Targets // the parsed document; nil: spec was not parsed
+	doc *tuf.Targets // the parsed document; nil in the spec of a new one
 }
 
 // Number returns the number of the document among the urgent documents for its release, from 1.

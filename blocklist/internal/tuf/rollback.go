@@ -88,8 +88,8 @@ func (u *Update) Snapshot(s *Snapshot) error {
 	return u.checkExpiry("snapshot", &s.Document)
 }
 
-// checkSnapshotRollback returns an error if the previous snapshot references a document that the new snapshot does not
-// reference, or of which it references an earlier version (5.5.5).
+// checkSnapshotRollback returns an error unless the new snapshot references all documents that the previous one
+// references, each in the same or a later version (5.5.5).
 func (u *Update) checkSnapshotRollback(s *Snapshot) error {
 	if u.heldSnapshot == nil {
 		return nil
