@@ -21,7 +21,7 @@ func (s *Server) slowPath(packet []byte, from ClientMessage) []byte {
 	return m
 }
 
-// answerSlowly is slowPath without the taps.
+// answerSlowly does the work of slowPath, except that it passes no messages to the taps.
 func (s *Server) answerSlowly(packet []byte, q *query, how Transport, client netip.Addr) []byte {
 	if answer := s.current.Load().answerNotify(packet, client); answer != nil {
 		return answer
@@ -148,7 +148,7 @@ func (p *Policy) wantsStructured(msg *dns.Msg) bool {
 	return p.StructuredErrors != 0 && requests(msg, p.StructuredErrors)
 }
 
-// requests reports whether a message has an EDNS option.
+// requests reports whether a message has the EDNS option with the given code.
 func requests(msg *dns.Msg, code uint16) bool {
 	opt := msg.IsEdns0()
 	return opt != nil && slices.ContainsFunc(opt.Option, func(o dns.EDNS0) bool { return o.Option() == code })

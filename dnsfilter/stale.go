@@ -18,7 +18,7 @@ import (
 const (
 	// Time after which a waiting client gets an expired answer (RFC 8767, section 5).
 	staleAfter = 1800 * time.Millisecond
-	staleTTL   = 30 // TTL of records in expired answers, in seconds (section 4)
+	staleTTL   = 30 // TTL of records in expired answers, in seconds (RFC 8767, section 4)
 )
 
 // markStale sets the TTLs in an expired answer to staleTTL. It returns the extended error code to add: Stale Answer or

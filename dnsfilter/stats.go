@@ -91,7 +91,7 @@ func (s *Stats) add(c *counters) {
 	c.answers.add(UDP, s.Answers)
 }
 
-// LogValue implements [slog.LogValuer]. It has the main counters only.
+// LogValue implements [slog.LogValuer]. The value has the main counters only.
 func (s Stats) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.Uint64("queries", s.Queries), slog.Uint64("hits", s.Hits), slog.Uint64("failures", s.Failures),

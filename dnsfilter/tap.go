@@ -16,8 +16,8 @@ import (
 // the methods at once, while they answer queries. So a method has to return soon, and must not keep the bytes of a
 // message. The messages are personal data.
 type Tap interface {
-	// Client is called for a query when it arrives, and again when its answer is about to be sent. If the action is Drop,
-	// that answer is empty. If a query is dropped because of a limit, there is no second call.
+	// Client is called for a query when it arrives, and again when its answer is about to be sent. If the action is
+	// Drop, the second call has an empty packet. If a query is dropped because of a limit, there is no second call.
 	Client(m ClientMessage)
 	// Upstream is called for each query to a resolver, and for each reply, if the upstream is an [upstream.Forwarder].
 	Upstream(m upstream.Message)
@@ -58,7 +58,8 @@ type tapped struct {
 	answered bool
 }
 
-// asked starts a query, and passes it to the taps.
+// asked sets t to a new query, and passes the query to the taps. The argument m describes the query, and packet has its
+// bytes.
 func (t *tapped) asked(m ClientMessage, all taps, packet []byte) {
 	*t = tapped{taps: all, message: m}
 	m.Packet = packet
@@ -104,7 +105,8 @@ func (t *tapped) answer(question, m []byte) {
 	}
 }
 
-// tap passes a query to the taps, from a connection or the slow path. It returns nil if there are no taps.
+// tap passes a query that arrived on a connection, or that is on the slow path, to the taps. It returns what the taps
+// need for the answer later, or nil if there are no taps.
 func (all taps) tap(m ClientMessage, packet []byte) *tapped {
 	if len(all) == 0 {
 		return nil
@@ -115,7 +117,8 @@ func (all taps) tap(m ClientMessage, packet []byte) *tapped {
 	return t
 }
 
-// tapUnpacked is tap for a query that another server has unpacked. It returns nil if the query can't be packed.
+// tapUnpacked does the same as [taps.tap] for a query that another server has unpacked. It also returns nil if the
+// query can't be packed.
 func (all taps) tapUnpacked(m ClientMessage, msg *dns.Msg) *tapped {
 	packet, err := msg.Pack()
 	if err != nil {

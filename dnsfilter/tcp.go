@@ -36,7 +36,7 @@ var errIdle = errors.New("the connection is idle")
 
 // ServeStreams answers queries on the connections of a listener until ctx ends. Then it closes the listener and
 // finishes pending queries. Each message follows a length field (RFC 1035, section 4.2.2). If config is not nil, the
-// connections use TLS. The error is that of [Server.Accept].
+// connections use TLS. ServeStreams returns the error of [Server.Accept].
 func (s *Server) ServeStreams(ctx context.Context, l net.Listener, how Transport, config *tls.Config) error {
 	var open sync.WaitGroup
 	defer grace.Wait(&open, GracePeriod+endTimeout)
@@ -239,8 +239,8 @@ func (c *stream) answerPacket(packet []byte) {
 	}
 }
 
-// later calls a function that waits for an answer, and sends its result, in a new goroutine. It blocks while too many
-// queries of the connection are pending.
+// later starts a goroutine that calls the function answer, and sends the result to the client. The function may wait.
+// The method blocks while too many queries of the connection are pending.
 func (c *stream) later(answer func() []byte) {
 	if len(c.slots) == cap(c.slots) {
 		c.flush() // before nothing more is read

@@ -20,8 +20,8 @@ var transportNames = [...]string{UDP: "udp", TCP: "tcp", TLS: "tls", HTTPS: "htt
 
 func (t Transport) String() string { return transportNames[t] }
 
-// isStream reports whether the transport is not UDP. If so, an answer may have any size, and the rate limit does not
-// apply.
+// isStream reports whether the transport is any other than UDP. Over such a transport, an answer may have any size, and
+// the rate limit does not apply.
 func (t Transport) isStream() bool { return t != UDP }
 
 // isEncrypted reports whether the transport is encrypted. If so, answers are padded if the client requests it (RFC

@@ -9,5 +9,5 @@ const blockTTL = 30
 // MaxBlockTTL is the maximum of [Rule].TTL, in seconds: a day.
 const MaxBlockTTL = 24 * 3600
 
-// ttl returns the TTL of the records in an answer that the rule blocks, in seconds.
+// ttl returns the TTL of the records in the answer to a query that the rule blocks, in seconds.
 func (r *Rule) ttl() uint32 { return cmp.Or(r.TTL, blockTTL) }

@@ -34,10 +34,10 @@ type worker struct {
 	loop    *batch.Loop
 	sockets []*socket
 	query   query
-	tapped  tapped // memory for query.tap
+	tapped  tapped // the object to which query.tap points, if the server has taps
 	answers [batch.Size][answerBuffer]byte
 	current *snapshot
-	session upstream.Session // session of the snapshot's upstream; nil if the upstream is not async
+	session upstream.Session // session with the upstream of current; nil if it is no AsyncUpstream
 }
 
 // socket is one UDP socket of a worker.
@@ -75,9 +75,8 @@ func socketsByWorker(conns []*net.UDPConn) [][]*net.UDPConn {
 	return out
 }
 
-// serveUDP runs one worker on some sockets until ctx ends, and then closes the sockets. Before that, the worker
-// completes pending queries. If no other process shares the sockets, it also answers the queries that still arrive
-// meanwhile.
+// serveUDP runs one worker on some sockets until ctx ends. Then the worker completes the pending queries. If no other
+// process shares the sockets, it also answers the queries that arrive in the meantime. At last it closes the sockets.
 func (s *Server) serveUDP(ctx context.Context, conns []*net.UDPConn, l *Listeners) error {
 	w := &worker{server: s}
 	w.query.counters = s.newCounters()
@@ -139,7 +138,8 @@ func (w *worker) close() {
 	}
 }
 
-// reload switches the worker to the server's current configuration, and opens a session with its upstream.
+// reload switches the worker to the server's current configuration, if that has changed. If its upstream is an
+// [AsyncUpstream], reload opens a session with it.
 func (w *worker) reload() {
 	current := w.server.current.Load()
 	if current == w.current {

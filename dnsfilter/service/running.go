@@ -58,7 +58,7 @@ type activeConfig struct {
 	fetched       fetchedLists
 }
 
-// settingsError returns an error if the settings file on disk is not in force, or not completely. Otherwise it returns
+// settingsError returns an error if some or all settings of the file on disk are not in force. Otherwise it returns
 // nil.
 func (s *running) settingsError() error {
 	if err := s.refused.Load(); err != nil {
@@ -70,5 +70,6 @@ func (s *running) settingsError() error {
 	return nil
 }
 
-// needRestart returns the keys of the settings whose present values come into force only after a restart.
+// needRestart returns the keys of the settings that have changed since the start, but only come into force at the next
+// start.
 func (s *running) needRestart() []string { return s.atStart.Fixed(s.active.Load().settings) }

@@ -20,7 +20,8 @@ import (
 // renewBefore is how long before the expiry of the certificate the service begins to log a warning.
 const renewBefore = 7 * 24 * time.Hour
 
-// certificate is the certificate in force. A new valid pair of files replaces it.
+// certificate has the TLS certificate in force and its private key. If their files change, and are valid, the new pair
+// replaces the one in force.
 type certificate struct {
 	pair atomic.Pointer[tls.Certificate]
 }
@@ -61,7 +62,8 @@ func (s *Service) serve(ctx context.Context, l *dnsfilter.Listeners) error {
 	return g.Wait()
 }
 
-// certificateKey is the prefix of the watcher keys of the certificate's files.
+// certificateKey is put before the path of a certificate's file to get the key under which the [watcher] keeps the
+// file.
 const certificateKey = "certificate "
 
 // reloadCertificate reads the certificate again if one of its files has changed. It does not depend on a reload of the

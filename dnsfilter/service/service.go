@@ -16,7 +16,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/stoppage"
 )
 
-// busyWithin is how long a start waits for another process to release the store.
+// busyWithin is how long a service that starts waits for another process to release the store.
 const busyWithin = time.Second
 
 // busyEvery is the interval between attempts to open the store.
@@ -98,7 +98,7 @@ func (s *Service) readSettings() error {
 	return err
 }
 
-// filesOf returns the paths of the settings files that have the errors in err.
+// filesOf returns the paths of the settings files in which the errors in err were found.
 func filesOf(err error) (paths []string) {
 	all, _ := errors.AsType[config.Errors](err)
 	for _, e := range all {
@@ -157,8 +157,9 @@ func (s *Service) newServer() (*dnsfilter.Server, error) {
 	return dnsfilter.New(c)
 }
 
-// loadMissing compiles the local lists that are not in the store. After that it returns memory to the system, which may
-// pause the process; no client is waiting yet.
+// loadMissing creates the guards, loads the policy zones, and compiles the local lists that are not in the store. Lists
+// that are still to be fetched are left out. After compiling, it returns memory to the system, which may pause the
+// process; no client is waiting yet.
 func (s *Service) loadMissing() error {
 	var err error
 	next := func() error { s.guards, err = s.guards.next(s.settings); return err }
@@ -184,8 +185,8 @@ func (s *Service) loadMissing() error {
 	return nil
 }
 
-// loadZones loads the policy zones. It returns an error if one can't be read, unless the zone is fetched, or an earlier
-// state of it is in force.
+// loadZones loads the policy zones. If one can't be read, it returns an error; but if that zone is fetched, or an
+// earlier state of it is in force, it only logs the error.
 func (s *Service) loadZones() error {
 	for _, l := range s.settings.ZoneLists() {
 		err := s.zoneLists.loadSettled(l, s.guards)

@@ -47,18 +47,18 @@ type ListStatus struct {
 	Action  string `json:"action"`
 	Signed  bool   `json:"signed"`
 	Entries uint64 `json:"entries"`
-	Serial  uint64 `json:"serial,omitempty"` // serial in force; 0: a local list, or no release yet
+	Serial  uint64 `json:"serial,omitempty"` // serial of the release in force; 0: a local list, or no release yet
 	Digest  string `json:"digest,omitempty"`
 	Origin  string `json:"origin,omitempty"` // origin that answered last
 	// Checked is when an origin last proved that the release in force is the newest.
 	Checked time.Time `json:"checked,omitzero"`
 	Expires time.Time `json:"expires,omitzero"` // when the release becomes stale, unless an origin answers before
-	// Root is when the newest root expires. The agency must renew it before.
+	// Root is when the newest root expires. The agency must publish a new root before that time.
 	Root time.Time `json:"root_expires,omitzero"`
 	// Stale means, for a signed list, that Expires has passed or that there is no release. For a local list, it means
 	// that the current file could not be loaded or fetched.
 	Stale bool            `json:"stale,omitempty"`
-	Error string          `json:"error,omitempty"` // error of the last update
+	Error string          `json:"error,omitempty"` // why the last update failed; empty: it did not fail
 	Hold  *subscribe.Hold `json:"hold,omitempty"`  // hold on a release or file; nil: none
 	// Equivocations is the number of proofs that officers signed two states with the same serial.
 	Equivocations int    `json:"equivocations,omitempty"`
@@ -84,10 +84,10 @@ type ListStatus struct {
 // ReceiptStatus is the status of the receipts for one list.
 type ReceiptStatus struct {
 	Serial    uint64    `json:"serial,omitempty"`   // serial of the newest receipt
-	Enforced  time.Time `json:"enforced,omitzero"`  // when that serial was found to be enforced
+	Enforced  time.Time `json:"enforced,omitzero"`  // when the service found that it enforces Serial
 	Waiting   int       `json:"waiting"`            // number of receipts that no origin has accepted yet
 	Delivered time.Time `json:"delivered,omitzero"` // when an origin last accepted a receipt; zero: not since the start
-	// Error says why the current serial has no receipt, or why receipts wait.
+	// Error says why the serial in force has no receipt, or why no origin has accepted the receipts that are waiting.
 	Error string `json:"error,omitempty"`
 }
 

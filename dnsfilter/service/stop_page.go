@@ -4,8 +4,8 @@ import "github.com/argine-dns/argine/dnsfilter/stoppage"
 
 // StopPageStatus has the counters of the stop page: pages shown, refused TLS connections, and open connections.
 type StopPageStatus struct {
-	// Requests is the number of pages shown, by list and language. The list is empty for the neutral page, which names
-	// no list.
+	// Requests is the number of pages shown, by list and language. The name of the list is empty for the neutral page,
+	// which names no list.
 	Requests map[string]map[string]uint64 `json:"requests"`
 	Refused  uint64                       `json:"tls_refused"`
 	Open     int                          `json:"connections"`

@@ -21,7 +21,8 @@ import (
 // socket. When the successor answers queries, it sends another byte. So each query is answered by one of the two
 // processes, and if the successor fails, the service goes on.
 const (
-	releaseWithin = time.Minute      // time limit for releasing the store, since a list may still be compiled
+	// time limit for releasing the store; so long because a list may still be compiled
+	releaseWithin = time.Minute
 	passWithin    = 10 * time.Second // time limit for passing the sockets
 	endWithin     = time.Minute      // time limit for the successor to take over, after this service was told to end
 )
@@ -32,7 +33,7 @@ type Predecessor struct{ conn *net.UnixConn }
 
 // TakeOver makes the service that runs with the given state folder release its store. After that, this process can
 // create a service with [Predecessor.Sockets] as its [Service].Sockets. The error wraps [ErrNotRunning] if there is no
-// such service. A service that systemd runs (NOTIFY_SOCKET) refuses.
+// such service. TakeOver also fails if systemd runs the service (NOTIFY_SOCKET): such a service does not hand over.
 func TakeOver(ctx context.Context, state string) (*Predecessor, error) {
 	path, err := config.ControlSocket(state)
 	if err != nil {

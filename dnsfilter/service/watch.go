@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/dnsfilter/config"
 )
 
-// ownKey is the prefix of the watcher keys of the settings files.
+// ownKey is put before the path of a settings file to get the key under which the [watcher] keeps the file.
 const ownKey = "settings "
 
 // baseline records the present states of the settings files (own) and of the files of the certificate, as states that

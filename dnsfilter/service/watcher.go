@@ -53,7 +53,8 @@ type watched struct {
 	since      time.Time // when the present state was first seen
 }
 
-// settled reports whether a file has had its present state (source) for settleFor. It returns true once for each state.
+// settled reports whether the file with the given key has been in its present state for settleFor. The argument source
+// is that state. For each state, settled returns true only once.
 func (w watcher) settled(key, source string) bool {
 	f := w[key]
 	if f == nil {

@@ -25,7 +25,8 @@ var errJournal = errors.New("the journal does not fit its file")
 var errWhole = errors.New("the whole zone has to be read")
 
 // readJournal applies the journal of the file at path, if there is one, to the zone that was read from the file. It
-// returns the report on the changed zone. It also writes the bytes of the journal to sum, a hash.
+// returns the report on the changed zone, or the argument read, the report on the unchanged zone, if there is no
+// journal. It also writes the bytes of the journal to sum, a hash.
 func readJournal(path string, zone *dnsfilter.PolicyZone, read dnsfilter.ZoneReport,
 	sum io.Writer,
 ) (dnsfilter.ZoneReport, error) {
@@ -45,7 +46,8 @@ func readJournal(path string, zone *dnsfilter.PolicyZone, read dnsfilter.ZoneRep
 	return c.Report, nil
 }
 
-// changeZone puts changes of a fetched policy zone in force; see [rpz.Secondary].Apply and the method change.
+// changeZone puts changes of the fetched policy zone of a list in force, as [zoneLists.change] does. It is the function
+// [rpz.Secondary].Apply. If the settings in force do not have the list, it returns errWhole.
 func (s *running) changeZone(list string, changes io.Reader, keep func() error) error {
 	current := s.active.Load()
 	if current == nil {

@@ -68,9 +68,9 @@ func (z *zoneLists) set(zone *dnsfilter.PolicyZone, state zoneState) {
 	z.states[zone] = state
 }
 
-// load loads the file of a policy zone, unless it is in force already or awaited. If that fails, or if the guards put
-// the file on hold, the old rules stay. The argument accepted is the ID of a hold that a person has accepted. This hold
-// is ignored: the file comes into force. Empty: no hold is ignored.
+// load loads the file of a policy zone, unless the file is in force already, or is still to be fetched. If loading
+// fails, or if the guards put the file on hold, the old rules stay. The argument accepted is the ID of a hold that a
+// person has accepted. This hold is ignored: the file comes into force. Empty: no hold is ignored.
 func (z *zoneLists) load(l *config.List, by guards, accepted string) error {
 	z.loading.Lock()
 	defer z.loading.Unlock()
@@ -206,7 +206,7 @@ func copyFile(target, source string) error {
 	return os.Rename(temp, target)
 }
 
-// accept puts the file of the hold with this ID in force, if the file has not changed since.
+// accept puts the file that was put on hold under this ID in force. It fails if the file has changed since the hold.
 func (z *zoneLists) accept(l *config.List, by guards, id string) error {
 	return acceptHold(z.log, z.held, l.LocalFile(), id, func() error { return z.load(l, by, id) })
 }

@@ -82,8 +82,8 @@ func (p *pages) get(key pageKey, counters *counters) (*page, error) {
 	return found, nil
 }
 
-// content returns the data for the template of a page. There is no reference if the notice has no authority, as in
-// extended errors.
+// content returns the data for the template of a page. If the notice names no authority, the page does not have the
+// reference of the entry either. The same is true of extended errors.
 func (p *pages) content(key pageKey) Page {
 	out := Page{Operator: p.operator, List: key.list, Legal: key.legal, Blocked: key.notice != nil}
 	if !out.Blocked || key.notice.Authority == "" {

@@ -20,7 +20,7 @@ type Decide func(name []byte, client netip.Addr) dnsfilter.Decision
 
 // Config is the configuration of a server. [Server.Reconfigure] replaces it while the server runs.
 type Config struct {
-	Templates *Templates // required
+	Templates *Templates // templates of the pages; must not be nil
 	// BlockedBy is the URL of the operator, for the page and for the header Link (RFC 7725). The operator is not the
 	// authority behind a list. Empty: none.
 	BlockedBy string
@@ -87,7 +87,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.write(w, host, status)
 }
 
-// write writes a page with the host inserted and this HTTP status as the response.
+// write sends the page as the response, with the given HTTP status. It inserts the host into the page.
 func (p *page) write(w http.ResponseWriter, host string, status int) {
 	h := w.Header()
 	maps.Copy(h, p.header)

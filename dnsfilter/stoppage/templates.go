@@ -56,7 +56,7 @@ type Contact struct {
 
 // Templates has the templates of the stop page, one for each language.
 type Templates struct {
-	languages []string // names of the languages: first fallback, then the others, sorted
+	languages []string // names of the languages; the constant fallback comes first, and the others are sorted
 	pages     []*template.Template
 	matcher   language.Matcher
 }
@@ -206,8 +206,8 @@ func (b *limitedBuilder) Write(p []byte) (int, error) {
 }
 
 // match returns the index of the best language for a page. The argument accept is the header Accept-Language of the
-// visitor. If no template fits it, the argument authority counts, the language of the notice; and if no template fits
-// that either, the result is the index of fallback.
+// visitor. The argument authority is the language of the notice; it is used if there is no template for a language of
+// the visitor. If there is none for authority either, match returns the index of fallback.
 func (t *Templates) match(accept, authority string) int {
 	for _, wanted := range []string{accept, authority} {
 		tags, _, err := language.ParseAcceptLanguage(wanted)
