@@ -7,7 +7,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Decision is the outcome for a name or address, and its reason.
+// Decision says what a policy does about a name or address, and why.
 type Decision struct {
 	Action   Action
 	Match    blocklist.Match // the deciding entry; zero if no list of the policy has the name or address
@@ -80,8 +80,8 @@ const usualLists = 8
 // Decide returns the decision of the lists on a name in lower-case wire form, for a client outside all views. Policy
 // zones decide on queries only. The decision keeps a reference to name.
 //
-// With NXDOMAIN, caches assume that no names exist below this one (RFC 8020). If an allow list has names below a listed
-// domain, use the action nodata for the list.
+// If the action is NXDOMAIN, caches assume that no names exist below the denied name (RFC 8020). If an allow list has
+// names below a listed domain, use the action nodata for the list.
 func (p *Policy) Decide(store *blocklist.Store, name []byte) Decision {
 	v := p.general()
 	return v.Decide(store, name)
@@ -171,8 +171,8 @@ func (v *View) Choose(matches []blocklist.Match, entries func(list string) []blo
 	return d
 }
 
-// consider replaces the decision by the result of a rule if the result blocks, or if it monitors and is the first to do
-// so. It reports whether the result blocks.
+// consider replaces d by the result of a rule if the result blocks. It also does so if the result monitors, and d is
+// not yet the result of a rule. It reports whether the result blocks.
 func (d *Decision) consider(r *Rule, result ruleResult) (blocks bool) {
 	if blocks = result.action.Blocks(); blocks || result.action == Monitor && d.rule == nil {
 		d.Action, d.Match, d.rule = result.action, *result.match, r
@@ -180,8 +180,9 @@ func (d *Decision) consider(r *Rule, result ruleResult) (blocks bool) {
 	return blocks
 }
 
-// precedes reports whether one blocking decision takes precedence over another. Rules come first, in the view's order,
-// then quorums. Within one rule, the order of the actions counts.
+// precedes reports whether the blocking decision d takes precedence over the blocking decision other. Decisions of
+// rules come first, in the view's order, then those of quorums. Of two decisions of one rule, the one with the lower
+// [Action] comes first.
 func (v *View) precedes(d, other *Decision) bool {
 	return cmp.Or(cmp.Compare(v.rank(d.rule), v.rank(other.rule)), cmp.Compare(d.Action, other.Action)) < 0
 }

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	alarmEntries  = 200  // number of different entries that block a client's queries within a window and cause an alarm
+	alarmEntries  = 200  // an alarm is due when so many different entries have blocked a client's queries in a window
 	windowSeconds = 3600 // length of the window: an hour
 	logSeconds    = 60   // minimum time between two log lines, in seconds
 

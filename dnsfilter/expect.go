@@ -42,8 +42,9 @@ func (s *Server) Expect(m *dns.Msg, client netip.Addr, stream bool) (Decision, *
 	return Decision{}, answer, answer.Unpack(wire)
 }
 
-// Answer returns the answer of a [Server] to a query with this blocking decision. It is nil if none is sent ([Drop]).
-// The error is [blocklist.ErrMalformed] unless the message has exactly one question.
+// Answer returns the answer of a [Server] to the query m if d is its blocking decision. The answer is nil if none is
+// sent ([Drop]). The argument stream is false for a query over UDP. The error is [blocklist.ErrMalformed] unless the
+// message has exactly one question.
 func (d *Decision) Answer(m *dns.Msg, stream bool) (*dns.Msg, error) {
 	q, err := parseExpected(m, stream)
 	if err != nil {

@@ -7,8 +7,9 @@ import "hash/maphash"
 // flood of random names can occupy all places. There are few buckets. Clients and names share them by hash, which
 // matters only when places are short.
 
-// hasRoom reports whether one more query may wait for the upstream or the slow path. The arguments are the number of
-// waiting queries, the limit, and the number of waiting queries in the bucket of the query.
+// hasRoom reports whether one more query may wait for the upstream or the slow path. The argument occupied is the
+// number of waiting queries, and limit their maximum. The argument byBucket is the number of waiting queries in the
+// fuller bucket of the new query, or of its only bucket.
 func hasRoom(occupied, limit, byBucket int) bool {
 	return occupied < limit/4*3 || occupied < limit && byBucket < limit/16
 }
@@ -16,7 +17,8 @@ func hasRoom(occupied, limit, byBucket int) bool {
 // bucketCounts counts the waiting queries in each bucket.
 type bucketCounts struct{ clients, parents [1 << 10]uint16 }
 
-// buckets are the numbers of the buckets that a query counts in: by its client, and by the parent of its name.
+// buckets are the numbers of the two buckets that count a query: one for its client, and one for the parent of its
+// name.
 type buckets struct{ client, parent uint16 }
 
 // bucketsOf returns the buckets of a query.

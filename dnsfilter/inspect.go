@@ -169,8 +169,9 @@ func (i *inspection) addr(packed []byte) {
 	}
 }
 
-// reach considers a decision on a target name. Except at the end of a CNAME chain, the action NXDOMAIN becomes NODATA,
-// because the query name exists. It may have records of other types, and other names may exist below it.
+// reach calls consider with a decision on a target name. Except at the end of a CNAME chain, it first replaces the
+// action NXDOMAIN by NODATA, because the query name exists: it may have records of other types, and other names may
+// exist below it.
 func (i *inspection) reach(d Decision, target []byte) {
 	if d.Action == NXDomain && d.chain == nil {
 		d.Action = NoData

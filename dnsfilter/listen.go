@@ -116,7 +116,8 @@ func (l *Listeners) open(ctx context.Context, address string, open *Listeners) e
 	return l.openUDP(ctx, at)
 }
 
-// listenTCP adds the TCP socket at an address to l: one of the argument open, or else a new one.
+// listenTCP adds the TCP sockets that are bound to an address to l. It moves them there from open.TCP. If open.TCP has
+// none, it opens a new socket.
 func listenTCP(ctx context.Context, l *[]net.Listener, open *Listeners, at netip.AddrPort) error {
 	if moved := moveAt(&open.TCP, at, net.Listener.Addr); len(moved) > 0 {
 		*l = append(*l, moved...)
@@ -130,7 +131,8 @@ func listenTCP(ctx context.Context, l *[]net.Listener, open *Listeners, at netip
 	return err
 }
 
-// listenQUIC adds the UDP socket at an address to conns: one of the argument open, or else a new one.
+// listenQUIC adds the UDP sockets that are bound to an address to conns. It moves them there from open.UDP. If open.UDP
+// has none, it opens a new socket.
 func (l *Listeners) listenQUIC(ctx context.Context, conns *[]*net.UDPConn, open *Listeners, at netip.AddrPort) error {
 	moved := moveAt(&open.UDP, at, (*net.UDPConn).LocalAddr)
 	if len(moved) == 0 {

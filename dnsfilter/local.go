@@ -15,7 +15,7 @@ const maxLocalChain = 8
 
 // localAnswer returns the answer of the local data to a query, in the form that the cache keeps. The argument at is the
 // zone that was found for the query name. If a CNAME record leads out of the local data, the result is nil, and the
-// query continues with the target of the record: see alias.
+// query continues with the target of the record (see query.alias).
 func (z *zones) localAnswer(q *query, at *zone) []byte {
 	m, name := new(dns.Msg), blocklist.Name(q.name())
 	m.Compress = true
@@ -86,7 +86,7 @@ func (q *query) packLocal(m *dns.Msg) []byte {
 	return packed
 }
 
-// presentation returns a name in the form of miekg/dns.
+// presentation returns a name in presentation format, as miekg/dns writes it.
 func presentation(name blocklist.Name) string {
 	text, _, err := dns.UnpackDomainName([]byte(name), 0)
 	if err != nil {

@@ -76,7 +76,7 @@ type zoneRules struct {
 	clients, answers, serverIPs prefixTable // rules with the triggers ClientIP, AnswerIP and NSIP
 	local                       [][]localRecord
 	counts                      [triggers]int
-	// records repeat or contradict each other, so the effect of a removal depends on the others
+	// records repeat or contradict each other, so what the removal of a record changes depends on other records
 	unclear bool
 }
 

@@ -58,7 +58,8 @@ func (t *prefixTable) clone() prefixTable {
 	return prefixTable{maps.Clone(t.rules), [2][]int{slices.Clone(t.lengths[0]), slices.Clone(t.lengths[1])}}
 }
 
-// find returns the longest prefix that contains an address, and its rule, or noRule.
+// find returns the rule of the longest prefix that has a rule and contains an address, and this prefix. If there is
+// none, it returns noRule.
 func (t *prefixTable) find(a netip.Addr) (zoneRule, netip.Prefix) {
 	lengths := t.lengths[0]
 	if a.Is6() {

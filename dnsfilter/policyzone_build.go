@@ -133,7 +133,7 @@ func (b *zoneBuilder) drop(at zoneOwner, a zoneAction) (why string) {
 	return ""
 }
 
-// set replaces the rule of an owner, which has one already. If the new rule is noRule, set removes the rule.
+// set replaces the rule of an owner that already has a rule. If the new rule is noRule, set removes the old one.
 func (b *zoneBuilder) set(at zoneOwner, rule zoneRule) {
 	table := &b.names
 	switch {

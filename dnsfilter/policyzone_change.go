@@ -112,8 +112,9 @@ func (c *ZoneChange) unfit(why string) error {
 	return fmt.Errorf("%w: line %d of the changes: %s", blocklist.ErrMalformed, c.reader.scanner.Line, why)
 }
 
-// begins handles the next SOA record of an incremental transfer. The first one is that of the new zone. Each further
-// one begins a series of removed records, or of added records.
+// begins is called for each SOA record of an incremental transfer. The first one is that of the new zone. Each further
+// one begins a series of removed records, or of added records: begins sets the function that removes or adds them. It
+// fails if removed records are not those of the serial to which the earlier changes lead.
 func (c *ZoneChange) begins(serial uint32) error {
 	c.soas++
 	switch {

@@ -41,9 +41,9 @@ func (q *query) search(v *View, zones int, name []byte) *zoneSearch {
 // at sets the name to search for next.
 func (s *zoneSearch) at(name []byte) { s.name = append(s.buf[:0], name...) }
 
-// searchAnswer begins the search in the policy zones for an answer. The caller continues it with the addresses and the
-// CNAME targets in the answer. If a zone has triggers that need the answer, searchAnswer repeats the search for the
-// query name.
+// searchAnswer begins a search in the policy zones on account of the answer m. The caller continues the search with the
+// addresses and the CNAME targets in the answer. If a zone has triggers that need the answer, searchAnswer first
+// searches for the query name once more.
 func (q *query) searchAnswer(v *View, m []byte) *zoneSearch {
 	name, _ := dnswire.AppendName(q.reached[:0], m, dnswire.HeaderSize)
 	s := q.search(v, len(v.zones), name)
@@ -77,7 +77,8 @@ func (s *zoneSearch) take(place int, rule zoneRule) bool {
 	return true
 }
 
-// match searches for the current name and, if the argument first is true, for the client's address.
+// match searches the zones for a rule on the current name or, if the argument first is true, on the client's address.
+// The first rule found becomes the hit.
 func (s *zoneSearch) match(first bool) {
 	for place := range s.bound {
 		rules := s.rule(place).Zone.current.Load()
@@ -95,8 +96,8 @@ func (s *zoneSearch) match(first bool) {
 	}
 }
 
-// addr searches for an IP address. The trigger is AnswerIP for an address in the answer, or NSIP for one of a name
-// server.
+// addr searches the zones for a rule on an IP address. The first rule found becomes the hit. The trigger is AnswerIP
+// for an address in the answer, or NSIP for the address of a name server.
 func (s *zoneSearch) addr(a netip.Addr, trigger Trigger) {
 	last := s.bound
 	if s.hit != nil && s.hit.trigger == trigger {
@@ -207,9 +208,9 @@ func (h *zoneHit) alias() *localRecord {
 	return nil
 }
 
-// decideByZones returns the decision on a query by policy zones and lists. The argument is the decision of the lists
-// alone. If a list blocks, the zones after that list do not count. If a zone blocks the query, but an earlier zone
-// needs the answer first, the field waits of the decision is true.
+// decideByZones returns the decision on a query by policy zones and lists. The argument lists is the decision of the
+// lists alone. If a list blocks, the zones after that list do not count. If no list blocks the query, but a zone does,
+// and an earlier zone needs the answer first, the decision is provisional (see [Decision.Waits]).
 func (v *View) decideByZones(q *query, lists Decision) Decision {
 	s := q.search(v, v.zonesBefore(&lists), q.name())
 	s.match(true)

@@ -51,7 +51,8 @@ func (s *Server) lookUpSoon(c *snapshot, l *query) {
 	}()
 }
 
-// again processes a client's query from the beginning, after the query in its field lack was answered.
+// again processes a client's query from the beginning. It is called after the other query for which the client's query
+// had to wait, q.lack, was answered.
 func (s *Server) again(w *waiter) {
 	next := &waiter{socket: w.socket, peer: w.peer, done: w.done}
 	q := &next.query

@@ -74,5 +74,6 @@ func (r *zoneReview) rule(now, before zoneRule) bool {
 	return withholds(now) && !withholds(before)
 }
 
-// withholds reports whether a rule keeps the real answer from clients over every transport. So tcpOnlyRule does not.
+// withholds reports whether a rule keeps the real answer from clients over every transport. It returns false for
+// tcpOnlyRule, since clients get the real answer over TCP.
 func withholds(rule zoneRule) bool { return rule != noRule && rule != passRule && rule != tcpOnlyRule }

@@ -25,9 +25,9 @@ const (
 
 // serverCache looks up the NS records and addresses of name servers for a zoneSearch.
 type serverCache interface {
-	// lookUp returns the cached answer for a name and type. If there is none, it returns a message without records, and
-	// the answer is fetched. The query that fetches it becomes the field lack of q, and q has to wait for it. If q has a
-	// lack already, the answer is fetched in the background.
+	// lookUp returns the cached answer for a name and type. If there is none, it returns a message without records,
+	// and sets q.lack to a query that fetches the answer: q has to wait for that query. If q.lack is set already, the
+	// answer is fetched in the background.
 	lookUp(q *query, name []byte, qtype uint16) []byte
 }
 
@@ -89,7 +89,7 @@ func (s *zoneSearch) nameServers() (found [][]byte) {
 	return found
 }
 
-// serverName searches for the name of a name server (trigger NSDName).
+// serverName searches the zones for a rule on the name of a name server (trigger NSDName).
 func (s *zoneSearch) serverName(name []byte) {
 	for place := range s.bound {
 		rules := s.rule(place).Zone.current.Load()
@@ -101,7 +101,7 @@ func (s *zoneSearch) serverName(name []byte) {
 	}
 }
 
-// serverAddrs searches for the addresses of a name server (trigger NSIP).
+// serverAddrs searches the zones for a rule on an address of the name server with a name (trigger NSIP).
 func (s *zoneSearch) serverAddrs(name []byte) {
 	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
 		m := s.query.servers.lookUp(s.query, name, qtype)

@@ -118,7 +118,8 @@ func (q *query) parsePacket(m []byte) bool {
 	return true
 }
 
-// parseEDNS parses the part of a datagram after the question: nothing, or an OPT record.
+// parseEDNS parses the part of a datagram after the question. It returns false unless this part is empty, or is a
+// single OPT record that the fast path can process. The argument records is the number of additional records.
 func (q *query) parseEDNS(m []byte, records byte) bool {
 	q.edns, q.do, q.version, q.size = false, false, 0, dnswire.MinSize
 	q.sentCookie, q.hasCookie, q.options, q.structured, q.nsid = nil, false, nil, false, ""

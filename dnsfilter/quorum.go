@@ -3,10 +3,10 @@ package dnsfilter
 import "github.com/argine-dns/argine/blocklist"
 
 // Quorum is the action for names and addresses on which several lists agree. A list counts if it has a blocking entry,
-// with or without a rule for the list. Entries with status=monitor do not count.
+// even if the policy has no rule for the list. Entries with status=monitor do not count.
 //
 // If fewer than AtLeast of the matching entries have scope domain, NXDomain becomes NoData, since the lists may not
-// agree on the names below.
+// agree on the names below the denied name.
 type Quorum struct {
 	Rule // action of the quorum; List is the name of the quorum, and Categories are ignored
 

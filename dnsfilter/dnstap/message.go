@@ -81,7 +81,7 @@ var matches = [...]uint64{ //nolint:gochecknoglobals // a constant table
 
 // exchange has the fields that dnstap messages about clients and about the upstream have in common.
 type exchange struct {
-	kind           uint64 // Message.Type of a query; that of an answer is one more
+	kind           uint64 // Message.Type of a query; the Type of an answer is one more
 	protocol       uint64
 	asker, asked   netip.AddrPort
 	at, answeredAt time.Time // times of the query and of its answer; answeredAt is zero in a query
@@ -177,8 +177,8 @@ func appendPolicy(b []byte, d *dnsfilter.Decided) []byte {
 	return b
 }
 
-// appendEnd appends the address and the port of one end of an exchange to b, with these field numbers. It leaves out
-// what is not known.
+// appendEnd appends the address and the port of one end of an exchange to b. The arguments address and port are their
+// field numbers. It leaves out an address or port that is unknown.
 func appendEnd(b []byte, end netip.AddrPort, address, port protowire.Number) []byte {
 	if a := end.Addr(); a.IsValid() && !a.IsUnspecified() {
 		packed := a.As16()

@@ -72,7 +72,7 @@ type Line struct {
 	Transport string    `json:"transport"`
 	Name      string    `json:"name"` // name in lower case, without the dot at its end
 	Type      string    `json:"type"`
-	Rcode     string    `json:"rcode,omitempty"`  // empty: no answer was sent
+	Rcode     string    `json:"rcode,omitempty"`  // rcode of the answer; empty: no answer was sent
 	List      string    `json:"list,omitempty"`   // list or quorum that decided; empty: none
 	Entry     string    `json:"entry,omitempty"`  // entry that decided
 	Action    string    `json:"action,omitempty"` // action of the decision

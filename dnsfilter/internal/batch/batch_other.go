@@ -24,7 +24,7 @@ type Loop struct {
 	idle func()
 }
 
-// NewLoop creates a loop. It calls idle after each call of a handler.
+// NewLoop creates a loop. The loop calls idle after each call of a handler.
 func NewLoop(idle func()) *Loop { return &Loop{idle: idle} }
 
 // Open adds a socket to the loop. From now on, the loop owns conn.
@@ -127,5 +127,5 @@ func Share(syscall.RawConn) error { return errors.ErrUnsupported }
 // CanShare reports whether the system supports [Share].
 const CanShare = false
 
-// ReadBuffer returns 0: the size is unknown on this system.
+// ReadBuffer returns 0: the size of the receive buffer is unknown on this system.
 func ReadBuffer(*net.UDPConn) int { return 0 }

@@ -65,7 +65,7 @@ func newDatagrams() *Datagrams {
 	return d
 }
 
-// maxDrain is the maximum number of batches that are read from a socket after Finish. Datagrams beyond these arrived
+// maxDrain is the maximum number of batches that are read from a socket after Finish. Any further datagrams arrived
 // after Finish.
 const maxDrain = 256
 

@@ -34,7 +34,7 @@ type Loop struct {
 // busy with preempting it every ten milliseconds.
 const yieldEvery = 4 * time.Millisecond
 
-// NewLoop creates a loop. It calls idle after each round, in which it calls the handlers of all sockets with datagrams.
+// NewLoop creates a loop. In each round, the loop calls the handlers of all sockets with datagrams, and then idle.
 func NewLoop(idle func()) *Loop { return &Loop{idle: idle} }
 
 // Open adds a socket to the loop. From now on, the loop owns conn, even if Open returns an error.

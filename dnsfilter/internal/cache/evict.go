@@ -14,8 +14,8 @@ const (
 	mainQueue         // queue for answers that were used
 )
 
-// maxReinserting is the maximum number of evictions for one new answer in which used entries are kept. Further
-// evictions remove used entries, too.
+// maxReinserting is the maximum number of evictions that keep used entries until a segment is free. Further evictions
+// remove used entries, too.
 const maxReinserting = 8
 
 // allocate reserves a number of words at the end of a queue (smallQueue or mainQueue). It returns their position.
@@ -44,8 +44,8 @@ func (s *shard) freeSegment(now uint32) int {
 	}
 }
 
-// evict removes the oldest segment of a queue, and frees it. If reinsert is true, it moves the used entries of the
-// segment to the main queue, with their use counter reduced by one.
+// evict removes the oldest segment of one of the two queues, and frees it. If reinsert is true, it moves the used
+// entries of the segment to the main queue, with their use counter reduced by one.
 func (s *shard) evict(now uint32, reinsert bool) {
 	from := mainQueue
 	if len(s.queues[smallQueue]) > max(1, len(s.used)/10) || len(s.queues[mainQueue]) == 0 {
@@ -78,8 +78,8 @@ func (s *shard) evict(now uint32, reinsert bool) {
 	s.reinsert(now)
 }
 
-// reinsert writes the survivors, the used entries of the evicted segment, to the main queue. They fit into the freed
-// segment, since they come from a single one.
+// reinsert writes the survivors to the main queue. Survivors are the used entries of the segment that was just evicted.
+// They need at most one segment, so the freed segment suffices.
 func (s *shard) reinsert(now uint32) {
 	for rest := s.survivors; len(rest) > 0; {
 		used, hash, words := uint8(rest[0]), rest[1], entryHeader+int(rest[3]&0xffff+7)/8

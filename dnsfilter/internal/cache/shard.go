@@ -37,7 +37,7 @@ const (
 	minEntry    = entryHeader + 16 // minimum size of a segment, in words
 )
 
-// entry is the decoded header of an entry.
+// entry is the decoded header of a cached answer.
 type entry struct {
 	at      int
 	words   int // size with the header; 0: no entry was found
@@ -47,8 +47,9 @@ type entry struct {
 	retry   uint16 // lower 16 bits of the time at which a failed refresh may be repeated; 0: none has failed
 }
 
-// get copies the message of the entry with a key to dst. It tries three times without a lock, in case writers are
-// active, and then takes the lock.
+// get copies the message of the entry with a key to dst. It returns the message and the header of the entry, or nil and
+// a zero header if there is no such entry. It tries three times without a lock, in case writers are active, and then
+// takes the lock.
 func (s *shard) get(dst []byte, hash uint64, key []byte) ([]byte, entry) {
 	for range 3 {
 		before := s.version.Load()
@@ -62,8 +63,8 @@ func (s *shard) get(dst []byte, hash uint64, key []byte) ([]byte, entry) {
 	return s.find(dst, hash, key)
 }
 
-// find searches the slots of a hash for the entry with a key, copies its message to dst, and counts the use. Writers
-// may change the memory meanwhile, so find checks every length.
+// find is one attempt of get: it searches the slots of a hash for the entry with a key, copies its message to dst, and
+// counts the use. Writers may change the memory meanwhile, so find checks every length.
 func (s *shard) find(dst []byte, hash uint64, key []byte) ([]byte, entry) {
 	set := s.set(hash)
 	for i := range set {
@@ -80,7 +81,8 @@ func (s *shard) find(dst []byte, hash uint64, key []byte) ([]byte, entry) {
 	return nil, entry{}
 }
 
-// read copies the message of the entry at a position to dst, if the entry has the given key.
+// read copies the message of the entry at a position to dst. It returns nil and a zero header if the entry has another
+// key.
 func (s *shard) read(dst []byte, at int, key []byte) ([]byte, entry) {
 	times, sizes := s.words[at+1].Load(), s.words[at+2].Load()
 	asked, size, bits := int(sizes>>16&0xffff), int(sizes&0xffff), byte(sizes>>32)
@@ -111,7 +113,7 @@ func (s *shard) read(dst []byte, at int, key []byte) ([]byte, entry) {
 // optRoom is the capacity, in bytes, that read adds for an OPT record with extended errors and a cookie.
 const optRoom = 64
 
-// put writes an entry. It replaces the entry with the same hash.
+// put writes an entry. If there is already an entry with this hash, put replaces it.
 func (s *shard) put(hash uint64, key, message []byte, e entry) {
 	asked, content := len(key)-1, message[dnswire.HeaderSize:]
 	if e.words = entryHeader + (len(content)+7)/8; e.words > s.per || len(content) > 0xffff {

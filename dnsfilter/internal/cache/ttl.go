@@ -60,7 +60,7 @@ const (
 	HeldDown // expired, and the last refresh has just failed: use it, and do not refresh it yet (RFC 8767, section 5)
 )
 
-// state returns the state of an entry. An entry that expired more than maxStale seconds ago is not found.
+// state returns the state of an entry. It is NotFound if the entry expired more than maxStale seconds ago.
 func (e *entry) state(now, maxStale uint32) State {
 	switch {
 	case e.words == 0 || now >= e.expires+maxStale:

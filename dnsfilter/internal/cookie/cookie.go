@@ -15,12 +15,11 @@ const (
 	maxSize    = 40 // client cookie and the longest server cookie
 )
 
-// lifetime is the maximum age of a valid server cookie, and renewal the age from which the client gets a new one, in
-// seconds (RFC 9018, section 4.3).
+// Ages of server cookies, in seconds (RFC 9018, section 4.3).
 const (
-	lifetime = 3600
-	renewal  = 1800
-	maxAhead = 300 // maximum time by which a timestamp may be in the future, since another server's clock may be ahead
+	lifetime = 3600 // maximum age of a valid server cookie
+	renewal  = 1800 // a valid server cookie of this age is replaced by a new one
+	maxAhead = 300  // maximum time by which a timestamp may be in the future, since another server's clock may be ahead
 )
 
 const version = 1

@@ -38,7 +38,8 @@ func (o OPT) DO() bool { return o[7]&flagDO != 0 }
 // Length returns the total size of the options, in bytes.
 func (o OPT) Length() int { return Uint16(o, 9) }
 
-// AppendOPT appends an OPT record without its options. The caller has to append options of size bytes in total.
+// AppendOPT appends an OPT record, except for its options. The caller then has to append options of size bytes in
+// total.
 func AppendOPT(m []byte, rcode uint8, do bool, size int) []byte {
 	flags := byte(0)
 	if do {

@@ -24,7 +24,8 @@ func Open(path string) (*os.File, error) {
 	return f, denied(err)
 }
 
-// denied adds to a permission error which user lacks the right to read the file. It returns other errors unchanged.
+// denied adds to a permission error the name of the user who lacks the right to read the file. It returns other errors
+// unchanged.
 func denied(err error) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
@@ -32,7 +33,7 @@ func denied(err error) error {
 	return fmt.Errorf("%w to user %s, which this runs as: chgrp and chmod 640 for a key, chmod 644 for all else", err, UserName(os.Geteuid()))
 }
 
-// UserName returns the name of a user of the operating system, or the number itself if the user has no name.
+// UserName returns the name of a user of the operating system, or the number id in decimal if the user has no name.
 func UserName(id int) string {
 	u, err := user.LookupId(strconv.Itoa(id))
 	if err != nil {
@@ -96,7 +97,7 @@ func Read(path string, limit int) ([]byte, error) {
 	return b, err
 }
 
-// IsMoved reports whether an open file was renamed or removed, as in a log rotation, so that its path does not lead to
+// IsMoved reports whether an open file was renamed or removed, as in a log rotation, so that path no longer leads to
 // it.
 func IsMoved(f *os.File, path string) bool {
 	now, err := os.Stat(path)

@@ -16,9 +16,9 @@ var added struct { //nolint:gochecknoglobals // GOMAXPROCS is global, too
 	standard bool // GOMAXPROCS had the runtime's default before the first Add
 }
 
-// Add raises GOMAXPROCS by n for n more goroutines. After they have ended, call it with the negative number. When no
-// added goroutines are left, and GOMAXPROCS had the runtime's default before the first call, Add restores that default,
-// which follows the CPU limit of the control group.
+// Add raises GOMAXPROCS by n for n more goroutines. Call Add with -n after they have ended. When no added goroutines
+// are left, and GOMAXPROCS had the runtime's default before the first call, Add restores that default, which follows
+// the CPU limit of the control group.
 func Add(n int) {
 	added.Lock()
 	defer added.Unlock()

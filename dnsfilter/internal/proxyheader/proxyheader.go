@@ -15,7 +15,7 @@ import (
 const (
 	signature = "\r\n\r\n\x00\r\nQUIT\n"
 	fixed     = len(signature) + 4 // size of signature, version and command, family and protocol, length
-	maxLength = 2048               // maximum size of the rest in bytes; dnsdist and HAProxy send some hundred at most
+	maxLength = 2048               // maximum size of the rest of a header; dnsdist and HAProxy send some hundred bytes
 )
 
 // Values of the fields version, command and family.

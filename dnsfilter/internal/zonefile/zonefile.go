@@ -33,7 +33,7 @@ type Scanner struct {
 	err    error
 }
 
-// NewScanner returns a scanner of the zone file that r reads.
+// NewScanner returns a scanner of the zone file that is read from r.
 func NewScanner(r io.Reader) *Scanner { return &Scanner{r: bufio.NewReaderSize(r, MaxEntry)} }
 
 // Err returns the error of reading after Next has returned false. It is nil at the end of the file.
