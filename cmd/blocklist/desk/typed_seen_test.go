@@ -99,6 +99,42 @@ func TestTypedOutlivesTheDesk(t *testing.T) {
 	assert.Zero(t, evaluate[int](w, "sessionStorage.length"))
 }
 
+// What is done is not typed text any more: neither Back to its preview nor to the form with it brings it back, whatever
+// page the person opens next.
+func TestTypedEndsWhenDone(t *testing.T) {
+	longtest.Only(t, "it drives a browser")
+	chromium, a := newChromium(t), newAgency(t)
+	require.NoError(t, a.SetRole(t.Context(), "carla", publish.RoleClerk, audit))
+	a.list(t, "bad.example")
+	address, _ := a.restartable(t)
+	w := openWindow(chromium, t, address, "carla", view{width: 1280, lang: "en"})
+	entries := func() string { return evaluate[string](w, `document.querySelector('#typed [name=entries]').value`) }
+	for _, c := range []struct{ path, field, preview, do string }{
+		{"/withdraw", "withdraw.entries", "preview.do", "withdraw.confirm"},
+		{"/add", "add.entries", "preview.do", "add.confirm"},
+		{"/propose", "propose.targets", "propose.do", "propose.ticked"},
+	} {
+		w.open(c.path)
+		if w.write(w.word(c.field), "bad.example"); c.path == "/propose" {
+			w.write(w.word("propose.source"), "hotline")
+			evaluate[bool](w, `(document.querySelector('#typed [name=withdraw]').checked = true)`)
+		}
+		w.press("button", w.word(c.preview))
+		preview := evaluate[string](w, "location.pathname + location.search")
+		w.press("button", w.word(c.do))
+		w.visit(chromedp.Navigate(w.base + preview)) // as Back does, after which the page is made again
+		w.visit(chromedp.Navigate(w.base + preview + "&edit=1"))
+		w.open(c.path)
+		assert.Empty(t, entries(), c.path)
+		assert.NotContains(t, w.text(), w.word("typed.back"), c.path)
+		w.write(w.word(c.field), "new.example")
+		w.open("/history")
+		w.open(c.path)
+		assert.Equal(t, "new.example", entries(), "what is typed after it is kept")
+		evaluate[bool](w, "document.getElementById('typed').reset(), true")
+	}
+}
+
 // Another time zone or language loses nothing that is typed, with and without JavaScript.
 func TestTypedOutlivesPreferences(t *testing.T) {
 	longtest.Only(t, "it drives a browser")

@@ -46,21 +46,29 @@ if (name) document.querySelectorAll('[data-checker]').forEach(p => {
   if (p.dataset.every === 'true') p.closest('fieldset, form').querySelectorAll('[value=confirm]').forEach(b => b.disabled = true);
 });
 // What is typed into a form is kept by the browser, in this tab, until it is done, its person signs out, or twelve hours have
-// passed: neither a restart of the desk nor the end of a session loses it.
+// passed: neither a restart of the desk nor the end of a session loses it. The drafts of what is done are remembered, so that
+// Back to one of them does not keep it again.
 const form = document.getElementById('typed'), placeOf = path => 'typed ' + path, place = placeOf(location.pathname);
-const query = new URLSearchParams(location.search), hasDraft = query.has('draft');
+const query = new URLSearchParams(location.search), draft = query.get('draft'), hasDraft = query.has('draft');
+const stored = (key, none) => JSON.parse(sessionStorage.getItem(key)) || none;
+function finish(at) {
+  const ended = [...stored('ended', []), ...stored(at, {}).drafts || []];
+  sessionStorage.setItem('ended', JSON.stringify(ended.slice(-64)));
+  sessionStorage.removeItem(at);
+}
 if (query.has('done')) {
-  sessionStorage.removeItem(placeOf(query.get('done')));
+  finish(placeOf(query.get('done')));
   history.replaceState(null, '', location.pathname);
 }
 ['draft', 'edit', 'zone', 'done'].forEach(key => query.delete(key));
 const person = name ? name.textContent : '';
 function keep() {
   const fields = [...new FormData(form)].filter(([key]) => !['typed', 'seen', 'head', 'found'].includes(key));
-  sessionStorage.setItem(place, JSON.stringify({person, query: query.toString(), at: Date.now(), fields}));
+  const drafts = [...new Set([...stored(place, {}).drafts || [], ...hasDraft ? [draft] : []])];
+  sessionStorage.setItem(place, JSON.stringify({person, query: query.toString(), at: Date.now(), fields, drafts}));
 }
 function bringBack() {
-  const was = JSON.parse(sessionStorage.getItem(place) || 'null');
+  const was = stored(place, null);
   if (!was || was.person !== person || Date.now() - was.at > 12 * 3600e3) return sessionStorage.removeItem(place);
   if (was.query !== query.toString() && !hasDraft) return;
   const text = () => JSON.stringify([...new FormData(form)]), before = text();
@@ -74,8 +82,8 @@ function bringBack() {
   }
   document.getElementById('back').hidden = text() === before;
 }
-if (document.querySelector('[data-done]')) sessionStorage.removeItem(place);
-else if (form && 'draft' in form.dataset) keep();
+if (document.querySelector('[data-done]')) finish(place);
+else if (form && 'draft' in form.dataset) stored('ended', []).includes(draft) || keep();
 else if (form) bringBack();
 if (form) {
   form.addEventListener('input', keep);
