@@ -26,7 +26,8 @@ func (l *list) find(scope Scope, key []byte, hash uint64) (*matchInfo, bool) {
 	return a, a != nil && !a.expired()
 }
 
-// mayContain returns false if no entry with this hash is listed.
+// mayContain reports whether an entry with this hash may be listed. If it returns false, none is listed. If it returns
+// true, list.find has to look.
 func (l *list) mayContain(hash uint64) bool {
 	if l.overlay != nil {
 		if _, ok := l.overlay.hashes[hash]; ok {

@@ -80,8 +80,8 @@ func (k *keys) add(key []byte) (number int) {
 	return len(*k) - 1
 }
 
-// overrides reports whether entry a replaces the less specific entry b as the match. In order from the least to the
-// most specific entry, the last blocking entry is the match, or else the last monitoring entry. b may be nil.
+// overrides reports whether entry a replaces the less specific entry b as the match; b may be nil. The match is the
+// most specific blocking entry, or, if no entry blocks, the most specific monitoring entry.
 func (a *matchInfo) overrides(b *matchInfo) bool { return b == nil || b.monitor || !a.monitor }
 
 // match returns the candidate as a Match. The argument key is the key of the matching entry.
@@ -118,8 +118,8 @@ func (l *list) findName(w *suffixes, name []byte) candidate {
 	return candidate{l, best, scope, at}
 }
 
-// first returns the candidate of the first list that blocks, or else of the first list that monitors. Without a match,
-// its info is nil.
+// first calls the argument find for the lists in their order. It returns the candidate of the first list that blocks,
+// or, if no list blocks, of the first list that monitors. If no list has a match, the result has a nil info.
 func (v *view) first(find func(*list) candidate) (first candidate) {
 	for _, l := range v.lists {
 		f := find(l)

@@ -100,8 +100,8 @@ func (u *urlQuery) findURLs(f *candidate, k *keys) {
 	u.findPaths(f, k, u.hash[0], -1)
 }
 
-// findPaths looks up the URL among the url entries of one host, like findURLs. The parameter h is the hash of the
-// host. For a *. host, below is the number of labels that the * stands for; otherwise it is -1.
+// findPaths looks up the URL like findURLs, but only among the url entries of one host. The argument h is the hash of
+// the host. For a *. host, the argument below is the number of labels that the * stands for; for other hosts, it is -1.
 func (u *urlQuery) findPaths(f *candidate, k *keys, h uint64, below int) {
 	l, s := f.list, f.list.base.secret
 	if !l.mayContain(s.scoped(h, ScopeURL)) {
@@ -133,8 +133,8 @@ func (u *urlQuery) findPaths(f *candidate, k *keys, h uint64, below int) {
 	}
 }
 
-// key returns the expression of an entry: the text of the URL up to the offset end, and a suffix. If below is not
-// negative, *. replaces that many labels at the beginning of the host.
+// key returns the text of a url entry: the URL up to the offset end, and a suffix. The argument below is -1, or the
+// number of labels at the beginning of the host that *. replaces.
 func (u *urlQuery) key(below, end int, suffix string) []byte {
 	var key []byte
 	start := 0

@@ -58,7 +58,7 @@ func (t *matchInfoTable) add(a matchInfo) uint32 {
 	return n
 }
 
-// numberWidth returns the number of bytes for a number below n.
+// numberWidth returns the size, in bytes, in which numbers from 0 to n-1 are stored.
 func numberWidth(n int) int {
 	switch {
 	case n == 1:

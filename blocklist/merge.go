@@ -55,8 +55,8 @@ func (st state) merge() (state, error) {
 	return st, errors.Join(err, m.err)
 }
 
-// putMerged replaces the current state st by the state next, which has the merged set. The state held is the one that
-// was merged. The changes that were applied after it are added to the journal of the merged set.
+// putMerged replaces the current state st by next, the state with the merged set. The argument held is the state from
+// which that set was merged. Changes that were applied since then are added to the journal of the merged set.
 func (s *Store) putMerged(st *state, held, next state) error {
 	defer st.sweep()
 	changes, err := st.replay()

@@ -18,7 +18,7 @@ const (
 )
 
 // Name is a host name in canonical form: lower-case wire format (RFC 1035, section 3.1) with the root label, and with
-// IDN labels as A-labels. So each parent domain is a suffix of the bytes. The zero value is not a valid name.
+// IDN labels as A-labels. In this form, each parent domain is a suffix of the name. The zero value is not a valid name.
 type Name string
 
 // uLabels maps Unicode labels like browsers (UTS-46, non-transitional). It is used only for names with non-ASCII
@@ -88,8 +88,8 @@ func AppendHostname(dst []byte, text string) (_ []byte, labels int) {
 	return out, labels + 1
 }
 
-// endLabel sets the length byte of a label. The argument length is the offset of that byte, and last is the offset of
-// the last byte of the label. It returns false if the label is empty or too long.
+// endLabel sets the length byte of a label. The offset of the length byte is the argument length, and the offset of the
+// label's last byte is the argument last. It returns false if the label is empty or too long.
 func endLabel(wire []byte, length, last int) bool {
 	n := last - length
 	wire[length] = byte(n)

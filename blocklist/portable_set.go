@@ -48,11 +48,11 @@ func listSalt(list string) [saltSize]byte {
 	return [saltSize]byte(sum[:])
 }
 
-// OpenSet checks a file of [BuildSet] in one pass, and maps it into memory, or reads it if the system has no
-// mappings. It fails with [ErrDamaged] if the file was truncated or changed by accident. The error also wraps
-// [ErrMalformed] if the file does not begin like a set. OpenSet fails with [ErrTooLarge] if the address space of a
-// 32-bit program is too small. The file is not signed: take it from the same source as the program. For lists of
-// others, use package subscribe.
+// OpenSet checks a file of [BuildSet] in one pass, and maps it into memory, or reads it if the system has no mappings.
+// It fails with [ErrDamaged] if the file was truncated or changed by accident. The error also wraps [ErrMalformed] if
+// the file does not begin like a set. OpenSet fails with [ErrTooLarge] if the address space of a 32-bit program is too
+// small. The file is not signed: take it from the same source as the program. For lists that other people publish, use
+// package subscribe.
 func OpenSet(path string) (*Set, error) {
 	base, err := openSet(path, nil)
 	return portableSet(base, path, err)

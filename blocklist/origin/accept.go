@@ -66,8 +66,8 @@ func (o *Origin) Accept(ctx context.Context, bundle io.Reader) (blocklist.Header
 	return o.accept(ctx, &rootChain{o: o}, bundle, func() {})
 }
 
-// accept implements Accept. The caller provides the chain that reads the roots. As soon as the officers' signatures
-// on the push are verified, accept calls verified.
+// accept implements Accept. The argument roots reads and checks the roots of the bundle. The argument verified is
+// called after the officers' signatures on the push are verified, if there is something to publish.
 func (o *Origin) accept(ctx context.Context, roots *rootChain, bundle io.Reader, verified func()) (h blocklist.Header,
 	err error,
 ) {

@@ -9,8 +9,8 @@ import (
 )
 
 // removeOld removes all documents except the newest [keepReleases] of each role, and the release files that no
-// remaining document names. It also removes urgent orders with a version above the published one, for example those
-// of an officer whose key was withdrawn.
+// remaining document names. It also removes documents of urgent orders with a version above that of now, the published
+// orders: for example orders of an officer whose key was withdrawn.
 func (st *state) removeOld(now orders) error {
 	err := removeAllBut(keepReleases, st.dir.Versions("snapshot"),
 		func(v int64) string { return st.dir.Path(trust.SnapshotName(v)) })

@@ -104,8 +104,8 @@ func (a *announcements) join(client netip.Prefix, lists []string) (*listener, bo
 	return l, true
 }
 
-// makeRoom makes room for a new listener of a client: it closes one listener of the client with the most listeners.
-// It returns false if that client would then have fewer listeners than the new listener's client.
+// makeRoom makes room for a new listener of a client: it closes one listener of the client with the most listeners. It
+// closes none and returns false if that client has at most one listener more than the client of the new listener.
 func (a *announcements) makeRoom(client netip.Prefix) bool {
 	most := client
 	for c, n := range a.clients {
@@ -152,7 +152,8 @@ func (a *announcements) takePending(l *listener) map[string]event {
 	return all
 }
 
-// end closes all connections and refuses new ones if ended is true. Otherwise it accepts connections again.
+// end closes all connections and refuses new ones, if the argument ended is true. If it is false, new connections are
+// accepted again.
 func (a *announcements) end(ended bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -32,9 +32,10 @@ const (
 	// the answer.
 	maxDiscard  = 16 << 20
 	discardTime = 5 * time.Second // time limit for discarding the rest of a refused push
-	// stall is the maximum time between two reads of a push, and the minimum of the time limit for writing an answer.
+	// stall is the time limit for one read of a push, and the shortest time limit for writing an answer.
 	stall = 30 * time.Second
-	// asking is the time limit for the documents of a push, since the sender is unknown until they are verified.
+	// asking is the time limit for reading the documents of a push. The sender is unknown until the documents are
+	// verified.
 	asking  = time.Minute
 	minRate = 16 << 10 // minimum rate at which a client must read an answer, in bytes per second
 	minPush = 4 << 10  // minimum average rate of a push after its first minute, in bytes per second
@@ -133,7 +134,7 @@ var errSlow = fmt.Errorf("too slow, %w", os.ErrDeadlineExceeded)
 type progressReader struct {
 	r       io.Reader
 	control *http.ResponseController
-	until   time.Time // deadline of all reads together; zero: each read may take up to stall
+	until   time.Time // deadline of all reads together; zero: each read has the time limit stall
 	n       int64
 	waited  time.Duration
 }
@@ -182,8 +183,8 @@ func answer(err error) (code int, text string) {
 	return code, err.Error()
 }
 
-// missing returns the paths of the files that a push lacks, one a line. For another error, it returns the error's
-// text.
+// missing returns the paths in a [trust.MissingError], one a line: the files that a push lacks. For another error, it
+// returns the error's text.
 func missing(err error) string {
 	if e := (*trust.MissingError)(nil); errors.As(err, &e) {
 		return strings.Join(e.Paths, "\n")

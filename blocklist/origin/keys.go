@@ -18,7 +18,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// keyName is the name of the origin in its online keys.
+// keyName is the name of the holder in every online key of an origin.
 const keyName = "origin"
 
 // keyFile returns the file name of an online key with the given ending: online.key, online-2.key and so on. The file

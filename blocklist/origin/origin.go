@@ -87,7 +87,8 @@ func Open(dir string, o Options) (*Origin, error) {
 // lockWait is the maximum time that a change waits for a lock of another process.
 const lockWait = 3 * time.Second
 
-// change runs do under the folder's lock. It fails with [blocklist.ErrBusy] if another process keeps the lock.
+// change calls the function do while it holds the folder's lock. It fails with [blocklist.ErrBusy] if another process
+// keeps the lock.
 func (o *Origin) change(ctx context.Context, do func() error) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()

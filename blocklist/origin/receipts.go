@@ -26,9 +26,11 @@ import (
 // Names of files and folders for the receipts of a list. They are not public.
 const (
 	receiptsDir = "receipts"
-	listSuffix  = "_" // last part of a list's folder; no list name has it, so no list's folder is inside another's
-	keysFile    = "keys"
-	tokenFile   = "token"
+	// listSuffix is the last part of the path of the folder with a list's receipts. No list name has this part, so no
+	// such folder is inside another one.
+	listSuffix = "_"
+	keysFile   = "keys"
+	tokenFile  = "token"
 )
 
 // keepReceipts is the maximum number of stored receipts of each subscriber.
@@ -174,7 +176,9 @@ func (o *Origin) AcceptReceipt(ctx context.Context, list string, b []byte) error
 	return o.changeReceipts(ctx, list, func(dir string) error { return keepReceipt(statementsPath(dir, holder), b) })
 }
 
-// checkReceipt compares the list, serial, time and digest of a receipt with the published releases.
+// checkReceipt compares the list, serial, time and digest of a receipt with the published releases. It fails with
+// [blocklist.ErrUntrusted] for a wrong list, serial or time. A wrong digest is only logged, with the name of the
+// subscriber (holder).
 func (o *Origin) checkReceipt(st *state, r receipt.Receipt, holder string) error {
 	now := time.Now()
 	switch {

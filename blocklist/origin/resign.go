@@ -89,7 +89,8 @@ func (o *Origin) publish(st *state, root *trust.Root, targets *trust.TargetsSpec
 	return o.signTimestamp(st, root, b, snapshot.Version, now)
 }
 
-// signTimestamp signs a timestamp for a snapshot in the folder. Renaming the timestamp's file commits a change.
+// signTimestamp signs a timestamp for a snapshot in the folder, and replaces the published timestamp. This commits a
+// change.
 func (o *Origin) signTimestamp(st *state, root *trust.Root, snapshot []byte, version int64, now time.Time) error {
 	signer, err := o.signer(root)
 	if err != nil {
@@ -108,6 +109,7 @@ func (o *Origin) signTimestamp(st *state, root *trust.Root, snapshot []byte, ver
 	return disk.WriteFile(st.dir.Path(trust.TimestampName), b, 0o644)
 }
 
-// nextVersion returns the next version number of an online document. It is at least the Unix time: even if the origin
-// has lost its folder, its versions are higher than those that subscribers have seen.
+// nextVersion returns the next version number of an online document. The argument held is the last version. The next
+// version is at least the Unix time: even if the origin has lost its folder, new versions are higher than those that
+// subscribers have seen.
 func nextVersion(held int64, now time.Time) int64 { return max(held+1, now.Unix()) }

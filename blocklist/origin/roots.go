@@ -15,7 +15,7 @@ import (
 // client can send them; they are dropped unless the folder lacks them.
 type rootChain struct {
 	o     *Origin
-	st    *state // state of the list; nil until begin
+	st    *state // state of the list; nil before begin is called
 	n     int64  // number of roots read
 	root  *trust.Root
 	ids   map[int64]string // IDs of the roots by version, from the trusted root on

@@ -23,7 +23,7 @@ const adoptionFormat = "serial %d head %s before %s"
 
 func (a adoption) String() string { return fmt.Sprintf(adoptionFormat, a.serial, a.head, a.before) }
 
-// what returns the adopted serial and ledger head, as a text in the form that the reference of the recovery contains.
+// what returns the serial and the ledger head of the adopted release, written as in the reference of the recovery.
 func (a adoption) what() string { return fmt.Sprintf("serial %d head %s", a.serial, a.head) }
 
 // adoptionOf parses the reference of a recovery. It returns false for an operation of any other kind.
@@ -59,8 +59,8 @@ func (l *Ledger) adoptionOfHead(ctx context.Context, head string) (at Operation,
 }
 
 // signedHead returns the operation with the hash that a release's metadata names as the ledger head. If the ledger has
-// no such operation, it returns the recovery that stands in its place. It fails with [sql.ErrNoRows] if there is
-// neither.
+// no such operation, it returns the recovery ([KindRecover]) that has adopted the release. It fails with
+// [sql.ErrNoRows] if there is no recovery either.
 func (l *Ledger) signedHead(ctx context.Context, head string) (Operation, error) {
 	at, err := l.history.OperationByHash(ctx, head)
 	if errors.Is(err, sql.ErrNoRows) {

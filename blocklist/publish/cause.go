@@ -33,7 +33,8 @@ func CauseOf(o Operation) (c Cause) {
 	return c
 }
 
-// readReason parses the texts that the program records in the reason of an operation of this kind.
+// readReason parses the reason of an operation of this kind. It moves the texts that the program has recorded from
+// r.rest to r.said, or drops them.
 func (r *reader) readReason(kind string) {
 	switch kind {
 	case KindInit, KindProposals:
@@ -66,7 +67,8 @@ func (r *reader) readReason(kind string) {
 	}
 }
 
-// readReference parses the texts that the program records in the reference of an operation of this kind.
+// readReference parses the reference of an operation of this kind. It moves the texts that the program has recorded
+// from r.rest to r.said, or drops them.
 func (r *reader) readReference(kind string) {
 	switch kind {
 	case KindProposals, KindOverride, KindEnd, KindRules, KindGuard, KindRecover, KindDiscard:

@@ -168,10 +168,10 @@ func (l *Ledger) Withdraw(ctx context.Context, reference string, entries []block
 	})
 }
 
-// withdraw records an operation of [KindRemove] in which the argument withdraw withdraws orders.
-func (l *Ledger) withdraw(ctx context.Context, by Audit, withdraw func(*ledger.Tx) error) (r ChangeResult, err error) {
+// withdraw records an operation of [KindRemove]. The function do withdraws the orders.
+func (l *Ledger) withdraw(ctx context.Context, by Audit, do func(*ledger.Tx) error) (r ChangeResult, err error) {
 	err = l.history.Change(ctx, KindRemove, by, func(t *ledger.Tx) error {
-		err := withdraw(t)
+		err := do(t)
 		_, r.Removed, r.Withdrawn = t.Changed()
 		r.Orders = t.OrderChanges()
 		return err
@@ -207,8 +207,8 @@ func (l *Ledger) Undo(ctx context.Context, operation int64, by Audit) (r ChangeR
 	return r, nil
 }
 
-// Orders returns the current orders of a target, oldest first, each as the entry that was given. It returns none if the
-// target is not listed.
+// Orders returns the current orders of a target, oldest first. Each order is an entry: the target with the attributes
+// of the order. It returns none if the target is not listed.
 func (l *Ledger) Orders(ctx context.Context, target string) ([]blocklist.Entry, error) {
 	return l.history.Orders(ctx, target)
 }

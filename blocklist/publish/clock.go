@@ -28,7 +28,8 @@ func (q *Request) ConfirmClock(confirm func(doubt error) bool) { q.clock.Confirm
 const leastLifetime = 24 * time.Hour
 
 // checkTimes fails with [blocklist.ErrExpired] if p has expired, or is a root or release that expires within a day. It
-// fails with [blocklist.ErrClock] if p was made in the future by this machine's clock, unless the clock is confirmed.
+// fails with [blocklist.ErrClock] if the time at which p was made is in the future by this machine's clock, unless the
+// clock is confirmed.
 func (p *Pending) checkTimes(clock *ledger.Clock) error {
 	now := time.Now()
 	switch day := ledger.FormatTime(p.Expires); {

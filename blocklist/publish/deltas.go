@@ -33,13 +33,14 @@ const (
 	keepOld   = 64 // number of releases after a new snapshot for which links of the old delta chain are kept
 	// tier says when links of the delta chain are joined: a link is joined with all later links if its length is less
 	// than tier times their total length.
-	tier    = 4
-	maxPart = 4 // if the chain has more bytes than 1/maxPart of the snapshot, a new snapshot is made
+	tier = 4
+	// maxPart limits the delta chain: if it has more bytes than 1/maxPart of the snapshot, a new snapshot is made.
+	maxPart = 4
 	// maxChurn decides between delta and snapshot: a snapshot is made if more than 1/maxChurn of the list's lines have
 	// changed.
 	maxChurn   = 4
 	maxChanges = 250_000 // maximum number of changed lines in a delta, since a subscriber merges them in memory
-	fewChanges = 1000    // up to this number of changed lines, a delta is made in any case
+	fewChanges = 1000    // number of changed lines up to which a delta is made in any case
 	// shortWindow is the zstd window, in bytes, for a delta, and for the snapshot of a list of up to fewEntries. For a
 	// short file, allocating a larger window takes longer than compressing.
 	shortWindow = 1 << 20
@@ -108,9 +109,10 @@ func (b *releaseBuilder) files(ctx context.Context, last uint64) ([]trust.File, 
 	return union(union([]trust.File{snapshot}, steps), lastOf(chain, b.to.Serial)), err
 }
 
-// chain extends the delta chain of the last release to the new serial. Step is the delta from the last release. The
-// last deltas of the chain (links) are joined into one, as long as the length of a link is less than tier times the
-// total length of all links after it. It returns false if the joined link would have too many changes for a delta.
+// chain extends the delta chain of the last release to the new serial. The argument step is the delta from the last
+// release. Backwards from the end of the chain, each link (a delta) that is shorter than tier times all links after it
+// together is joined with these. The first link that is not shorter stays, and so do the links before it. The method
+// returns false if the joined link would have too many changes for a delta.
 func (b *releaseBuilder) chain(ctx context.Context, step trust.File) (chain []trust.File, ok bool, err error) {
 	chain, _ = b.before.UpdatePath(0) // ParseTargets has seen that there is one
 	at, rest := len(chain), step.Length
@@ -125,8 +127,8 @@ func (b *releaseBuilder) chain(ctx context.Context, step trust.File) (chain []tr
 	return append(chain[:at], link), ok, err
 }
 
-// stepsFirst sorts files by base, highest first. So among the deltas that lead to one serial, the delta from the
-// previous release (the step) comes first.
+// stepsFirst sorts files by base, highest first. Among the deltas that lead to one serial, the delta from the previous
+// release (the step) then comes first.
 func stepsFirst(files []trust.File) []trust.File {
 	slices.SortStableFunc(files, func(f, g trust.File) int { return cmp.Compare(g.Release.Base, f.Release.Base) })
 	return files
@@ -234,8 +236,8 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Before encryption, a compressed file is padded to a multiple of this many bytes, which hides small differences in
-// size.
+// Units of padding, in bytes. Before encryption, a compressed delta or snapshot is padded to a multiple of its unit.
+// This hides small differences in size.
 const (
 	deltaStep    = 384
 	snapshotStep = 16 << 10

@@ -143,8 +143,8 @@ func (x *Examiner) Examine(ctx context.Context, orders []blocklist.Entry) ([]Exa
 	return all, nil
 }
 
-// examine examines one order, whose subject is s. The map listed has the current entries with the target of the order
-// or with a target that covers it, by target.
+// examine examines one order, whose subject is s. The map listed has current entries by target: that of the order's own
+// target, and those of targets that cover it.
 func (x *Examiner) examine(order blocklist.Entry, s subject, listed map[string]blocklist.Entry) (e Examined) {
 	own, ok := listed[s.name]
 	if ok {

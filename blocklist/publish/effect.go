@@ -53,8 +53,8 @@ const (
 // InForce reports whether subscribers enforce the target.
 func (e Effect) InForce() bool { return e.State == EffectInForce || e.State == EffectLeaving }
 
-// Effects returns the effects of targets at a time, by target. The targets must be in canonical form, and the time not
-// before the last operation.
+// Effects returns the effects of targets at a time, by target. The targets must be in canonical form. The time must not
+// be before the last operation.
 func (l *Ledger) Effects(ctx context.Context, targets []string, at time.Time) (map[string]Effect, error) {
 	changes, err := l.history.History(ctx, targets)
 	if err != nil {
@@ -118,16 +118,16 @@ func (l *Ledger) replay(ctx context.Context, targets []string, changes []ledger.
 	return f, lives, nil
 }
 
-// effects computes the effects of targets at one time, the field now.
+// effects computes the effects of targets at one moment.
 type effects struct {
 	*Ledger
-	now      time.Time
+	now      time.Time // the moment
 	targets  []string
 	pending  *Pending // the pending release; nil: none
 	upTo     int64    // number of the last operation in the pending release
 	issued   []issued // urgent orders that add to the pushed release
 	releases map[int64]ReleaseRecord
-	earlier  []issued // urgent orders that add to the releases in ordered
+	earlier  []issued // urgent orders that add to the releases in the map ordered
 	// ordered has the targets about which an urgent order was ever signed, with the serials to which these orders
 	// added; nil: not read yet.
 	ordered map[string][]uint64
@@ -179,7 +179,7 @@ func (f *effects) add(ctx context.Context, of *life, c ledger.TargetChange) erro
 	return nil
 }
 
-// release applies a change of the pushed release r. Line is the target's line after the change.
+// release applies a change of the pushed release r. The argument line is the target's line after the change.
 func (of *life) release(line string, r ReleaseRecord) {
 	if of.reading != r.Serial {
 		of.reading, of.before, of.beforeBegins = r.Serial, of.pushed, of.since

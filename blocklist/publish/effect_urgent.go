@@ -127,8 +127,8 @@ func (f *effects) withOrders(ctx context.Context, e Effect, target string) (Effe
 	return f.ended(ctx, e, target)
 }
 
-// ended returns the effect of a target that is not in force. If an urgent order was the last to block the target, the
-// state is [EffectEnded] since the end of that order.
+// ended returns e, the effect of a target that is not in force. If an urgent order was the last to block the target, it
+// returns an effect with the state [EffectEnded] since the end of that order instead.
 func (f *effects) ended(ctx context.Context, e Effect, target string) (Effect, error) {
 	o, err := f.past(ctx, target)
 	if o.until.After(e.Since) {
@@ -137,8 +137,8 @@ func (f *effects) ended(ctx context.Context, e Effect, target string) (Effect, e
 	return e, err
 }
 
-// sinceOrder returns the effect e of a target that the list blocks. If an urgent order blocked the target until the
-// list did, the state has begun with that order.
+// sinceOrder returns e, the effect of a target that the list blocks. If an urgent order blocked the target until the
+// list did, it sets e.Since to the beginning of that order.
 func (f *effects) sinceOrder(ctx context.Context, e Effect, target string) (Effect, error) {
 	o, err := f.past(ctx, target)
 	if !o.from.IsZero() && o.from.Before(e.Since) && !o.until.Before(e.Since) {

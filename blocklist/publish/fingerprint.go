@@ -12,9 +12,9 @@ import (
 )
 
 // Fingerprint returns the fingerprint of the public object in a file, for people to compare by voice: 24 hexadecimal
-// digits in groups of four. Text is the content of the file: a root; the public key of an officer, of an origin, or of
-// a subscriber for its receipts; or the age recipient of a subscriber. The fingerprint depends neither on the
-// signatures of a root nor on the name of a key. For any other content, even a private key, Fingerprint fails with
+// digits in groups of four. The argument text is the content of the file: a root; the public key of an officer, of an
+// origin, or of a subscriber for its receipts; or the age recipient of a subscriber. The fingerprint depends neither on
+// the signatures of a root nor on the name of a key. For any other content, even a private key, Fingerprint fails with
 // [blocklist.ErrMalformed].
 func Fingerprint(text []byte) (string, error) {
 	text, err := utf8text.Decode(text)

@@ -24,11 +24,11 @@ const (
 	releasesDir = "releases"
 	releaseDir  = "release" // folder of the pending release, below pending; a push renames it to releases/SERIAL
 	targetsFile = "targets.json"
-	filesDir    = "files"       // snapshots and deltas of the last release and of the pending one
-	keysDir     = "keys"        // every key that a confidential list has had; only officers may read it
-	urgentDir   = "urgent"      // every urgent document, named by its version
+	filesDir    = "files"       // folder of the snapshots and deltas of the last release and of the pending one
+	keysDir     = "keys"        // folder of all keys that a confidential list has had; only officers may read it
+	urgentDir   = "urgent"      // folder of all documents of urgent orders, each named by its version
 	urgentFile  = "urgent.json" // file below pending: urgent orders that wait for an officer's signature
-	lockName    = "lock"        // the lock of the ledger
+	lockName    = "lock"        // lock file of the ledger
 )
 
 // folder gives access to the files of the agency's folder other than the ledger: roots, releases with their files,
@@ -37,7 +37,7 @@ type folder struct {
 	dir       string
 	list      string
 	firstRoot int64            // version of the oldest root, which is trusted without proof; 0 means 1
-	opened    func(trust.File) // called with each release file that folder opens; may be nil
+	opened    func(trust.File) // called with each release file that is opened; may be nil
 }
 
 func (d folder) path(names ...string) string {

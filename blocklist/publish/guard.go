@@ -21,8 +21,8 @@ import (
 type GuardSettings struct {
 	Protected string `json:"-"` // protected names, in the format of [guard.ReadProtected]
 	Popular   string `json:"-"` // popular names, in the format of [guard.ReadPopular]
-	// MaxGrowth limits the additions in one update, as a share of the entries before it, see [guard.Limits]. Zero: the
-	// standard limit.
+	// MaxGrowth limits the additions in one update, as a share of the number of entries before the update, see
+	// [guard.Limits]. Zero: the standard limit.
 	MaxGrowth float64 `json:"max_growth,omitempty"`
 	MaxShrink float64 `json:"max_shrink,omitempty"`
 	NoBuiltIn bool    `json:"no_built_in,omitempty"` // whether the names of [guard.BuiltIn] are left unprotected

@@ -39,8 +39,8 @@ func (l *Ledger) pendingOperations(ctx context.Context, p *Pending, yield func(O
 
 // follow yields the given operations up to the head that p's signatures cover, and verifies their hash chain. The
 // argument previous is the operation before the first of them. follow fails if the ledger's number of entries or digest
-// at that head is not that of p. It also fails if the operations don't skip each serial between the previous release
-// and p.
+// at that head is not that of p. It also fails if a serial between the previous release and p has no operation that
+// records it as skipped.
 func (p *Pending) follow(previous Operation, operations iter.Seq2[Operation, error], yield func(Operation) bool) error {
 	skipped := p.base
 	if previous.Hash == p.Ledger { // nothing has happened since a recovery
@@ -67,8 +67,8 @@ func (p *Pending) follow(previous Operation, operations iter.Seq2[Operation, err
 	return ledger.Damaged("the history does not lead to the head of %s", p.What())
 }
 
-// isOf fails unless p has the number of entries and the digest that the list has after o, and the serial that follows
-// the argument skipped: the newest serial that was published or skipped.
+// isOf fails if the number of entries or the digest of p is not what the list has after o. It also fails if the serial
+// of p is not the next one after the argument skipped: the newest serial that was published or skipped.
 func (p *Pending) isOf(o Operation, skipped uint64) error {
 	if p.Serial != skipped+1 {
 		return fmt.Errorf("%w: %s follows serial %d, and no operation skips serial %d; blocklist refuse drops it, blocklist release makes it again",
@@ -112,9 +112,9 @@ func (d folder) checkChanges(p *Pending, changes iter.Seq2[blocklist.Change, err
 	return err
 }
 
-// headBefore returns the last operation of the release before p, or the recovery that stands in its place. It verifies
-// that the officers have signed that release. If p is the first release, only the hash of the result is set, to the
-// initial hash.
+// headBefore returns the last operation of the release before p, or the recovery ([KindRecover]) that has adopted that
+// release. It verifies that the officers have signed the release. If p is the first release, the result has only a
+// hash: the one with which the hash chain begins.
 func (l *Ledger) headBefore(ctx context.Context, p *Pending) (at Operation, err error) {
 	if err := l.checkBase(ctx, p); err != nil {
 		return at, err

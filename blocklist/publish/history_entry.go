@@ -14,7 +14,7 @@ import (
 // EntryHistory is the history of one target in the ledger.
 type EntryHistory struct {
 	Target string `json:"target"`
-	// Covers reports whether the target is broader than the subject of the question, and covers it.
+	// Covers reports whether the target is broader than what was asked about, and covers it.
 	Covers bool   `json:"covers,omitempty"`
 	Listed bool   `json:"listed"`          // whether the ledger lists the target now
 	Effect Effect `json:"effect"`          // what subscribers do with the target
@@ -40,8 +40,8 @@ type EntryEvent struct {
 	Given     []string  `json:"given,omitempty"`
 	Withdrawn []string  `json:"withdrawn,omitempty"`
 	Operation Operation `json:"operation"`
-	// Proposals are the proposals that the operation has confirmed. Checked are the steps in which a first person approved
-	// these proposals.
+	// Proposals are the proposals that the operation has confirmed. Checked has the last [Step] in which a first person
+	// approved each of these proposals.
 	Proposals []Proposal `json:"proposals,omitempty"`
 	Checked   []Step     `json:"checked,omitempty"`
 	Publication
@@ -163,7 +163,7 @@ func (h *histories) add(ctx context.Context, c ledger.TargetChange) (err error) 
 	return err
 }
 
-// proposals returns the proposals about the target of the change c that the operation of c has confirmed.
+// proposals returns the proposals that the operation of the change c has confirmed and that are about the target of c.
 func (h *histories) proposals(ctx context.Context, c ledger.TargetChange) (all []Proposal, err error) {
 	if c.Operation.Kind != KindConfirm {
 		return nil, nil
@@ -179,8 +179,8 @@ func (h *histories) proposals(ctx context.Context, c ledger.TargetChange) (all [
 	return all, nil
 }
 
-// checked returns the last step in which each proposal was checked. A step that checked several of the proposals is
-// returned once.
+// checked returns for each proposal the last [Step] in which a first person approved it. A step for several of the
+// proposals is returned once.
 func (h *histories) checked(ctx context.Context, all []Proposal) (steps []Step, err error) {
 	for _, p := range all {
 		var last Step

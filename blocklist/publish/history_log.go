@@ -201,8 +201,8 @@ func (l *Ledger) OperationLines(ctx context.Context, o Operation) iter.Seq2[Oper
 }
 
 // OperationPart yields part of the lines of an operation: it skips the first skip lines, and then yields at most limit
-// lines, or all others if limit is 0. It reads only these lines, unless the operation has page checks. The last value
-// may be an error.
+// lines, or all others if limit is 0. It reads only these lines. But if the operation has recorded page checks
+// ([KindTakedown]), it reads them all. The last value may be an error.
 func (l *Ledger) OperationPart(ctx context.Context, o Operation, skip, limit int64) iter.Seq2[OperationLine, error] {
 	if o.Kind == KindTakedown {
 		return l.checksPart(ctx, o, skip, limit)

@@ -39,8 +39,8 @@ type ReleaseInfo struct {
 	SignedDigest string `json:"-"`
 }
 
-// Releases yields the last pushed releases, oldest first. Last is their maximum number; with 0 it yields all releases.
-// It verifies the signatures on each release. The last value may be an error.
+// Releases yields the last pushed releases, oldest first. The argument last is their maximum number; with 0, it yields
+// all releases. It verifies the signatures on each release. The last value may be an error.
 func (l *Ledger) Releases(ctx context.Context, last int) iter.Seq2[ReleaseInfo, error] {
 	return l.releases(ctx, last, time.Time{}, true)
 }
@@ -106,7 +106,7 @@ func (s *signedReleases) describe(ctx context.Context, r ledger.ReleaseLines) (*
 }
 
 // read reads the signed metadata of a release into info. It fails unless the metadata has enough signatures and matches
-// the ledger's record, whose last operation is o.
+// the ledger's record of the release. The argument o is the last operation of the release.
 func (s *signedReleases) read(info *ReleaseInfo, o Operation) error {
 	metadata, err := os.ReadFile(filepath.Join(s.releasePath(info.Serial), targetsFile))
 	if err != nil {

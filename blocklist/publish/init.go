@@ -20,7 +20,7 @@ import (
 // the content of a .pub file.
 type InitOptions struct {
 	List      string       // name of the list, such as it.example/csam
-	OriginKey string       // the online key of the list's origin
+	OriginKey string       // public online key of the list's origin
 	Officers  []string     // public keys of the officers
 	Threshold int          // how many officers must sign
 	Urgent    UrgentLimits // limits on what one officer may list alone

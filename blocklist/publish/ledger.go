@@ -42,7 +42,7 @@ type ReleaseRecord = ledger.ReleaseRecord
 var (
 	// ErrNoAuthor is returned for a change without an author. It wraps [blocklist.ErrMalformed].
 	ErrNoAuthor = ledger.ErrNoAuthor
-	// ErrNotListed is returned if a target to be removed or withdrawn is not listed with this scope.
+	// ErrNotListed is returned if a target to be removed or withdrawn is not listed with the given scope.
 	ErrNotListed = ledger.ErrNotListed
 	// ErrNoOrder is returned if an entry has no order with the given reference.
 	ErrNoOrder = ledger.ErrNoOrder

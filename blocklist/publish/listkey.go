@@ -65,8 +65,8 @@ func (l *Ledger) goneSince(ctx context.Context, head string) (gone bool, err err
 	return l.history.Happened(ctx, ledger.Range{After: o.ID, Kinds: []string{KindUnsubscribe}})
 }
 
-// listKeyOf returns the list key of a pushed release. It returns nil for the zero record, and for a release that is not
-// encrypted.
+// listKeyOf returns the list key of a pushed release. It returns nil for a record with serial 0, and for a release that
+// is not encrypted.
 func (l *Ledger) listKeyOf(r ReleaseRecord) (trust.ListKey, error) {
 	if r.Serial == 0 {
 		return nil, nil //nolint:nilnil // see above
@@ -276,9 +276,10 @@ func (d folder) recipientsSince(p *Pending, operations iter.Seq2[Operation, erro
 	return r, nil
 }
 
-// follow adds to r the subscribers that the operations after a release add and remove. It returns by how much the
-// number of subscribers changes, by kind of recipient. The map total counts all operations; the map recovered counts
-// only those after the last recovery that has adopted the release, and is nil if there is no such recovery.
+// follow reads the operations after a release, and records in r.Come and r.Go the subscribers that they add and remove.
+// It returns by how much the number of subscribers changes, by kind of recipient. The map total counts all operations;
+// the map recovered counts only those after the last recovery that has adopted the release, and is nil if there is no
+// such recovery.
 func (r *Recipients) follow(operations iter.Seq2[Operation, error], release trust.TargetsSpec) (
 	total, recovered map[string]int, err error,
 ) {

@@ -20,7 +20,7 @@ type RootChange struct {
 	Add       []string      // public keys of new officers, as text
 	Remove    []string      // names of the officers to remove
 	Threshold int           // how many officers must sign; 0: unchanged
-	OriginKey string        // the online key of the origin, as text; empty: unchanged
+	OriginKey string        // public online key of the origin, as text; empty: unchanged
 	Urgent    *UrgentLimits // limits on urgent orders; nil: unchanged
 	// Confidential means that the list is encrypted to its subscribers, from the next release on. This can't be undone.
 	Confidential bool

@@ -131,8 +131,8 @@ func (d folder) findFiles(r signedRelease) error {
 	return nil
 }
 
-// checkRoots fails if the version of root.json is above newest, the newest version in the folder roots. In this case
-// the file of the next version is missing in that folder.
+// checkRoots fails if the version of root.json is above newest, the newest version in the folder roots. The error names
+// the file that this folder then lacks: the file of the version after newest.
 func (d folder) checkRoots(newest int64) error {
 	b, err := os.ReadFile(d.path(rootFile))
 	if errors.Is(err, os.ErrNotExist) {

@@ -26,7 +26,8 @@ type Pending struct {
 	Root int64  `json:"root,omitempty"` // version of the root; 0: not a root
 	// Serial is the serial of the release, or of the release to which urgent orders add. It is 0 for a root.
 	Serial uint64 `json:"serial,omitempty"`
-	// Number is the number of this urgent document among those for its release, from 1. It is 0 for a root or release.
+	// Number is the number of a document of urgent orders among the documents for the same release, from 1. It is 0 for
+	// a root or release.
 	Number   int64     `json:"urgent_orders,omitempty"`
 	Entries  uint64    `json:"entries,omitempty"`
 	Digest   string    `json:"digest,omitempty"`
@@ -51,7 +52,7 @@ type Pending struct {
 	Reference string   `json:"reference,omitempty"`
 	Orders    []string `json:"orders,omitempty"`
 	// Signer is the officer who has just signed. Again reports whether that officer had signed before. Only Sign and
-	// AddSignature set both.
+	// AddSignature set these two fields.
 	Signer string `json:"signer,omitempty"`
 	Again  bool   `json:"again,omitempty"`
 
@@ -119,7 +120,8 @@ func (d folder) Pending() (*Pending, error) {
 func (p *Pending) unreadable() bool { return p.Root == 0 && p.Serial == 0 }
 
 // Unreadable returns a damaged root or release that is pending. [Ledger.Pending] fails with a [PartError] for such a
-// document, so Unreadable returns it to be refused. It fails with [ErrNothingPending] if there is none.
+// document; Unreadable returns it, so that it can be refused. It fails with [ErrNothingPending] if no pending root or
+// release is damaged.
 func (l *Ledger) Unreadable() (*Pending, error) {
 	part := (*PartError)(nil)
 	_, err := l.Pending()
@@ -267,7 +269,7 @@ func (p *Pending) officer(key ed25519.PublicKey) string {
 }
 
 // setSigner sets Signer to the name of the officer who has just signed, and Again to whether that officer had signed
-// before. Before is p without the new signature.
+// before. The argument before is p without the new signature.
 func (p *Pending) setSigner(before *Pending, officer crypto.Signer) {
 	public, _ := officer.Public().(ed25519.PublicKey)
 	p.Signer = p.officer(public)

@@ -130,8 +130,8 @@ func withAgent(ctx context.Context, socket string, do func(agent.Agent) error) e
 }
 
 // WriteAgentPublic writes the public half of an ed25519 key in the ssh-agent to a new file at publicPath, in the format
-// of [Generate]. Key is [AgentPrefix] followed by the key's comment or SHA256:... fingerprint. Name is the name of the
-// key's holder. It returns the public key as text.
+// of [Generate]. The argument key is [AgentPrefix] followed by the key's comment or SHA256:... fingerprint. The
+// argument name is the name of the key's holder. It returns the public key as text.
 func WriteAgentPublic(key, publicPath, name string) (public string, err error) {
 	signer, err := findAgentKey(strings.TrimPrefix(key, AgentPrefix))
 	if err != nil {
@@ -144,8 +144,8 @@ func WriteAgentPublic(key, publicPath, name string) (public string, err error) {
 }
 
 // PublicKey returns the public key of an ed25519 signer as text, in the form that [Generate] writes. With it, a key in
-// an HSM or in a cloud's key service can be an officer's key. Name is the name of the key's holder. It fails with
-// [blocklist.ErrMalformed] if the key is not ed25519, or if the name is empty or has spaces or a plus sign.
+// an HSM or in a cloud's key service can be an officer's key. The argument name is the name of the key's holder. It
+// fails with [blocklist.ErrMalformed] if the key is not ed25519, or if the name is empty or has spaces or a plus sign.
 func PublicKey(name string, signer crypto.Signer) (string, error) {
 	if signer == nil {
 		return "", fmt.Errorf("naming a key %q: %w: there is no signer", name, blocklist.ErrMalformed)

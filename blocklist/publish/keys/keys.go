@@ -49,9 +49,9 @@ func Generate(path, publicPath, name, passphrase string) (public string, err err
 	return public, writePair(path, content, publicPath, []byte(public+"\n"))
 }
 
-// GenerateIdentity makes the age key pair of a subscriber to confidential lists. Kind is hybrid or x25519. It writes
-// the identity to a new file at path, which only its owner can read, and the recipient, which the agency needs, to a
-// new file at publicPath. It fails if either file exists. It returns the recipient as text.
+// GenerateIdentity makes the age key pair of a subscriber to confidential lists. The argument kind is hybrid or x25519.
+// It writes the identity to a new file at path, which only its owner can read, and the recipient, which the agency
+// needs, to a new file at publicPath. It fails if either file exists. It returns the recipient as text.
 func GenerateIdentity(path, publicPath, kind string) (recipient string, err error) {
 	private, public, err := trust.NewIdentity(kind)
 	if err != nil {

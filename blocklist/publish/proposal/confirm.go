@@ -13,7 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// confirm confirms proposals: it gives or withdraws the order of each, and records all of them as one step.
+// confirm confirms proposals: it gives or withdraws the order of each, and records all of them as one [Step].
 func (r *ruling) confirm(ctx context.Context, e *publish.Edit) error {
 	var orders []blocklist.Entry
 	var confirmed []int // indexes of results
@@ -47,8 +47,8 @@ func (r *ruling) confirm(ctx context.Context, e *publish.Edit) error {
 	return r.recordConfirmed(ctx, e, confirmed)
 }
 
-// order carries out a proposal to withdraw: it withdraws the order that the proposal is about. For a proposal to list,
-// it examines the new order and returns it. The result with index i gets the guards' findings.
+// order withdraws the order that a proposal to withdraw is about. For a proposal to list, it examines the new order and
+// returns it, and sets the guards' findings in the result with index i.
 func (r *ruling) order(ctx context.Context, e *publish.Edit, p Proposal, i int) ([]blocklist.Entry, error) {
 	if err := e.CheckReason(); err != nil {
 		return nil, err
@@ -107,7 +107,8 @@ func (r *ruling) withdraw(ctx context.Context, e *publish.Edit, p Proposal) erro
 	return nil
 }
 
-// recordConfirmed records the step of a confirmation, and sets the operation's reference to the proposals' IDs.
+// recordConfirmed records the confirmation of proposals as one [Step], and sets the operation's reference to their IDs.
+// The argument confirmed has the indexes of the proposals in r.results.
 func (r *ruling) recordConfirmed(ctx context.Context, e *publish.Edit, confirmed []int) error {
 	var ids []int64
 	err := e.Step(ctx, string(Confirm), r.by, func(t *ledger.StepTx) error {

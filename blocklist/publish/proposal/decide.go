@@ -75,8 +75,8 @@ var (
 // MaxDecided is the maximum number of proposals in one [Decision].
 const MaxDecided = 100_000
 
-// Decide decides on proposals as one step, and returns a result for each, in the order of d.IDs. If a proposal can't be
-// decided on, its result has an error, and the others are still decided on. This error is [ErrState], [ErrAlready],
+// Decide decides on proposals as one [Step], and returns a result for each, in the order of d.IDs. If a proposal can't
+// be decided on, its result has an error, and the others are still decided on. This error is [ErrState], [ErrAlready],
 // [ErrSecondPerson], [ErrChanged], [ErrNotFound], [publish.ErrRules], [publish.ErrOver] or a [*guard.HeldError]. For a
 // proposal to withdraw it may also be [publish.ErrNotListed] or [publish.ErrNoOrder]. Decide itself fails with
 // [ErrNoReason] if by.Reason is empty and a proposal would be refused, and with [blocklist.ErrTooLarge] beyond
@@ -170,8 +170,8 @@ func (d Decision) with(p Proposal) Proposal {
 	return p
 }
 
-// find returns the proposal with index i. If it can't be decided on, find sets the error of the result instead of
-// failing.
+// find returns the proposal with index i in r.IDs, and sets it in the result with the same index. If the proposal can't
+// be decided on, find sets the error of this result instead of failing.
 func (r *ruling) find(ctx context.Context, v ledger.View, i int) (Proposal, error) {
 	p, err := v.Proposal(ctx, r.IDs[i])
 	result := &r.results[i]

@@ -18,8 +18,8 @@ import (
 // Proposal asks to list a target, or to withdraw one. People decide on it.
 //
 // A new proposal needs Target and Source. The ledger sets ID, State, Checker, Operation and Step. If Received is zero,
-// it becomes the time of the step. Evidence is a SHA-256 in hexadecimal. The texts have one line each. Source, Category
-// and Key have at most 128 bytes, Reference 1 KiB, Note 4 KiB, Reporter 256 bytes.
+// it becomes the time of the [Step] that records the proposal. Evidence is a SHA-256 in hexadecimal. The texts have one
+// line each. Source, Category and Key have at most 128 bytes, Reference 1 KiB, Note 4 KiB, Reporter 256 bytes.
 type Proposal = ledger.Proposal
 
 // Step is one operation in the history of proposals.
@@ -142,7 +142,7 @@ const (
 var isSum = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // complete validates a new proposal, and returns it in the canonical form in which it is recorded. The argument now is
-// the time of the step.
+// the time of the [Step] that records the proposal.
 func complete(p Proposal, rules publish.Rules, now time.Time) (Proposal, error) {
 	e, err := ParseTarget(p.Target)
 	if err != nil {

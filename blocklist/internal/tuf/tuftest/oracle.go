@@ -53,7 +53,7 @@ func (c Chain) Verdict(strict func([]byte) error) error {
 	return c.update(tuf, strict)
 }
 
-// targets verifies the targets by the root alone.
+// targets verifies the targets with the root's keys alone, without timestamp and snapshot.
 func (c Chain) targets(root *metadata.Metadata[metadata.RootType], strict func([]byte) error) error {
 	if err := checkForm[metadata.TargetsType](c.Targets, strict); err != nil {
 		return err
@@ -135,7 +135,7 @@ func checkForm[T metadata.Roles](b []byte, strict func([]byte) error) error {
 	return nil
 }
 
-// checkIndex is checkForm for a timestamp or snapshot: it also checks the reference to the next document.
+// checkIndex is checkForm for a timestamp or snapshot: it also checks its reference to the snapshot or to the targets.
 func checkIndex[T metadata.Roles](b []byte, strict func([]byte) error) error {
 	if err := checkForm[T](b, strict); err != nil {
 		return err
@@ -154,11 +154,12 @@ func checkIndex[T metadata.Roles](b []byte, strict func([]byte) error) error {
 	return nil
 }
 
-// next is the reference to the document of the next role, and the limit on its length.
+// next is the reference from a timestamp to the snapshot, or from a snapshot to the targets, and the limit on the
+// length of the referenced document.
 type next struct {
 	*metadata.MetaFiles
 
-	Limit16 bool // the next document has at most 16 KiB, instead of 256 KiB
+	Limit16 bool // whether the limit is 16 KiB, instead of 256 KiB
 }
 
 func header(signed any) (version int64, expires time.Time, to *next) {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// rule is a rule of Argine that TUF does not have. It explains why our verdict differs from go-tuf's if our error
-// contains one of its texts.
+// rule is a rule of Argine that TUF does not have. If our error contains one of the texts of the rule, the rule
+// explains why our verdict differs from go-tuf's.
 type rule struct {
 	ours, theirs, why string
 	texts             []string
