@@ -36,12 +36,15 @@ type push struct {
 	Reviewers []string // people who have the right to push
 	At        string   // path of the form
 	Command   string   // command of the program blocklist that pushes
+	// Later is the number of lines of the ledger that a release lacks, since they were added or removed after it was made.
+	// It is 0 for urgent orders.
+	Later uint64
 }
 
 func (v *visit) pushing(urgent bool) push {
-	p := push{v.Desk.Push != nil, v.person.may(decide), v.PushTo, v.peopleWho(decide), "/push", "push"}
+	p := push{v.Desk.Push != nil, v.person.may(decide), v.PushTo, v.peopleWho(decide), "/push", "push", v.now.unprepared()}
 	if urgent {
-		p.At, p.Command = "/urgent/push", "urgent push"
+		p.At, p.Command, p.Later = "/urgent/push", "urgent push", 0
 	}
 	return p
 }

@@ -117,7 +117,10 @@ func TestChangedSinceTheReleaseWasMade(t *testing.T) {
 	require.True(t, ok)
 	assert.Contains(t, since, "1 entry added, none removed+late.example")
 	assert.NotContains(t, since, "second.example")
+	const lacks = "One change was decided after this release was made, and is not in it. What was withdrawn since then would stay blocked."
+	assert.NotContains(t, b.get(t, "/pending").text, lacks, "it can't be published yet")
 	a.sign(t)
+	assert.Contains(t, b.get(t, "/pending").text, "It can be published. "+lacks)
 	_, err = a.NewRoot(t.Context(), publish.RootChange{Urgent: &publish.UrgentLimits{Entries: 2, Hours: 3}}, audit)
 	require.NoError(t, err)
 	assert.Contains(t, b.get(t, "/").text, "1 changed entry is in no release yet", "beside a pending root")
