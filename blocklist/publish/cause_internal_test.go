@@ -38,7 +38,9 @@ func TestCauseOf(t *testing.T) {
 		{KindRefuse, "it.example/test urgent orders 1 on serial 3: no: none", "7 refusal 0123 abc", Messages{whatOrders.With("it.example/test", int64(1), int64(3))}, nil, "no: none", "7", ""},
 		{KindRefuse, "it.example/test serial 3: no", "refusal 0123 abc", Messages{whatRelease.With("it.example/test", int64(3))}, nil, "no", "", ""},
 		{
-			KindRefuse, "it.example/test serial 3: it ends urgent orders 1 on serial 2: no", "", Messages{whatRelease.With("it.example/test", int64(3))}, nil,
+			KindRefuse, "it.example/test serial 3: it ends urgent orders 1 on serial 2: no", "",
+			Messages{whatRelease.With("it.example/test", int64(3))},
+			nil,
 			"it ends urgent orders 1 on serial 2: no", "", "",
 		},
 		{KindSkip, "refused", "serial 3 signed by anna, bruno", Messages{skippedRefused.With()}, Messages{skippedSerial.With(int64(3), "anna, bruno")}, "", "", ""},

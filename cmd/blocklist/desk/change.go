@@ -127,7 +127,7 @@ func (v *visit) withdraw() error { return v.makeChange("withdraw") }
 // makeChange makes the change of a sent form. The form names the last operation at the time when the change was tried.
 // If it names none, or if there was another operation since, makeChange tries the change again and shows the result.
 func (v *visit) makeChange(verb string) error {
-	if err := v.r.ParseForm(); err != nil {
+	if err := parseForm(v.r); err != nil {
 		return err
 	}
 	p := changePage{Form: v.changeForm(verb)}

@@ -269,7 +269,7 @@ func (v *visit) verbs(all []proposal.Proposal) []proposal.Verb {
 // decideProposals takes the decisions of a sent form, except those on proposals that were changed since the page with
 // the form was made.
 func (v *visit) decideProposals() error {
-	if err := v.r.ParseForm(); err != nil {
+	if err := parseForm(v.r); err != nil {
 		return err
 	}
 	f := v.changeForm("add")

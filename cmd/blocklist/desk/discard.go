@@ -45,7 +45,7 @@ func (v *visit) pendingRelease() (*publish.Pending, error) {
 // discard discards the pending release of a sent form. It fails if another one is pending now, or if the release was
 // signed since the form was shown: the person has not seen that this signature gets lost.
 func (v *visit) discard() error {
-	if err := v.r.ParseForm(); err != nil {
+	if err := parseForm(v.r); err != nil {
 		return err
 	}
 	p, err := v.pendingRelease()

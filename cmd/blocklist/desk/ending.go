@@ -228,7 +228,7 @@ func (v *visit) removeUrgent() error {
 // the person has not yet seen what the decision would do in the present state of the list, decideEnding shows that
 // first.
 func (v *visit) decideEnding(verb, path string, action func(targets []string, by publish.Audit) error) error {
-	if err := v.r.ParseForm(); err != nil {
+	if err := parseForm(v.r); err != nil {
 		return err
 	}
 	page := "/urgent/" + verb

@@ -1,11 +1,23 @@
 package desk
 
 import (
+	"fmt"
 	"html/template"
+	"net/http"
 	"slices"
 
+	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
 )
+
+// parseForm parses the form of a request. It fails with [blocklist.ErrMalformed] if the form is not encoded as it must
+// be.
+func parseForm(r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return fmt.Errorf("reading the form: %w: %w", blocklist.ErrMalformed, err)
+	}
+	return nil
+}
 
 // changeForm has the fields of a form for a change, as they were typed. A link can fill in the form: its query has the
 // names of the fields.

@@ -2,9 +2,11 @@ package desk_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // Each wrong line of a form is named with its reason, in the language of the person.
@@ -39,4 +41,18 @@ func TestEachWrongLineHasItsReason(t *testing.T) {
 		assert.Contains(t, p.text, "“"+none+"”: questa data non esiste.")
 	}
 	assert.Contains(t, b.post(t, "/add", fields("entries", "good.example", "expires", "01/03/2027")).text, "come in 2027-05-01")
+}
+
+// A form that no browser sends is the fault of who sends it, not of the desk.
+func TestMalformedForm(t *testing.T) {
+	t.Parallel()
+	a := newAgency(t)
+	a.open(t)
+	b := a.enter(t)
+	for _, path := range []string{"/preferences", "/urgent", "/urgent/keep", "/pending/discard", "/add", "/withdraw", "/propose", "/proposals/decide"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.base+path, strings.NewReader("entries=%zz"))
+		require.NoError(t, err)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		assert.Equal(t, http.StatusBadRequest, b.send(t, r).status, path)
+	}
 }

@@ -1,12 +1,9 @@
 package desk
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
-
-	"github.com/argine-dns/argine/blocklist"
 )
 
 // preferencesPath is the path of the page for choosing the time zone.
@@ -16,8 +13,8 @@ func (v *visit) preferences() error { return v.show("preferences", "zone", nil) 
 
 // setPreferences stores the chosen language and time zone in cookies.
 func (d *Desk) setPreferences(w http.ResponseWriter, r *http.Request) {
-	if err := r.ParseForm(); err != nil {
-		d.fail(&visit{Desk: d, w: w, r: r}, fmt.Errorf("reading the form: %w: %w", blocklist.ErrMalformed, err))
+	if err := parseForm(r); err != nil {
+		d.fail(&visit{Desk: d, w: w, r: r}, err)
 		return
 	}
 	language, zone := r.PostForm.Get("language"), zoneNamed(r.PostForm.Get("zone"))

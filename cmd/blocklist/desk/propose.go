@@ -176,7 +176,7 @@ func withLone(found []proposal.Found, text string) []proposal.Found {
 // propose records proposals about the ticked targets of a sent form. If the person has not yet seen which targets were
 // found in the text, propose shows that first.
 func (v *visit) propose() error {
-	if err := v.r.ParseForm(); err != nil {
+	if err := parseForm(v.r); err != nil {
 		return err
 	}
 	if v.r.PostForm.Get("found") == "" {

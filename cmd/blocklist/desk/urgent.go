@@ -178,7 +178,7 @@ func (v *visit) urgentChange() (change publish.UrgentChange, by publish.Audit, e
 // askUrgent prepares the urgent orders of a sent form, which then wait for one officer's signature. If the person has
 // not seen the result for the present state of the list yet, askUrgent shows that first.
 func (v *visit) askUrgent() error {
-	if err := v.r.ParseForm(); err != nil {
+	if err := parseForm(v.r); err != nil {
 		return err
 	}
 	p, err := v.urgentPage()
