@@ -8,6 +8,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) add() *cobra.Command {
@@ -35,7 +36,7 @@ break a rule of the list are refused, too; see blocklist rules.`,
 		Example: `  blocklist -C DIR add example.com --ref "order 2026/17" --reason "as ordered"
   blocklist -C DIR add =www.example.com https://host.example/path --category test --expires 2027-05-01 --review 90d
   blocklist -C DIR add "example.org status=monitor"`,
-		Args: args(cobra.MinimumNArgs(1)),
+		Args: args(unknown.Args(1, -1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := attributes.check(c.Reference); err != nil {
 				return err

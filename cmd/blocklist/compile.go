@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) compileList() *cobra.Command {
@@ -20,7 +21,7 @@ per entry. It is not signed: ship it only as a part of the program that uses it.
 		Example: `  blocklist compile hosts.txt -o hosts.set
   blocklist compile DIR -o csam.set
   blocklist lookup hosts.set www.example.com`,
-		Args: args(cobra.ExactArgs(1)),
+		Args: args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, err := a.openEntries(cmd.Context(), &in, args[0])
 			if err != nil {

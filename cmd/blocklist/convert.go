@@ -13,6 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) convert() *cobra.Command {
@@ -29,7 +30,7 @@ says when to write the list again; --skip-expiring leaves these entries out. Dup
 
 ` + tableHelp(),
 		Example: `  blocklist convert --from auto --to rpz --zone rpz.example hosts.txt > rpz.zone`,
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    args(unknown.Args(1, 1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			r, done, err := in.open(a, args[0])
 			if err != nil {

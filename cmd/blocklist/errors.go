@@ -157,7 +157,7 @@ func wrongUsage(_ *cobra.Command, err error) error { return usage("%w", err) }
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return usage("%w; it is %s", err, cmd.UseLine())
+			return wrongUsage(cmd, err)
 		}
 		return nil
 	}

@@ -122,7 +122,7 @@ func TestEnvironment(t *testing.T) {
 	assert.Equal(t, "carla", cmd.Flags().Lookup("author").Value.String())
 	errs.Reset()
 	assert.Equal(t, exitUsage, run([]string{"-C", "DIR", "lookup", "a", "b"}, nil, &out, &errs))
-	assert.Contains(t, errs.String(), `for "-C, --directory" flag: this command does not take it`)
+	assert.Contains(t, errs.String(), `-C, --directory "DIR": this command does not take it`)
 	errs.Reset()
 	assert.Equal(t, exitUsage, run([]string{"init", "DIR"}, nil, &out, &errs))
 	assert.Contains(t, errs.String(), "--list, --origin-key, --officer, --threshold are missing")
@@ -146,6 +146,12 @@ func TestUnknownNames(t *testing.T) {
 		"proposals cofirm 17":     `do you mean confirm?`,
 		"add x.example --categ x": `unknown flag: --categ; do you mean --category?`,
 		"release here":            `"here" is too much: blocklist release takes no arguments, only flags`,
+		"fingerprint":             "an argument is missing; it is blocklist fingerprint",
+		"keygen --key":            "--key needs a value: --key",
+		"release --wait 5":        `--wait "5": a duration with its unit is needed, such as 30s, 10m or 2h`,
+		"proposals --limit all":   `--limit "all": a whole number is needed`,
+		"bundle a b":              `"a" is too much`,
+		"show 1 2":                `"2" is too much; it is blocklist show`,
 		"completion bsh":          `do you mean bash?`,
 	} {
 		var out, errs bytes.Buffer

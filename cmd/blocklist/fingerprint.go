@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 // fingerprintJSON is the JSON form of a file's fingerprint.
@@ -25,7 +26,7 @@ signs receipts. The fingerprint is the beginning of a SHA-256 digest. Compare it
 that came by mail may have been exchanged on its way.`,
 		Example: `  blocklist fingerprint root.json
   blocklist fingerprint anna.pub isp.pub`,
-		Args: args(cobra.MinimumNArgs(1)),
+		Args: args(unknown.Args(1, -1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			same := func(f fingerprintJSON) fingerprintJSON { return f }
 			text := func(f fingerprintJSON) string { return f.Fingerprint + "  " + f.File }

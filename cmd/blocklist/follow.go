@@ -11,6 +11,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 // followOptions are the flags of follow.
@@ -36,7 +37,7 @@ A release that the guards hold is not applied, and the log has its ID. Review it
 --accept ID. A resolver (dnsfilter) follows its lists by itself: programs can search its state folder directly.`,
 		Example: `  blocklist follow --root csam.root.json https://origin.example https://mirror.example -o /var/lib/lists
   blocklist icap /var/lib/lists`,
-		Args: args(cobra.MinimumNArgs(1)),
+		Args: args(unknown.Args(1, -1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.origins = args
 			return a.runFollow(cmd.Context(), f)

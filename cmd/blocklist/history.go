@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) history() *cobra.Command {
@@ -35,7 +36,7 @@ An event has change (added, removed, changed, orders, ordered, withdrawn), befor
 operation, proposals that it has confirmed, checked (the steps of who checked them), and release or pending.`,
 		Example: `  blocklist -C DIR history www.example.com
   blocklist -C DIR history https://host.example:8080/path --json`,
-		Args: args(cobra.ExactArgs(1)),
+		Args: args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				all, err := l.EntryHistory(cmd.Context(), args[0])

@@ -10,6 +10,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/httpfilter"
 	"github.com/argine-dns/argine/blocklist/icap"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) icap() *cobra.Command {
@@ -33,7 +34,7 @@ There is no TLS and no authentication: listen on an address that only the proxy 
   icap_enable on
   icap_service listed reqmod_precache bypass=off icap://127.0.0.1:1344/reqmod
   adaptation_access listed allow all`,
-		Args: args(cobra.ExactArgs(1)),
+		Args: args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if u, err := url.Parse(blockedBy); blockedBy != "" && (err != nil || u.Host == "") {
 				return usage("--blocked-by %q: write https://host/path", blockedBy)

@@ -16,6 +16,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/formats"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 // input has the options for reading a list in any format.
@@ -224,7 +225,7 @@ With --json the lines that were skipped are in the result, by reason: the number
   blocklist -C DIR import week-48.csv --ref "feed of example.org" --replace
   blocklist -C DIR import table.csv --column Website=url --column Aktenzeichen=ref
   zcat list.gz | blocklist -C DIR import - --format domains`,
-		Args: args(cobra.ExactArgs(1)),
+		Args: args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := attributes.check(c.Reference); err != nil {
 				return err

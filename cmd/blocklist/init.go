@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) init() *cobra.Command {
@@ -25,7 +26,7 @@ with their own account.
 
 With --confidential the list is encrypted to its subscribers ("subscriber add"): neither the origin nor mirrors see an entry.`,
 		Example: `  blocklist init DIR --list it.example/test --origin-key ORIGIN/online.pub --officer anna.pub --officer bruno.pub --threshold 2`,
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if err := completeUrgent(cmd, &o.Urgent); err != nil {
 				return err

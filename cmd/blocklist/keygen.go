@@ -11,6 +11,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/keys"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) keygen() *cobra.Command {
@@ -128,7 +129,7 @@ passphrase: delete them.
 
 Both passphrases are typed at the terminal, or come from the environment: ` + passphraseVariable + ` and ` + newPassphraseVariable + `.`,
 		Example: "  blocklist passphrase anna.key",
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    args(unknown.Args(1, 1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			err := keys.ChangePassphrase(args[0],
 				func() (string, error) { return a.passphrase(passphraseVariable, "passphrase of "+args[0]+": ") },

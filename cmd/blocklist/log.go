@@ -12,6 +12,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) log() *cobra.Command {
@@ -153,7 +154,7 @@ several), ~ (order withdrawn from such an entry), or ? (page checked).
 With --json: the operation with "before" (the hash before it) and "release" or "pending" (a serial), then each line:
 {"change":"add"} or remove, order, withdraw, with the entry; {"change":"check"} with page, checked and gone.`,
 		Example: "  blocklist -C DIR show 12\n  blocklist -C DIR show 3024ebd6 --json",
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				o, err := l.Operation(cmd.Context(), args[0])

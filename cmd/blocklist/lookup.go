@@ -9,6 +9,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) lookup() *cobra.Command {
@@ -32,7 +33,7 @@ expires. When the file or folder changes, the answers follow within 2 seconds.`,
 		Example: `  blocklist lookup hosts.txt www.example.com
   blocklist lookup DIR https://host.example/path
   printf 'www.example.com\nhttps://host.example/path\n' | blocklist lookup DIR -`,
-		Args: args(cobra.ExactArgs(2)),
+		Args: args(unknown.Args(2, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[1] == "-" {
 				return a.answerJSONLines(cmd.Context(), &in, args[0])

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 // mirrorOptions are the flags of mirror.
@@ -35,7 +36,7 @@ is removed after a day. A confidential list stays encrypted.
 The command copies once, for cron or a timer. With --every it goes on until it is interrupted.`,
 		Example: `  blocklist mirror --root csam.root.json https://origin.example /srv/mirror
   blocklist mirror --root csam.root.json --root wol.root.json --every 10s https://origin.example /srv/mirror`,
-		Args: args(cobra.MinimumNArgs(2)),
+		Args: args(unknown.Args(2, -1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.every < 0 || f.every > 0 && f.every < time.Second {
 				return usage("--every %s: at least 1s", f.every)

@@ -17,6 +17,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/origin"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) origin() *cobra.Command {
@@ -44,7 +45,7 @@ func (a *app) originInit() *cobra.Command {
 		Use:     "init ORIGIN",
 		Short:   "Make the origin's folder and its online key",
 		Example: "  blocklist origin init ORIGIN",
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    args(unknown.Args(1, 1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			public, err := origin.Init(args[0])
 			if err != nil {
@@ -62,7 +63,7 @@ func (a *app) originRekey() *cobra.Command {
 		Long: `Make one more online key. The agency names it in the list's next root ("root --origin-key"); from the push of that
 root on, the list is signed with it. Delete the old key when no list needs it any more.`,
 		Example: "  blocklist origin rekey ORIGIN",
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := origin.Open(args[0], origin.Options{})
 			if err != nil {
@@ -85,7 +86,7 @@ func (a *app) originTrust() *cobra.Command {
 		Long: `Accept pushes for a list, by its signed root. The root must come from the agency by a way that you trust. From then on the
 officers in the root decide what is accepted.`,
 		Example: "  blocklist origin trust ORIGIN DIR/root.json",
-		Args:    args(cobra.ExactArgs(2)),
+		Args:    args(unknown.Args(2, 2)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			root, err := readRoot(args[1])
 			if errors.Is(err, fs.ErrNotExist) {
@@ -125,7 +126,7 @@ func (a *app) originServe() *cobra.Command {
 		Long: `Serve the origin over HTTP until the command is interrupted. TLS is optional, because all content is signed: put a reverse
 proxy in front of the origin for it.`,
 		Example: "  blocklist origin serve ORIGIN --listen 127.0.0.1:8470",
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			log := slog.New(slog.NewTextHandler(a.stderr, nil))
 			o, err := origin.Open(args[0], origin.Options{Log: log})

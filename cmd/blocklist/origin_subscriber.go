@@ -7,6 +7,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/origin"
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 // originSubscriber returns the command that registers the subscribers whose receipts an origin accepts.
@@ -49,7 +50,7 @@ func (a *app) originSubscriberAdd() *cobra.Command {
 		Long: `Accept receipts that are signed with these keys. Each file is the .pub file of one subscriber, made by "keygen
 --no-passphrase". Receipts are shown under the name in the key. Reading them needs the token in the origin's folder.`,
 		Example: "  blocklist origin subscriber add ORIGIN --list it.example/csam receipts.pub",
-		Args:    args(cobra.MinimumNArgs(2)),
+		Args:    args(unknown.Args(2, -1)),
 	}
 	withReceipts(cmd, &list, func(o *origin.Origin, files []string) error {
 		for _, path := range files {
@@ -80,7 +81,7 @@ func (a *app) originSubscriberRemove() *cobra.Command {
 		Use:     "remove ORIGIN --list NAME SUBSCRIBER...",
 		Short:   "Accept no receipts of these subscribers any more",
 		Example: "  blocklist origin subscriber remove ORIGIN --list it.example/csam isp.example",
-		Args:    args(cobra.MinimumNArgs(2)),
+		Args:    args(unknown.Args(2, -1)),
 	}
 	withReceipts(cmd, &list, func(o *origin.Origin, names []string) error {
 		for _, name := range names {
@@ -101,7 +102,7 @@ func (a *app) originSubscriberList() *cobra.Command {
 		Use:     "list ORIGIN --list NAME",
 		Short:   "Show the keys whose receipts are accepted, one a line, as receipts --keys reads them",
 		Example: "  blocklist origin subscriber list ORIGIN --list it.example/csam",
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    args(unknown.Args(1, 1)),
 	}
 	withReceipts(cmd, &list, func(o *origin.Origin, _ []string) error {
 		text, err := o.SubscriberKeys(list)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 // proposalFlags has the flags that select proposals.
@@ -119,7 +120,7 @@ func (a *app) showProposal() *cobra.Command {
 		Use:     "show ID",
 		Short:   "Show a proposal with all its steps, and what stands against it now",
 		Example: "  blocklist -C DIR proposals show 17",
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ids, err := parseIDs(args)
 			if err != nil {

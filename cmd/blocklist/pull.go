@@ -14,6 +14,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 // Names of files in a folder that pull writes.
@@ -36,7 +37,7 @@ reported.
 A confidential list needs --identity: a file that "keygen --subscriber" or age-keygen has made.`,
 		Example: `  blocklist pull --root root.json https://origin.example -o DIR
   blocklist pull --root root.json --identity isp.age https://origin.example -o DIR`,
-		Args: args(cobra.MinimumNArgs(1)),
+		Args: args(unknown.Args(1, -1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			pin, err := readRoot(root)
 			if err != nil {

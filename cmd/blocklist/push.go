@@ -17,6 +17,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/origin"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) push() *cobra.Command {
@@ -31,7 +32,7 @@ A new root goes out with the release once enough officers have signed it. While 
 root before; the command then says so, and ends with 3.`,
 		Example: `  blocklist -C DIR push https://origin.example
   blocklist -C DIR push ORIGIN`,
-		Args: args(cobra.ExactArgs(1)),
+		Args: args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkOrigin(args[0]); err != nil {
 				return err

@@ -22,6 +22,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/receipt"
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 // Limits on reading an origin's receipts.
@@ -55,7 +56,7 @@ a recovered ledger has adopted the release later, or the subscriber's clock is b
 The exit code is 3 if a subscriber is late, or has another state than the signed one.`,
 		Example: `  blocklist -C DIR receipts ORIGIN
   blocklist receipts https://origin.example --root DIR/root.json --keys subscribers.txt --token token --deadline 30m --json`,
-		Args: args(cobra.ExactArgs(1)),
+		Args: args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.root == "" {
 				f.root = filepath.Join(a.dir, "root.json")

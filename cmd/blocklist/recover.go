@@ -9,6 +9,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) recoverLedger() *cobra.Command {
@@ -28,7 +29,7 @@ recovery is an operation in the history: officers see it when they sign the next
 If the keys of a confidential list are lost, too, --identity of a subscriber is needed.`,
 		Example: `  blocklist recover https://origin.example DIR --root root.json
   blocklist recover release.tar DIR --root root.json`,
-		Args: args(cobra.ExactArgs(2)),
+		Args: args(unknown.Args(2, 2)),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if o.Root, err = readRoot(root); err != nil {
 				return err

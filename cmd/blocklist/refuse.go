@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 // refuseFlags are the flags of refuse.
@@ -34,7 +35,7 @@ the refusal goes to the desk.`,
   blocklist refuse request.tar --root root.json --key bruno.key --reason "example.com is the site of a hospital" -o bruno.refusal
   blocklist -C DIR refuse --signature bruno.refusal
   blocklist refuse https://desk.example --code ABCDE-FGHIJ-KLMNO-PQRST --root root.json --key bruno.key --reason "a hospital"`,
-		Args: args(cobra.MaximumNArgs(1)),
+		Args: args(unknown.Args(0, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(r.signatures) > 0 && (r.key != "" || len(args) > 0):

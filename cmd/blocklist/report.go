@@ -16,6 +16,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/report"
 	"github.com/argine-dns/argine/blocklist/publish/words"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 // reportFlags are the flags of report.
@@ -41,7 +42,7 @@ The file with the page of a confidential list is readable by its owner alone.`,
 		Example: `  blocklist -C DIR report --month 2026-10 -o october.html --receipts ORIGIN
   blocklist -C DIR report --month 2026-10 --lang it -o ottobre.html
   blocklist -C DIR report https://host.example/path -o page.html`,
-		Args: args(cobra.MaximumNArgs(1)),
+		Args: args(unknown.Args(0, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (len(args) == 0) == (f.month == "") {
 				return usage("name an entry, or a month with --month 2026-10")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/keys"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) request() *cobra.Command {
@@ -94,7 +95,7 @@ was signed under these roots, and the operations make exactly these changes. For
 
 The request of a list's first root needs no --root: compare the fingerprint of the root by voice with the agency.`,
 		Example: "  blocklist review request.tar --root root.json",
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withRequest(args[0], args[0], o, func(q *publish.Request) error {
 				if _, err := a.checkSeen(cmd.Context(), q, q.Pending(), true); err != nil {

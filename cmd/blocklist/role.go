@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) role() *cobra.Command {
@@ -35,7 +36,7 @@ started the desk may do everything there.`,
 			if len(args) == 1 {
 				return fmt.Errorf("a role is missing")
 			}
-			return cobra.MaximumNArgs(2)(cmd, args)
+			return unknown.Args(0, 2)(cmd, args)
 		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {

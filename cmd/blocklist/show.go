@@ -13,6 +13,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/takedown"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) status() *cobra.Command {
@@ -29,7 +30,7 @@ has expired.
 With ORIGIN, a URL or a folder, it also compares the ledger with the origin's newest release.`,
 		Example: `  blocklist -C DIR status
   blocklist -C DIR status https://origin.example`,
-		Args: args(cobra.MaximumNArgs(1)),
+		Args: args(unknown.Args(0, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			platforms, err := readPlatforms(table)
 			if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/proposal"
 	"github.com/argine-dns/argine/blocklist/subscribe"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 // sourcesStore is the subfolder of the agency's folder with the verified states of followed lists.
@@ -84,7 +85,7 @@ func (a *app) followSource() *cobra.Command {
 		Long: `Follow another agency's signed list. source update verifies it, and turns what it lists into proposals, and what it withdraws
 into proposals to withdraw. The root is from that agency, obtained in a way that you trust: compare its fingerprint by telephone.`,
 		Example: `  blocklist -C DIR source add de.example/wol --root wol.root.json --from https://origin.example --from https://mirror.example`,
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			pin, err := readRoot(root)
 			if err != nil {
@@ -230,7 +231,7 @@ func (a *app) sourceToken() *cobra.Command {
 		Long: `Make the token with which a program sends reports to the desk (POST /api/reports), in place of the one that it had. It is shown
 once; the ledger has only its SHA-256.`,
 		Example: "  blocklist -C DIR source token hotline > hotline.token",
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				token, err := proposal.NewToken(cmd.Context(), l, args[0], by)
@@ -258,7 +259,7 @@ func (a *app) removeSource() *cobra.Command {
 		Use:     "remove NAME",
 		Short:   "Follow a list no longer, or end a token; the proposals stay",
 		Example: `  blocklist -C DIR source remove hotline --reason "the token was lost"`,
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				if err := proposal.RemoveSource(cmd.Context(), l, args[0], by); err != nil {

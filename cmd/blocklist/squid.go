@@ -11,6 +11,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/httpfilter"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) squid() *cobra.Command {
@@ -39,7 +40,7 @@ port are known; URL entries need http, or https that Squid decrypts (ssl_bump).`
 
   url_rewrite_program /usr/local/bin/blocklist squid /var/lib/lists --redirect https://stop.example/
   url_rewrite_children 1 concurrency=1000`,
-		Args: args(cobra.ExactArgs(1)),
+		Args: args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var h squidHelper
 			if cmd.Flags().Changed("redirect") {

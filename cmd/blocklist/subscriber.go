@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) subscriber() *cobra.Command {
@@ -35,7 +36,7 @@ func (a *app) subscriberAdd() *cobra.Command {
 		Long: `Encrypt the list to one more subscriber, from the next release on. RECIPIENT is the subscriber's public key (age1... or
 age1pq1...) or a file with it, made by "keygen --subscriber" or age-keygen. Make sure that the key is the subscriber's.`,
 		Example: `  blocklist -C DIR subscriber add isp.example isp.pub --reason "contract 2026/3"`,
-		Args:    args(cobra.ExactArgs(2)),
+		Args:    args(unknown.Args(2, 2)),
 	}, func(ctx context.Context, l *publish.Ledger, args []string, c publish.Audit) error {
 		recipient := args[1]
 		if !strings.HasPrefix(recipient, "age1") {
@@ -63,7 +64,7 @@ func (a *app) subscriberRemove() *cobra.Command {
 		Long: `Stop encrypting the list to a subscriber, from the next release on. That release has a new key, and all other subscribers
 fetch a new snapshot. The removed subscriber can still read earlier releases, and urgent orders until that release.`,
 		Example: `  blocklist -C DIR subscriber remove isp.example --reason "contract 2026/3 has ended"`,
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    args(unknown.Args(1, 1)),
 	}, func(ctx context.Context, l *publish.Ledger, args []string, c publish.Audit) error {
 		if err := l.RemoveSubscriber(ctx, args[0], c); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/takedown"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) takedown() *cobra.Command {
@@ -26,7 +27,7 @@ same keys: an array, or an object a line. Other columns are ignored: a file of e
 The whole file is recorded in the ledger, or nothing if a line can't be read. Pages that are not listed are left out, and
 reported.`,
 		Example: `  blocklist -C DIR takedown checked.csv --reason "weekly check"`,
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if c.Reason == "" {
 				c.Reason = publish.CauseChecks.With(filepath.Base(args[0])).String()

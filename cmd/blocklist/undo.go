@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) undo() *cobra.Command {
@@ -18,7 +19,7 @@ are given again, orders that it changed are as before. blocklist log shows the n
 
 If a later operation has changed the same orders, undo fails and nothing changes: undo the later operation first.`,
 		Example: `  blocklist -C DIR undo 17 --reason "the wrong file"`,
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := strconv.ParseInt(args[0], 10, 64)
 			if err != nil || id < 1 {

@@ -10,6 +10,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/publish"
 	"github.com/argine-dns/argine/blocklist/publish/keys"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) urgent() *cobra.Command {
@@ -44,7 +45,7 @@ and "blocklist -C DIR sign --signature" adds the signature. The time of the orde
 Orders that wait for a signature already are in the same request.`,
 		Example: `  blocklist -C DIR urgent add example.com --ref "order 2026/17" --key anna.key
   blocklist -C DIR urgent add example.com --ref "order 2026/17" --request night.tar`,
-		Args: args(cobra.MinimumNArgs(1)),
+		Args: args(unknown.Args(1, -1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := attributes.check(o.cause.Reference); err != nil {
 				return err
@@ -70,7 +71,7 @@ func (a *app) urgentRemove() *cobra.Command {
 		Use:     "remove ENTRY... --key FILE.key|agent:NAME",
 		Short:   "Withdraw orders, signed by one officer",
 		Example: `  blocklist -C DIR urgent remove example.com --reason "a mistake" --key anna.key`,
-		Args:    args(cobra.MinimumNArgs(1)),
+		Args:    args(unknown.Args(1, -1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			entries, err := parseEntries(args)
 			if err != nil {
@@ -221,7 +222,7 @@ func (a *app) urgentPush() *cobra.Command {
 		Use:     "push URL|ORIGIN",
 		Short:   "Bring the urgent orders to an origin, whatever else is pending",
 		Example: "  blocklist -C DIR urgent push https://origin.example",
-		Args:    args(cobra.ExactArgs(1)),
+		Args:    args(unknown.Args(1, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withLedger(func(l *publish.Ledger) error {
 				o, err := l.PushUrgent(cmd.Context(), deliverTo(args[0]), publish.Audit{Author: author, Reason: args[0]})

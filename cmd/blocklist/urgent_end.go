@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist/publish"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 func (a *app) urgentKeep() *cobra.Command {
@@ -66,7 +67,7 @@ func (a *app) urgentEnd() *cobra.Command {
 The reason is recorded, and is part of the release that officers sign.
 If an officer refuses that release, it has to be said again.`,
 		Example: `  blocklist -C DIR urgent end https://live.example/1 --reason "the match is over"`,
-		Args:    args(cobra.MinimumNArgs(1)),
+		Args:    args(unknown.Args(1, -1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cause.Reason == "" {
 				return usage("--reason is missing")

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -22,7 +23,7 @@ A file can't prove that nothing newer exists: it does not make a list fresher th
 
 Exit codes: 0 the release is in force, 1 it is not: refused, or on hold.`,
 		Example: "  dnsfilter apply -c /etc/dnsfilter/dnsfilter.yaml /media/usb/release.tar",
-		Args:    cobra.ExactArgs(1),
+		Args:    unknown.Args(1, 1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return applyBundle(cmd, settings, args[0]) },
 	}
 	addSettings(cmd, &settings, "settings `file` of the server")

@@ -120,7 +120,7 @@ func decisionCommand(word, short string,
 		Use:     word + " [-c dnsfilter.yaml] LIST ID",
 		Short:   short + "; dnsfilter holds shows its ID",
 		Example: "  dnsfilter " + word + " -c /etc/dnsfilter/dnsfilter.yaml it.example/csam 5a0e84c2b1f34d96a7708c1e55d20fb3",
-		Args:    cobra.ExactArgs(2),
+		Args:    unknown.Args(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.ask(func(c *service.Control) error {
 				if err := do(c, cmd.Context(), args[0], args[1]); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
 
@@ -22,7 +23,7 @@ func cacheCommand() *cobra.Command {
 and whether a list withholds them because of what they lead to. An expired answer is used only while the upstream fails. The
 decision on the name itself comes before the cache: dnsfilter lookup shows it.`,
 		Example: "  dnsfilter cache -c /etc/dnsfilter/dnsfilter.yaml www.example.org",
-		Args:    cobra.ExactArgs(1),
+		Args:    unknown.Args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.ask(func(c *service.Control) error {
 				all, err := c.Cached(cmd.Context(), args[0])
@@ -91,7 +92,7 @@ the text. Of a histogram it shows how many were counted, the mean, and within wh
 What each metric means is in the handbook, and in the help texts of --json.`,
 		Example: `  dnsfilter stats -c /etc/dnsfilter/dnsfilter.yaml
   dnsfilter stats -c /etc/dnsfilter/dnsfilter.yaml upstream`,
-		Args: cobra.MaximumNArgs(1),
+		Args: unknown.Args(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.ask(func(c *service.Control) error {
 				all, err := c.Stats(cmd.Context())

@@ -72,7 +72,7 @@ func flushCommand() *cobra.Command {
 asked for again. Lists are not touched.`,
 		Example: `  dnsfilter flush -c /etc/dnsfilter/dnsfilter.yaml example.org
   dnsfilter flush --all`,
-		Args: cobra.MaximumNArgs(1),
+		Args: unknown.Args(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) == 1) {
 				return usageError{errors.New("a name is needed, or --all"), "see dnsfilter flush --help"}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argine-dns/argine/blocklist"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 	"github.com/argine-dns/argine/dnsfilter/config"
 	"github.com/argine-dns/argine/dnsfilter/service"
 )
@@ -32,7 +33,7 @@ Exit codes: 0 what happens was told; 1 failed; 2 could not tell, since nothing i
 		Example: `  dnsfilter lookup -c /etc/dnsfilter/dnsfilter.yaml www.example.com
   dnsfilter lookup -c /etc/dnsfilter/dnsfilter.yaml 192.0.2.200
   dnsfilter lookup -c /etc/dnsfilter/dnsfilter.yaml --client 192.0.2.7 www.example.com`,
-		Args: cobra.ExactArgs(1),
+		Args: unknown.Args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			log, err := newLog(cmd.ErrOrStderr(), "text", slog.LevelWarn)
 			if err != nil {

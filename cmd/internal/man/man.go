@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra/doc"
 
 	"github.com/argine-dns/argine/blocklist/buildinfo"
+	"github.com/argine-dns/argine/cmd/internal/unknown"
 )
 
 // Command returns the command "man DIR", which writes the manual pages of a program into the folder DIR.
@@ -19,7 +20,7 @@ func Command(program string) *cobra.Command {
 		Long: fmt.Sprintf(`Write the manual pages of all commands into a folder, one file for each: %[1]s.1, %[1]s-man.1, and so on. man reads
 them from /usr/local/share/man/man1.`, program),
 		Example: "  " + program + " man /usr/local/share/man/man1",
-		Args:    cobra.ExactArgs(1),
+		Args:    unknown.Args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return err

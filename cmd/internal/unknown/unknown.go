@@ -4,6 +4,7 @@ package unknown
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -42,9 +43,28 @@ func Command(parent *cobra.Command, name string) error {
 	return err
 }
 
-// Flag returns the error for a flag that cmd does not have, with the flag that was probably meant. It returns other
-// errors of a command line as they are.
+// Args returns a check that there are at least least and at most most arguments; below zero, most is no limit.
+func Args(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return fmt.Errorf("an argument is missing; it is %s", cmd.UseLine())
+		case most >= 0 && len(args) > most:
+			return fmt.Errorf("%q is too much; it is %s", args[most], cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+// Flag returns the error for a wrong flag of cmd: for one that cmd does not have, with the flag that was probably meant.
 func Flag(cmd *cobra.Command, err error) error {
+	if lacking, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		kind, _ := pflag.UnquoteUsage(lacking.GetFlag())
+		return fmt.Errorf("--%s needs a value: --%[1]s %s", lacking.GetFlag().Name, strings.ToUpper(kind))
+	}
+	if bad, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return badValue(bad)
+	}
 	wrong, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok || wrong.GetSpecifiedShortnames() != "" {
 		return err
@@ -59,6 +79,26 @@ func Flag(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; do you mean --%s?", err, near)
 	}
 	return err
+}
+
+// badValue returns the error for a value that a flag does not take.
+func badValue(bad *pflag.InvalidValueError) error {
+	flag := bad.GetFlag()
+	name, what := "--"+flag.Name, ""
+	if flag.Shorthand != "" {
+		name = "-" + flag.Shorthand + ", " + name
+	}
+	switch flag.Value.Type() {
+	case "duration":
+		what = "a duration with its unit is needed, such as 30s, 10m or 2h"
+	case "int", "int64", "uint", "uint64":
+		what = "a whole number is needed"
+	case "bool":
+		what = "it is true or false"
+	default:
+		return fmt.Errorf("%s %.100q: %w", name, bad.GetValue(), bad.Unwrap())
+	}
+	return fmt.Errorf("%s %.100q: %s", name, bad.GetValue(), what)
 }
 
 // Strict makes the commands help and completion of a program fail for names that it does not have, with an error that
