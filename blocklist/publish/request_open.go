@@ -135,7 +135,7 @@ func unpackRequest(r io.Reader, dir string) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("%w: it is no signing request: %w", blocklist.ErrMalformed, err)
+			return fmt.Errorf("%w: it is no signing request, as blocklist request or the desk writes it: %w", blocklist.ErrMalformed, err)
 		}
 		if n > maxRequestParts {
 			return fmt.Errorf("%w: it has more than %d parts", blocklist.ErrTooLarge, maxRequestParts)

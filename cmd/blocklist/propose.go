@@ -195,7 +195,7 @@ func (a *app) proposalsInTable(in io.Reader, o *proposing) (all []proposal.Propo
 			continue
 		}
 		if rows == 0 && len(all) == 0 && p == (proposal.Proposal{}) {
-			return nil, 0, err
+			return nil, 0, withHint(err, "--map FIELD=COLUMN says which column has what, such as --map target=URL")
 		}
 		if bad++; bad <= maxShown {
 			a.printf("left out: %v", err)

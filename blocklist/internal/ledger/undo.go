@@ -20,7 +20,7 @@ var ErrChangedSince = errors.New("orders were changed since")
 func (t *Tx) Undo(ctx context.Context, operation int64, screen Screen) error {
 	o, err := t.OperationByID(ctx, operation)
 	if errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("operation %d: %w: there is none", operation, blocklist.ErrMalformed)
+		return fmt.Errorf("operation %d: %w: there is none; blocklist log shows those that there are", operation, blocklist.ErrMalformed)
 	}
 	if err != nil {
 		return err

@@ -43,14 +43,14 @@ func Command(parent *cobra.Command, name string) error {
 	return err
 }
 
-// Args returns a check that there are at least least and at most most arguments; below zero, most is no limit.
-func Args(least, most int) cobra.PositionalArgs {
+// Args returns a check of the number of arguments. A maximum below zero is no limit.
+func Args(minimum, maximum int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
-		case len(args) < least:
+		case len(args) < minimum:
 			return fmt.Errorf("an argument is missing; it is %s", cmd.UseLine())
-		case most >= 0 && len(args) > most:
-			return fmt.Errorf("%q is too much; it is %s", args[most], cmd.UseLine())
+		case maximum >= 0 && len(args) > maximum:
+			return fmt.Errorf("%q is too much; it is %s", args[maximum], cmd.UseLine())
 		}
 		return nil
 	}
@@ -84,10 +84,11 @@ func Flag(cmd *cobra.Command, err error) error {
 // badValue returns the error for a value that a flag does not take.
 func badValue(bad *pflag.InvalidValueError) error {
 	flag := bad.GetFlag()
-	name, what := "--"+flag.Name, ""
+	name := "--" + flag.Name
 	if flag.Shorthand != "" {
 		name = "-" + flag.Shorthand + ", " + name
 	}
+	var what string
 	switch flag.Value.Type() {
 	case "duration":
 		what = "a duration with its unit is needed, such as 30s, 10m or 2h"
