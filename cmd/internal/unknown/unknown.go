@@ -56,7 +56,7 @@ func Args(minimum, maximum int) cobra.PositionalArgs {
 	}
 }
 
-// Flag returns the error for a wrong flag of cmd: for one that cmd does not have, with the flag that was probably meant.
+// Flag returns the error for a wrong flag of cmd. For one that cmd does not have, it suggests what was probably meant.
 func Flag(cmd *cobra.Command, err error) error {
 	if lacking, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
 		kind, _ := pflag.UnquoteUsage(lacking.GetFlag())
