@@ -48,7 +48,7 @@ const (
 
 // hasData is the SQL condition for operations whose reference is data of the program, such as a hash or rules as JSON.
 const hasData = `kind IN ('` + KindProposals + `', '` + KindOverride + `', '` + KindRules + `', '` + KindGuard + `', '` +
-	KindRecover + `', '` + KindEnd + `')`
+	KindRecover + `', '` + KindEnd + `', '` + KindDiscard + `')`
 
 // RefusalMark separates, in the reference of an operation of [KindRefuse], the officer's reference (which may be empty)
 // from the proof.

@@ -17,6 +17,7 @@ func TestTextsOfOperations(t *testing.T) {
 		{KindSubscribe, "isp.example age1qqqq10"},
 		{KindProposals, "step 7 9f10ab"},
 		{KindEnd, "9f10ab"},
+		{KindDiscard, "9f10ab"},
 		{KindPush, "case 6"},
 	} {
 		require.NoError(t, l.Record(t.Context(), o[0], Audit{Author: "anna", Reason: "why", Reference: o[1]}, nil))
@@ -27,7 +28,7 @@ func TestTextsOfOperations(t *testing.T) {
 		texts = append(texts, text.Text)
 	}
 	assert.Equal(t, []string{
-		"why\x1fcase 4\x1fanna", "why\x1f\x1fanna", "why\x1fcase 5\x1fanna", "why\x1fisp.example\x1fanna", "\x1fanna", "why\x1fanna",
+		"why\x1fcase 4\x1fanna", "why\x1f\x1fanna", "why\x1fcase 5\x1fanna", "why\x1fisp.example\x1fanna", "\x1fanna", "why\x1fanna", "why\x1fanna",
 		"why\x1fcase 6\x1fanna",
 	}, texts)
 }
