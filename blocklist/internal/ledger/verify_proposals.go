@@ -131,6 +131,7 @@ type proposalRow struct {
 	place   int64
 	current string
 	line    sql.NullString // a line of a [Step]; NULL: the line equals the column current
+	whole   bool           // whether the line is the only one of the proposal so far, and equals the column current
 }
 
 func scanProposalRow(row scanner) (r proposalRow, err error) {
@@ -160,6 +161,7 @@ func (v View) verifyStates(ctx context.Context) (map[ProposalGroup]int64, error)
 			}
 			state = Proposal{}
 		}
+		r.whole = r.id != last.id && !r.line.Valid
 		last = r
 		lines++
 		if err := state.apply(r.text()); err != nil {
@@ -189,7 +191,7 @@ func (r proposalRow) verify(p Proposal, counts map[ProposalGroup]int64) error {
 	}
 	counts[p.group()]++
 	host, err := p.host()
-	if err != nil || r.id != p.ID || r.line.Valid && r.current != p.line() || r.place != p.place() ||
+	if err != nil || r.id != p.ID || !r.whole && r.current != p.line() || r.place != p.place() ||
 		r.indexes != [7]string{p.Source, p.Category, p.State, p.Checker, host, p.Key, p.Target} {
 		return Damaged("proposal %d is not what the steps have led to", r.id)
 	}

@@ -322,11 +322,12 @@ func signAll(t testing.TB, l *publish.Ledger, dir string) {
 func TestVerifyFindsWhatWasAltered(t *testing.T) {
 	t.Parallel()
 	for statement, why := range map[string]string{
-		`UPDATE proposals SET state = 'refused' WHERE id = 1`:                          "proposal 1 is not what",
-		`UPDATE proposals SET current = replace(current, 'anna', 'otto') WHERE id = 1`: "proposal 1 is not what",
-		`UPDATE proposals SET target = 'x.example' WHERE id = 2`:                       "proposal 2 is not what",
-		`UPDATE proposals SET host = 'x.example' WHERE id = 2`:                         "proposal 2 is not what",
-		`DELETE FROM proposals WHERE id = 2`:                                           "proposal 2 is not what",
+		`UPDATE proposals SET state = 'refused' WHERE id = 1`:                                                                                   "proposal 1 is not what",
+		`UPDATE proposals SET current = replace(current, 'anna', 'otto') WHERE id = 1`:                                                          "proposal 1 is not what",
+		`UPDATE proposals SET current = (SELECT line FROM step_lines WHERE id = 3) WHERE id = 1`:                                                "proposal 1 is not what",
+		`UPDATE proposals SET target = 'x.example' WHERE id = 2`:                                                                                "proposal 2 is not what",
+		`UPDATE proposals SET host = 'x.example' WHERE id = 2`:                                                                                  "proposal 2 is not what",
+		`DELETE FROM proposals WHERE id = 2`:                                                                                                    "proposal 2 is not what",
 		`INSERT INTO proposals SELECT 9, source, category, state, place + 1000, checker, target, host, '', current FROM proposals WHERE id = 2`: "no step has made",
 		`UPDATE step_lines SET line = replace(line, 'anna', 'otto') WHERE id = 3`:                                                               "line 3",
 		`UPDATE step_lines SET line = replace(line, 'a.example', 'c.example') WHERE id = 1`:                                                     "step 1",
