@@ -15,7 +15,7 @@ type Decision struct {
 	hit      *zoneHit // the policy zone's rule that decided; nil: none
 	waits    bool     // an earlier policy zone may override the decision once the answer is known
 	indirect bool     // the denied name is a target in the answer, but not the end of a CNAME chain
-	chain    *chain   // CNAME chain from the query name to the denied name; nil: the query name is denied
+	chain    *chain   // for NXDOMAIN: CNAME chain from the query name to the denied name; nil: none
 }
 
 // Blocks reports whether the real answer is withheld.
@@ -98,8 +98,9 @@ func (p *Policy) DecideAddr(store *blocklist.Store, a netip.Addr) Decision {
 // override it by a trigger on the answer.
 func (d *Decision) Waits() bool { return d.waits }
 
-// decide returns the decision on a query before its answer is known, in the view of its client. Either a list or policy
-// zone decides on the query name, or the query is diverted because a diverting rule has url entries for the host.
+// decide returns the decision on a query, in the view of its client, before the answer is known. A list or policy zone
+// decides on the query name. If the query is then neither blocked nor allowed, and queries of its type are diverted, it
+// is diverted by the first rule that has addresses in Divert and url entries for the host.
 func (v *views) decide(store *blocklist.Store, q *query) Decision {
 	view := v.of(q.client)
 	d := view.decideOn(store, q)
@@ -117,7 +118,7 @@ func (v *views) decide(store *blocklist.Store, q *query) Decision {
 	return d
 }
 
-// decideOn returns the decision on the name of a query, by lists and policy zones.
+// decideOn returns the decision on the name of a query, by lists and policy zones. It also sets q.allowed and q.zones.
 func (v *View) decideOn(store *blocklist.Store, q *query) Decision {
 	d := v.Decide(store, q.name())
 	q.allowed, q.zones = d.Allows(), zonesDone

@@ -68,7 +68,8 @@ func (e *ede) append(m []byte) []byte {
 	return m
 }
 
-// forged returns the extended errors of a blocking decision, for an answer with other records than the real ones.
+// forged returns the extended errors of a blocking decision whose answer has records in place of the real ones: that of
+// the method ede and, if there is one, also Forged Answer.
 func (d *Decision) forged(q *query) ede {
 	why := d.ede(q)
 	if why.codes[0] != 0 {
@@ -90,7 +91,8 @@ func (d *Decision) ede(q *query) ede {
 	return e
 }
 
-// failure returns a SERVFAIL reply for a failed upstream. Its ID field has the extended error code plus one.
+// failure returns a SERVFAIL reply for an error of the upstream, in the form that the cache keeps: the ID field has the
+// extended error code plus one.
 func (q *query) failure(err error) []byte {
 	code := failureCode(err) + 1
 	m := binary.BigEndian.AppendUint16(make([]byte, 0, dnswire.HeaderSize+len(q.key)), code)

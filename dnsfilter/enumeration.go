@@ -17,8 +17,8 @@ const (
 	windowSeconds = 3600 // length of the window: an hour
 	logSeconds    = 60   // minimum time between two log lines, in seconds
 
-	sketchSets  = 256 // number of sets; the hash of a client selects its set
-	sketchWays  = 4
+	sketchSets  = 256 // number of sets of sketches; the hash of a client selects its set
+	sketchWays  = 4   // number of sketches in a set
 	sketchWords = 8   // number of 64-bit words in the bitmap of a sketch
 	alarmBits   = 165 // number of set bits that indicates alarmEntries entries: 512 (1 - exp(-200/512))
 )
@@ -85,8 +85,8 @@ func (e *enumerationDetector) recordEntry(q *query, key []byte, now uint32, log 
 	}
 }
 
-// sketch returns the sketch of a client in a window. If there is none, it replaces the sketch of another client, or one
-// of an earlier window, by an empty one.
+// sketch returns the sketch of a client in a window. If there is none, it empties a sketch and gives it to the client:
+// the one with the fewest bits in the client's set, or one of an earlier window.
 func (e *enumerationDetector) sketch(client netip.Addr, window uint32) *sketch {
 	hash := maphash.Comparable(e.seed, clientKey(client))
 	owner := hash&^0xffffff | uint64(window)&0xffffff

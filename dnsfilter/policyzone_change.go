@@ -31,22 +31,22 @@ type placeKey struct {
 	prefix  netip.Prefix
 }
 
-// Change applies an incremental transfer to the rules of the zone. The text is the answer to an IXFR request (RFC 1995,
-// section 4) without its last record, in the form of a zone file. The argument report is the report on the current
-// zone, whose skipped records are also skipped in the result. The change comes into force with [ZoneChange.Adopt],
-// which the caller has to call before the next Change.
+// Change applies an incremental transfer to a copy of the zone's rules. The argument text is the answer to an IXFR
+// request (RFC 1995, section 4) without its last record, in the form of a zone file. The argument report is the report
+// on the current zone. Records that this report counts as skipped stay skipped. The change comes into force with
+// [ZoneChange.Adopt], which the caller has to call before the next Change.
 //
 // The error is [blocklist.ErrMalformed] if the changes do not fit the current zone. It is also ErrMalformed if their
 // result is unclear: if records repeat or contradict others, or if a changed record is no rule. Then the caller has to
-// read the whole zone.
+// read the whole zone. The error is [blocklist.ErrTooLarge] for more than ten million rules.
 //
 // RFC 1995 does not say how to compare a removed record with the records of the zone. RFC 2136, section 1.1.1, leaves
 // the TTL out of the comparison of records. For a record that is an action, Change does the same, since an action has
 // no TTL. For local data, the TTL has to be equal, since it appears in answers. BIND compares the TTL of all records.
 //
 // The memory of removed rules is freed only when the whole zone is read again. So the caller has to limit the changes
-// between two such readings. Package rpz collects them in a file of at most 64 KiB, or a sixteenth of the zone file if
-// that is more, and then writes a new zone file.
+// between two readings of the whole zone. Package rpz collects them in a file of at most 64 KiB, or a sixteenth of the
+// zone file if that is more, and then writes a new zone file.
 func (z *PolicyZone) Change(text io.Reader, report ZoneReport) (*ZoneChange, error) {
 	before := z.current.Load()
 	c := &ZoneChange{

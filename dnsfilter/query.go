@@ -30,7 +30,7 @@ type query struct {
 	options    []byte     // EDNS options, as received in a datagram
 	allowed    bool       // an allow list has the name; the answer is not inspected
 	zones      zoneState  // state of the search in the policy zones
-	client     netip.Addr // address in the form of plainAddr; zero if the client has no IP address
+	client     netip.Addr // client address, converted by plainAddr; zero if the client has no IP address
 	padded     bool       // the answer is padded
 	keepalive  uint16     // edns-tcp-keepalive of the answer: tenths of a second plus one; 0: none
 	counters   *counters

@@ -43,7 +43,7 @@ func (s *Socket) Finish() {
 	s.loop.change()
 }
 
-// Close closes the socket, in the goroutine of the loop and therefore later; see Closed.
+// Close tells the goroutine of the loop to close the socket. The socket is closed later; see Closed.
 func (s *Socket) Close() {
 	s.mu.Lock()
 	s.closed = true

@@ -104,9 +104,9 @@ func (c *Cache) Get(dst, key, question []byte, now uint32) ([]byte, State) {
 }
 
 // Put stores the answer for a key. The answer expires after the given number of seconds; with 0, Put stores nothing.
-// The question of the message must be that of the key. A message with a failure rcode does not replace an answer with
-// another rcode, fresh or expired. Instead, it delays the next refresh of that answer by the given number of seconds
-// (see [Cache.HoldDown]).
+// The question of the message must be that of the key. A message with a failure rcode does not replace an answer
+// without one, fresh or expired. Instead, it delays the next refresh of that answer by the given number of seconds (see
+// [Cache.HoldDown]).
 func (c *Cache) Put(key, message []byte, seconds, now uint32) {
 	if seconds == 0 || len(c.shards) == 0 || len(message) < dnswire.HeaderSize+len(key)-1 {
 		return

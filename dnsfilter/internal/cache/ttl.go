@@ -13,7 +13,7 @@ import (
 const (
 	maxTTL      = 24 * 3600
 	negativeTTL = 3600
-	holdDown    = 30 // time after a failed refresh in which another one will probably fail, too
+	holdDown    = 30 // time after the state HeldDown in which a refresh will probably fail, too
 	FailureTTL  = 5  // storage time of a failure reply of the upstream
 	NoAnswerTTL = 1  // storage time of the failure if the upstream sent no reply
 )
@@ -56,8 +56,8 @@ const (
 	Fresh
 	Prefetch // not expired, but popular and about to expire: use it, and refresh it now
 	Stale    // expired: use it if the upstream fails (serve-stale, RFC 8767)
-	Failing  // expired, and the last refresh failed recently: use it, and refresh it now
-	HeldDown // expired, and the last refresh has just failed: use it, and do not refresh it yet (RFC 8767, section 5)
+	Failing  // expired, and the wait after a failed refresh has just ended: use it, and refresh it now
+	HeldDown // expired, and the wait after a failed refresh goes on: use it, do not refresh it (RFC 8767, section 5)
 )
 
 // state returns the state of an entry. It is NotFound if the entry expired more than maxStale seconds ago.
