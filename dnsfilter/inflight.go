@@ -92,7 +92,7 @@ func (t *inflightTable) isFull(at buckets, joins bool) bool {
 	return !hasRoom(occupied, maxWaiting, max(int(t.counts.clients[at.client]), parent))
 }
 
-// add adds a query in flight to the table.
+// add adds a new query in flight for the query q to the table, and returns it.
 func (t *inflightTable) add(s *Server, hash uint64, at buckets, q *query) *inflight {
 	f, ok := t.unused.Get().(*inflight)
 	if !ok {
@@ -185,8 +185,9 @@ func (f *inflight) complete(reply []byte, err error) {
 	s.inflight.unused.Put(f)
 }
 
-// deliver gives a waiting client its answer, or lets its query continue if the reply is only a part of the answer. Over
-// UDP, the answer is sent with the next flush at the latest.
+// deliver gives a waiting client its answer. If the client's query needs another answer first, or the reply has only a
+// part of the answer, deliver lets the query continue instead. Over UDP, the answer is sent with the next flush at the
+// latest.
 func (w *waiter) deliver(s *Server, reply []byte, err error) {
 	if w.query.lack != nil {
 		s.again(w)

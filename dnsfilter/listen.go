@@ -173,8 +173,8 @@ func family(network string, at netip.AddrPort) string {
 	return network + "6"
 }
 
-// openUDP opens the UDP sockets at an address. The first one is opened exclusively, so that it fails if another program
-// has the address. The others share the address with it (SO_REUSEPORT).
+// openUDP opens the UDP sockets at an address. It opens the first one exclusively, which fails if another program has
+// the address. The others share the address with the first one (SO_REUSEPORT).
 func (l *Listeners) openUDP(ctx context.Context, at netip.AddrPort) error {
 	first, err := bind(ctx, net.ListenConfig{}, at)
 	if err != nil {
@@ -257,7 +257,7 @@ func (l *Listeners) Shared() bool { return l.shared.Load() }
 // it is unknown.
 func (l *Listeners) ReceiveBuffer() int { return l.buffer }
 
-// Addrs returns the addresses of the UDP and TCP sockets, each once.
+// Addrs returns the addresses of the sockets in the fields UDP and TCP, each address once.
 func (l *Listeners) Addrs() (all []net.Addr) {
 	seen := map[string]bool{}
 	add := func(a net.Addr) {

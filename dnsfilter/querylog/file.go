@@ -17,7 +17,8 @@ type file struct {
 	torn   bool     // the last line was only partly written
 }
 
-// write writes lines, and returns how many bytes of them it has written. It logs the first error after a success.
+// write writes lines, and returns how many bytes of them it has written. It logs an error unless the previous write
+// failed, too.
 func (f *file) write(lines []byte) (n int) {
 	if len(lines) == 0 {
 		return 0
