@@ -204,8 +204,8 @@ func (r *zoneReader) directive(kind string) (why string) {
 	return directiveOther
 }
 
-// appendName appends a name in lower-case wire form. A name without a dot at its end is relative to the origin. It
-// returns false if the text is not a name.
+// appendName appends a name in lower-case wire form. A name without a dot at its end is relative to the origin, and @
+// is the origin itself. It returns false if the text is not a name, or if the name is too long.
 func (r *zoneReader) appendName(dst, text []byte) ([]byte, bool) {
 	if len(text) == 1 && text[0] == '@' {
 		return append(dst, r.origin...), true
@@ -262,8 +262,8 @@ func (r *zoneReader) record() (why string, err error) {
 	return r.rule(rrtype, ttl), nil
 }
 
-// start reads the serial of the SOA record. The error is [blocklist.ErrMalformed] if the record is that of another
-// zone.
+// start reads the serial of the SOA record into the report, and calls r.begins with it. The error is
+// [blocklist.ErrMalformed] if the record is that of another zone. It is the error of r.begins if that fails.
 func (r *zoneReader) start() (why string, err error) {
 	if !bytes.Equal(r.owner, r.apex) {
 		return "", fmt.Errorf("%w: it is zone %s", blocklist.ErrMalformed, blocklist.Name(r.owner))
