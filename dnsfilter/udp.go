@@ -194,8 +194,8 @@ func (u *socket) answerFrom(in *batch.Datagrams, first int, now uint32) (next in
 	return next
 }
 
-// answerPacket answers a datagram, if that is possible without waiting, in the memory of dst. Otherwise it asks the
-// upstream, or starts the slow path.
+// answerPacket answers a datagram. If that is possible without waiting, it writes the answer to the memory of dst.
+// Otherwise it asks the upstream, or starts the slow path.
 func (u *socket) answerPacket(packet []byte, peer *batch.Peer, dst []byte, now uint32) {
 	at := peer.Addr()
 	client := at.Addr()
@@ -234,8 +234,8 @@ func (u *socket) message(from netip.AddrPort, client netip.Addr) ClientMessage {
 	return m
 }
 
-// unwrap returns the client and the query of a datagram: for a datagram from a proxy, those after the PROXY header. If
-// that header is missing or malformed, the query is nil.
+// unwrap returns the client and the query of a datagram. In a datagram from a proxy, the PROXY header names the client,
+// and the query follows the header. If the header is missing or malformed, the query is nil.
 func (s *Server) unwrap(c *snapshot, from netip.Addr, datagram []byte) (client netip.Addr, query []byte) {
 	if !isWithin(c.proxies, plainAddr(from)) {
 		return from, datagram
@@ -281,7 +281,7 @@ func (u *socket) ask(peer *batch.Peer, wait bool) (flush bool) {
 	return f != nil && f.send(u.current, u.session)
 }
 
-// answerLate adds the answer for a waiting client to the batch of late answers, and returns it.
+// answerLate returns the answer for a waiting client, and adds it to the batch of late answers.
 func (u *socket) answerLate(w *waiter, reply []byte, err error) []byte {
 	defer u.pending.Add(-1)
 	u.mu.Lock()
@@ -334,7 +334,8 @@ func (u *socket) answerSlowly(packet []byte, peer batch.Peer, client netip.Addr)
 	}()
 }
 
-// enterSlowPath counts a query on the slow path. It returns false if the slow path is full.
+// enterSlowPath counts a query on the slow path. The argument by is the counter of the client's network. If the slow
+// path is full, in all or for this network, the query is not counted, and the result is false.
 func (u *socket) enterSlowPath(by *atomic.Int32) bool {
 	occupied, byNetwork := u.slowPath.Add(1)-1, by.Add(1)-1
 	if !hasRoom(int(occupied), maxSlowPath, int(byNetwork)) {

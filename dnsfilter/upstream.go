@@ -11,8 +11,8 @@ import (
 )
 
 // Upstream resolves names that are not blocked. Exchange has to be safe for concurrent use, and to return when ctx
-// ends. The query has one question, with the name in lower case. Exchange may change the query. Of the reply, the
-// rcode, the AD bit and the records are used.
+// ends. The query has one question, with the name in lower case. Exchange may change the query. The server uses the
+// rcode, the AD bit and the records of the reply.
 type Upstream interface {
 	Exchange(ctx context.Context, query *dns.Msg) (*dns.Msg, error)
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// zones are the zones that have a source of answers other than the general upstream, after the lists have decided:
-// local data, special-use zones, canary names, forward zones, and zones of which this server is the primary. One search
-// finds the zone of a name. It costs almost nothing if no zone ends in the same letter as the name.
+// zones are the zones whose answers do not come from the general upstream: local data, special-use zones, canary names,
+// forward zones, and zones of which this server is the primary. The lists decide about a query before the zones do. One
+// search finds the zone of a name. It costs almost nothing if no zone ends in the same letter as the name.
 type zones struct {
 	by    map[blocklist.Name]*zone
 	ends  [256]bool                   // true at each byte that is the last letter of a zone name
@@ -19,7 +19,8 @@ type zones struct {
 	primary bool // there are zones of which this server is the primary
 }
 
-// zone is a name with one or more sources of answers. The first of its fields that applies to a query counts.
+// zone is a name with one or more sources of answers. The answer to a query comes from the first field that applies to
+// the query.
 type zone struct {
 	name    blocklist.Name
 	primary PrimaryZone

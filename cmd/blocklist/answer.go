@@ -48,7 +48,8 @@ func untilEnd(ctx context.Context, run func() error) error {
 	}
 }
 
-// lineLookup looks up the text in each line. The lists may change meanwhile.
+// lineLookup answers lines: it looks up the text of each line in the lists. The lists may be replaced between two
+// lines.
 type lineLookup struct{ lists lists }
 
 // run answers each line of in with a line of JSON on out.

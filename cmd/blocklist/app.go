@@ -16,10 +16,10 @@ type app struct {
 	stdout io.Writer // only for data; messages go to stderr
 	stderr io.Writer
 	dir    string        // the agency's folder, from -C
-	ending ending        // printed at the end, with --json
+	ending ending        // JSON object that is printed at the end, if --json is given
 	wait   time.Duration // maximum time to wait for another process's lock, from --wait
 
-	clockIsRight bool // whether a doubted clock counts as right, from --clock-is-right
+	clockIsRight bool // whether the clock counts as right even if it seems wrong, from --clock-is-right
 }
 
 // printf prints a message line to standard error.

@@ -103,7 +103,7 @@ Environment: BLOCKLIST_DIR is the agency's folder, and BLOCKLIST_AUTHOR the auth
 	return root
 }
 
-// ledgerFlags adds the flags that all commands with the agency's folder have.
+// ledgerFlags adds the flags of all commands that use the agency's folder.
 func (a *app) ledgerFlags(root *cobra.Command) {
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.dir, "directory", "C", cmp.Or(os.Getenv(dirVariable), "."), "the agency's `DIR`")

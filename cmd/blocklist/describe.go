@@ -146,7 +146,8 @@ func quorum(q *publish.Signatures) string {
 	return text
 }
 
-// operationText returns an operation on one line, in columns: number, hash, time, kind, lines, author and cause.
+// operationText returns an operation on one line, in columns: number, hash, time, kind, numbers of added and removed
+// lines, and cause, see causeText.
 func operationText(o publish.Operation) string {
 	lines := fmt.Sprintf("+%s -%s", thousands(o.Added), thousands(o.Removed))
 	return fmt.Sprintf("%-4d  %.12s  %s  %-11s  %-10s  %s", o.ID, o.Hash, o.Time.Format(time.RFC3339), o.Kind, lines, causeText(o))
@@ -171,9 +172,9 @@ func whyText(author, reason, reference string) string {
 
 // The maximum number of bytes of a text that are printed. --json has the whole text.
 const (
-	maxField  = 200 // for a name or a reference, such as the recipient of a subscriber
+	maxField  = 200 // limit for a name or a reference, such as the recipient of a subscriber
 	maxReason = 1000
-	maxLine   = 4000 // for an entry with its attributes
+	maxLine   = 4000 // limit for an entry with its attributes
 )
 
 // changeLine returns a change as a shortened line, for output that people read.

@@ -32,8 +32,8 @@ func (f *Forwarder) next(q *pendingQuery) int {
 }
 
 // failOver sends a query to the next resolver. If there is none, and no reply is expected any more, it ends the query
-// and returns the result and true. The cause is nil after a failure reply, and [context.DeadlineExceeded] after a
-// timeout.
+// and returns the result and true. The argument cause is the error of the last attempt: nil after a failure reply, and
+// [context.DeadlineExceeded] after a timeout.
 func (p *pool) failOver(q *pendingQuery, now time.Time, cause error) (result, bool) {
 	silent := errors.Is(cause, context.DeadlineExceeded)
 	if cause != nil && !silent {

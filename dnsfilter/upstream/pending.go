@@ -29,7 +29,8 @@ type pendingQuery struct {
 	exhausted bool          // all attempts were made
 }
 
-// attempt is one transmission of a query to a resolver. A repetition in another form updates the same attempt.
+// attempt is one transmission of a query to a resolver. If the query is sent again with another mask, without its OPT
+// record, or over TCP, that counts as the same attempt.
 type attempt struct {
 	resolver   int
 	via        transport // transport that the query was sent over; nil if none could be opened
@@ -124,7 +125,8 @@ func (p *pool) match(via transport, reply []byte) *pendingQuery {
 	return nil
 }
 
-// onReply processes the reply to a query. If the query has ended, it returns the result and true.
+// onReply decides what follows from a reply to a query: the query ends, is repeated in another form, goes to the next
+// resolver, or keeps waiting. If it ends, onReply returns the result and true.
 func (p *pool) onReply(q *pendingQuery, via transport, reply []byte, now time.Time) (result, bool) {
 	id := id(reply)
 	a := q.attemptOf(via, id)
@@ -143,9 +145,9 @@ func (p *pool) onReply(q *pendingQuery, via transport, reply []byte, now time.Ti
 	return p.accept(q, a, reply, now)
 }
 
-// accept processes a reply that has passed the checks of ID, question and letter case. It ends the query if the
-// receiver accepts the reply. If the reply is truncated, it sends the query again over TCP. If the reply is a failure
-// or unusable, it fails over.
+// accept decides what follows from a reply that has passed the checks of ID, question and letter case. It ends the
+// query if the receiver accepts the reply. If the reply is truncated, it sends the query again over TCP. If the reply
+// is a failure or unusable, it fails over.
 func (p *pool) accept(q *pendingQuery, a *attempt, reply []byte, now time.Time) (result, bool) {
 	_, datagram := a.via.(*socket)
 	switch {

@@ -59,7 +59,7 @@ type pool struct {
 	free        []*pendingQuery
 	sockets     []*socket  // UDP sockets; those of resolver r begin at index r*portsPerResolver; nil: not open
 	unsent      []*socket  // sockets with unsent queries
-	port        int        // which socket of each resolver is used until the next Flush
+	port        int        // index of the socket, among those of a resolver, that is used until the next Flush
 	entropy     [1024]byte // random bytes, of which entropyUsed are used
 	entropyUsed int
 	ticking     bool
@@ -166,8 +166,8 @@ func (p *pool) random(n int) []byte {
 // id returns a random message ID.
 func (p *pool) id() uint16 { return binary.BigEndian.Uint16(p.random(2)) }
 
-// tick calls failOver for each query whose timeout has ended, and closes expired sockets. It runs again while there are
-// queries or sockets.
+// tick calls failOver for each query whose timeout has ended, and closes expired sockets. As long as there are queries
+// or sockets, it calls itself again after the time Forwarder.tick.
 func (p *pool) tick() {
 	p.mu.Lock()
 	now := p.f.now()

@@ -91,7 +91,7 @@ func (s *socket) flush() {
 	s.queued = 0
 }
 
-// closeExpired retires the expired sockets of the pool. It reports whether the pool had any sockets.
+// closeExpired retires the expired sockets of the pool. It reports whether the pool had any sockets before.
 func (p *pool) closeExpired(now time.Time) (left bool) {
 	for i, s := range p.sockets {
 		if s == nil {
@@ -133,7 +133,8 @@ func (s *socket) closeUnused() {
 	}
 }
 
-// onDatagrams processes a batch of replies, or a delivery error from the system.
+// onDatagrams matches a batch of replies to queries, and delivers the results of the queries that have ended. If err is
+// not nil, it is a delivery error of the system, for [socket.onError].
 func (s *socket) onDatagrams(in *batch.Datagrams, err error) {
 	if err != nil {
 		s.onError(err)
@@ -143,8 +144,8 @@ func (s *socket) onDatagrams(in *batch.Datagrams, err error) {
 	deliver(s.onReplies(in, done[:0]))
 }
 
-// onReplies matches replies to queries. It appends to results those of the queries that have ended, and returns the
-// slice.
+// onReplies matches replies to queries. It appends the results of the queries that have ended to the slice results, and
+// returns that slice.
 func (s *socket) onReplies(in *batch.Datagrams, results []result) []result {
 	p := s.pool
 	p.mu.Lock()

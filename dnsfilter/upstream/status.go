@@ -17,7 +17,7 @@ type Status struct {
 	Delay    time.Duration `json:"delay"`          // smoothed round-trip time; 0: the resolver has never answered
 	Asked    uint64        `json:"asked"`
 	Answered uint64        `json:"answered"` // number of replies, as in Times.Count
-	// Late is the number of attempts that timed out, since the resolver was slow or unreachable.
+	// Late is the number of attempts that timed out because the resolver was slow or unreachable.
 	Late uint64 `json:"late"`
 
 	Up     bool   `json:"up"`               // false: the resolver is known to be down

@@ -42,14 +42,15 @@ var (
 	_ transport = (*stream)(nil)
 )
 
-// stream is a TCP or TLS connection to a resolver. All queries of the pool to that resolver share it, and it stays
-// open. Replies may arrive in any order (RFC 7766). One goroutine reads, another one writes.
+// stream is a TCP or TLS connection to a resolver. All queries that the pool sends to the resolver over TCP or TLS
+// share the connection. It stays open until it is idle for streamIdle. Replies may arrive in any order (RFC 7766). One
+// goroutine reads, another one writes.
 type stream struct {
 	pool     *pool
 	resolver int
 	pending  map[uint16]*pendingQuery
 	out      []byte        // bytes that are not written yet
-	wake     chan struct{} // a value wakes the writer; capacity 1
+	wake     chan struct{} // a value in it wakes the goroutine that writes; capacity 1
 	served   bool          // a reply was received over the connection
 	heard    time.Time     // time of the last reply, or of connecting if there was none; zero: not connected yet
 	retired  bool          // new queries do not use the connection
@@ -160,7 +161,8 @@ func (s *stream) dial() (net.Conn, error) {
 	return secured, nil
 }
 
-// write writes queries until reading or writing fails, or the connection is retired and unused. It returns the error.
+// write writes queries until reading or writing fails, and then returns the error. The channel read has the error of
+// reading. If the connection is retired and unused, write ends, and returns nil.
 func (s *stream) write(conn net.Conn, read <-chan error) error {
 	var spare []byte
 	for {
@@ -186,7 +188,7 @@ func (s *stream) write(conn net.Conn, read <-chan error) error {
 	}
 }
 
-// read processes replies until reading fails. It returns the error.
+// read reads replies and passes each to [stream.onReply], until reading fails. Then it returns the error.
 func (s *stream) read(conn net.Conn) error {
 	in, buf := bufio.NewReader(conn), make([]byte, maxReply)
 	for {
@@ -210,7 +212,7 @@ func (s *stream) read(conn net.Conn) error {
 	}
 }
 
-// closeError returns errClosed if the resolver has closed the connection, and otherwise the error of asDeadline.
+// closeError returns errClosed if the resolver has closed the connection, and otherwise what asDeadline returns.
 func closeError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errClosed
@@ -218,7 +220,7 @@ func closeError(err error) error {
 	return asDeadline(err)
 }
 
-// onReply matches a reply to its query. It returns the result if the query has ended.
+// onReply matches a reply to its query. If that ends the query, it returns the result.
 func (s *stream) onReply(reply []byte) (results []result) {
 	p := s.pool
 	p.mu.Lock()
@@ -235,8 +237,9 @@ func (s *stream) onReply(reply []byte) (results []result) {
 	return results
 }
 
-// onClose handles the pending queries of a closed connection. If the connection has received a reply, onClose sends
-// them over a new connection, since resolvers may close connections at any time. Otherwise it fails over.
+// onClose decides about the pending queries of a closed connection. If the connection has received a reply, onClose
+// sends them over a new connection to the same resolver, since resolvers may close connections at any time. Otherwise
+// [stream.onFailure] decides about them.
 func (s *stream) onClose(cause error) {
 	p := s.pool
 	p.mu.Lock()
@@ -259,7 +262,8 @@ func (s *stream) onClose(cause error) {
 	p.onIdle()
 }
 
-// onFailure calls failOver for the pending queries of a closed connection that has never received a reply.
+// onFailure calls failOver for the pending queries of a closed connection that has never received a reply. It returns
+// the results of the queries that ended. The resolver may then count as down.
 func (s *stream) onFailure(cause error, now time.Time) []result {
 	p, r := s.pool, &s.pool.f.resolvers[s.resolver]
 	if len(s.pending) > 0 {

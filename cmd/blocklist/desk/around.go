@@ -8,11 +8,11 @@ import (
 	"github.com/argine-dns/argine/blocklist/publish"
 )
 
-// around has what the list says about an entry that a person has named: its standing orders, and the listed entries
-// that cover the entry or are part of it.
+// around has what the list says about an entry that a person has named: the current orders of the entry, and the listed
+// entries that cover it or are part of it.
 type around struct {
 	Target string
-	Orders []blocklist.Entry // standing orders of the entry
+	Orders []blocklist.Entry // current orders of the entry, see [publish.Ledger.Orders]
 	Cover  string            // the listed entry that covers the named one; empty: none
 	Below  []string          // the first listed entries that are part of the named one
 	More   bool              // whether there are further entries that are part of the named one
@@ -23,7 +23,7 @@ type around struct {
 // maxBelow is the maximum length of Below in [around].
 const maxBelow = 5
 
-// around looks up the standing orders of an entry, and the listed entries that cover it or are part of it.
+// around looks up the current orders of an entry, and the listed entries that cover it or are part of it.
 func (v *visit) around(e blocklist.Entry) (a around, err error) {
 	a = around{Target: e.Target()}
 	a.Urgent = v.now.Urgent != nil && slices.ContainsFunc(v.now.Urgent.Entries, func(o blocklist.Entry) bool {

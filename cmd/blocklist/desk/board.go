@@ -11,8 +11,8 @@ import (
 // chartReleases is the number of releases in the chart of enforcement times.
 const chartReleases = 20
 
-// board returns the subscribers' standings, computed from the receipts. It computes them again only after the receipts
-// were read again or the ledger has changed.
+// board returns how far each subscriber enforces the releases ([receipt.Standing]), as computed from the receipts. It
+// computes this anew only after the receipts were read again or the ledger has changed.
 func (v *visit) board(ctx context.Context) (*board, error) {
 	said, err := v.readReceipts(ctx)
 	if err != nil {

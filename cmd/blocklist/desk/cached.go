@@ -16,8 +16,9 @@ const fresh = time.Minute
 // requests can use the value.
 const fillWithin = 10 * time.Minute
 
-// cached caches one value, which belongs to a key. A value older than [fresh] is made again in the background;
-// meanwhile requests get the old value, unless limit is set.
+// cached caches one value, which belongs to a key. If a request finds a value older than [fresh], a new one is made in
+// the background, and the request gets the old one. If the field limit is set, it takes the place of fresh, and the
+// request waits for the new value.
 type cached[T any] struct {
 	limit time.Duration // maximum age of a value that a request gets; 0: any age
 
@@ -52,8 +53,9 @@ func (c *cached[T]) get(ctx context.Context, key string, do func(context.Context
 	}
 }
 
-// latest is like get, but if there is a value for another key, it waits at most the duration wait. After that, it
-// returns the other value, and false; the value for the key is still made in the background.
+// latest is like get, but if a value was made before, maybe for another key, it waits only for a limited time (the
+// argument wait). After that time, it returns the earlier value and false. The value for the given key is still made in
+// the background.
 func (c *cached[T]) latest(ctx context.Context, wait time.Duration, key string, do func(context.Context) (T, error)) (
 	value T, current bool, err error,
 ) {

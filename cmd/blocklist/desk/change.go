@@ -28,10 +28,10 @@ type changePage struct {
 	Head     string // hash of the last operation when the change was tried
 	Seen     []seenEntry
 	Missing  []around          // entries that can't be withdrawn: not listed, or without an order with the reference
-	Orders   []blocklist.Entry // standing orders of the entry to be withdrawn, if there is only one such entry
+	Orders   []blocklist.Entry // current orders of the entry to be withdrawn, if there is only one such entry
 	Foreseen []guard.Finding   // findings that would hold a release after the withdrawal
 	Result   publish.ChangeResult
-	Held     *guard.Report // report of the guards that hold the change; nil: they do not
+	Held     *guard.Report // report of the guards that hold the change; nil: no guard holds it
 	Since    []logged      // operations since the change was first tried
 	Edit     string        // URL of the form with the typed values
 }
@@ -52,8 +52,8 @@ type seenEntry struct {
 	Around around
 }
 
-// Expiring returns the standing order that has the reference of the entry, if that order has an expiry and the entry
-// has none: the order would keep its expiry. Otherwise it returns nil.
+// Expiring returns the current order of the target with the same reference as the entry, if that order has an expiry
+// and the entry has none: the order would keep its expiry. Otherwise it returns nil.
 func (e seenEntry) Expiring() *blocklist.Entry {
 	i := slices.IndexFunc(e.Around.Orders, func(o blocklist.Entry) bool { return o.Reference == e.Reference })
 	if i < 0 || !e.Expires.IsZero() || e.Around.Orders[i].Expires.IsZero() {

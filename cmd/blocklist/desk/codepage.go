@@ -21,16 +21,17 @@ type codePage struct {
 	Gone         bool              // whether the document for which the code was made is no longer pending
 	Root         *publish.RootInfo // root in force, which officers' terminals need; nil: none
 	Confidential bool
-	Another      bool   // whether the code was used and another officer can sign with another code
-	Recipients   string // age recipients that this code was made with, as a default for another code
-	Officers     []officer
-	Keys         []string // names of the key files of officers who have not signed yet
-	Enough       bool     // whether the document is a release with enough signatures
-	Ends         *endingOrders
-	Unpushed     bool // whether the urgent orders are signed, but were not pushed yet
-	Push         push
-	Refusals     []publish.Refusal
-	Back         string
+	Another      bool // whether the code was used and another officer can sign with another code
+	// recipients (of the encryption age) for which this code was made; the default for another code
+	Recipients string
+	Officers   []officer
+	Keys       []string // names of the key files of officers who have not signed yet
+	Enough     bool     // whether the document is a release with enough signatures
+	Ends       *endingOrders
+	Unpushed   bool // whether the urgent orders are signed, but were not pushed yet
+	Push       push
+	Refusals   []publish.Refusal
+	Back       string
 }
 
 // makeCode makes a one-time code for an officer's terminal, and redirects to its page.

@@ -40,8 +40,8 @@ type codes struct {
 	all map[string]code // by secret, without hyphens
 }
 
-// add fills in the secret, the ID and the expiry of a code, and stores the code. It drops expired codes, and others if
-// there are too many.
+// add fills in the secret, the ID and the expiry of a code, and stores the code. It drops expired codes. If there are
+// still too many, it also drops some that have not expired.
 func (c *codes) add(made code) code {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -18,17 +18,18 @@ import (
 // decidePage is the page about some proposals, with what was found about each, and the form for a decision on them.
 type decidePage struct {
 	Proposals []examined
-	Steps     []proposal.DetailedStep // steps of the proposal, newest first; nil if the page is about several proposals
-	Rules     publish.Rules
-	Results   []ruled // results of the decisions; empty: the form was not sent, or had no decision
-	Notice    notice
-	Form      changeForm
-	Verbs     []proposal.Verb
-	Withdraw  bool     // whether all proposals ask to withdraw orders
-	Held      bool     // whether the guards hold one of the proposals
-	Failed    bool     // whether the decision failed for one of the proposals
-	Sole      string   // the only person who may confirm; empty: no one may, or several people
-	Others    []string // people other than Sole who may check; empty if Sole is empty
+	// what was done to the proposal, newest first; nil if the page is about several proposals
+	Steps    []proposal.DetailedStep
+	Rules    publish.Rules
+	Results  []ruled // results of the decisions; empty: the form was not sent, or had no decision
+	Notice   notice
+	Form     changeForm
+	Verbs    []proposal.Verb
+	Withdraw bool     // whether all proposals ask to withdraw orders
+	Held     bool     // whether the guards hold one of the proposals
+	Failed   bool     // whether the decision failed for one of the proposals
+	Sole     string   // the only person who may confirm proposals; empty: no one may, or several people may
+	Others   []string // people other than Sole who may check; empty if Sole is empty
 }
 
 // Several reports whether the page is about several proposals. Then its form has a verdict for each.
@@ -44,7 +45,7 @@ func (p decidePage) Open() []examined {
 	return slices.DeleteFunc(slices.Clone(p.Proposals), func(one examined) bool { return !one.IsOpen() })
 }
 
-// Confirms reports whether the person may confirm.
+// Confirms reports whether the person who sees the page may confirm one of the proposals.
 func (p decidePage) Confirms() bool { return slices.Contains(p.Verbs, proposal.Confirm) }
 
 // Checkers returns the people who have checked those proposals that another person must confirm.
@@ -90,8 +91,8 @@ func (p decidePage) Alone() bool {
 	})
 }
 
-// sole returns the name of the only person who may confirm, and the other people who may check. The name is empty if
-// no one may confirm, or if several people may.
+// sole returns the name of the only person who may confirm proposals, and the names of the others who may check them.
+// If no one may confirm, or if several people may, it returns no names.
 func (v *visit) sole() (name string, others []string) {
 	names := v.peopleWho(decide)
 	if len(v.now.roles) == 0 && v.sessions != nil {
@@ -164,7 +165,7 @@ func (v *visit) reviewAll() error {
 // noneQuery is the query parameter that is set after a form was sent without a chosen proposal.
 const noneQuery = "none"
 
-// ids parses IDs of proposals.
+// ids parses the IDs of at least one and at most [maxAtOnce] proposals.
 func (v *visit) ids(texts []string) (ids []int64, err error) {
 	if len(texts) == 0 || len(texts) > maxAtOnce {
 		return nil, fmt.Errorf("%w: choose 1 to %d proposals", blocklist.ErrMalformed, maxAtOnce)
@@ -323,8 +324,9 @@ func decidePath(ids []int64) string {
 	return "/proposals/review?" + q.Encode()
 }
 
-// seen parses the IDs of the proposals in a sent form. For each, it adds to d the last step and the order that the page
-// with the form had shown.
+// seen parses the IDs of the proposals in a sent form. For each proposal, it adds two things to d that the page with
+// the form had shown: the ID of the last [publish.Step] of the proposal, and, for a withdrawal, the reference of the
+// order that the person chose.
 func (v *visit) seen(d *proposal.Decision) (ids []int64, err error) {
 	var texts []string
 	steps := map[string]string{}

@@ -74,7 +74,7 @@ type Desk struct {
 // ServeHTTP implements [http.Handler].
 func (d *Desk) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.handler.ServeHTTP(w, r) }
 
-// Close ends the reading of texts in the background, and closes the agency's folder.
+// Close stops the background goroutine that reads the texts for searches, and closes the agency's folder.
 func (d *Desk) Close() error {
 	d.stop()
 	if err := d.ledger.close(); err != nil {

@@ -22,14 +22,15 @@ type notice struct {
 	Field string // name of the field that the message is about; empty: none
 }
 
-// maxDrafts is the maximum number of drafts of a person. Each has at most [maxBody] bytes, or [maxDecisions].
+// maxDrafts is the maximum number of drafts of a person. Each has at most [maxBody] bytes, or [maxDecisions] bytes if
+// it has decisions about proposals.
 const maxDrafts = 32
 
 // drafts has the drafts of all people. They are lost when the desk ends; but the browser also stores the typed values,
 // see desk.js.
 type drafts struct {
 	mu sync.Mutex
-	of map[string][]namedDraft // by person, oldest first
+	of map[string][]namedDraft // drafts of each person, oldest first
 }
 
 type namedDraft struct {
