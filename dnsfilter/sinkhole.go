@@ -20,8 +20,8 @@ func (r *Rule) hasAddress(qtype uint16) bool {
 	return slices.ContainsFunc(r.Sinkhole, func(a netip.Addr) bool { return addressType(a) == qtype })
 }
 
-// addresses appends an answer with the given addresses, as far as they are of the queried type. If there are none, the
-// answer is no data. The argument why has the extended errors of the answer.
+// addresses appends an answer with those of the given addresses that are of the queried type. If none is of this type,
+// the answer is no data. The argument why has the extended errors of the answer.
 func (d *Decision) addresses(dst []byte, q *query, all []netip.Addr, why ede) []byte {
 	m := q.start(dst, dns.RcodeSuccess)
 	n := 0

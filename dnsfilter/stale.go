@@ -33,8 +33,8 @@ func markStale(m []byte) uint16 {
 	return dns.ExtendedErrorCodeStaleAnswer
 }
 
-// instead returns a cached answer to send in place of a failure: an expired one, or a fresh one that was cached in the
-// meantime. It returns false if the cache has neither.
+// instead looks in the cache for an answer to send in place of a failure: an expired answer, or a fresh one that was
+// cached in the meantime. It returns false if the cache has neither, or only another failure.
 func (s *Server) instead(dst []byte, q *query) (answer []byte, ok bool) {
 	m, state := s.cache.Get(dst, q.key, q.question, s.cache.Now())
 	switch {

@@ -68,8 +68,9 @@ func (s lineLookup) run(in io.Reader, out io.Writer) error {
 	})
 }
 
-// answerLines calls answer for each line of in. It flushes the output when no further line is buffered, so that no
-// answer waits for the next line. For a line that is too long, answer gets its beginning and [blocklist.ErrTooLarge].
+// answerLines calls the function answer for each line of in. It flushes the output when no further line is buffered, so
+// that no answer waits for the next line. For a line that is too long, the function gets the beginning of the line and
+// [blocklist.ErrTooLarge].
 func answerLines(in io.Reader, out io.Writer, answer func(w io.Writer, line string, err error) error) error {
 	r, w := bufio.NewReaderSize(in, blocklist.MaxLine), bufio.NewWriter(out)
 	for {

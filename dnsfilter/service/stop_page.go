@@ -27,7 +27,7 @@ func (s *running) stopPageStatus() *StopPageStatus {
 	return out
 }
 
-// stopPage adds the metrics of the stop page.
+// stopPage adds the metrics of the stop page to the collection.
 func (c collection) stopPage(stats stoppage.Stats) {
 	for what, n := range stats.Shown {
 		c.counter("dnsfilter_stop_page_requests_total", "Stop pages shown, by list and language; no list: the neutral page.", n,

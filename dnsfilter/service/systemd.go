@@ -44,7 +44,8 @@ func watchdog(ctx context.Context, at net.Addr, log *slog.Logger) {
 	}
 }
 
-// answers sends a query that the server answers without an upstream. It returns an error if no answer comes in time.
+// answers checks that the server at an address answers. It sends a query for which the server needs no upstream, and
+// returns an error if there is no answer within the given time.
 func answers(ctx context.Context, at net.Addr, within time.Duration) error {
 	c := dns.Client{Net: at.Network(), Timeout: within}
 	_, _, err := c.ExchangeContext(ctx, new(dns.Msg).SetQuestion(".", dns.TypeANY), reachable(at))

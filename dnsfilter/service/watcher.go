@@ -35,8 +35,8 @@ func whileChanging(log *slog.Logger, files func(error) []string, read func() err
 	return fmt.Errorf("%w, %d times: write a new file beside it, and rename it", err, readTries)
 }
 
-// only returns a function for the argument files of whileChanging. For any error, that function returns the given path
-// alone.
+// only is for calls of whileChanging in which just one file can cause an error. It returns the function for the
+// argument files, which returns the path of this file whatever the error is.
 func only(path string) func(error) []string { return func(error) []string { return []string{path} } }
 
 // isChanging reports whether a file was modified within the last settleFor.

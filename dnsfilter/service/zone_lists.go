@@ -239,7 +239,8 @@ func (z *zoneLists) share(before, next *config.Settings) {
 	}
 }
 
-// keep forgets the states of the policy zones that the settings do not have, and removes their copies.
+// keep removes the states and the copies of the policy zones that the settings do not have. It keeps those of the
+// others.
 func (z *zoneLists) keep(s *config.Settings) {
 	names := map[string]bool{}
 	for _, l := range s.ZoneLists() {

@@ -21,8 +21,8 @@ import (
 //go:embed templates/*.html
 var builtIn embed.FS
 
-// maxTemplate is the maximum size of a template file in bytes, maxPage that of a rendered page. maxLanguages is the
-// maximum number of languages.
+// maxTemplate is the maximum size of a template file, and maxPage the maximum size of a rendered page, both in bytes.
+// The constant maxLanguages is the maximum number of languages.
 const (
 	maxTemplate  = 64 << 10
 	maxPage      = 64 << 10

@@ -53,7 +53,7 @@ func (m caseMask) matches(reply, query []byte) bool {
 	return true
 }
 
-// caseSupport is the state of 0x20 for one resolver. A strike is an attempt with a mask that failed, while the repeated
+// caseSupport is the state of 0x20 for one resolver. A strike is a masked attempt that failed, while the repeated
 // attempt without a mask was answered. After maxStrikes strikes, with no matching reply in between, 0x20 is off for
 // disableFor.
 type caseSupport struct {
@@ -85,8 +85,8 @@ func (s *caseSupport) accepts(matches, failed bool) bool {
 	return !failed || s.proven.Load()
 }
 
-// strike counts an attempt with a mask that failed, while the repeated attempt without a mask was answered. If noReply
-// is true, the masked attempt got no reply, which may also be a packet loss; otherwise its reply was rejected.
+// strike counts a masked attempt that failed, while the repeated attempt without a mask was answered. If noReply is
+// true, the masked attempt got no reply, which may also be a packet loss; otherwise its reply was rejected.
 func (s *caseSupport) strike(noReply bool, now time.Time) {
 	if noReply && s.proven.Load() || s.strikes.Add(1) < maxStrikes {
 		return

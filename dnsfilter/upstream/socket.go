@@ -13,7 +13,7 @@ import (
 const (
 	socketBuffer  = 1 << 20         // size of the receive and send buffer, in bytes
 	socketLife    = 5 * time.Second // age at which a socket is replaced by one with another port
-	maxUnexpected = 64              // number of replies without a query after which a spoofing attack is assumed
+	maxUnexpected = 64              // number of replies matching no query, after which a spoofing attack is assumed
 )
 
 // socket is a UDP socket to one resolver. The lock of the pool guards it.

@@ -78,9 +78,9 @@ type Enforced struct {
 // Total returns the number of subscribers.
 func (e Enforced) Total() int { return len(e.Confirmed) + len(e.Missing) }
 
-// verdict answers whether a target is blocked. The argument all has its history and those of all targets that cover it,
-// most specific first. The verdict is about the most specific of them that blocks; if none does, about the one with the
-// highest [weight].
+// verdict answers whether a target is blocked. The argument all has the histories of this target and of all targets
+// that cover it, most specific first. The verdict is about the most specific target whose effect blocks; if none does,
+// about the one with the highest [weight].
 func (v *visit) verdict(all []*publish.EntryHistory) verdict {
 	best := all[0]
 	for _, h := range all[1:] {
