@@ -52,7 +52,7 @@ type ListStatus struct {
 	Origin  string `json:"origin,omitempty"` // origin that answered last
 	// Checked is when an origin last proved that the release in force is the newest.
 	Checked time.Time `json:"checked,omitzero"`
-	// when the release becomes stale, unless an origin confirms it earlier
+	// Expires is when the release becomes stale, unless an origin confirms it earlier.
 	Expires time.Time `json:"expires,omitzero"`
 	// Root is when the newest root expires. The agency must publish a new root before that time.
 	Root time.Time `json:"root_expires,omitzero"`

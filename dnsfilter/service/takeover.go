@@ -21,7 +21,7 @@ import (
 // socket. When the successor answers queries, it sends another byte. So each query is answered by one of the two
 // processes, and if the successor fails, the service goes on.
 const (
-	// time limit for releasing the store; so long because a list may still be compiled
+	// releaseWithin is the time limit for releasing the store. It is long, since a list may still be compiled.
 	releaseWithin = time.Minute
 	passWithin    = 10 * time.Second // time limit for passing the sockets
 	endWithin     = time.Minute      // time limit for the successor to take over, after this service was told to end

@@ -22,7 +22,7 @@ type codePage struct {
 	Root         *publish.RootInfo // root in force, which officers' terminals need; nil: none
 	Confidential bool
 	Another      bool // whether the code was used and another officer can sign with another code
-	// recipients (of the encryption age) for which this code was made; the default for another code
+	// Recipients has the age recipients for which this code was made. They are the default for another code.
 	Recipients string
 	Officers   []officer
 	Keys       []string // names of the key files of officers who have not signed yet

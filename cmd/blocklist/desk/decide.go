@@ -18,7 +18,7 @@ import (
 // decidePage is the page about some proposals, with what was found about each, and the form for a decision on them.
 type decidePage struct {
 	Proposals []examined
-	// what was done to the proposal, newest first; nil if the page is about several proposals
+	// Steps has what was done to the proposal, newest first. It is nil if the page is about several proposals.
 	Steps    []proposal.DetailedStep
 	Rules    publish.Rules
 	Results  []ruled // results of the decisions; empty: the form was not sent, or had no decision
