@@ -12,7 +12,7 @@ import (
 const chartReleases = 20
 
 // board returns how far each subscriber enforces the releases ([receipt.Standing]), as computed from the receipts. It
-// computes this anew only after the receipts were read again or the ledger has changed.
+// computes this again only after the receipts were read again or the ledger has changed.
 func (v *visit) board(ctx context.Context) (*board, error) {
 	said, err := v.readReceipts(ctx)
 	if err != nil {
