@@ -158,18 +158,22 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s: %s: %s", f.Check, f.Entry, f.Why)
 }
 
-// Hold returns an error that wraps [blocklist.ErrHeld] for the first entry with a finding that would hold an update, or
-// nil. It fails with [blocklist.ErrMalformed] for an entry that is not valid.
+// Hold returns a [*HeldError] with the findings about these entries that would hold an update, or nil if there are
+// none. It fails with [blocklist.ErrMalformed] for an entry that is not valid.
 func (g *Guard) Hold(entries []blocklist.Entry) error {
+	c := newCollector()
 	for _, e := range entries {
 		if !e.IsValid() {
 			return invalid(e)
 		}
 		for _, f := range g.Entry(e) {
 			if f.Severity == SeverityHold {
-				return fmt.Errorf("%w: %s", blocklist.ErrHeld, f)
+				c.add(f)
 			}
 		}
+	}
+	if report := c.finish(); report.Held > 0 {
+		return &HeldError{report}
 	}
 	return nil
 }

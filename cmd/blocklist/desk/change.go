@@ -50,6 +50,7 @@ type seenEntry struct {
 	blocklist.Entry
 	Notes  []publish.Message
 	Around around
+	Held   []guard.Finding // for urgent orders: why the guards hold it
 }
 
 // Expiring returns the current order of the target with the same reference as the entry, if that order has an expiry

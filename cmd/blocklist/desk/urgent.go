@@ -131,6 +131,12 @@ func (v *visit) tryUrgent(p *urgentPage) (int, error) {
 	if err == nil {
 		err = p.look(v)
 	}
+	if p.Held != nil {
+		for i, e := range p.Seen {
+			other := func(f guard.Finding) bool { return f.Entry != e.Target() }
+			p.Seen[i].Held = slices.DeleteFunc(slices.Clone(p.Held.Findings), other)
+		}
+	}
 	if err == nil && tried != nil {
 		p.Tries, err = ordersOf(tried)
 		p.Tries = slices.DeleteFunc(p.Tries, func(e blocklist.Entry) bool { return !hasTarget(change.Add, e.Target()) })

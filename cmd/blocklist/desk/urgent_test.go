@@ -358,3 +358,16 @@ func TestDamagedUrgentOrders(t *testing.T) {
 		assert.Contains(t, b.get(t, "/").text, name+" is damaged")
 	}
 }
+
+// The preview says of each entry that the guards hold why they do.
+func TestUrgentPreviewSaysWhatIsHeld(t *testing.T) {
+	t.Parallel()
+	a := team(t)
+	require.NoError(t, a.SetGuard(t.Context(), publish.GuardSettings{Protected: "bank.example\n"}, audit))
+	p := a.as(t, "paola").post(t, "/urgent", fields("entries", "live.example\nco.uk\nbank.example"))
+	assert.Equal(t, http.StatusUnprocessableEntity, p.status)
+	assert.Contains(t, p.text, "Stopped by the safety check: 2 findings")
+	assert.Contains(t, p.text, "|co.uk||stopped The names below co.uk belong to many different owners.")
+	assert.Contains(t, p.text, "|bank.example||stopped bank.example is protected.")
+	assert.NotContains(t, p.text, "The safety check has stopped it.")
+}
