@@ -53,6 +53,17 @@ func (e *dayError) Error() string {
 }
 func (e *dayError) Unwrap() error { return blocklist.ErrMalformed }
 
+// hoursError is returned for a text that is not the number of hours for which an urgent order may last.
+type hoursError struct {
+	Text string
+	Most int // maximum number of hours
+}
+
+func (e *hoursError) Error() string {
+	return fmt.Sprintf("%.20q: %v: a number of hours up to %d is needed, such as 0.5", e.Text, blocklist.ErrMalformed, e.Most)
+}
+func (e *hoursError) Unwrap() error { return blocklist.ErrMalformed }
+
 // reason returns the key of a text that says why the text is not a day.
 func (e *dayError) reason() string {
 	for _, layout := range []string{time.DateOnly, "02/01/2006"} {

@@ -2,8 +2,8 @@ package desk
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +34,11 @@ type urgentPage struct {
 // Counts reports whether the urgent orders of the form were tried without a problem, so that they can be prepared for
 // signing.
 func (p urgentPage) Counts() bool { return p.Tried && p.Problem == nil && p.Held == nil }
+
+// Lasts returns how long an order of the form lasts, to the minute.
+func (p urgentPage) Lasts(e blocklist.Entry) time.Duration {
+	return e.Expires.Sub(p.Now).Round(time.Minute)
+}
 
 // IsForm reports whether the page has the form itself.
 func (p urgentPage) IsForm() bool { return !p.Counts() }
@@ -119,7 +124,7 @@ func (v *visit) urgentStamp(waiting *publish.Pending) (stamp string, err error) 
 
 // tryUrgent tries the urgent orders of the form, and fills in the result. It returns the HTTP status of the page.
 func (v *visit) tryUrgent(p *urgentPage) (int, error) {
-	change, by, err := v.urgentChange()
+	change, by, err := v.urgentChange(p.Hours)
 	var tried *publish.Pending
 	if err == nil {
 		tried, err = v.ledger.TryUrgent(v.r.Context(), change, by)
@@ -154,11 +159,24 @@ func (v *visit) tryUrgent(p *urgentPage) (int, error) {
 	return status, nil
 }
 
-// maxHours is the maximum number of hours in the form, more than a root can allow.
-const maxHours = 255
+// hoursPattern matches a number of hours as people write it, with a comma or a point. A leading zero is not read: “05”
+// may be a “0,5” of which a browser has dropped the comma.
+var hoursPattern = regexp.MustCompile(`^(0|[1-9]\d?)([.,]\d{1,3})?$`)
 
-// urgentChange returns the change of urgent orders that the form asks for, with its author and reason.
-func (v *visit) urgentChange() (change publish.UrgentChange, by publish.Audit, err error) {
+// parseHours parses the duration of urgent orders. It fails for a text that is no number of hours from one minute to
+// most hours.
+func parseHours(text string, most int) (time.Duration, error) {
+	n, err := strconv.ParseFloat(strings.Replace(text, ",", ".", 1), 64)
+	lasts := time.Duration(n * float64(time.Hour))
+	if !hoursPattern.MatchString(text) || err != nil || lasts < time.Minute || n > float64(most) {
+		return 0, &fieldError{"hours", &hoursError{text, most}}
+	}
+	return lasts, nil
+}
+
+// urgentChange returns the change of urgent orders that the form asks for, with its author and reason. The orders last
+// at most that many hours.
+func (v *visit) urgentChange(most int) (change publish.UrgentChange, by publish.Audit, err error) {
 	f := v.changeForm("add")
 	by = publish.Audit{Author: v.person.Name, Reason: f.Reason, Reference: f.Reference}
 	if _, change.Add, err = f.parse(); err != nil {
@@ -168,10 +186,9 @@ func (v *visit) urgentChange() (change publish.UrgentChange, by publish.Audit, e
 	if hours == "" {
 		return change, by, nil
 	}
-	n, err := strconv.ParseFloat(strings.Replace(hours, ",", ".", 1), 64)
-	lasts := time.Duration(n * float64(time.Hour))
-	if err != nil || n > maxHours || lasts < time.Minute {
-		return change, by, fmt.Errorf("%w: %.20q is no number of hours", blocklist.ErrMalformed, hours)
+	lasts, err := parseHours(hours, most)
+	if err != nil {
+		return change, by, err
 	}
 	for i := range change.Add {
 		if e := &change.Add[i]; e.Expires.IsZero() {
@@ -194,7 +211,7 @@ func (v *visit) askUrgent() error {
 	if p.Stamp == "" || v.r.PostForm.Get("seen") != p.Stamp {
 		return v.leadTo("/urgent", notice{}, nil)
 	}
-	change, by, err := v.urgentChange()
+	change, by, err := v.urgentChange(p.Hours)
 	if err == nil {
 		_, err = v.ledger.PrepareUrgent(v.r.Context(), change, by)
 	}

@@ -315,16 +315,18 @@ func TestUrgentPreview(t *testing.T) {
 	for _, hours := range []string{"0.5", "0,5"} {
 		before := time.Now().UTC().Truncate(time.Minute)
 		p := paola.post(t, "/urgent", fields("entries", "www.stream2.example", "hours", hours, "reason", "the match is on"))
-		ends := regexp.MustCompile(`www.stream2.exampleThe order ends ([-0-9]+ [:0-9]+) UTCReasonthe match is on`).FindStringSubmatch(p.text)
+		ends := regexp.MustCompile(`www.stream2.exampleThe order ends ([-0-9]+ [:0-9]+) UTC · lasts 30 minReasonthe match is on`).FindStringSubmatch(p.text)
 		require.NotNil(t, ends, p.text)
 		at, err := time.Parse("2006-01-02 15:04", ends[1])
 		require.NoError(t, err)
 		assert.WithinRange(t, at, before.Add(30*time.Minute), time.Now().Add(30*time.Minute))
 		assert.Contains(t, p.text, "Covers this name and all names below it, but not the site without www")
 	}
-	for _, hours := range []string{"0", "0.001", "-1", "NaN", "Inf", "-Inf", "1e9", "half"} {
+	for _, hours := range []string{"0", "0.001", "-1", "NaN", "Inf", "-Inf", "1e9", "half", "05", "0x1", "1:30", "30 min", "25"} {
 		p := paola.post(t, "/urgent", fields("entries", "www.stream2.example", "hours", hours))
 		assert.Equal(t, http.StatusBadRequest, p.status, hours)
+		assert.Contains(t, p.text, "“"+hours+"” is no number of hours: write 2 or 0.5, and at most 24.")
+		assert.Regexp(t, `<input name="hours" inputmode="decimal"[^>]* value="`+regexp.QuoteMeta(hours)+`"[^>]* aria-invalid`, p.raw, "a number field of a browser drops the comma")
 	}
 	p := paola.post(t, "/add", fields("entries", "=www.stream2.example\nwww.example"))
 	assert.Contains(t, p.text, "Covers this name alone, not the site without www")

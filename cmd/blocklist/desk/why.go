@@ -81,6 +81,9 @@ func whyText(w *words.Words, err error) string {
 	if day := (*dayError)(nil); errors.As(err, &day) {
 		return w.Text(day.reason(), day.Text)
 	}
+	if hours := (*hoursError)(nil); errors.As(err, &hours) {
+		return w.Text("why.hours", hours.Text, hours.Most)
+	}
 	if limit := (*publish.UrgentLimitError)(nil); errors.As(err, &limit) {
 		return w.Text("why.urgentlimit", limit.Targets, limit.Serial, limit.Most)
 	}
@@ -96,7 +99,7 @@ func whyText(w *words.Words, err error) string {
 func saysAll(err error) bool {
 	rule, day, entry := (*publish.RuleError)(nil), (*dayError)(nil), (*blocklist.EntryError)(nil)
 	return errors.As(err, &rule) || errors.As(err, &day) || errors.As(err, new(*publish.UrgentLimitError)) ||
-		errors.As(err, new(*publish.DroppedError)) ||
+		errors.As(err, new(*publish.DroppedError)) || errors.As(err, new(*hoursError)) ||
 		errors.As(err, &entry) && entryReason(entry.Text) != "why.entry"
 }
 
