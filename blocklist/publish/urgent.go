@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/disk"
@@ -23,6 +24,8 @@ type UrgentList struct {
 	Left    int               `json:"left"`   // number of further targets that may be ordered before the next release
 	Hours   int               `json:"hours"`  // maximum hours from the first order of a target to its expiry
 	Pushed  bool              `json:"pushed"` // whether there was a push since the newest document was signed
+	// Stops has the orders in force that the newest document withdraws, if it is not pushed yet.
+	Stops []blocklist.Entry `json:"-"`
 }
 
 // UrgentChange has entries to be ordered and targets whose orders are withdrawn.
@@ -52,7 +55,28 @@ func (l *Ledger) Urgent(ctx context.Context) (UrgentList, error) {
 			o.Pushed = !signed
 		}
 	}
-	return o, nil
+	if !o.Pushed {
+		o.Stops, err = l.stopsWith(ctx, o.Entries)
+	}
+	return o, err
+}
+
+// stopsWith returns the pushed urgent orders that add to the last release and are not among the given ones.
+func (l *Ledger) stopsWith(ctx context.Context, entries []blocklist.Entry) ([]blocklist.Entry, error) {
+	last, err := l.history.LastRelease(ctx)
+	if err != nil {
+		return nil, err
+	}
+	documents, err := l.issuedOrders(ctx, last)
+	var pushed []blocklist.Entry
+	for _, d := range documents {
+		if !d.pushed.IsZero() {
+			pushed = d.entries
+		}
+	}
+	return slices.DeleteFunc(unexpired(pushed), func(e blocklist.Entry) bool {
+		return indexTarget(entries, e.Target()) >= 0
+	}), err
 }
 
 // documentOf returns the number and the serial of the document of urgent orders that an operation has put in force. It
