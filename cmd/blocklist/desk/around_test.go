@@ -48,6 +48,7 @@ func TestPreviewSaysExtent(t *testing.T) {
 	p := a.enter(t).post(t, "/add", fields("entries", "already.example\nhttps://two.example/page\n=three.example"))
 	assert.Contains(t, p.text, "|Covers the whole site and all names below it Listed below it: https://already.example/page")
 	assert.Contains(t, p.text, "|Covers this page alone. Resolvers can't block pages: only proxies and apps that see URLs can")
+	assert.Equal(t, 1, strings.Count(p.text, "Where subscribers have resolvers only, a page stays open."))
 	assert.NotContains(t, p.text, "the whole site meant")
 	assert.Contains(t, p.text, "|Covers the whole site, without names below it")
 }

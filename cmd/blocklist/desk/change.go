@@ -259,6 +259,9 @@ func (f changeForm) apply(ctx context.Context, l *publish.Ledger, author string)
 	if f.Verb == "add" {
 		return l.Add(ctx, entries, by)
 	}
+	if len(entries) == 0 && f.Reference == "" {
+		return publish.ChangeResult{}, &fieldError{"entries", errNoEntry}
+	}
 	if by.Reference = f.Decision; f.Reference == "" {
 		return l.Remove(ctx, entries, by)
 	}

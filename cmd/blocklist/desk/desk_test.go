@@ -18,7 +18,7 @@ func TestReading(t *testing.T) {
 	a.open(t)
 	b := a.enter(t)
 	for path, want := range map[string][]string{
-		"/":                                {"What waits", "entries4", "+4 −0", "4 changed entries are in no release yet"},
+		"/":                                {"What waits", "entries in the ledger4", "+4 −0", "4 changed entries are in no release yet"},
 		"/entries":                         {"=www.example.net|decided, not in force yet: a release must be made|||–|–", `|test|order 17|2099-05-01|–`},
 		"/entries?scope=url":               {"https://social.example/user/7"},
 		"/entries?prefix=sub":              {"sub.example.org"},

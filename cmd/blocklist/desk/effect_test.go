@@ -65,7 +65,7 @@ func TestStateIsWhatSubscribersEnforce(t *testing.T) {
 		}
 	}
 	b.lang = "it"
-	assert.Contains(t, b.get(t, "/entry?of=goes.example").text, "rimossa, ancora bloccata fino alla prossima versione")
+	assert.Contains(t, b.get(t, "/entry?of=goes.example").text, "ritirata, ancora bloccata fino alla prossima versione")
 	assert.Contains(t, b.get(t, "/entry?of=stays.example").text, "in vigore dal ")
 
 	b.lang = "en"

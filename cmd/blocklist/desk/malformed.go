@@ -25,6 +25,9 @@ func linesOf(err error) []error {
 	return nil
 }
 
+// errNoEntry is returned for a withdrawal that names neither entries nor an order.
+var errNoEntry = fmt.Errorf("%w: no entry is named", blocklist.ErrMalformed)
+
 // fieldError is an error about one field of a form.
 type fieldError struct {
 	Field string // name of the field

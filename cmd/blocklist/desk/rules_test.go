@@ -64,6 +64,9 @@ func TestWithdrawalNeedsWhatRulesAsk(t *testing.T) {
 	assert.Contains(t, carla.post(t, "/add", fields("entries", "new.example")).text, noReason)
 	withdrawal.Set("reason", "it was cleaned")
 	assert.NotContains(t, carla.post(t, "/withdraw", withdrawal).text, noReason)
+	none := carla.post(t, "/withdraw", fields("decision", "order 2026/1"))
+	assert.Contains(t, none.text, "No entry is named. Name the entries; to withdraw all entries of an order")
+	assert.Contains(t, none.raw, "<details open><summary>One order only")
 	strict(t, a)
 	p := carla.get(t, "/withdraw")
 	for _, name := range []string{"reason", "decision"} {

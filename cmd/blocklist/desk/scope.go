@@ -29,6 +29,9 @@ func scopeOf(target string) string {
 	return "covers.page"
 }
 
+// isPage reports whether a target is a page or the pages below a path, which resolvers can't block.
+func isPage(target string) bool { return strings.HasPrefix(target, "https://") }
+
 // isWWW reports whether a target is the subdomain www of a site. An entry for it does not cover the site itself.
 func isWWW(target string) bool {
 	site, www := strings.CutPrefix(strings.TrimPrefix(target, "="), "www.")

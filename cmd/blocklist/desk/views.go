@@ -123,7 +123,7 @@ func (v *views) funcs(w *words.Words, zone *time.Location) template.FuncMap {
 		"second": func(at time.Time) template.HTML { return timeElement(at, w.Second, "at second", zone) },
 		"day":    func(at time.Time) template.HTML { return dayElement(at, w, zone) },
 		"clock":  func(until, now time.Time) template.HTML { return clock(until, now, w) }, "took": w.Took,
-		"why": func(err error) string { return whyText(w, err) }, "saysall": saysAll, "linesof": linesOf, "scope": scopeOf, "site": siteOf, "finding": func(f guard.Finding) string { return findingText(w, f) },
+		"why": func(err error) string { return whyText(w, err) }, "saysall": saysAll, "linesof": linesOf, "scope": scopeOf, "ispage": isPage, "site": siteOf, "finding": func(f guard.Finding) string { return findingText(w, f) },
 		"join":  func(texts []string) string { return strings.Join(texts, ", ") },
 		"short": func(text string) string { return text[:min(len(text), 12)] },
 	}

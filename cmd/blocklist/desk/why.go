@@ -25,6 +25,7 @@ func whys() []why {
 		{proposal.ErrChanged, "why.changed"},
 		{proposal.ErrAlready, "decide.already"},
 		{publish.ErrOver, "why.over"},
+		{errNoEntry, "why.noentry"},
 		{proposal.ErrState, "why.state"},
 		{proposal.ErrNotFound, "why.noproposal"},
 		{publish.ErrRules, "why.rules"},
@@ -99,7 +100,7 @@ func whyText(w *words.Words, err error) string {
 func saysAll(err error) bool {
 	rule, day, entry := (*publish.RuleError)(nil), (*dayError)(nil), (*blocklist.EntryError)(nil)
 	return errors.As(err, &rule) || errors.As(err, &day) || errors.As(err, new(*publish.UrgentLimitError)) ||
-		errors.As(err, new(*publish.DroppedError)) || errors.As(err, new(*hoursError)) ||
+		errors.As(err, new(*publish.DroppedError)) || errors.As(err, new(*hoursError)) || errors.Is(err, errNoEntry) ||
 		errors.As(err, &entry) && entryReason(entry.Text) != "why.entry"
 }
 
