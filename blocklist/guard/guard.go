@@ -184,6 +184,20 @@ func (g *Guard) Entry(e blocklist.Entry) (found []Finding) {
 	return found
 }
 
+// ProtectedHost returns the host of an entry for a page, if the host is protected: the guards let the page pass, but
+// would hold an entry for the host. It returns an empty text for any other entry.
+func (g *Guard) ProtectedHost(e blocklist.Entry) string {
+	if _, whole := g.coverageOf(e); whole || e.Scope == blocklist.ScopeIP {
+		return ""
+	}
+	host, _, _ := strings.Cut(e.Key(), "/")
+	c, ok := hostCoverage(host)
+	if !ok || g.protected.why(c).text == "" && g.builtIn.why(c).text == "" {
+		return ""
+	}
+	return c.name.String()
+}
+
 // coverage is the set of DNS names that an entry covers.
 type coverage struct {
 	name  blocklist.Name

@@ -114,6 +114,9 @@ type Examined struct {
 	Covered string          `json:"covered,omitempty"`
 	Guards  []guard.Finding `json:"guards,omitempty"`
 	Breach  *RuleError      `json:"breach,omitempty"` // the rule of the list that the order breaks; nil: none
+	// Protected is the protected host of an order for a page: the page passes, the whole host would be held. Empty: the
+	// host is not protected, or the order is not for a page.
+	Protected string `json:"-"`
 }
 
 // Held reports whether the guards would hold the order.
@@ -154,7 +157,7 @@ func (x *Examiner) examine(order blocklist.Entry, s subject, listed map[string]b
 		e.Covered = listed[s.covers[i]].String()
 	}
 	if !ok || own.Monitor {
-		e.Guards = x.guard.Entry(order)
+		e.Guards, e.Protected = x.guard.Entry(order), x.guard.ProtectedHost(order)
 	}
 	_ = errors.As(x.checker.check(order), &e.Breach)
 	return e

@@ -213,7 +213,7 @@ func examineSome(ctx context.Context, l *publish.Ledger, x *publish.Examiner, al
 	for i, p := range all {
 		found[i].Examined = stands[i]
 		if p.Withdraw { // nothing is listed by it
-			found[i].Guards, found[i].Breach = nil, nil
+			found[i].Guards, found[i].Breach, found[i].Protected = nil, nil, ""
 		}
 	}
 	for other, err := range l.History().ProposalsAboutEach(ctx, targets, maxSame+1) {

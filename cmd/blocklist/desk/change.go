@@ -36,6 +36,11 @@ type changePage struct {
 	Edit     string        // URL of the form with the typed values
 }
 
+// Protected reports whether an entry is for a page of a protected host.
+func (p changePage) Protected() bool {
+	return slices.ContainsFunc(p.Seen, func(e seenEntry) bool { return e.Protected != "" })
+}
+
 // Counts reports whether the change was tried without a problem, and would change something.
 func (p changePage) Counts() bool {
 	r := p.Result
@@ -48,9 +53,10 @@ func (p changePage) IsForm() bool { return !p.Counts() }
 // seenEntry is an entry of the form as it would be stored, with notes about what was typed.
 type seenEntry struct {
 	blocklist.Entry
-	Notes  []publish.Message
-	Around around
-	Held   []guard.Finding // for urgent orders: why the guards hold it
+	Notes     []publish.Message
+	Around    around
+	Held      []guard.Finding // for urgent orders: why the guards hold it
+	Protected string          // see [publish.Examined]
 }
 
 // Expiring returns the current order of the target with the same reference as the entry, if that order has an expiry
@@ -203,8 +209,16 @@ func (p *changePage) look(v *visit) error {
 		p.Foreseen, err = v.ledger.Foresee(v.r.Context(), p.Result)
 		return err
 	}
+	x, err := v.ledger.NewExaminer(v.r.Context())
+	if err != nil {
+		return err
+	}
+	examined, err := x.Examine(v.r.Context(), entries)
+	if err != nil {
+		return err
+	}
 	for i, e := range entries {
-		s := seenEntry{Entry: e}
+		s := seenEntry{Entry: e, Protected: examined[i].Protected}
 		if v.Notes != nil {
 			s.Notes = v.Notes(lines[i], e)
 		}

@@ -37,9 +37,12 @@ type foundTarget struct {
 }
 
 // IsTicked reports whether the target is ticked at first, because the person probably means it: it would be listed and
-// is not, or it would be withdrawn and is listed. The guards must not hold it.
-func (f foundTarget) IsTicked(withdraw bool) bool {
-	return f.Sure && !f.Held() && (f.Listed != "") == withdraw
+// is not, or it would be withdrawn and is listed. The guards must not hold it. A text often names a site that is not
+// meant, such as the real bank: there, neither a page of a protected host nor what was refused before is ticked.
+func (f foundTarget) IsTicked(p proposePage) bool {
+	refused := slices.ContainsFunc(f.Same, func(o proposal.Other) bool { return o.State == proposal.Refused })
+	meant := p.Each || f.Protected == "" && !refused
+	return f.Sure && meant && !f.Held() && (f.Listed != "") == p.Withdraw
 }
 
 // written is the result of recording one proposal, with the target as it was typed.
