@@ -43,7 +43,7 @@ func (o *overlay) clone() *overlay {
 	}
 }
 
-// add adds one change.
+// add adds the change c to the overlay. The argument base is the base set.
 func (o *overlay) add(base *set, w *suffixes, c *Change) {
 	s := base.secret
 	o.features.add(&c.Entry)

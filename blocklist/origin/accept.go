@@ -124,8 +124,8 @@ func (o *Origin) receiveAndCommit(ctx context.Context, p *push, b *trust.Bundle)
 	return o.change(ctx, func() error { return o.commit(p, b, work) })
 }
 
-// check verifies the roots, targets and urgent orders of a bundle against the origin's trusted root and published
-// state.
+// check verifies the targets and urgent orders of a bundle, and that its roots follow the origin's trusted root. It
+// returns them as a push. The argument st is the published state.
 func (c *rootChain) check(st *state, b *trust.Bundle) (*push, error) {
 	if st == nil {
 		return nil, fmt.Errorf("bundle: %w: it has no root", blocklist.ErrMalformed)
@@ -140,9 +140,10 @@ func (c *rootChain) check(st *state, b *trust.Bundle) (*push, error) {
 	return p, p.checkUrgent(st, b.Urgent)
 }
 
-// checkUrgent verifies urgent orders and refuses a rollback. If a push has no urgent orders, the published orders
-// stay, because subscribers would report them missing otherwise. Orders that are older than the published orders and
-// belong to an earlier release are ignored: they have no effect, so they are no reason to refuse the push.
+// checkUrgent verifies the urgent orders of a push, the argument next, and sets p.urgent to the orders to publish. If
+// next is empty, the published orders stay, because subscribers would report them missing otherwise. Orders that are
+// older than the published orders fail with [blocklist.ErrRollback]. But if such orders belong to an earlier release
+// than the push, they are ignored: they have no effect, so they are no reason to refuse the push.
 func (p *push) checkUrgent(st *state, next []byte) error {
 	p.urgent = st.urgent
 	if len(next) == 0 || bytes.Equal(next, st.urgent.doc) {
@@ -167,7 +168,7 @@ func (p *push) checkUrgent(st *state, next []byte) error {
 	return nil
 }
 
-// openUrgent parses urgent orders and verifies them against the published ones.
+// openUrgent parses the urgent orders of a push, the argument next, and verifies them against the published orders.
 func (p *push) openUrgent(st *state, next []byte) (spec trust.UrgentSpec, err error) {
 	if spec, err = trust.ParseUrgent(next); err != nil {
 		return spec, err

@@ -158,8 +158,8 @@ func (p *progressReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// answer returns the status and the text for a refused push or receipt. Internal errors of the origin go to its log
-// only.
+// answer returns the HTTP status and the text of the response to a push or receipt that was refused with the error err.
+// The text does not show internal errors of the origin: its log has them.
 func answer(err error) (code int, text string) {
 	var tooLong *http.MaxBytesError
 	switch {
@@ -241,7 +241,7 @@ func serveContent(w http.ResponseWriter, r *http.Request, name string, f *os.Fil
 	return nil
 }
 
-// contentType returns the media type of a release file, plain or encrypted.
+// contentType returns the media type of a release file. An encrypted file has the suffix .age; any other is compressed.
 func contentType(file string) string {
 	if strings.HasSuffix(file, ".age") {
 		return "application/octet-stream"

@@ -34,8 +34,8 @@ type ChangeResult struct {
 // OrderChange is what an operation did to the orders of one target.
 type OrderChange = ledger.OrderChange
 
-// fillPut is the function that gives the orders of an operation, except those that the guards (screen) or the rules of
-// the list (checker) refuse.
+// fillPut is a function that records the orders of an operation, except those that the guards (screen) or the rules of
+// the list (checker) refuse. It returns the number of orders by outcome.
 type fillPut func(*ledger.Tx, *screen, *checker) (ledger.Counts, error)
 
 // Add gives orders. Each entry is an order, which lists the entry's target and is identified by the entry's reference.

@@ -83,7 +83,7 @@ func (l *Ledger) makeFiles(ctx context.Context, last ReleaseRecord, now Operatio
 }
 
 // files writes the new files of the release that follows the serial last. It returns all files of the new release: the
-// snapshot, the chain of deltas from there to the new serial, and the last deltas from one release to the next.
+// snapshot, the chain of deltas from there to the new serial, and the last steps (deltas from one release to the next).
 func (b *releaseBuilder) files(ctx context.Context, last uint64) ([]trust.File, error) {
 	step, ok, err := b.delta(ctx, last)
 	if err != nil {
@@ -135,7 +135,7 @@ func stepsFirst(files []trust.File) []trust.File {
 }
 
 // lastOf follows deltas backwards, beginning with one that leads to this serial. It returns at most keepSteps deltas,
-// in that order. If several deltas lead to a serial, it takes the first in files.
+// the last one first. If several deltas lead to the same serial, it takes the first of them in files.
 func lastOf(files []trust.File, serial uint64) (last []trust.File) {
 	for len(last) < keepSteps {
 		i := slices.IndexFunc(files, func(f trust.File) bool { return f.Release.Serial == serial && f.Release.Base > 0 })

@@ -47,7 +47,8 @@ func fingerprintOf(b []byte) string {
 	return inGroups(hex.EncodeToString(sum[:]))
 }
 
-// inGroups returns the first 96 bits of a SHA-256 digest, given in hexadecimal digits, in groups of four digits.
+// inGroups returns the first 96 bits of a SHA-256 digest in groups of four hexadecimal digits. The argument has the
+// digest in hexadecimal digits.
 //
 // An attacker needs a second preimage: another root or key with the fingerprint that an honest person reads out. That
 // takes 2^96 attempts: many years for all computers that mine with SHA-256 today. With 80 bits it would take them an

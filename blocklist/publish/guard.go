@@ -223,7 +223,7 @@ func (l *Ledger) guardRelease(ctx context.Context, last ReleaseRecord, head Oper
 	return override, nil
 }
 
-// overridden returns the reference of the operation that overrides the findings in a report.
+// overridden returns the reference that an operation has if it overrides the findings in a report.
 func overridden(r *guard.Report) string { return "findings " + r.Digest }
 
 func (l *Ledger) examine(ctx context.Context, last ReleaseRecord, now Operation) (*guard.Report, error) {

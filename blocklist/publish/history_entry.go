@@ -67,8 +67,8 @@ type PageCheck struct {
 
 // EntryHistory returns the history of an entry, a host, an address or a URL, in any usual spelling. The first values
 // are about the targets that mean exactly that text: for a name there are two, the name with all names below it, and
-// the name alone. Then come the targets that cover or have covered it, most specific first. A target that was never
-// listed has no events.
+// the name alone. Then come the broader targets that cover, or have covered, what the text means, most specific first.
+// A target that was never listed has no events.
 func (l *Ledger) EntryHistory(ctx context.Context, text string) ([]*EntryHistory, error) {
 	s, err := readSubject(text)
 	if err != nil {

@@ -86,8 +86,8 @@ func (l *Ledger) Close() error { return l.history.Close() }
 type Holder = ledger.Holder
 
 // SetWait sets the maximum time for which a change waits while another process changes the ledger. After that time, the
-// change fails with [blocklist.ErrBusy]. Without SetWait, it fails at once. After one second of waiting, it calls
-// notify with the description of the other process; notify may be nil.
+// change fails with [blocklist.ErrBusy]. Without SetWait, the change fails at once. A change that has waited for one
+// second calls the argument notify, unless that is nil, with a description of the other process.
 func (l *Ledger) SetWait(limit time.Duration, notify func(Holder)) { l.history.SetWait(limit, notify) }
 
 // Exposed returns a shell command that takes away the access of other accounts to the agency's folder, if they have

@@ -85,8 +85,8 @@ func (p *Pending) Enough() bool {
 // dir returns the folder of the pending release p.
 func (p *Pending) dir() string { return filepath.Dir(p.path) }
 
-// What names the pending document: the list with the version of the root or the serial, such as "it.example/csam serial
-// 3".
+// What returns a name for the pending document: the list with the version of the root or with the serial, such as
+// "it.example/csam serial 3". The name of urgent orders also has their number.
 func (p *Pending) What() string {
 	switch {
 	case p.Root > 0:

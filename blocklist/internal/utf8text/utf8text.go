@@ -13,8 +13,9 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// Decode returns the text without a byte order mark. It fails with [blocklist.ErrMalformed] for UTF-16, with or without
-// a mark. The error names the encoding, because such a file looks right in an editor.
+// Decode returns the text without its byte order mark, if it has one. It fails with [blocklist.ErrMalformed] for
+// UTF-16, with or without a mark, and for binary data. The error names UTF-16, because a file in UTF-16 looks right in
+// an editor.
 func Decode(b []byte) ([]byte, error) {
 	if bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff")) ||
 		bytes.IndexByte(b[:min(len(b), 64)], 0) >= 0 {
