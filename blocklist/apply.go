@@ -30,8 +30,8 @@ func (st *state) apply(sec *secret, h Header, changes iter.Seq2[Change, error]) 
 	return st.rebuild(sec, entriesOf(changes), nil, LocalReview{})
 }
 
-// applyDelta writes changes to the journal and to a new overlay, after checking that they lead to the digest in the
-// header h.
+// applyDelta first checks that the changes lead to the digest and the number of entries in the header h. Then it writes
+// the changes to the journal and to a new overlay.
 func (st *state) applyDelta(h Header, changes iter.Seq2[Change, error]) error {
 	if h.Base != st.Header.Serial || st.list == nil || st.list.base == nil {
 		return &SerialError{List: h.List, Held: st.Header.Serial, Base: h.Base, Got: h.Serial, Err: ErrGap}

@@ -22,8 +22,7 @@ type Attributes struct {
 	Source    string    // source=: the list that it was taken over from, and its serial, such as de.example/wol@41
 }
 
-// Or returns the attributes of a. Attributes that a does not set come from b, except the status, which is always that
-// of a.
+// Or returns a, with each attribute that a does not set taken from b. The status is always that of a.
 func (a Attributes) Or(b Attributes) Attributes {
 	a.Category, a.Reference = cmp.Or(a.Category, b.Category), cmp.Or(a.Reference, b.Reference)
 	a.Expires, a.Review, a.Added = cmp.Or(a.Expires, b.Expires), cmp.Or(a.Review, b.Review), cmp.Or(a.Added, b.Added)

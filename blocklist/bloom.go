@@ -8,8 +8,8 @@ import (
 )
 
 // bloomFilter is a blocked Bloom filter: all bits of an entry are in one block, which is a cache line. The bloom
-// library stores the bits. This type computes their positions and tests them itself, for speed: the library would hash
-// each parent of a name again, and divide by the filter size for each bit.
+// library stores the bits. This type computes the positions of the bits and tests the bits itself, for speed: the
+// library would hash each parent of a name separately, and divide by the filter size for each bit.
 type bloomFilter struct {
 	bloom  *bloom.BloomFilter
 	blocks uint64
@@ -24,12 +24,12 @@ const (
 	filterBatch  = 64 // maximum number of hashes in one call of add
 )
 
-// mergeAt is the number of changes at which a merge pays off: from there on, copying the overlay for one more change
-// takes about a millisecond.
+// mergeAt is the number of changes in the overlay from which it pays to merge the overlay into a new set: with so many,
+// copying the overlay for one more change takes about a millisecond.
 const mergeAt = 10_000
 
-// bloomWords returns the filter size for a set, in words of 64 bits. It leaves room for the first merge, so that small
-// lists can grow.
+// bloomWords returns the filter size for a set, in words of 64 bits. It leaves room for [mergeAt] more entries, so that
+// small lists can grow.
 func bloomWords(entries int) int {
 	return ((entries+mergeAt)*bitsPerEntry/blockBits + 1) * blockBits / 64
 }
@@ -40,7 +40,8 @@ func newBloomFilter(words []uint64) *bloomFilter {
 	return &bloomFilter{bloom: bloom.FromWithM(words, bits, filterHashes), blocks: uint64(len(words)) * 64 / blockBits}
 }
 
-// locate returns the block of a hash. Each group of 9 bits in rest is the position of one of its bits in the block.
+// locate returns the block of a hash, and the positions of the hash in this block: each group of 9 bits in rest is the
+// position of one bit.
 func (f *bloomFilter) locate(hash uint64) (block, rest uint64) {
 	block, _ = bits.Mul64(hash, f.blocks)
 	return block, mix(hash, 0x9e3779b97f4a7c15)

@@ -16,7 +16,7 @@ import (
 type builder struct {
 	secret   *secret
 	shards   [1 << shardBits]shard
-	free     []record // unused records of the last slab
+	free     []record // allocated records that no shard uses yet
 	releases []func()
 	hosts    []uint64 // filter hashes of the hosts of url entries
 	urls     []urlOfHost
@@ -133,7 +133,7 @@ type preparedRow struct {
 	info    uint32
 	scope   Scope
 	monitor bool
-	row     tableKey // the digest; add computes it
+	row     tableKey // digest of the scope and the key; computed by the method add
 }
 
 // prepare returns the row of an entry, without the digest. It also records the attributes and the kind of the entry

@@ -15,7 +15,7 @@ type Digest struct {
 	words [4]uint64 // least significant word first
 }
 
-// Add adds a canonical line.
+// Add adds the hash of a canonical line to the sum.
 func (d *Digest) Add(line []byte) { d.add(lineHash(line)) }
 
 func (d *Digest) add(words [4]uint64) {
@@ -25,7 +25,7 @@ func (d *Digest) add(words [4]uint64) {
 	}
 }
 
-// Remove removes a canonical line.
+// Remove subtracts the hash of a canonical line from the sum.
 func (d *Digest) Remove(line []byte) {
 	var borrow uint64
 	for i, w := range lineHash(line) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// refang undoes defanging: the usual spellings, such as hxxp and [.], that keep people from clicking on a name.
+// refang undoes defanging: it replaces the spellings, such as hxxp and [.], that keep people from clicking on a name.
 var refang = strings.NewReplacer( //nolint:gochecknoglobals // never changed
 	"[.]", ".", "(.)", ".", "{.}", ".", "[dot]", ".", "(dot)", ".", "[:]", ":", "[://]", "://", "hxxp", "http", "HXXP", "http",
 )

@@ -6,9 +6,9 @@ import (
 )
 
 // filterHash returns the hash of an entry for the Bloom filter. The hash of a name is computed label by label from the
-// right, so one pass computes the hashes of a name and of all its parents. A url entry also adds the hash of its host
-// to the filter, so that lookups can skip the paths of hosts without url entries. For the other scopes, host is 0. The
-// buffer w is overwritten.
+// right, so one pass computes the hashes of a name and of all its parents. For a url entry, the second result is the
+// hash of its host. It is added to the filter, too, so that lookups can skip the paths of hosts without url entries.
+// For the other scopes, it is 0. The buffer w is overwritten.
 func (s *secret) filterHash(w *suffixes, e *Entry) (hash, host uint64) {
 	switch e.Scope {
 	case ScopeDomain, ScopeHost:

@@ -28,8 +28,8 @@ func Current() Build {
 	return of(info)
 }
 
-// of returns the build that info, from the compiler, describes. If another program imports Argine, the recorded commit
-// is that of the other program, so it is omitted.
+// of returns the build that the argument describes. The argument comes from the compiler. If another program imports
+// Argine, the recorded commit is that of the other program, so it is omitted.
 func of(info *debug.BuildInfo) Build {
 	b := Build{Version: "(devel)", Go: info.GoVersion}
 	if info.Main.Path != module {

@@ -114,7 +114,7 @@ func (s *Source) fetch(ctx context.Context, client *http.Client, from string, kn
 	return now, nil
 }
 
-// review calls Review with the content of a new file.
+// review calls the field Review with the content of a new file, and returns its error.
 func (s *Source) review(path string) error {
 	f, err := os.Open(path)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// modified is the skip reason of a rule with modifiers, which applies to some requests only.
+// modified is the reason for skipping a rule with modifiers. Such a rule applies to some requests only.
 const modified = "rule with modifiers, unsupported"
 
 // adblock parses the rules of ad blockers. It uses rules for whole domain names, with the meaning that DNS filters give
@@ -87,7 +87,8 @@ func cutBadfilter(modifiers string) (rest string, ok bool) {
 	return strings.Join(kept, ","), len(kept) < len(all)
 }
 
-// rule parses a blocking rule: ||name^, or ||name^|. Other rules are skipped.
+// rule parses a blocking rule, and records what it says: ||name^ or ||name^| lists a name or an address, or, with the
+// modifier badfilter, disables the rule that lists it. Other rules are skipped.
 func (a *adblock) rule(t *lineSink, text string) {
 	pattern, modifiers := cutModifiers(text)
 	modifiers, takes := cutBadfilter(modifiers)

@@ -29,8 +29,8 @@ func (h *deferred) turn(t *lineSink) {
 	h.passes = map[blocklist.Name]verdict{}
 }
 
-// firstLines returns the line numbers of the first blocking line and of the first exception so far. The arguments lists
-// and passes are these numbers without the verdict v. 0 means that there is no such line yet.
+// firstLines updates two line numbers with the line of the verdict v: that of the first blocking line (the argument
+// lists), and that of the first exception (passes). 0 means that there is no such line yet.
 func firstLines(v verdict, lists, passes int) (int, int) {
 	if v.mark&rewritten != 0 {
 		return lists, passes

@@ -11,7 +11,7 @@ import (
 // and the date of the list. Each following row has the fields url;domain;ip-url;ip.
 type cncpo struct {
 	reference string // number and date of the list, from the first row
-	wrong     bool   // whether the first row is not the header of such a list
+	wrong     bool   // whether the first row lacks the number or the date
 }
 
 func (c *cncpo) end(*lineSink, func(blocklist.Entry) bool) {}
@@ -47,8 +47,8 @@ func (c *cncpo) header(t *lineSink, fields []string) {
 	}
 }
 
-// cncpoHeader returns a reference with the number and date in the first row, or an empty string if the row is not
-// such a header.
+// cncpoHeader returns a reference with the number and date of the list if these are the fields of the first row. For
+// any other row, it returns an empty string.
 func cncpoHeader(fields []string) string {
 	for len(fields) > 2 && fields[len(fields)-1] == "" {
 		fields = fields[:len(fields)-1]

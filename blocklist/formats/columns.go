@@ -16,10 +16,10 @@ func targetColumns() []string { return []string{"url", "host", "domain", "ip"} }
 
 // Columns that limit whether, and for how long, a row applies.
 const (
-	removedColumn  = "removed"  // whether a row was removed: empty, the time of removal, or yes or no
-	activeColumn   = "active"   // whether a row is valid: yes or no, or the time at which validity starts
-	expiresColumn  = "expires"  // the time at which validity ends
-	startingColumn = "starting" // the time at which validity starts
+	removedColumn  = "removed"  // column that says whether a row was removed: empty, the time of removal, or yes or no
+	activeColumn   = "active"   // column that says whether a row is valid: yes or no, or the time at which validity starts
+	expiresColumn  = "expires"  // column with the time at which validity ends
+	startingColumn = "starting" // column with the time at which validity starts
 )
 
 // TargetColumns returns common names for the column with the target of a row. In names of columns, letter case,
@@ -125,7 +125,9 @@ type stranger struct {
 	day   int    // first line with a date; 0: none
 }
 
-// see looks at the value in one row. It returns a reason to refuse the table, or an empty string.
+// see records what the value in one row shows about the column. It returns a reason to refuse the table if the value is
+// a status of rows that are not listed, or if the column has dates in some rows and nothing in others. Otherwise it
+// returns an empty string.
 func (s *stranger) see(text string, line int) (refusal string) {
 	out := statusOut(text) != ""
 	s.empty = s.empty || text == "" || isNothing(text)
@@ -163,7 +165,7 @@ func isDay(text string) bool {
 	return len(parts[0]) == 4 && len(parts[2]) <= 2 || len(parts[2]) == 4 && len(parts[0]) <= 2
 }
 
-// limit is a column that says whether, or until or from when, a row applies.
+// limit is a column that limits rows: it says whether a row applies, from when, or until when.
 type limit struct {
 	field   int
 	meaning string

@@ -51,7 +51,7 @@ func (c *consob) line(t *lineSink, text string) {
 }
 
 // addProse adds the URL that a word of prose contains, without the punctuation around it. A word with two URLs is
-// bad.
+// counted as invalid.
 func addProse(t *lineSink, word string) {
 	at := urlBegins.FindStringIndex(word)
 	if at == nil {

@@ -25,7 +25,8 @@ type table struct {
 	strangers []stranger
 	wrong     string // why no row is usable; empty: rows are usable
 
-	read map[string]string // meanings of columns that the options name, by [plainColumn] of the name
+	// meanings of the columns that the options name; the keys are column names in the form of [plainColumn]
+	read map[string]string
 }
 
 func (c *table) end(*lineSink, func(blocklist.Entry) bool) {}
@@ -104,7 +105,8 @@ func (c *table) meaning(name string) (meaning string, given bool) {
 	return columnMeaning(read), true
 }
 
-// absent returns an error text if the header lacks a column that the caller's options name.
+// absent returns an error text if the header lacks a column that the caller's options name, and otherwise an empty
+// string.
 func (c *table) absent(names []string) string {
 	for _, name := range slices.Sorted(maps.Keys(c.read)) {
 		if !slices.ContainsFunc(names, func(n string) bool { return plainColumn(n) == name }) {

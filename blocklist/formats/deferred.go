@@ -53,9 +53,9 @@ func (h *deferred) text(t *lineSink, text string, m mark, to destination) {
 	}
 }
 
-// answer handles a line about a name or about a range of addresses. It records at once what the line lists or excepts.
-// But if the line redirects to a destination that may be the stop page, it stores the redirect for settle: only at the
-// end of the file are the stop pages known.
+// answer records that a line lists or excepts a name or a range of addresses. But if the line redirects to a
+// destination that may be the stop page, answer only stores the redirect for [deferred.settle]: the stop pages are not
+// known before the end of the file.
 func (h *deferred) answer(t *lineSink, l redirect) {
 	switch {
 	case l.mark&listDomain != 0 && !h.blocks(l.to):

@@ -25,7 +25,7 @@ func (d *domains) line(t *lineSink, text string) {
 func (d *domains) end(*lineSink, func(blocklist.Entry) bool) {}
 
 // orderHeader returns the number and date in the header of an order, or an empty string for any other line. The date
-// may be in any order of day, month and year: 0000351_2025.30.08, 12 2026.11.05, 351_2026-05-11, 351_11.05.2026.
+// may be written in several ways: 0000351_2025.30.08, 12 2026.11.05, 351_2026-05-11, 351_11.05.2026.
 func orderHeader(line string) string {
 	line = strings.TrimSpace(line)
 	i := strings.IndexAny(line, "_ ")

@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// forSomeCases is the skip reason of a conditional exception in an allow list.
+// forSomeCases is the reason for skipping a conditional exception in an allow list.
 const forSomeCases = "exception for some cases only, unsupported"
 
 // maxPatterns and maxExpressions limit the number of pattern exceptions in a file. A pattern without a domain is
@@ -76,9 +76,9 @@ func (p *hostPattern) fits() func(dotted string) bool {
 	}
 }
 
-// except evaluates an exception. It treats a conditional exception as an unconditional one, so that a name that is
-// sometimes allowed is not listed. In an allow list, it skips a conditional exception, since that would become an
-// entry.
+// except evaluates an exception. It treats a conditional exception as an unconditional one: a name that is sometimes
+// allowed is not listed. In an allow list, it skips conditional exceptions: as entries, they would always allow their
+// names.
 func (a *adblock) except(t *lineSink, e *exception) {
 	name, whole := wholeName(e.pattern)
 	p := parseHostPattern(e.pattern)
@@ -175,7 +175,8 @@ func (a *adblock) exceptExpression(t *lineSink, expression string) {
 	a.addPattern(t, root, func(dotted string) bool { return re.MatchString(dotted[1:]) })
 }
 
-// addPattern records the function fits for a pattern exception. The exception can match only names below the parent.
+// addPattern records a pattern exception. The argument fits reports whether a name matches the pattern. Only names
+// below the argument parent can match.
 func (a *adblock) addPattern(t *lineSink, parent blocklist.Name, fits func(dotted string) bool) {
 	if a.fits == nil {
 		a.fits = map[blocklist.Name][]func(string) bool{}

@@ -47,11 +47,11 @@ func (l *lines) readWhole() error {
 	end := bytes.LastIndexByte(buffered, '\n') + 1
 	l.whole = string(buffered[:end])
 	l.r.Discard(end) //nolint:errcheck // never fails: the bytes were peeked
-	return l.text(buffered[:end])
+	return l.checkText(buffered[:end])
 }
 
-// text returns an error if a part of the input contains a NUL byte: such input is not text.
-func (l *lines) text(part []byte) error {
+// checkText returns an error if a part of the input contains a NUL byte: such input is not text.
+func (l *lines) checkText(part []byte) error {
 	before, _, found := bytes.Cut(part, []byte{0})
 	if !found {
 		return nil
@@ -68,7 +68,7 @@ func (l *lines) readOne() (text string, ok bool, err error) {
 	}
 	whole := !errors.Is(err, bufio.ErrBufferFull)
 	for part := line; ; part, err = l.r.ReadSlice('\n') {
-		if err := l.text(part); err != nil {
+		if err := l.checkText(part); err != nil {
 			return "", false, err
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {

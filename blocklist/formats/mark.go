@@ -12,9 +12,9 @@ type mark uint8
 
 const (
 	listName  mark = 1 << iota // the name itself is listed
-	listBelow                  // the names below it are listed
+	listBelow                  // the names below the name are listed
 	passName                   // the name itself is excepted
-	passBelow                  // the names below it are excepted
+	passBelow                  // the names below the name are excepted
 
 	rewritten // the name has an answer other than the stop page
 	withdrawn // the lines that list the name are disabled
@@ -39,7 +39,7 @@ func remember[K comparable](in map[K]verdict, k K, m mark, line int) {
 	in[k] = v
 }
 
-// below reports whether a parent of n has a mark.
+// below reports whether a parent of n has a bit of the mark m.
 func below(in map[blocklist.Name]verdict, n blocklist.Name, m mark) bool {
 	for parent := range n.Suffixes() {
 		if parent != n && in[parent].mark&m != 0 {

@@ -8,7 +8,7 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// otherData is the skip reason of a record whose data is neither an address nor a name.
+// otherData is the reason for skipping a record whose data is neither an address nor a name.
 const otherData = "data of other types, not blocked"
 
 // isTTL reports whether a field is a TTL: seconds, or numbers with units.

@@ -10,8 +10,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// candidateFormats are the formats to try on a file without a signature, in order of preference. Tables are not
-// included: only a header identifies them.
+// candidateFormats are the formats to try on a file whose first line does not identify its format, in order of
+// preference. Tables are not included: only a header identifies them.
 func candidateFormats() []Format {
 	return []Format{Domains, Hosts, RPZ, Adblock, Dnsmasq, Unbound, Argine, Dnscrypt}
 }
@@ -38,7 +38,7 @@ func trimRune(text []byte) []byte {
 	return text
 }
 
-// recognizeText is recognize for lines of text.
+// recognizeText determines the format as [recognize] does, from lines of a text file.
 func recognizeText(text []string, whole bool, o Options, s settings) (candidate, error) {
 	format := o.Format
 	if format == Auto {
@@ -234,8 +234,8 @@ type candidate struct {
 	specific bool // whether the sample has syntax that only this format has
 }
 
-// try parses the sample as one format. The argument guessed is true if the options do not name the format, and no
-// signature identifies it.
+// try parses the sample as one format. The argument guessed is true if neither the options nor the first line of the
+// file identify the format.
 func try(f Format, text []string, s settings, guessed bool) candidate {
 	out, p := candidate{format: f, sink: lineSink{guessed: guessed}}, newParser(f, s)
 	// plain lines in these two formats also belong to other formats, which are stricter
@@ -293,8 +293,8 @@ func (t candidate) unused() int {
 	return t.sink.unusable + t.sink.count(patternRule) + t.sink.count(otherSetting)
 }
 
-// refuse checks the sample by the rules for a whole list. If the sample is only a part of the list, it considers only
-// unusable lines and wildcards.
+// refuse returns an error if the sample is not plausible as a list in its format. If the sample is only a part of the
+// list, it considers only unusable lines and wildcards.
 func (t candidate) refuse(whole bool) error {
 	if !whole { // the parser's result at the end of the list may differ
 		t.sink.refusal = ""

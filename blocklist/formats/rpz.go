@@ -23,7 +23,7 @@ type zone struct {
 	apex, origin blocklist.Name // name of the zone, and the current $ORIGIN; empty: not known yet
 	// owner of the previous record, for records without an owner; empty before the first record
 	owner     blocklist.Name
-	absolute  bool     // whether the field owner is known without the zone's name
+	absolute  bool     // false: the previous record's owner is relative to the zone's name, which is not known yet
 	relative  bool     // whether some owners depend on the zone's name
 	pending   []record // records with absolute owners, stored until the apex is known
 	tokens    []string // fields of the current record, which may continue in the next line
@@ -98,7 +98,7 @@ func tokenLength(s string) int {
 	return len(s)
 }
 
-// record parses a record or directive.
+// record parses the record or directive whose fields are in z.tokens.
 func (z *zone) record(t *lineSink) {
 	fields := z.tokens
 	if !z.continued {

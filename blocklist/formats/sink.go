@@ -13,7 +13,8 @@ type settings struct {
 	stop  map[destination]bool // stop pages named by the caller
 	allow bool
 
-	columns map[string]string // meanings of columns that the options name, by [plainColumn] of the name
+	// meanings of the columns that the options name; the keys are column names in the form of [plainColumn]
+	columns map[string]string
 }
 
 // parser parses one format. The reader calls line with each line, then end.
@@ -32,12 +33,12 @@ func (p lineParser) end(_ *lineSink, _ func(blocklist.Entry) bool) {}
 // lineSink collects the results of a parser.
 type lineSink struct {
 	scope     blocklist.Scope   // scope that names get instead of the scope that the format gives them; zero: no override
-	guessed   bool              // whether the format was guessed: the options do not name it, and no signature identifies it
+	guessed   bool              // whether the format was guessed: neither the options nor the first line identify it
 	number    int               // number of the current line
 	out       []blocklist.Entry // entries of the current line
 	reference string            // number and date of the order that the list is from
 	records   int               // number of entries and skips
-	unusable  int               // number of skips that are invalid in the format
+	unusable  int               // number of skips of text that is invalid in the format
 	skipped   []Skip
 	refusal   string // why the whole list is refused; empty: not refused
 	names     packedStrings

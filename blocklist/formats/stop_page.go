@@ -9,7 +9,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// elsewhere is the skip reason of a name that is redirected to a working service, such as safe search or a printer.
+// elsewhere is the reason for skipping a name that is redirected to a working service, such as safe search or a
+// printer.
 const elsewhere = "leads to another address or name, not blocked"
 
 // redirect is a line that gives a name, or a range of addresses, a destination.

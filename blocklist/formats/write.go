@@ -41,7 +41,7 @@ type Written struct {
 	// Until is the earliest expiry of the entries that Expiring counts: write the list again by then. Zero: there are
 	// no such entries.
 	Until   time.Time
-	Skipped map[blocklist.Scope]int // numbers of entries omitted by scope, because the format can't express them
+	Skipped map[blocklist.Scope]int // number of entries of each scope that were omitted, because the format can't express them
 }
 
 // UnsupportedError reports how many entries the format can't express. It wraps [blocklist.ErrMalformed].
@@ -109,9 +109,9 @@ type liner func(b []byte, e blocklist.Entry) []byte
 type writer struct {
 	out     *bufio.Writer // keeps its first error until Flush
 	options WriteOptions
-	encode  encoder       // for a format without attributes
+	encode  encoder       // writes an entry in a format without attributes; nil for other formats
 	end     func(*writer) // writes the recorded entries at the end; may be nil
-	line    liner         // for a format with attributes
+	line    liner         // writes an entry in a format with attributes; nil for other formats
 	own     bool          // whether the format is Argine's own, which keeps expired entries
 	// seen has the recorded entries of a format without attributes. Instead of line numbers, it has the numbers of the
 	// entries.

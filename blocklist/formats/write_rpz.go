@@ -50,7 +50,7 @@ func RPZTrigger(e blocklist.Entry, zone blocklist.Name) (owner blocklist.Name, o
 	return owner, ok && len(owner) <= room && !isTrigger(owner)
 }
 
-// zone writes the records of all entries. It omits names below a listed domain: such a record would narrow the
+// zone writes the records of all entries, except names below a listed domain. A record of such a name would narrow the
 // domain, since a wildcard does not cover names below another owner of the zone (RFC 4592, section 2.2.1).
 func (w *writer) zone() {
 	for _, n := range inOrder(w.seen.names) {

@@ -14,7 +14,7 @@ import (
 type confusables struct {
 	sites   map[string]string // first known site with each skeleton
 	others  map[string]bool   // known sites with the same skeleton as an earlier known site
-	letters map[rune]rune     // the Latin letter that each character looks like, see twins
+	letters map[rune]rune     // the Latin letter that each character looks like, see [twins]
 }
 
 func newConfusables(lists ...names) confusables {
@@ -41,8 +41,8 @@ func (l *confusables) add(name blocklist.Name) {
 	}
 }
 
-// why returns the reason to report an entry for the argument site: the known site that it looks like. The reason is
-// empty if it looks like no other known site.
+// why returns the reason to report an entry for a site that looks like a known site. The reason is empty if the site
+// looks like no other known site.
 func (l *confusables) why(site string) (none reason) {
 	if len(l.sites) == 0 || site == "" || l.others[site] {
 		return none

@@ -5,7 +5,7 @@ import "fmt"
 // slack is the number of additions that always pass, even in a small list. The same number of removals always passes.
 const slack = 10
 
-// growth checks the size of the list: in one update, it must not grow or shrink too much, or become empty.
+// growth adds a finding if the list grows or shrinks too much in one update, or is empty after it.
 func (g *Guard) growth(u Update, added uint64, found *collector) {
 	removed := u.Before + added - u.After
 	if u.After == 0 {

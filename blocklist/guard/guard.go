@@ -133,7 +133,7 @@ func invalid(e blocklist.Entry) error {
 		"make entries with ParseEntry or a constructor", e.Scope, blocklist.ErrMalformed)
 }
 
-// entry checks one addition.
+// entry adds the findings about one addition to found. It adds a name to parents, unless the entry only monitors it.
 func (g *Guard) entry(e blocklist.Entry, found *collector, parents *parents) {
 	for _, f := range g.Entry(e) {
 		found.add(f)
@@ -201,7 +201,7 @@ func (g *Guard) ProtectedHost(e blocklist.Entry) string {
 // coverage is the set of DNS names that an entry covers.
 type coverage struct {
 	name  blocklist.Name
-	below bool // whether the names below it are covered, too
+	below bool // whether the names below the name are covered, too
 }
 
 // coverageOf returns the names that an entry covers as whole hosts. It returns false for an entry that covers only

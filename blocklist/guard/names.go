@@ -17,9 +17,9 @@ type names struct {
 
 // subtree summarises the names of the list that are at or below one name. Positions in the list count from 1.
 type subtree struct {
-	at    uint32 // position of the name itself; 0: it is not in the list
-	first uint32 // lowest position of a name at or below it
-	count uint32 // number of names at or below it
+	at    uint32 // position of the name at the top; 0: that name is not in the list
+	first uint32 // lowest position of a name in the subtree
+	count uint32 // number of names in the subtree
 }
 
 // add appends a name to the list, unless the list has it already.

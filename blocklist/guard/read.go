@@ -39,8 +39,8 @@ func ReadProtected(r io.Reader) ([]blocklist.Entry, error) {
 }
 
 // ReadPopular reads a file of popular names, most popular first. A line is a name, or rank,name as in public lists. A
-// name without a rank is ranked by its position among the names. Comments begin with #. Names with a rank above top
-// are omitted; a top of zero means no limit. It fails like [ReadProtected].
+// name without a rank is ranked by its position among the names. Comments begin with #. Names whose rank is a number
+// above the argument top are omitted. If top is zero, there is no limit. It fails like [ReadProtected].
 func ReadPopular(r io.Reader, top int) ([]Popular, error) {
 	var out []Popular
 	err := readLines(r, func(line string) error {

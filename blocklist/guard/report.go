@@ -40,8 +40,8 @@ func Checks() []Check {
 
 // Common reports whether existing lists often have entries that trip the check. It is true for [CheckPrivate], since
 // lists block some hosters as a whole, and for [CheckParent], since lists have names above other entries. In the first
-// state of a list, these findings are only reported and do not hold the update: there is no earlier state to keep, and
-// the subscriber chose to trust the list.
+// state of a list, findings of such a check are only reported and do not hold the update: there is no earlier state to
+// keep, and the subscriber chose to trust the list.
 func (c Check) Common() bool { return c == CheckPrivate || c == CheckParent }
 
 // Severity is the effect of a finding.
@@ -76,8 +76,9 @@ type reason struct {
 
 // Report contains the findings about one update.
 type Report struct {
-	// Findings are sorted: those that hold the update come first. Among these, and among the others, they have the
-	// order of [Checks], and for one check the order of the release. There are at most 100 for each check and severity.
+	// Findings are sorted: first those that hold the update, then the others. Each of these two parts has the order of
+	// [Checks]. The findings of one check have the order of the release. There are at most 100 for each check and
+	// severity.
 	Findings []Finding        `json:"findings"`
 	Held     uint64           `json:"held"`     // number of all findings that hold the update
 	Reported uint64           `json:"reported"` // number of all other findings

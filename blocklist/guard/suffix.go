@@ -19,13 +19,15 @@ func suffixDate() string {
 
 // suffixInfo has the public suffix of a name.
 type suffixInfo struct {
-	text   string
-	suffix string // the public suffix at or above text; one label longer than text if all names below text are suffixes
-	wild   bool   // whether text is a suffix by a wildcard rule such as *.ck: then it usually belongs to one customer
+	text string // the name
+	// suffix is the public suffix at or above the name. If all names below the name are suffixes, it is one label longer
+	// than the name.
+	suffix string
+	wild   bool // whether the name is a suffix by a wildcard rule (*.ck); such a name usually belongs to one customer
 	// icann is true if the suffix belongs to a registry. Otherwise it belongs to a company, or is a top-level domain
 	// without rules.
 	icann bool
-	site  string // the suffix and one more label: the domain of one owner; empty if text is a suffix
+	site  string // the suffix and one more label: the domain of one owner; empty if the name is a suffix
 }
 
 // locate looks up the public suffix of a name. It queries a child of the name, whose first label is *, to distinguish a

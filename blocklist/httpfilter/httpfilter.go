@@ -32,7 +32,7 @@ type List interface {
 
 // Filter refuses requests for listed URLs.
 type Filter struct {
-	List List // required
+	List List // the entries to look requests up in; required
 	// BlockedBy is the URL of the filter's operator, for the Link header of RFC 7725; it is not the authority behind
 	// the list. Empty: no such header.
 	BlockedBy string
@@ -92,9 +92,9 @@ func withMatch(r *http.Request, m blocklist.Match) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), matchKey{}, m))
 }
 
-// MatchOf returns the match of a request: the reason for a refusal, or an entry with status=monitor that let it pass.
-// It returns false if no entry matched. A handler behind a filter calls MatchOf with its request. A client calls
-// MatchOf with the field Request of the response.
+// MatchOf returns the match of a request: the reason for its refusal, or, if the request passed, an entry with
+// status=monitor. It returns false if no entry matched. A handler behind a filter calls MatchOf with its request. A
+// client calls MatchOf with the field Request of the response.
 func MatchOf(r *http.Request) (blocklist.Match, bool) {
 	m, ok := r.Context().Value(matchKey{}).(blocklist.Match)
 	return m, ok

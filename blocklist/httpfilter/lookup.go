@@ -11,8 +11,8 @@ import (
 )
 
 // Lookup looks up a request: target is the target in its request line, in any form (RFC 9112, section 3.2), and hosts
-// are the values of its Host fields. If the request names several hosts, all are looked up, because a proxy may send
-// it to any of them; a blocking match takes precedence. It accepts every spelling that [blocklist.ParseURL] accepts.
+// are the values of its Host fields. If the request names several hosts, all are looked up, because a proxy may send it
+// to any of them; a blocking match takes precedence. Lookup accepts every spelling that [blocklist.ParseURL] accepts.
 //
 // If no entry blocks the request, Lookup fails with [blocklist.ErrMalformed] for an ambiguous request: it names no
 // host, or an invalid one. Refuse such a request, because it may lead to any listed host.
@@ -37,7 +37,7 @@ func Lookup(l List, method, target string, hosts ...string) (blocklist.Match, bo
 		case method == http.MethodConnect || target == "*":
 			f.host(host)
 		default:
-			f.at(host, path)
+			f.hostAndPath(host, path)
 		}
 	}
 	if f.listed && !f.match.Monitor {
@@ -73,16 +73,16 @@ func (f *finding) url(url string) {
 	f.fail(blocklist.CheckURL(url))
 }
 
-// at looks up the URL that consists of a host, as in a Host field, and of a path with its query.
-func (f *finding) at(host, path string) {
+// hostAndPath looks up the URL that consists of a host, as in a Host field, and of a path with its query.
+func (f *finding) hostAndPath(host, path string) {
 	if strings.ContainsAny(host, `/\?#@`) {
 		f.fail(fmt.Errorf("host %.80q: %w: it holds more than a host", host, blocklist.ErrMalformed))
 	}
 	f.url("http://" + host + "/" + path)
 }
 
-// host looks up the host in a text such as host:port, but only among entries for names and addresses. It parses the
-// host like the host of a URL, because browsers and resolvers accept the same spellings of both.
+// host looks up the host in a text such as host:port, but only among entries for names and addresses. It parses this
+// host like the host of a URL, because programs accept the same spellings of a host with and without a URL around it.
 func (f *finding) host(text string) {
 	authority, _ := cutAuthority(text)
 	url := "http://" + authority[strings.LastIndexByte(authority, '@')+1:]

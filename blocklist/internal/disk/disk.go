@@ -101,7 +101,8 @@ func Commit(f *os.File, path string) error {
 	return SyncDir(filepath.Dir(path))
 }
 
-// RemoveTemps removes the temporary files that a crash left in dir. The caller must hold the lock.
+// RemoveTemps removes the temporary files that a crash left in dir. The caller must hold a lock that keeps other
+// writers out of dir, since RemoveTemps removes their temporary files, too.
 func RemoveTemps(dir string) error {
 	left, err := filepath.Glob(filepath.Join(dir, TempPrefix+"*"))
 	for _, path := range left {

@@ -11,8 +11,8 @@ import (
 
 // AdoptRelease records the signed release with this serial, ledger head, number of entries and digest. It replaces an
 // existing record of the serial. The number of entries and the digest must be those of the list after the operation
-// with the hash head. If the ledger has no such operation, they must be those of the list after the current operation.
-// Otherwise AdoptRelease fails with [blocklist.ErrDigest].
+// whose hash is the argument head. If the ledger has no such operation, they must be those of the list after the
+// current operation. Otherwise AdoptRelease fails with [blocklist.ErrDigest].
 func (t *Tx) AdoptRelease(ctx context.Context, serial uint64, head string, entries uint64, digest string) error {
 	at, err := t.OperationByHash(ctx, head)
 	if errors.Is(err, sql.ErrNoRows) {

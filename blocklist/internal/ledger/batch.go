@@ -23,7 +23,7 @@ const (
 type batch struct {
 	limit    int // maximum number of entries in this batch
 	screen   Screen
-	exact    bool      // whether a changed order loses the attributes that the new order does not have
+	exact    bool      // whether a changed order loses its attributes that the new order does not set
 	seen     *sql.Stmt // statement that runs for each target; may be nil
 	incoming []incoming
 	bytes    int
@@ -60,9 +60,9 @@ type slot struct {
 }
 
 // Put adds the orders of a stream of any length, except those that screen does not admit. If a target is already
-// listed, its existing orders stay. If one of these has the same reference as the new order, it is changed instead: it
-// gets the attributes of the new order and keeps its own other attributes. If progress is not nil, Put calls it from
-// time to time with the number of orders read.
+// listed, its existing orders stay. If one of them has the same reference as the new order, no order is added: the
+// existing one gets the attributes of the new one, and keeps its other attributes. If progress is not nil, Put calls it
+// from time to time with the number of orders read.
 func (t *Tx) Put(ctx context.Context, entries iter.Seq2[blocklist.Entry, error], screen Screen,
 	progress func(uint64),
 ) (Counts, error) {
@@ -142,7 +142,8 @@ func (t *Tx) list(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// store writes the orders of a target, if they have changed.
+// store writes the orders of a target, if they have changed. In any case, it first runs the statement seen for the
+// target, unless that is nil.
 func (t *Tx) store(ctx context.Context, target string, s *slot, seen *sql.Stmt) error {
 	if seen != nil {
 		if err := exec(ctx, seen, target); err != nil {
@@ -246,8 +247,8 @@ const (
 	goneOfMany = `SELECT t.key, '', g.change FROM json_each(?) AS t CROSS JOIN gone AS g ON g.target = t.value`
 )
 
-// addEntry adds the target's row of the table entries. Its line counts as the only order until [slot.addOrder] replaces
-// it.
+// addEntry adds the target's row of the table entries. The attributes in this row count as those of the only order,
+// until [slot.addOrder] replaces it.
 func (s *slot) addEntry(attributes string, change int64) {
 	s.orders, s.change = orders{attributes}, change
 }
@@ -294,8 +295,8 @@ func (t *Tx) apply(ctx context.Context, in *incoming, s *slot, b *batch) error {
 	return err
 }
 
-// admitted reports whether the screen admits an order for a target with these existing orders. If they already block
-// the target, the screen is not asked.
+// admitted reports whether the screen admits a further order for a target. The argument standing has the existing
+// orders of the target. If these already block it, admitted returns true without asking the screen.
 func (in *incoming) admitted(standing orders) (bool, error) {
 	if in.admit == nil {
 		return true, nil
