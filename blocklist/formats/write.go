@@ -40,8 +40,9 @@ type Written struct {
 	Expiring int
 	// Until is the earliest expiry of the entries that Expiring counts: write the list again by then. Zero: there are
 	// no such entries.
-	Until   time.Time
-	Skipped map[blocklist.Scope]int // number of entries of each scope that were omitted, because the format can't express them
+	Until time.Time
+	// Skipped has the number of entries of each scope that were omitted, because the format can't express them.
+	Skipped map[blocklist.Scope]int
 }
 
 // UnsupportedError reports how many entries the format can't express. It wraps [blocklist.ErrMalformed].
