@@ -216,12 +216,12 @@ func TestFigures(t *testing.T) {
 		m := regexp.MustCompile(`(?m)^\| ` + name + ` \| ([\d.]+) \| [\d.]+ \| ([\d.]+) \| ([\d.]+) \| [\d.]+ \| (\d+) \| \d+ \|$`).FindStringSubmatch(bench)
 		require.NotNil(t, m, name)
 		row := fmt.Sprintf("| %s | %s | %s | %s | %s MB |\n", name, m[1], m[2], m[3], m[4])
-		assert.True(t, strings.Contains(front, row), row)
+		assert.Contains(t, front, row)
 	}
 	kept := regexp.MustCompile(`(?m)^\| (\w+) \| (DoT|DoH, HTTP/2) \| [\d.]+ \| ([\d.]+) \|$`).FindAllStringSubmatch(bench, -1)
 	require.Len(t, kept, 6)
 	for _, m := range kept {
-		assert.True(t, strings.Contains(handbook, " "+m[3]+" µs"), "%s over %s: %s µs", m[1], m[2], m[3])
+		assert.Contains(t, handbook, " "+m[3]+" µs", "%s over %s", m[1], m[2])
 	}
 }
 

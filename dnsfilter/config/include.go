@@ -18,8 +18,10 @@ import (
 // maxIncluded is the maximum number of included files.
 const maxIncluded = 100
 
-// addUp are the keys that may be in several files. Such a key has the items of all files, in the order of the files.
-var addUp = []string{"lists", "allow", "quorum", "views", "forward", "canaries", "rpz"}
+// addUp returns the keys that may be in several files. Such a key has the items of all files, in the order of the files.
+func addUp() []string {
+	return []string{"lists", "allow", "quorum", "views", "forward", "canaries", "rpz"}
+}
 
 // readInclude parses the key include, a sequence of patterns of files.
 func (s *Settings) readInclude(r *reader) func(*yaml.Node) {
@@ -88,10 +90,10 @@ func (s *Settings) readOne(parent *reader, path string, at position) *reader {
 	}
 	known := s.fields(r).keeping(s.values).recording(s.given)
 	for key, read := range known {
-		if !slices.Contains(addUp, key) {
+		if !slices.Contains(addUp(), key) {
 			known[key] = func(n *yaml.Node) {
 				if s.given[key] {
-					r.fail(positionOf(n), "key %q is in another file already; in several files may be: %s", key, strings.Join(addUp, ", "))
+					r.fail(positionOf(n), "key %q is in another file already; in several files may be: %s", key, strings.Join(addUp(), ", "))
 					return
 				}
 				read(n)

@@ -298,6 +298,11 @@ func (v *visit) decideProposals() error {
 	if stop, err := v.unready(page, all); stop || err != nil {
 		return err
 	}
+	return v.take(page, all)
+}
+
+// take takes decisions, and leads to the page from which they were sent. That page shows the results.
+func (v *visit) take(page string, all []ruling) error {
 	results, err := v.decideEach(all)
 	switch {
 	case errors.Is(err, proposal.ErrNoReason):
