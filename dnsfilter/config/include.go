@@ -18,7 +18,7 @@ import (
 // maxIncluded is the maximum number of included files.
 const maxIncluded = 100
 
-// addUp returns the keys that may be in several files. Such a key has the items of all files, in the order of the files.
+// addUp returns the keys that may be in several files. Such a key has the items of all files, in their order.
 func addUp() []string {
 	return []string{"lists", "allow", "quorum", "views", "forward", "canaries", "rpz"}
 }
