@@ -77,7 +77,7 @@ func (o *proposing) add(cmd *cobra.Command) {
 	authorFlag(cmd, &o.by.Author)
 	f := cmd.Flags()
 	f.StringVar(&o.by.Reason, "reason", "", "the reason, a `TEXT` for the ledger")
-	f.StringVar(&o.same.Source, "source", "", "where it comes from, a `TEXT` such as hotline")
+	f.StringVar(&o.same.Source, "source", "", "office or channel it comes from, a `TEXT` such as hotline; never the name of a citizen")
 	f.StringVar(&o.same.Category, "category", "", "the category, a `WORD`")
 	f.StringVar(&o.same.Reference, "ref", "", "the number of the case, a `TEXT`; also the reference of the order")
 	f.StringVar(&o.same.Note, "note", "", "a `TEXT` for those who decide")
