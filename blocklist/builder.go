@@ -126,7 +126,8 @@ func (b *builder) review(batch []preparedRow) {
 	}
 }
 
-// preparedRow is a row without its digest. Computing the digest takes most of the time.
+// preparedRow is a row whose digest is computed later, by the method add: this takes long, so [builder.addAll] calls
+// add in another goroutine.
 type preparedRow struct {
 	key     string
 	hash    uint64

@@ -69,7 +69,7 @@ type candidate struct {
 	list  *list
 	info  *matchInfo // nil: no match
 	scope Scope
-	at    int // the key of the entry: its offset in the looked-up name, or its index in keys
+	at    int // the offset of the key in the looked-up name or, if the key is no suffix of that name, its index in keys
 }
 
 // keys stores the keys of matching entries, if these keys are not suffixes of the looked-up name.

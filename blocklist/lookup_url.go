@@ -59,8 +59,8 @@ type urlBuffers struct {
 	name [MaxName]byte
 }
 
-// newURLQuery canonicalises a URL. It uses the buffers text and name if they are large enough. It returns false for a
-// URL without a host.
+// newURLQuery canonicalises a URL. It uses the arguments text and name as buffers if they are large enough. It returns
+// false for a URL without a host.
 func newURLQuery(s *secret, url string, text, name []byte) (u urlQuery, ok bool) {
 	if len(url) > cap(text)*3/4 {
 		text = make([]byte, 0, 3*len(url)+16)
@@ -133,8 +133,8 @@ func (u *urlQuery) findPaths(f *candidate, k *keys, h uint64, below int) {
 	}
 }
 
-// key returns the text of a url entry: the URL up to the offset end, and a suffix. The argument below is -1, or the
-// number of labels at the beginning of the host that *. replaces.
+// key returns the text of a url entry: the URL up to the offset in the argument end, and a suffix. The argument below
+// is -1, or the number of labels at the beginning of the host that *. replaces.
 func (u *urlQuery) key(below, end int, suffix string) []byte {
 	var key []byte
 	start := 0

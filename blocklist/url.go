@@ -204,8 +204,8 @@ func unhex(c byte) byte {
 	return 255
 }
 
-// escape percent-encodes bytes of b, from the offset start on: those that must be encoded in all parts of a canonical
-// URL, and those in extra.
+// escape percent-encodes bytes of b, from the offset in the argument start on: those that must be encoded in all parts
+// of a canonical URL, and those in extra.
 func escape(b []byte, start int, extra string) []byte {
 	const hex = "0123456789ABCDEF"
 	odd := 0

@@ -32,7 +32,7 @@ const noExpiry = math.MaxInt64
 // the earliest expiry count as if they had the next one.
 const maxExpiries = 32
 
-// urlCountOf decodes the count of a row. For nil, it returns an empty count.
+// urlCountOf decodes the numbers in a row that counts the url entries of a host. For nil, it returns an empty count.
 func urlCountOf(a *matchInfo) (c urlCount) {
 	if a == nil {
 		return nil

@@ -146,7 +146,7 @@ func (l *Listeners) listenQUIC(ctx context.Context, conns *[]*net.UDPConn, open 
 	return nil
 }
 
-// moveAt returns the sockets that are bound to an address, and removes them from the slice open.
+// moveAt returns the sockets that are bound to an address, and removes them from the argument open.
 func moveAt[T any](open *[]T, at netip.AddrPort, addr func(T) net.Addr) (moved []T) {
 	*open = slices.DeleteFunc(*open, func(t T) bool {
 		found := isAt(addr(t), at)

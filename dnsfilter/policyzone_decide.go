@@ -65,7 +65,7 @@ func (s *zoneSearch) found(place int, rules *zoneRules, rule zoneRule, trigger T
 }
 
 // take reports whether a zone's rule may become the hit. It returns false if rule is noRule. It also returns false if
-// the action of the zone is Monitor, and records the zone, so that the method end counts a decision for it.
+// the action of the zone is Monitor, and records the zone, so that [zoneSearch.end] counts a decision for it.
 func (s *zoneSearch) take(place int, rule zoneRule) bool {
 	if rule == noRule {
 		return false

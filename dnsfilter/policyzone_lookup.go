@@ -51,8 +51,7 @@ func (s *Server) lookUpSoon(c *snapshot, l *query) {
 	}()
 }
 
-// again processes a client's query from the beginning. It is called after the other query for which the client's query
-// had to wait, q.lack, was answered.
+// again processes a client's query from the beginning, after the query that it waited for was answered, see query.lack.
 func (s *Server) again(w *waiter) {
 	next := &waiter{socket: w.socket, peer: w.peer, done: w.done}
 	q := &next.query

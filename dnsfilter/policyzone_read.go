@@ -81,7 +81,7 @@ func (z *PolicyZone) reader(text io.Reader, rules *zoneRules) *zoneReader {
 	return r
 }
 
-// Adopt replaces the rules of the zone by those of the zone other. The two zones then share the rules.
+// Adopt replaces the rules of the zone by those of the argument other. The two zones then share the rules.
 func (z *PolicyZone) Adopt(other *PolicyZone) { z.current.Store(other.current.Load()) }
 
 // zoneReader reads the file of a policy zone, or of changes to it.

@@ -101,7 +101,8 @@ func (s *zoneSearch) serverName(name []byte) {
 	}
 }
 
-// serverAddrs searches the zones for a rule on an address of the name server with a name (trigger NSIP).
+// serverAddrs searches the zones for a rule on an address of a name server (trigger NSIP). The argument is the server's
+// name.
 func (s *zoneSearch) serverAddrs(name []byte) {
 	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
 		m := s.query.servers.lookUp(s.query, name, qtype)

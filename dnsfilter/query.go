@@ -78,7 +78,7 @@ type zoneState uint8
 const (
 	zonesDone   zoneState = iota // nothing remains: there are no policy zones, or one has decided
 	zonesReach                   // only the search for the targets of CNAME records in the answer remains
-	zonesAnswer                  // the whole search remains, since a zone has triggers that need the answer
+	zonesAnswer                  // the whole search remains to be done, since a zone has triggers that need the answer
 )
 
 // Bits of the last byte of a cache key.

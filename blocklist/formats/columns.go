@@ -201,9 +201,9 @@ func (l limit) apply(text string, now time.Time, a *blocklist.Attributes) (out, 
 	return l.applyTime(at, now, a, outside)
 }
 
-// applyTime evaluates the time in a column for the start or the end of the row's validity. It returns the argument
-// outside if the validity has not started yet. If the time is the end of the validity, it becomes the expiry in the
-// attributes a, unless they already have an earlier expiry.
+// applyTime applies the time in a column: the start or the end of the row's validity. If the start is in the future, it
+// returns the argument outside as the reason why the row does not apply. If the time is the end of the validity, it
+// becomes the expiry in the attributes a, unless they already have an earlier expiry.
 func (l limit) applyTime(at, now time.Time, a *blocklist.Attributes, outside string) (out, wrong string) {
 	switch {
 	case l.meaning == startingColumn && at.After(now):

@@ -156,8 +156,8 @@ func (h *deferred) endIPs(t *lineSink, yield func(blocklist.Entry) bool) {
 	}
 }
 
-// decide returns the entry for the marks of a name, or the reason why the name is not listed. The set inexact has the
-// domains that have exceptions below them.
+// decide returns the entry for the marks of a name, or the reason why the name is not listed. The argument inexact has
+// the domains that have exceptions below them.
 func (h *deferred) decide(n blocklist.Name, m mark, inexact map[blocklist.Name]bool) (e blocklist.Entry, why string) {
 	listed := m & listDomain &^ (m & passDomain >> 2)
 	switch {

@@ -18,7 +18,7 @@ type names struct {
 // subtree summarises the names of the list that are at or below one name. Positions in the list count from 1.
 type subtree struct {
 	at    uint32 // position of the name at the top; 0: that name is not in the list
-	first uint32 // lowest position of a name in the subtree
+	first uint32 // lowest position in the list that a name of the subtree has
 	count uint32 // number of names in the subtree
 }
 

@@ -134,7 +134,7 @@ var errSlow = fmt.Errorf("too slow, %w", os.ErrDeadlineExceeded)
 type progressReader struct {
 	r       io.Reader
 	control *http.ResponseController
-	until   time.Time // deadline of all reads together; zero: each read has the time limit stall
+	until   time.Time // deadline of all reads together; zero: the time limit of each read is stall
 	n       int64
 	waited  time.Duration
 }

@@ -107,8 +107,8 @@ func (c *rootChain) follows(st *state) error {
 	return err
 }
 
-// verifyEarly verifies the roots before the trusted root that the folder lacks, so that they can be published: a
-// subscriber may start from any root. It must be called after the officers' signatures on the push were verified.
+// verifyEarly verifies the roots in the field early, and adds them to the roots to publish, since a subscriber may
+// start from any root. It must be called after the officers' signatures on the push were verified.
 func (c *rootChain) verifyEarly() error {
 	if len(c.early) == 0 {
 		return nil

@@ -82,8 +82,9 @@ func (l *Ledger) makeFiles(ctx context.Context, last ReleaseRecord, now Operatio
 	return b.files(ctx, last.Serial)
 }
 
-// files writes the new files of the release that follows the serial last. It returns all files of the new release: the
-// snapshot, the chain of deltas from there to the new serial, and the last steps (deltas from one release to the next).
+// files writes the new files of the release after another one, whose serial is the argument last. It returns all files
+// of the new release: the snapshot, the chain of deltas from there to the new serial, and the last steps (deltas from
+// one release to the next).
 func (b *releaseBuilder) files(ctx context.Context, last uint64) ([]trust.File, error) {
 	step, ok, err := b.delta(ctx, last)
 	if err != nil {

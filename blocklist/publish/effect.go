@@ -98,8 +98,8 @@ func (l *Ledger) blockedByRelease(ctx context.Context, targets []string, at time
 	return blocked, err
 }
 
-// replay returns the lives of the targets that these changes of the ledger are about. Targets without a change have
-// none.
+// replay replays the given changes of targets. It returns the state in which they leave each target, as the map lives;
+// targets without a change are not in it. The result f computes effects from these states.
 func (l *Ledger) replay(ctx context.Context, targets []string, changes []ledger.TargetChange, at time.Time) (
 	f *effects, lives map[string]*life, err error,
 ) {
@@ -127,7 +127,7 @@ type effects struct {
 	upTo     int64    // number of the last operation in the pending release
 	issued   []issued // urgent orders that add to the pushed release
 	releases map[int64]ReleaseRecord
-	earlier  []issued // urgent orders that add to the releases in the map ordered
+	earlier  []issued // urgent orders that add to the releases in the field ordered
 	// ordered has the targets about which an urgent order was ever signed, with the serials to which these orders
 	// added; nil: not read yet.
 	ordered map[string][]uint64

@@ -193,10 +193,10 @@ func (s *screen) err() error {
 	return &guard.HeldError{Report: &report}
 }
 
-// guardRelease runs the guards on the list as it is after the operation head, compared with the last pushed release. If
-// the guards don't hold the list, it returns an empty text. If they do, it looks for an operation since that release
-// that overrides exactly these findings, and returns the reason of that operation. It returns a [*guard.HeldError] if
-// there is none.
+// guardRelease runs the guards on the list as it is after an operation, the argument head, compared with the last
+// pushed release. If the guards don't hold the list, it returns an empty text. If they do, it looks for an operation
+// since that release that overrides exactly these findings, and returns the reason of that operation. It returns a
+// [*guard.HeldError] if there is none.
 func (l *Ledger) guardRelease(ctx context.Context, last ReleaseRecord, head Operation) (override string, err error) {
 	report, err := l.examine(ctx, last, head)
 	if err != nil || report.Held == 0 {

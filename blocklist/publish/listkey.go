@@ -277,9 +277,9 @@ func (d folder) recipientsSince(p *Pending, operations iter.Seq2[Operation, erro
 }
 
 // follow reads the operations after a release, and records in r.Come and r.Go the subscribers that they add and remove.
-// It returns by how much the number of subscribers changes, by kind of recipient. The map total counts all operations;
-// the map recovered counts only those after the last recovery that has adopted the release, and is nil if there is no
-// such recovery.
+// It returns by how much the number of subscribers changes, by kind of recipient. The result total counts all
+// operations; the result recovered counts only those after the last recovery that has adopted the release, and is nil
+// if there is no such recovery.
 func (r *Recipients) follow(operations iter.Seq2[Operation, error], release trust.TargetsSpec) (
 	total, recovered map[string]int, err error,
 ) {

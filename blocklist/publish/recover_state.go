@@ -10,8 +10,8 @@ import (
 	"github.com/argine-dns/argine/blocklist/internal/trust"
 )
 
-// fill writes the state of the release into the ledger: its entries, unless the ledger has the operations that led to
-// them (known), and the record of the release. It removes the releases in v.drop.
+// fill writes the release's entries and its record into the ledger. It leaves out the entries if the argument known is
+// true: then the ledger has the operations that led to them. It removes the releases in v.drop.
 func (v *recovery) fill(ctx context.Context, t *ledger.Tx, known bool) error {
 	if !known {
 		if err := v.replaceEntries(ctx, t); err != nil {

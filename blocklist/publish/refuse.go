@@ -113,7 +113,7 @@ type dropping struct {
 	by      Audit
 }
 
-// drop says how a refusal is recorded.
+// drop returns how the ledger records that a pending document was dropped because of this refusal.
 func (r signedRefusal) drop() dropping {
 	by := Audit{Author: r.Author, Reason: r.Reason, Reference: r.proof()}
 	return dropping{KindRefuse, r.SHA256, skippedRefused.Phrase, by}

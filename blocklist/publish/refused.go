@@ -64,7 +64,8 @@ func (l *Ledger) Refusals(ctx context.Context) (all []Refusal, err error) {
 	return all, l.dropMade(ctx, drop)
 }
 
-// dropMade calls drop with the keys of the phrases for the documents that are pending.
+// dropMade drops the refusals of each kind of document of which a new one is pending. For this, it calls the argument
+// drop with the keys of the phrases that name the kind.
 func (l *Ledger) dropMade(ctx context.Context, drop func(keys ...string)) error {
 	version, err := l.newestRoot()
 	if err != nil {

@@ -60,8 +60,8 @@ func (l *Ledger) complete(p *Pending) bool {
 	return err == nil && l.checkFiles(rel) == nil
 }
 
-// build makes a release of the ledger's state after the operation head. If pending is not nil, the new release replaces
-// this pending release.
+// build makes a release of the ledger's state after an operation, the argument head. If pending is not nil, the new
+// release replaces this pending release.
 func (l *Ledger) build(ctx context.Context, head Operation, pending *Pending, author string) error {
 	last, err := l.history.LastRelease(ctx)
 	if err != nil {

@@ -171,8 +171,8 @@ func (l *Ledger) checkExpiry(s *Status) error {
 	return nil
 }
 
-// warn adds a warning if something has expired, or expires within renewBefore. The message subject names that thing,
-// and the message remedy says which command renews it.
+// warn adds a warning if something has expired, or expires within renewBefore. The argument subject names that thing,
+// and the argument remedy says which command renews it.
 func (s *Status) warn(subject Message, expires time.Time, remedy Message) {
 	left := time.Until(expires)
 	switch {

@@ -159,8 +159,8 @@ func (l *Ledger) notIn(ctx context.Context, p *Pending, orders []EndingOrder) (m
 // blockedBy returns all targets whose entries would block the target of the order.
 func (o EndingOrder) blockedBy() []string { return append(subjectOf(o.Entry).covers, o.Target()) }
 
-// revert changes the map listed, which has the ledger's current entries for these targets, to the entries in the
-// pending release.
+// revert changes the argument listed from the ledger's current entries for these targets to those in the pending
+// release.
 func (l *Ledger) revert(ctx context.Context, listed map[string]blocklist.Entry, targets []string) error {
 	removed := map[string]blocklist.Entry{}
 	for c, err := range l.Unprepared(ctx) {

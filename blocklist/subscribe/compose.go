@@ -14,7 +14,7 @@ type update struct {
 	header blocklist.Header
 	// entries is the whole list, if the header has no base. Each iteration reads the files again.
 	entries iter.Seq2[blocklist.Entry, error]
-	deltas  []blocklist.Change // the net changes in the order of a delta, if the header has a base
+	deltas  []blocklist.Change // the net changes, sorted like the lines of a delta, if the header has a base
 }
 
 // compose reads the files of an update path. It combines deltas into one delta in memory, so that their files are

@@ -7,8 +7,8 @@ import (
 	"github.com/argine-dns/argine/blocklist"
 )
 
-// mergeWhenDue merges changes into the set each time the channel due requests it. Lookups and updates go on
-// meanwhile.
+// mergeWhenDue merges changes into the set each time it receives a value from the argument due. Lookups and updates go
+// on meanwhile.
 func (s *Subscription) mergeWhenDue(ctx context.Context, due <-chan struct{}) {
 	for {
 		select {

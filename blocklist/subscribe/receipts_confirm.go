@@ -34,7 +34,7 @@ const (
 	deliverSpread = 3 * time.Second
 )
 
-// receiptState is the stored state of receipts.
+// receiptState is what a subscription stores about its receipts: the last confirmed release, and the unsent receipts.
 type receiptState struct {
 	Serial   uint64    `json:"serial"`
 	Digest   string    `json:"digest"`

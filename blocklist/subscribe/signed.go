@@ -30,7 +30,7 @@ type signedMetadata struct {
 	spec  trust.TargetsSpec
 }
 
-// signed returns the first origin with verified metadata, and that metadata. The function date returns the time at
+// signed returns the first origin with verified metadata, and that metadata. The argument date returns the time at
 // which the metadata of an origin must not have expired.
 func signed(ctx context.Context, c Config, date func(*fetch.Origin) time.Time) (*fetch.Origin, signedMetadata, error) {
 	pin, err := openRoot(c.Root)
@@ -52,7 +52,7 @@ func signed(ctx context.Context, c Config, date func(*fetch.Origin) time.Time) (
 }
 
 // signedAt fetches and verifies the metadata of an origin, from a trusted root to the newest targets. The metadata must
-// not have expired at the time in date.
+// not have expired at the time in the argument date.
 func signedAt(ctx context.Context, o *fetch.Origin, root *trust.Root, date time.Time) (m signedMetadata, err error) {
 	timestamp, _, err := o.Timestamp(ctx, nil)
 	if err != nil {

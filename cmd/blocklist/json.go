@@ -138,8 +138,8 @@ func printAll[T, J any](a *app, asJSON bool, all iter.Seq2[T, error], toJSON fun
 // printJSON prints one value as a line of JSON.
 func (a *app) printJSON(v any) error { return json.NewEncoder(visibleJSON{a.stdout}).Encode(v) }
 
-// visibleJSON is a writer for JSON that escapes the same characters as [visible], but as JSON does, so that the values
-// stay the same. Each Write must have whole characters; a JSON encoder writes so.
+// visibleJSON is a writer for JSON. It escapes the same characters as [visible], but with JSON escapes, so that the
+// values stay the same. No Write may split a character; a JSON encoder does not.
 type visibleJSON struct{ io.Writer }
 
 // Write implements [io.Writer].

@@ -273,7 +273,8 @@ func standingToJSON(s receipt.Standing) standingJSON {
 	return out
 }
 
-// showStandings prints the standings. It fails if a subscriber is late, or has another state than the signed one.
+// showStandings prints what each subscriber enforces according to its receipts. It fails if a subscriber is late, or
+// enforces a state of the list that the officers have not signed.
 func (a *app) showStandings(newest receipt.Release, all []receipt.Standing, f receiptsFlags) error {
 	wrong := 0
 	for _, s := range all {

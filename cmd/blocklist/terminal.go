@@ -177,7 +177,7 @@ func visible(text string) string {
 	return escaped(text, func(r rune) string { return strings.Trim(strconv.QuoteRuneToASCII(r), "'") })
 }
 
-// escaped returns the text in which escape replaces each character that a terminal obeys.
+// escaped replaces each character that a terminal obeys, see [obeyed], by the result of the function escape.
 func escaped(text string, escape func(rune) string) string {
 	text = strings.ToValidUTF8(text, "\ufffd") // some terminals read octets from 0x80 on as control characters, too
 	if !strings.ContainsFunc(text, obeyed) {

@@ -111,8 +111,8 @@ func median(all []changed) changed {
 	return m
 }
 
-// changedRelease measures a delta of a signed list that is pushed to an origin. A running dnsfilter subscribes to the
-// list.
+// changedRelease measures a change of a signed list, see [bench.changes]. The agency pushes a delta to an origin, from
+// which a running dnsfilter fetches it.
 func (b *bench) changedRelease(ctx context.Context) error {
 	origin := fmt.Sprintf("http://%s:%d", host, originPort)
 	if err := b.foundList(ctx); err != nil {

@@ -77,8 +77,8 @@ func (s *Settings) readListen(r *reader, n *yaml.Node) {
 	})
 }
 
-// checkListen returns an error if no listen address is unencrypted, since the server tests itself over such an address.
-// It also returns an error if a listen address is encrypted and there is no certificate.
+// checkListen checks that at least one listen address uses plain UDP or TCP: the server tests itself over it. It also
+// checks that there is a certificate if a listen address is encrypted.
 func (s *Settings) checkListen() error {
 	switch {
 	case !s.listens(func(how dnsfilter.Transport) bool { return !isEncrypted(how) }):

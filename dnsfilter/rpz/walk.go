@@ -151,7 +151,7 @@ func (w *walker) ascend(ip bool) {
 	}
 }
 
-// isAbove reports whether the name or prefix of key parent contains the name or prefix of another key.
+// isAbove reports whether the name or prefix of one key, the argument parent, contains the name or prefix of another.
 func isAbove(parent, key []byte, ip bool) bool {
 	if !ip || parent[0] != 0 {
 		return bytes.HasPrefix(key, parent)

@@ -179,7 +179,7 @@ func (c *http2Conn) goAway() {
 }
 
 // run answers requests until the connection or ctx ends, or until the connection is idle. An idle connection continues
-// in a new goroutine, which is counted in the wait group open.
+// in a new goroutine, which is counted in the argument open, a wait group.
 func (c *http2Conn) run(ctx context.Context, open *sync.WaitGroup) {
 	err := error(nil)
 	if c.stop == nil {

@@ -13,9 +13,9 @@ import (
 	"github.com/argine-dns/argine/dnsfilter"
 )
 
-// Run answers queries until ctx ends. Then it releases the store at once, so that a successor can open it, answers
-// the queries in flight, and closes the store. Each value from the channel reload has the effect of [Service.Reload].
-// Run notices changed files within a second.
+// Run answers queries until ctx ends. Then it releases the store at once, so that a successor can open it, answers the
+// queries in flight, and closes the store. Each value from the argument reload has the effect of [Service.Reload]. Run
+// notices changed files within a second.
 //
 // A successor may also take over before ctx ends, see [TakeOver]. Then Run returns after the successor has begun to
 // answer queries.

@@ -183,7 +183,8 @@ func (z *zoneLists) keepCopy(f config.LocalFile) error {
 	return z.keepJournal(f)
 }
 
-// copyFile replaces the file target by a copy of the file source, with the same modification time.
+// copyFile replaces the file at the path target by a copy of the file at the path source, with the same modification
+// time.
 func copyFile(target, source string) error {
 	in, err := files.Open(source)
 	if err != nil {

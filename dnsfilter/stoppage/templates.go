@@ -87,7 +87,7 @@ func LoadTemplates(folder string) (*Templates, error) {
 	return t, nil
 }
 
-// readTemplates reads the HTML files in a folder, and adds them to the map texts, by file name.
+// readTemplates reads the HTML files in a folder, and adds them to the argument texts, by file name.
 func readTemplates(source fs.FS, texts map[string]string) error {
 	files, err := fs.ReadDir(source, ".")
 	if err != nil {

@@ -34,8 +34,8 @@ func ParseEndpoint(text string) (Endpoint, error) {
 	return Endpoint{Addr: at, Name: name}, err
 }
 
-// parseAddr parses the text addr, an IP address with an optional port. Without a port, it takes the argument port. The
-// argument text is for errors.
+// parseAddr parses the argument addr, an IP address with an optional port. Without a port, it takes the argument port.
+// The argument text is for errors.
 func parseAddr(text, addr string, port uint16) (netip.AddrPort, error) {
 	if a, err := netip.ParseAddr(strings.Trim(addr, "[]")); err == nil {
 		return netip.AddrPortFrom(a, port), nil

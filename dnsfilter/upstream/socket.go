@@ -91,18 +91,19 @@ func (s *socket) flush() {
 	s.queued = 0
 }
 
-// closeExpired retires the expired sockets of the pool. It reports whether the pool had any sockets before.
-func (p *pool) closeExpired(now time.Time) (left bool) {
+// closeExpired retires the expired sockets of the pool. It returns false if the pool had no sockets at all, not even
+// expired ones.
+func (p *pool) closeExpired(now time.Time) (had bool) {
 	for i, s := range p.sockets {
 		if s == nil {
 			continue
 		}
-		left = true
+		had = true
 		if now.After(s.expires) {
 			s.retire(i)
 		}
 	}
-	return left
+	return had
 }
 
 // retire removes the socket from the pool, so that no new queries use it. The argument index is its position in
@@ -144,8 +145,8 @@ func (s *socket) onDatagrams(in *batch.Datagrams, err error) {
 	deliver(s.onReplies(in, done[:0]))
 }
 
-// onReplies matches replies to queries. It appends the results of the queries that have ended to the slice results, and
-// returns that slice.
+// onReplies matches replies to queries. It appends the results of the queries that have ended to the argument results,
+// and returns that slice.
 func (s *socket) onReplies(in *batch.Datagrams, results []result) []result {
 	p := s.pool
 	p.mu.Lock()

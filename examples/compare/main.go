@@ -34,7 +34,8 @@ func main() {
 // listed returns the i-th name of the list. An entry covers its name and all subdomains.
 func listed(i int) string { return fmt.Sprintf("host-%x.site-%d.example", i*2654435761%1_000_003, i) }
 
-// forms are the formats of the four names that are looked up for each listed name. The list covers the first two.
+// forms are printf formats. For each listed name, they give four names to look up: the list covers the first two, but
+// not the others.
 var forms = [4]string{"%s", "www.%s", "not%s", "%s.test"}
 
 // lookup reports whether a host is listed.

@@ -95,8 +95,8 @@ type Process struct {
 // started has as keys the processes that tests have started and not yet cleaned up, running or not.
 var started sync.Map
 
-// Wait waits until the function condition returns true, and reports whether it did within the duration limit. It fails
-// the test at once if a program that the test started has ended without [Process.Stop].
+// Wait waits until the argument condition returns true, and reports whether it did within the time in the argument
+// limit. It fails the test at once if a program that the test started has ended without [Process.Stop].
 func Wait(t testing.TB, limit time.Duration, condition func() bool) bool {
 	t.Helper()
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {

@@ -140,9 +140,9 @@ const (
 	noticeAfter = time.Second
 )
 
-// LockWithin is like [Lock], but if another owner has the lock, it tries again for at most the duration limit. After
-// one second of waiting it calls notify, once, with the description of the owner; notify may be nil. It fails with
-// [ErrLocked] after the limit, or with the error of ctx.
+// LockWithin is like [Lock], but if another owner has the lock, it tries again for at most the time in the argument
+// limit. After one second of waiting it calls notify, once, with the description of the owner; notify may be nil. It
+// fails with [ErrLocked] after the limit, or with the error of ctx.
 func LockWithin(ctx context.Context, path string, limit time.Duration, notify func(Holder)) (io.Closer, error) {
 	for start := time.Now(); ; {
 		lock, err := Lock(path)

@@ -142,8 +142,8 @@ func (t *Tx) list(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// store writes the orders of a target, if they have changed. In any case, it first runs the statement seen for the
-// target, unless that is nil.
+// store writes the orders of a target, if they have changed. Before that, it runs the statement in the argument seen
+// for the target, even if no order has changed. A nil statement is skipped.
 func (t *Tx) store(ctx context.Context, target string, s *slot, seen *sql.Stmt) error {
 	if seen != nil {
 		if err := exec(ctx, seen, target); err != nil {

@@ -14,8 +14,8 @@ const lockFile = "lock"
 // Holder describes the process that has the lock of a ledger, see [disk.Holder].
 type Holder = disk.Holder
 
-// SetWait makes changes wait for at most the duration limit if another process has the lock. After one second of
-// waiting, they call notify with the description of that process; notify may be nil.
+// SetWait makes changes wait for at most the time in the argument limit if another process has the lock. After one
+// second of waiting, they call notify with the description of that process; notify may be nil.
 func (l *Ledger) SetWait(limit time.Duration, notify func(Holder)) { l.wait, l.waiting = limit, notify }
 
 // Lock locks the folder for changes by this process, until unlock is called. It fails with [blocklist.ErrBusy] if
@@ -37,8 +37,8 @@ func (l *Ledger) Lock(ctx context.Context) (unlock func(), err error) {
 }
 
 // LockFolder locks a folder without opening a ledger; the folder need not contain a ledger yet. If another process has
-// the lock, LockFolder waits for at most the duration limit, and then fails with [blocklist.ErrBusy]. After one second
-// of waiting, it calls notify with the description of that process; notify may be nil.
+// the lock, LockFolder waits for at most the time in the argument limit, and then fails with [blocklist.ErrBusy]. After
+// one second of waiting, it calls notify with the description of that process; notify may be nil.
 func LockFolder(ctx context.Context, dir string, limit time.Duration, notify func(Holder)) (unlock func(), err error) {
 	lock, err := disk.LockWithin(ctx, filepath.Join(dir, lockFile), limit, notify)
 	if err != nil {

@@ -279,8 +279,8 @@ func scanProposalDecision(row scanner) (d ProposalDecision, err error) {
 	return d, nil
 }
 
-// ProposalDecisions yields the changes of existing proposals, oldest first: those recorded from the moment begin up to,
-// but not including, the moment end. A zero time is no limit. Lines that make new proposals are left out.
+// ProposalDecisions yields the changes of existing proposals, oldest first: those recorded from the argument begin up
+// to, but not including, the argument end. A zero time is no limit. Lines that make new proposals are left out.
 func (v View) ProposalDecisions(ctx context.Context, begin, end time.Time) iter.Seq2[ProposalDecision, error] {
 	c := conditions{}
 	c.add(`instr(line, '"state":"` + StateNew + `"') = 0`)
@@ -296,8 +296,8 @@ func (v View) ProposalDecisions(ctx context.Context, begin, end time.Time) iter.
 		CROSS JOIN proposals AS p ON p.id = l.proposal`, maxProposals)+c.where()+` ORDER BY l.id`, c.args...)
 }
 
-// ProposalsReceived returns the number of proposals received from the moment begin up to, but not including, the moment
-// end; a zero time is no limit.
+// ProposalsReceived returns the number of proposals received from the argument begin up to, but not including, the
+// argument end; a zero time is no limit.
 func (v View) ProposalsReceived(ctx context.Context, begin, end time.Time) (n uint64, err error) {
 	c, err := ProposalFilter{Since: begin, Until: end}.others(ctx, v)
 	if err != nil {

@@ -5,17 +5,19 @@ import (
 	"hash/maphash"
 )
 
-// linkProof proves that the links lead from each target to all of its changes, see [changesOf]. That is so if each
-// change is the end of exactly one link, which belongs to the change's target, and if each change's link leads to an
-// earlier change. The proof adds a hash of each change to a sum, and subtracts a hash of each link's end. The key of
-// the hash is random, so only correct links give the sum zero.
+// linkProof proves that the links lead from each target to all of its changes, see [changesOf]. A target links to its
+// last change, and a change links to the previous change of its target. The links are right if exactly one link, of the
+// same target, ends at each change, and if no change links to itself or to a later one. The proof adds a hash of each
+// change to a sum, and subtracts a hash of each link's end. The key of the hash is random, so only correct links give
+// the sum zero.
 type linkProof struct {
 	seed  maphash.Seed
 	sum   uint64
 	later bool // whether a link leads from a change to a later one, or to itself
 }
 
-// linkEnd is the hashed value: a change with its own target, or the change at the end of a link with the link's target.
+// linkEnd is what [linkProof] hashes: a change and a target. For a change in the log, this is its own target. For the
+// end of a link, it is the target to which the link belongs.
 type linkEnd struct {
 	change int64
 	target string

@@ -130,8 +130,8 @@ type proposalRow struct {
 	indexes [7]string
 	place   int64
 	current string
-	line    sql.NullString // a line of a [Step]; NULL: the line equals the column current
-	whole   bool           // whether the line is the only one of the proposal so far, and equals the column current
+	line    sql.NullString // a line of a [Step]; NULL: it is the same as in the field current
+	whole   bool           // whether the line is the only one of the proposal so far, and the same as in the field current
 }
 
 func scanProposalRow(row scanner) (r proposalRow, err error) {

@@ -15,8 +15,9 @@ type Updater struct {
 	spec TargetsSpec
 }
 
-// NewUpdater is [NewWorkflow] for a list. It ignores a held snapshot that references urgent orders of a revoked
-// officer: that officer may have chosen the highest version, so that no later urgent order could be accepted.
+// NewUpdater is [NewWorkflow] for a list. It ignores the snapshot metadata in the argument held if they reference
+// urgent orders of a revoked officer: that officer may have given them the highest possible version, so that no later
+// urgent orders could be accepted.
 func NewUpdater(root *Root, held Metadata, now time.Time) *Updater {
 	if held.namesRevoked(root) {
 		held.Snapshot = nil

@@ -15,8 +15,8 @@ import (
 // Open opens a file of the targets. It must check the file's length and hash.
 type Open func(File) (io.ReadCloser, error)
 
-// File returns the file that leads from the serial base to another serial; for a snapshot, base is 0. It returns false
-// if there is none.
+// File returns the file that leads from one serial, the argument base, to another; for a snapshot, base is 0. It
+// returns false if there is none.
 func (spec TargetsSpec) File(base, serial uint64) (File, bool) {
 	i := slices.IndexFunc(spec.Files, func(f File) bool { return f.Release.Base == base && f.Release.Serial == serial })
 	if i < 0 {

@@ -357,10 +357,10 @@ type FirstSeen struct {
 	First  time.Time `json:"first"`
 }
 
-// Limit applies the root's limits to urgent orders. It fails with [blocklist.ErrUntrusted] if more targets were ordered
-// in addition to one release than the root allows. It shortens each order that ends more than [Urgent.Longest] after
-// the target was first seen: ordering a target again does not extend its time. Limit returns the orders to enforce, and
-// the first-seen times for the next call.
+// Limit applies the root's limits to urgent orders. It fails with [blocklist.ErrUntrusted] if the number of targets
+// ordered since the last release exceeds the root's limit. It shortens each order that ends more than [Urgent.Longest]
+// after the target was first seen: ordering a target again does not extend its time. Limit returns the orders to
+// enforce, and the first-seen times for the next call.
 func (u Urgent) Limit(entries []blocklist.Entry, seen []FirstSeen, now time.Time) ([]blocklist.Entry, []FirstSeen,
 	error,
 ) {

@@ -34,8 +34,8 @@ type Waits struct {
 // IsZero reports whether there were no new proposals and no decisions.
 func (a Activity) IsZero() bool { return a == Activity{} }
 
-// ReadActivity counts the activity of a period: from the moment begin up to, but not including, the moment end. A zero
-// time means no limit.
+// ReadActivity counts the activity of a period: from the argument begin up to, but not including, the argument end. A
+// zero time means no limit.
 func ReadActivity(ctx context.Context, l *publish.Ledger, begin, end time.Time) (a Activity, err error) {
 	if a.Received, err = l.History().ProposalsReceived(ctx, begin, end); err != nil {
 		return a, fmt.Errorf("counting proposals: %w", err)

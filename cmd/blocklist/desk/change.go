@@ -59,8 +59,8 @@ type seenEntry struct {
 	Protected string          // see [publish.Examined]
 }
 
-// Expiring returns the current order of the target with the same reference as the entry, if that order has an expiry
-// and the entry has none: the order would keep its expiry. Otherwise it returns nil.
+// Expiring returns the order that the entry would change but whose expiry would stay: the current order with the target
+// and the reference of the entry, if that order has an expiry and the entry has none. Otherwise it returns nil.
 func (e seenEntry) Expiring() *blocklist.Entry {
 	i := slices.IndexFunc(e.Around.Orders, func(o blocklist.Entry) bool { return o.Reference == e.Reference })
 	if i < 0 || !e.Expires.IsZero() || e.Around.Orders[i].Expires.IsZero() {

@@ -77,8 +77,8 @@ func (k *kept) make(ctx context.Context, key string, p *keptPage, do making) {
 	p.page, p.err = do(ctx)
 }
 
-// settle keeps a page that was made. It drops the page if making it has failed, or if its state is no longer the
-// current one.
+// settle ends the making of a page. It keeps the page for later requests, unless making it has failed, or [kept.find]
+// has dropped all pages meanwhile.
 func (k *kept) settle(key string, p *keptPage) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -151,8 +151,8 @@ func (p *proposePage) read() (all []foundTarget, err error) {
 	return all, nil
 }
 
-// withLone adds to the found targets those lines that are one word and look like a target, so that none is left out
-// silently: malformed targets, which get an error, and forms that do not occur in e-mails, such as =name.
+// withLone adds lines of one word that look like a target but were not found: malformed targets, with an error, and
+// forms that do not occur in e-mails, such as =name. So no target is left out silently.
 func withLone(found []proposal.Found, text string) []proposal.Found {
 	n := 0
 	for line := range strings.Lines(text) {

@@ -82,7 +82,7 @@ func (c *changes) fill(all iter.Seq2[blocklist.Change, error]) error {
 
 // review is the content of a release that an officer reads before signing: what the signature covers.
 type review struct {
-	Operations []publish.Operation // the first operations
+	Operations []publish.Operation // the first operations in the release
 	More       uint64              // number of further operations
 	Changes    changes
 	Problem    error // why an officer must not sign the release; nil: no reason was found

@@ -155,7 +155,8 @@ func (v *visit) view() (spoken *words.Words, zone *time.Location) {
 	return v.languages.of(v.r), cmp.Or(zone, time.UTC)
 }
 
-// show answers with the page of the template view. The argument title is the key of a text, or the title itself.
+// show answers with a page. The argument view is the name of its template. The argument title is the key of a text, or
+// the title itself.
 func (v *visit) show(view, title string, data any) error {
 	return v.write(http.StatusOK, view, title, data)
 }

@@ -24,8 +24,9 @@ func NoArgs(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("%q is too much: %s takes no arguments, only flags", args[0], cmd.CommandPath())
 }
 
-// Command returns the error for a name that none of the subcommands of parent has. It suggests the one that was
-// probably meant. If there is none, it names them all, unless parent is the program itself, whose help groups them.
+// Command returns the error for a name that no subcommand of parent has. It suggests the subcommand that was probably
+// meant. If no name is similar, it lists all subcommands, but not those of the program itself: the help of the program
+// shows them in groups.
 func Command(parent *cobra.Command, name string) error {
 	var known []string
 	for _, c := range parent.Commands() {

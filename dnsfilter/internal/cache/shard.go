@@ -141,7 +141,7 @@ func (s *shard) put(hash uint64, key, message []byte, e entry) {
 	s.link(hash, e.used, e.at)
 }
 
-// holdDown records in the entry with a key that its next refresh has to wait until the time retry.
+// holdDown records in the entry with a key that its next refresh has to wait until the time in the argument retry.
 func (s *shard) holdDown(hash uint64, key []byte, retry uint16) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

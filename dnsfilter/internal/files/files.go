@@ -33,7 +33,7 @@ func denied(err error) error {
 	return fmt.Errorf("%w to user %s, which this runs as: chgrp and chmod 640 for a key, chmod 644 for all else", err, UserName(os.Geteuid()))
 }
 
-// UserName returns the name of a user of the operating system, or the number id in decimal if the user has no name.
+// UserName returns the name of a user of the operating system, or the argument id in decimal if the user has no name.
 func UserName(id int) string {
 	u, err := user.LookupId(strconv.Itoa(id))
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Wait waits for a wait group, but no longer than the duration limit.
+// Wait waits for a wait group, but no longer than the argument limit says.
 func Wait(g *sync.WaitGroup, limit time.Duration) {
 	done := make(chan struct{})
 	go func() { g.Wait(); close(done) }()

@@ -18,7 +18,7 @@ const (
 )
 
 // RunKilled runs the test again in a child process, which finds [KilledDir] and [KilledFrom] in its environment. The
-// child must print the line "ready". If it has not ended by itself after the duration limit, it is killed.
+// child must print the line "ready". If it has not ended by itself after the time in the argument limit, it is killed.
 func RunKilled(t *testing.T, dir string, from uint64, limit time.Duration) {
 	t.Helper()
 	args := []string{"-test.run=^" + t.Name() + "$", "-test.timeout=3m"} // it ends even if this process is killed before

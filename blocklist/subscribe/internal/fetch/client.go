@@ -9,8 +9,8 @@ import (
 
 const maxRedirects = 3
 
-// newClient returns a client with the transport and the cookies of the client model. If model is nil, the transport has
-// default limits. The method check of hosts limits redirects.
+// newClient returns a client with the transport and the cookies of the argument model. If model is nil, the transport
+// has default limits. Redirects are limited by [allowedHosts.check].
 func newClient(model *http.Client, hosts allowedHosts) *http.Client {
 	if model == nil {
 		model = &http.Client{Transport: httpget.NewTransport()}
