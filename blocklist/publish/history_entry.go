@@ -5,7 +5,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
@@ -222,17 +221,6 @@ func (h *histories) addUrgent(ctx context.Context, targets []string) error {
 		}
 	}
 	return nil
-}
-
-// urgentLines returns the targets that an operation with urgent orders names in its reason, each after its sign + or -.
-func urgentLines(o Operation) (lines []string) {
-	what, _, _ := strings.Cut(o.Reason, ": ")
-	for part := range strings.SplitSeq(what, ", ") {
-		if strings.HasPrefix(part, "+") || strings.HasPrefix(part, "-") {
-			lines = append(lines, part)
-		}
-	}
-	return lines
 }
 
 func (h *histories) addChecks(ctx context.Context, targets []string) error {

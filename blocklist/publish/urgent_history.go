@@ -222,3 +222,14 @@ func (h *orderHistory) describe(next []blocklist.Entry) string {
 func orderChanges(before, after []blocklist.Entry) iter.Seq2[blocklist.Change, error] {
 	return trust.Diff(eachEntry(before), eachEntry(after))
 }
+
+// urgentLines returns the targets that an operation with urgent orders names in its reason, each after its sign + or -.
+func urgentLines(o Operation) (lines []string) {
+	what, _, _ := strings.Cut(o.Reason, ": ")
+	for part := range strings.SplitSeq(what, ", ") {
+		if strings.HasPrefix(part, "+") || strings.HasPrefix(part, "-") {
+			lines = append(lines, part)
+		}
+	}
+	return lines
+}
