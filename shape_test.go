@@ -2,8 +2,10 @@ package argine_test
 
 import (
 	"go/types"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -12,6 +14,19 @@ import (
 
 	"github.com/argine-dns/argine/testdata/longtest"
 )
+
+// TestTopLevel fails on a folder that is none of the rooms in ARCHITECTURE.md.
+func TestTopLevel(t *testing.T) {
+	entries, err := os.ReadDir(".")
+	require.NoError(t, err)
+	var folders []string
+	for _, e := range entries {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			folders = append(folders, e.Name())
+		}
+	}
+	assert.Subset(t, []string{"blocklist", "cmd", "dnsfilter", "examples", "testdata"}, folders)
+}
 
 // maxCycle is how many files of a package may need each other.
 const maxCycle = 12

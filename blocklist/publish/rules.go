@@ -14,7 +14,7 @@ import (
 
 	"github.com/argine-dns/argine/blocklist"
 	"github.com/argine-dns/argine/blocklist/internal/ledger"
-	"github.com/argine-dns/argine/internal/nearest"
+	"github.com/argine-dns/argine/blocklist/nearest"
 )
 
 // Rules are the rules for new orders and for proposals. The zero value has only one rule: two persons decide on each

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/argine-dns/argine/blocklist"
-	"github.com/argine-dns/argine/internal/nearest"
+	"github.com/argine-dns/argine/blocklist/nearest"
 )
 
 // explain adds a hint to an [ErrNotListed] error about e: the listed entry that covers e, or a listed target that is

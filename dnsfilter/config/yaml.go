@@ -9,7 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/argine-dns/argine/internal/nearest"
+	"github.com/argine-dns/argine/blocklist/nearest"
 )
 
 // position is a position in a file. Line and column count from 1; zero means that there is no position.

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/argine-dns/argine/internal/nearest"
+	"github.com/argine-dns/argine/blocklist/nearest"
 )
 
 // NoArgs returns an error if there are arguments. For a command with subcommands, the first argument counts as the name

@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/argine-dns/argine/internal/nearest"
+	"github.com/argine-dns/argine/blocklist/nearest"
 )
 
 func TestName(t *testing.T) {
